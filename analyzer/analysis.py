@@ -1,0 +1,115 @@
+"""Captures and wanted tables → tables, damage, losses. The class that programs use, the command line among them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .capture import Source, open_capture
+from .dissect import Dissection, Dissector
+from .errors import Damage
+from .tables import Table, make
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    import polars as pl
+
+
+class Analysis:
+    """One analysis of one capture: what the command line does, for programs.
+
+    >>> Analysis("trace.pcap").table("conversations")  # a polars.DataFrame
+
+    capture: a file's name, or '-' for standard input. batch_frames: frames taken at a time; never changes a result.
+    count: frames to read at the most. on_batch: called with (frames so far, bytes of the file so far) after each batch.
+    Raises InputError if the capture cannot be opened.
+    """
+
+    def __init__(
+        self, capture: str, *, batch_frames: int | None = None, count: int | None = None, on_batch: Callable[[int, int], None] | None = None
+    ) -> None:
+        self.source: Source = open_capture(capture, batch_frames)
+        self.count = count
+        self.on_batch = on_batch
+        self._read = False
+
+    @property
+    def damage(self) -> Damage | None:
+        """Where the capture broke, once it was read."""
+        return self.source.damage
+
+    def dissections(self, wanted: Iterable[str]) -> Iterator[Dissection]:
+        """The batches, taken apart. wanted: fields that will be asked for. A capture is read once."""
+        assert not self._read, "a capture is read once; make another Analysis"
+        self._read = True
+        dissector = Dissector(wanted)
+        numbered = self.source.format == "pcapng"
+        for batch in self.source.batches():
+            if self.count is not None and batch.first + len(batch) - 1 > self.count:
+                batch = batch.head(self.count - batch.first + 1)
+            yield dissector(batch, self.source.interfaces, numbered)
+            if self.on_batch:
+                self.on_batch(batch.first + len(batch) - 1, self.source.window.offset)
+            if self.count is not None and batch.first + len(batch) - 1 >= self.count:
+                self.source.frames = self.count
+                return
+
+    def stream(self, names: Iterable[str]) -> Iterator[tuple[str, pl.DataFrame]]:
+        """The rows of these tables as they become final: (table, rows). Raises UsageError for an unknown name."""
+        import polars as pl
+
+        asked = list(dict.fromkeys(names))
+        tables: dict[str, Table] = {}
+
+        def add(name: str) -> None:
+            if name not in tables:
+                made = make(name)
+                for other in made.after:
+                    add(other)
+                tables[name] = made
+
+        for name in asked:
+            add(name)
+        inner = {other for table in tables.values() for other in table.after}
+        kept: dict[str, list[pl.DataFrame]] = {name: [] for name in inner}
+        wanted = {field for table in tables.values() for field in table.needs}
+
+        def out(name: str, rows: pl.DataFrame | None) -> Iterator[tuple[str, pl.DataFrame]]:
+            if rows is not None and len(rows):
+                if name in inner:
+                    kept[name].append(rows)
+                if name in asked:
+                    yield name, rows
+
+        for d in self.dissections(wanted):
+            for name, table in tables.items():
+                yield from out(name, table.feed(d))
+        finished: dict[str, pl.DataFrame] = {}
+        for name, table in tables.items():
+            rows = table.finish([self.source], finished)
+            yield from out(name, rows)
+            if name in inner:
+                finished[name] = pl.concat(kept[name]) if kept[name] else empty(table)
+
+    def tables(self, names: Iterable[str]) -> dict[str, pl.DataFrame]:
+        """Several tables, made in one pass over the capture."""
+        import polars as pl
+
+        names = list(names)
+        found: dict[str, list[pl.DataFrame]] = {name: [] for name in names}
+        for name, rows in self.stream(names):
+            found[name].append(rows)
+        return {name: pl.concat(rows) if rows else empty(make(name)) for name, rows in found.items()}
+
+    def table(self, name: str) -> pl.DataFrame:
+        """One table."""
+        return self.tables([name])[name]
+
+
+def empty(table: Table) -> pl.DataFrame:
+    """The table without rows: its columns and their types."""
+    import polars as pl
+
+    from .tables._columns import dtype_of
+
+    return pl.DataFrame(schema={f.name: dtype_of(f) for f in table.columns})

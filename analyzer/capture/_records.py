@@ -1,0 +1,146 @@
+"""Record boundaries of pcap and pcapng files: a loop, since each record says where the next begins.
+
+Compiled by Cython when the package is built; runs interpreted too. Nothing here allocates.
+Formats: https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap-03.html (pcap) and
+https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-02.html (pcapng).
+"""
+
+import cython
+
+# What stopped a scan.
+MORE = 0  # the bytes end exactly behind a record
+CUT = 1  # the bytes end inside a record
+FULL = 2  # as many records as were asked for
+TOO_LONG = 3  # a record claims more bytes than any link can carry
+OTHER = 4  # pcapng: a block that is no packet stands here
+BAD_LENGTH = 5  # pcapng: a block length that cannot be
+BAD_TRAILER = 6  # pcapng: the length behind the block is not the one before it
+BAD_PACKET = 7  # pcapng: a packet claims more bytes than its block has
+
+
+@cython.cfunc
+@cython.inline
+def _u32(data: cython.const[cython.uchar][::1], at: cython.longlong, big: cython.bint) -> cython.longlong:
+    a: cython.longlong = data[at]
+    b: cython.longlong = data[at + 1]
+    c: cython.longlong = data[at + 2]
+    d: cython.longlong = data[at + 3]
+    if big:
+        return (a << 24) | (b << 16) | (c << 8) | d
+    return (d << 24) | (c << 16) | (b << 8) | a
+
+
+@cython.cfunc
+@cython.inline
+def _u16(data: cython.const[cython.uchar][::1], at: cython.longlong, big: cython.bint) -> cython.longlong:
+    a: cython.longlong = data[at]
+    b: cython.longlong = data[at + 1]
+    if big:
+        return (a << 8) | b
+    return (b << 8) | a
+
+
+def pcap(
+    data: cython.const[cython.uchar][::1],
+    start: cython.longlong,
+    end: cython.longlong,
+    big: cython.bint,
+    header: cython.longlong,
+    fraction: cython.longlong,
+    largest: cython.longlong,
+    limit: cython.longlong,
+    offset: cython.longlong[::1],
+    captured: cython.longlong[::1],
+    length: cython.longlong[::1],
+    time: cython.longlong[::1],
+):
+    """Find the records in data[start:end], at most `limit`; write where and how long they are into the int64 arrays.
+
+    `big` is the byte order, `header` the record header's length (16, or 24 in the modified format),
+    `fraction` the nanoseconds in a unit of the time's second word, `largest` the most bytes that a record
+    may hold. `offset` counts from the start of `data`; `time` is in ns since 1970.
+    Returns (records found, position behind the last of them, what stopped the scan).
+    """
+    at: cython.longlong = start
+    n: cython.longlong = 0
+    size: cython.longlong
+    while n < limit:
+        if at + header > end:
+            return n, at, MORE if at == end else CUT
+        size = _u32(data, at + 8, big)
+        if size > largest:
+            return n, at, TOO_LONG
+        if at + header + size > end:
+            return n, at, CUT
+        offset[n] = at + header
+        captured[n] = size
+        length[n] = _u32(data, at + 12, big)
+        time[n] = _u32(data, at, big) * 1000000000 + _u32(data, at + 4, big) * fraction
+        at += header + size
+        n += 1
+    return n, at, FULL
+
+
+def pcapng(
+    data: cython.const[cython.uchar][::1],
+    start: cython.longlong,
+    end: cython.longlong,
+    big: cython.bint,
+    largest: cython.longlong,
+    limit: cython.longlong,
+    offset: cython.longlong[::1],
+    captured: cython.longlong[::1],
+    length: cython.longlong[::1],
+    time: cython.longlong[::1],
+    interface: cython.longlong[::1],
+    options: cython.longlong[::1],
+    options_end: cython.longlong[::1],
+):
+    """The same for a run of packet blocks (Enhanced, Simple, obsolete) of one section; stops with OTHER at any other block.
+
+    `time` is the stamp's raw 64 bits. `options` is where the options behind the packet begin, 0 in a Simple
+    Packet Block, which has neither options nor a time, and whose `captured` is all that the block has room for.
+    """
+    at: cython.longlong = start
+    n: cython.longlong = 0
+    kind: cython.longlong
+    size: cython.longlong
+    packet: cython.longlong
+    head: cython.longlong
+    while n < limit:
+        if at + 12 > end:
+            return n, at, MORE if at == end else CUT
+        kind = _u32(data, at, big)
+        if kind != 6 and kind != 3 and kind != 2:
+            return n, at, OTHER
+        size = _u32(data, at + 4, big)
+        head = 16 if kind == 3 else 32
+        if size < head or size % 4 != 0 or size > largest + 65536:
+            return n, at, BAD_LENGTH
+        if at + size > end:
+            return n, at, CUT
+        if _u32(data, at + size - 4, big) != size:
+            return n, at, BAD_TRAILER
+        if kind == 3:
+            length[n] = _u32(data, at + 8, big)
+            packet = size - 16
+            offset[n] = at + 12
+            captured[n] = packet if packet < length[n] else length[n]
+            time[n] = 0
+            interface[n] = 0
+            options[n] = 0
+            options_end[n] = 0
+        else:
+            packet = _u32(data, at + 20, big)
+            if packet > size - 32:
+                return n, at, BAD_PACKET
+            offset[n] = at + 28
+            captured[n] = packet
+            length[n] = _u32(data, at + 24, big)
+            time[n] = (_u32(data, at + 12, big) << 32) | _u32(data, at + 16, big)
+            interface[n] = _u32(data, at + 8, big) if kind == 6 else _u16(data, at + 8, big)
+            options[n] = at + 28 + ((packet + 3) & ~3)
+            options_end[n] = at + size - 4
+        at += size
+        n += 1
+    return n, at, FULL

@@ -1,0 +1,139 @@
+"""What a source of frames gives: batches of frames, and what is known of the source itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..errors import Damage
+
+FRAMES = 16384  # frames in a batch, and
+BYTES = 4 << 20  # bytes: both so that a batch stays in the processor's cache (docs/performance.md)
+SLACK = 4096  # zero bytes behind the data, so that reading a header never needs a bounds check of the buffer
+LARGEST = 262_144  # the most bytes of a frame: libpcap's MAXIMUM_SNAPLEN
+LARGEST_BY_LINK = {231: 128 << 20, 249: 128 << 20}  # D-Bus and USBPcap messages may be larger
+
+
+@dataclass
+class Interface:
+    """Where frames were recorded: a pcap file has one, each section of a pcapng file its own.
+
+    units are ticks a second of the file's time stamps, offset is added to them (seconds).
+    fcs is the length of the frame check sequence that frames carry (bytes), None if the file does not say.
+    """
+
+    link_type: int
+    snap_length: int = 0
+    name: str | None = None
+    description: str | None = None
+    units: int = 1_000_000
+    offset: int = 0
+    fcs: int | None = None
+    section: int = 0
+    frames: int = 0
+
+
+@dataclass
+class Batch:
+    """Some frames, in file order. All arrays are of shape (frames,).
+
+    buffer: uint8, the bytes, with SLACK bytes behind the last frame; reused by the next batch: copy what must outlive this one.
+    first: the number of the first frame (1-based). offset: int64, where a frame begins in `buffer`.
+    captured, length: int64, bytes stored and bytes on the wire. time: int64, ns since 1970; 0 where `timed` is false.
+    interface: int64, index into the source's interfaces. link_type: int64, LINKTYPE_ number. fcs: int64, -1 unknown.
+    comments: row → comments of that frame.
+    """
+
+    buffer: np.ndarray
+    first: int
+    offset: np.ndarray
+    captured: np.ndarray
+    length: np.ndarray
+    time: np.ndarray
+    timed: np.ndarray | None
+    interface: np.ndarray
+    link_type: np.ndarray
+    fcs: np.ndarray
+    comments: dict[int, list[str]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.offset)
+
+    def head(self, n: int) -> Batch:
+        """The first n frames."""
+        columns = {name: getattr(self, name) for name in ("offset", "captured", "length", "time", "timed", "interface", "link_type", "fcs")}
+        comments = {row: said for row, said in self.comments.items() if row < n}
+        return replace(self, comments=comments, **{name: None if c is None else c[:n] for name, c in columns.items()})
+
+
+class Source:
+    """A capture being read: base of the readers of each format.
+
+    After the last batch `damage` says where the file broke, if it did. `skipped` counts, by kind, what is no frame.
+    """
+
+    format = ""
+    byte_order = ""
+
+    def __init__(self, name: str, window: Window, batch_frames: int | None = None) -> None:
+        self.name = name
+        self.window = window
+        self.limit = batch_frames or FRAMES
+        self.exact = batch_frames is not None
+        self.interfaces: list[Interface] = []
+        self.damage: Damage | None = None
+        self.skipped: dict[str, int] = {}
+        self.comments: list[str] = []
+        self.application: str | None = None
+        self.frames = 0
+
+    def batches(self) -> Iterator[Batch]:
+        raise NotImplementedError
+
+
+class Window:
+    """A reused buffer that moves over a byte stream.
+
+    data: uint8 array; data[pos:end] is what is read and not yet consumed; `behind` is the file offset of data[0].
+    """
+
+    def __init__(self, stream: BinaryIO, size: int = BYTES) -> None:
+        self.stream = stream
+        self.data = np.zeros(size + SLACK, np.uint8)
+        self.pos = self.end = self.behind = 0
+        self.eof = False
+
+    @property
+    def offset(self) -> int:
+        """File offset of `pos`, in bytes."""
+        return self.behind + self.pos
+
+    def fill(self) -> bool:
+        """Read once more behind `end`, first making room; False at the end of the stream. Moves `pos` to 0."""
+        if self.eof:
+            return False
+        keep = self.end - self.pos
+        if self.pos:
+            self.data[:keep] = self.data[self.pos : self.end]
+            self.behind += self.pos
+            self.pos, self.end = 0, keep
+        if keep >= len(self.data) - SLACK:
+            grown = np.zeros(2 * (len(self.data) - SLACK) + SLACK, np.uint8)
+            grown[:keep] = self.data[:keep]
+            self.data = grown
+        got = self.stream.readinto(memoryview(self.data)[self.end : len(self.data) - SLACK])  # type: ignore[attr-defined]
+        self.end += got or 0
+        self.eof = not got
+        return not self.eof
+
+    def need(self, size: int) -> bool:
+        """Whether `size` bytes stand at `pos`, reading on for them as far as the stream goes."""
+        while self.end - self.pos < size:
+            if not self.fill():
+                return False
+        return True

@@ -1,0 +1,210 @@
+"""pcapng files: sections, interfaces, packets; https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-02.html."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import Damage, InputError
+from . import _records
+from .batch import LARGEST, LARGEST_BY_LINK, Batch, Interface, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SECTION, INTERFACE = 0x0A0D0D0A, 1
+BLOCKS = {  # §4.1 and §10.1: blocks that hold no frame
+    4: "name resolution",
+    5: "interface statistics",
+    9: "systemd journal",
+    10: "decryption secrets",
+    0xBAD: "custom",
+    0x40000BAD: "custom",
+}
+LARGEST_BLOCK = 64 << 20  # of a block that is no packet; beyond this a length is a lie
+FAULTS = {
+    _records.BAD_LENGTH: "a block length of {size} cannot be",
+    _records.BAD_TRAILER: "the block's two lengths differ: {size} before, {trailer} behind",
+    _records.BAD_PACKET: "a packet of {packet} bytes does not fit into its block of {size}",
+}
+
+
+def options(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:
+    """(code, value) of each option in a block's option list, §3.5; ends at the first that does not fit."""
+    at = 0
+    while at + 4 <= len(data):
+        code, size = struct.unpack_from(order + "HH", data, at)
+        if code == 0 or at + 4 + size > len(data):
+            return
+        yield code, data[at + 4 : at + 4 + size]
+        at += 4 + (size + 3) // 4 * 4
+
+
+def to_nanoseconds(raw: np.ndarray, interface: Interface) -> np.ndarray:
+    """Time stamps (int64, the raw 64 bits) in units of the interface → ns since 1970, int64. §4.2, if_tsresol and if_tsoffset.
+
+    A time that int64 nanoseconds cannot hold (before 1678, after 2261) becomes the nearest that they can.
+    """
+    units, offset = interface.units, interface.offset
+    raw = raw.view(np.uint64)
+    if units <= 10**9 and len(raw) and 0 <= int(raw.max()) // units + offset < 9 * 10**9 and 0 <= int(raw.min()) // units + offset:
+        seconds, rest = np.divmod(raw, np.uint64(units))
+        part = rest * np.uint64(10**9) // np.uint64(units)
+        return (seconds.astype(np.int64) + offset) * 10**9 + part.astype(np.int64)
+    exact = [int(value) * 10**9 // units + offset * 10**9 for value in raw]
+    return np.array([min(max(value, -(2**63)), 2**63 - 1) for value in exact], np.int64)
+
+
+class Pcapng(Source):
+    """Reader of one pcapng file. Raises InputError if the first section header is cut or of an unknown version."""
+
+    format = "pcapng"
+
+    def batches(self) -> Iterator[Batch]:
+        window = self.window
+        self.order = "<"
+        self.base = 0  # index of the section's first interface
+        self.sections = 0
+        table = np.empty((7, min(self.limit, 16384)), np.int64)
+        n = 0  # frames found since data[start]
+        start = window.pos
+        while True:
+            # `window.pos` is where the batch begins; the scan goes on behind what it holds.
+            limit = min(self.limit, table.shape[1])
+            found, at, stop = _records.pcapng(
+                window.data, window.pos, window.end, self.order == ">", LARGEST_BY_LINK[231], limit, *table
+            ) if self.sections else (0, window.pos, _records.OTHER)
+            n = found
+            if stop == _records.FULL and n < self.limit:
+                table = np.empty((7, 2 * n), np.int64)
+                continue
+            if stop in (_records.MORE, _records.CUT) and (n == 0 or self.exact) and window.fill():
+                continue
+            if n:
+                batch, fault = self._batch(n, table)
+                if len(batch):
+                    yield batch
+                    self.frames += len(batch)
+                if fault:
+                    self.damage = fault
+                    return
+                window.pos = at
+            if stop in (_records.FULL,):
+                continue
+            if stop in (_records.MORE, _records.CUT):
+                if window.fill():
+                    continue
+                if stop == _records.CUT:
+                    self._hurt(f"the file ends {window.end - window.pos} bytes into a block")
+                return
+            if stop != _records.OTHER:
+                size, packet = struct.unpack_from(self.order + "I12xI", window.data, window.pos + 4)
+                trailer = struct.unpack_from(self.order + "I", window.data, window.pos + size - 4)[0] if stop == _records.BAD_TRAILER else 0
+                self._hurt(FAULTS[stop].format(size=size, packet=packet, trailer=trailer))
+                return
+            if not self._block():
+                return
+
+    def _hurt(self, says: str, at: int | None = None) -> None:
+        offset = self.window.offset if at is None else self.window.behind + at
+        self.damage = Damage(self.name, self.frames + 1, offset, says)
+
+    def _block(self) -> bool:
+        """Read the block at `pos` that is no packet; False if it is damaged or the file ends inside."""
+        window = self.window
+        if not window.need(12):
+            if window.end > window.pos or not self.sections:
+                return self._refuse(f"the file ends {window.end - window.pos} bytes into a block")
+            return False
+        kind = struct.unpack_from(self.order + "I", window.data, window.pos)[0]
+        if kind == SECTION:
+            magic = bytes(window.data[window.pos + 8 : window.pos + 12])
+            if magic not in (b"\x1a\x2b\x3c\x4d", b"\x4d\x3c\x2b\x1a"):
+                return self._refuse("a section header without its byte-order magic")
+            self.order = ">" if magic[0] == 0x1A else "<"
+        size = struct.unpack_from(self.order + "I", window.data, window.pos + 4)[0]
+        if size < 12 or size % 4 or size > LARGEST_BLOCK or (kind == SECTION and size < 28) or (kind == INTERFACE and size < 20):
+            return self._refuse(f"a block length of {size} cannot be")
+        if not window.need(size):
+            return self._refuse(f"the file ends {window.end - window.pos} bytes into a block")
+        body = bytes(window.data[window.pos + 8 : window.pos + size - 4])
+        trailer = struct.unpack_from(self.order + "I", window.data, window.pos + size - 4)[0]
+        if trailer != size:
+            return self._refuse(f"the block's two lengths differ: {size} before, {trailer} behind")
+        if kind == SECTION:
+            major = struct.unpack_from(self.order + "H", body, 4)[0]
+            if major != 1:
+                return self._refuse(f"a section of pcapng version {major}, which nobody has defined")
+            self._section(body)
+        elif kind == INTERFACE:
+            self._interface(body)
+        else:
+            name = BLOCKS.get(kind, f"block type 0x{kind:08x}")
+            self.skipped[name] = self.skipped.get(name, 0) + 1
+        window.pos += size
+        return True
+
+    def _refuse(self, says: str) -> bool:
+        if not self.sections:
+            raise InputError(f"{self.name}: no whole pcapng section: {says}")
+        self._hurt(says)
+        return False
+
+    def _section(self, body: bytes) -> None:
+        self.sections += 1
+        self.base = len(self.interfaces)
+        self.byte_order = "big" if self.order == ">" else "little"
+        for code, value in options(body[16:], self.order):
+            if code == 1:
+                self.comments.append(value.decode("utf-8", "replace"))
+            elif code == 4:
+                self.application = value.decode("utf-8", "replace")
+
+    def _interface(self, body: bytes) -> None:
+        link, snap = struct.unpack_from(self.order + "H2xI", body)
+        interface = Interface(link, snap, section=self.sections - 1)
+        for code, value in options(body[8:], self.order):
+            if code == 2:
+                interface.name = value.rstrip(b"\0").decode("utf-8", "replace")
+            elif code == 3:
+                interface.description = value.rstrip(b"\0").decode("utf-8", "replace")
+            elif code == 9 and value:
+                interface.units = 2 ** (value[0] & 0x7F) if value[0] & 0x80 else 10 ** value[0]
+            elif code == 13 and value:
+                interface.fcs = value[0]
+            elif code == 14 and len(value) == 8:
+                interface.offset = struct.unpack(self.order + "q", value)[0]
+        self.interfaces.append(interface)
+
+    def _batch(self, n: int, table: np.ndarray) -> tuple[Batch, Damage | None]:
+        offset, captured, length, time, interface, at, end = table[:, :n]
+        known = len(self.interfaces) - self.base
+        fault = None
+        if interface.max() >= known:
+            n = int(np.argmax(interface >= known))
+            says = f"a packet of interface {interface[n]}, which its section does not describe"
+            fault = Damage(self.name, self.frames + n + 1, self.window.behind + int(offset[n]) - (28 if at[n] else 12), says)
+            offset, captured, length, time, interface, at, end = table[:, :n]
+        link, fcs, stamps = np.zeros(n, np.int64), np.full(n, -1), np.zeros(n, np.int64)
+        for index in np.flatnonzero(np.bincount(interface)) if n else ():
+            one, rows = self.interfaces[self.base + index], interface == index
+            one.frames += int(rows.sum())
+            link[rows] = one.link_type
+            fcs[rows] = -1 if one.fcs is None else one.fcs
+            stamps[rows] = to_nanoseconds(time[rows], one)
+        simple = at == 0
+        if simple.any() and self.interfaces[self.base].snap_length:
+            captured = np.where(simple, np.minimum(captured, self.interfaces[self.base].snap_length), captured)
+        comments = {}
+        for row in np.flatnonzero(end - at >= 4):
+            said = [v for c, v in options(bytes(self.window.data[at[row] : end[row]]), self.order) if c == 1]
+            if said:
+                comments[int(row)] = [text.decode("utf-8", "replace") for text in said]
+        stamps[simple] = 0
+        batch = Batch(
+            self.window.data, self.frames + 1, offset, captured, length, stamps, ~simple if simple.any() else None,
+            interface + self.base, link, fcs, comments,
+        )
+        return batch, fault

@@ -1,0 +1,14 @@
+"""Options that several commands share; they mean what they mean in tshark wherever it has them."""
+
+from __future__ import annotations
+
+import click
+
+CAPTURE = click.argument("capture", metavar="CAPTURE")
+BATCH = click.option("--batch-frames", type=click.IntRange(1), metavar="N", help="Frames taken at a time; never changes a result.")
+COUNT = click.option("-c", "count", type=click.IntRange(1), metavar="N", help="Stop after N frames.")
+NO_LOOKUP = click.option("-n", is_flag=True, expose_value=False, help="No name look-ups; always on.")
+
+
+def form(*words: str, default: str = "text"):  # type: ignore[no-untyped-def]
+    return click.option("-T", "form", type=click.Choice(words), default=default, show_default=True, help="Form of the output.")

@@ -1,0 +1,27 @@
+"""analyze packets: a line for each packet, or chosen fields of it."""
+
+import click
+
+from . import options
+
+
+@click.command("packets")
+@options.CAPTURE
+@options.form("text", "fields", "csv", "json", "ndjson")
+@click.option("-e", "fields", multiple=True, metavar="FIELD", help="A field to print; once for each.")
+@click.option("-E", "settings", multiple=True, metavar="K=V", help="How -T fields prints: header, separator, occurrence, aggregator, quote.")
+@click.option("-t", "clock", default="r", metavar="FORM", help="Time: r relative, d delta, e epoch, a ad adoy local, u ud udoy UTC.")
+@click.option("--utc", is_flag=True, help="Times of day in UTC.")
+@options.COUNT
+@options.NO_LOOKUP
+@options.BATCH
+def command(capture, form, fields, settings, clock, utc, count, batch_frames):
+    """A line for each packet; with -T fields -e …, the fields you name, exactly as tshark prints them."""
+    from ..analysis import Analysis
+    from ..report import _packets, _progress
+
+    view = _packets.view(form, fields, settings, clock, utc)
+    with _progress.shown() as progress:
+        analysis = Analysis(capture, batch_frames=batch_frames, count=count, on_batch=progress)
+        view.write(analysis)
+    return analysis.damage

@@ -1,0 +1,24 @@
+"""analyze CAPTURE: the report."""
+
+import click
+
+from . import options
+
+
+@click.command("report")
+@options.CAPTURE
+@options.form("text", "json")
+@options.COUNT
+@options.NO_LOOKUP
+@options.BATCH
+@click.option("--rows", type=click.IntRange(1), default=10, show_default=True, help="Rows shown of each table.")
+def command(capture, form, count, batch_frames, rows):
+    """What is in a capture, as annotated tables."""
+    from ..analysis import Analysis
+    from ..report import _progress, _sections
+
+    with _progress.shown() as progress:
+        analysis = Analysis(capture, batch_frames=batch_frames, count=count, on_batch=progress)
+        tables = analysis.tables(_sections.TABLES)
+    _sections.write(tables, form, rows)
+    return analysis.damage

@@ -1,0 +1,463 @@
+"""The demultiplexing loop of the textbook, run on arrays: a batch of frames → the headers in them.
+
+Each turn takes the payloads that the turn before found, grouped by the protocol that its number names, reads the headers
+of a group in one gather, and asks the protocol's file what they carry. It ends when nothing is carried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+
+from .capture import Batch, Interface
+from .errors import UsageError
+from .fields import Column, Fault, Field, Headers, Payload, Protocol, Spans, part, text, texts
+from .protocols import protocols, register
+from .reassembly.streams import TCP, UDP, StreamNumbers
+
+DEEPEST = 64  # headers in a frame; what lies deeper is data, and said to be too deep
+NO_NUMBER = 1 << 16  # beyond every number space's last number
+PATHS = 50_000  # different sequences of protocols that are remembered; a batch never ends for it
+
+
+class Paths:
+    """Sequences of protocol names as numbers: a tree in which a number is a node. 0 is the empty sequence."""
+
+    def __init__(self) -> None:
+        self.parent, self.name, self.depth = [0], [""], np.zeros(1, np.int64)
+        self._next: dict[str, np.ndarray] = {}
+        self._texts: dict[int, str] = {0: ""}
+
+    def __len__(self) -> int:
+        return len(self.parent)
+
+    def longer(self, paths: np.ndarray, name: str) -> np.ndarray:
+        """The paths (int64) that these become with one more name."""
+        table = self._next.get(name)
+        if table is None or len(table) < len(self):
+            grown = np.full(2 * len(self) + 64, -1, np.int64)
+            if table is not None:
+                grown[: len(table)] = table
+            table = self._next[name] = grown
+        found = table[paths]
+        if (found < 0).any():
+            for path in np.unique(paths[found < 0]).tolist():
+                table[path] = len(self)
+                self.parent.append(path)
+                self.name.append(name)
+            depth = np.zeros(len(self), np.int64)
+            depth[: len(self.depth)] = self.depth
+            new = np.arange(len(self.depth), len(self))
+            depth[new] = depth[np.array(self.parent)[new]] + 1
+            self.depth = depth
+            found = table[paths]
+        return found
+
+    def text(self, path: int) -> str:
+        """'eth:ethertype:ip:tcp'."""
+        found = self._texts.get(path)
+        if found is None:
+            above = self.text(self.parent[path])
+            found = self._texts[path] = f"{above}:{self.name[path]}" if above else self.name[path]
+        return found
+
+
+@dataclass
+class Undecoded:
+    """Payloads that no decoder took: their number space and numbers (int64), frames (row in batch) and bytes on the wire."""
+
+    space: str
+    number: np.ndarray
+    frame: np.ndarray
+    size: np.ndarray
+
+
+@dataclass
+class Dissection:
+    """A batch taken apart: the headers of each protocol, outermost first, and what could not be read."""
+
+    batch: Batch
+    paths: Paths
+    frames: Headers
+    chunks: dict[str, list[Headers]] = field(default_factory=dict)
+    order: list[Headers] = field(default_factory=list)
+    undecoded: list[Undecoded] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+    def faults(self) -> Iterator[Fault]:
+        for h in self.order:
+            yield from h.faults
+
+    def layer(self, h: Headers) -> np.ndarray:
+        """Place of each header in its frame's frame.protocols, from 1."""
+        return self.paths.depth[h.path]
+
+    def columns(self, name: str) -> Iterator[tuple[Headers, Column]]:
+        """A field's values in every group of headers that has it, outermost first."""
+        protocol, _ = register()[name]
+        for h in self.chunks.get(protocol, ()):
+            yield h, h.column(name)
+
+    def printed(self, name: str, join: str = ",", occurrence: str = "a") -> list[str]:
+        """A field's values of each frame as `-T fields` prints them: none as '', several joined.
+
+        occurrence: 'a' all of them, 'f' the first, 'l' the last.
+        """
+        names = either().get(name, (name,))
+        found = [(h, c, register()[n][1]) for n in names for h, c in self.columns(n)]
+        if len(found) == 1 and _once(found[0], len(self)):
+            h, (values, _), f = found[0]
+            return texts(f, values, h.buffer)
+        said: list[list[tuple[int, int, int, str]]] | None = None
+        out = [""] * len(self)
+        seen = np.zeros(len(self), bool)
+        for nth, (h, (values, rows), f) in enumerate(found):
+            frames = h.frame if rows is None else h.frame[rows]
+            alone = not seen[frames].any() and bool((frames[1:] > frames[:-1]).all())
+            seen[frames] = True
+            made = texts(f, values, h.buffer)
+            if alone and said is None:
+                for row, one in zip(frames.tolist(), made):
+                    out[row] = one
+                continue
+            if said is None:
+                said = [[(0, 0, 0, one)] if one else [] for one in out]
+            layers = self.layer(h) if rows is None else self.layer(h)[rows]
+            at = np.arange(len(h)) if rows is None else rows
+            for row, layer, own, one in zip(frames.tolist(), layers.tolist(), at.tolist(), made):
+                said[row].append((layer, own, nth, one))
+        if said is None:
+            return out
+        return [join.join(_picked(many, occurrence)) for many in said]
+
+    def innermost(self) -> Iterator[tuple[Headers, np.ndarray]]:
+        """For each group of headers, the rows that are the innermost of their frame: not data, not quoted, not a bare tag."""
+        owner = np.zeros(len(self), np.int64)
+        for nth, h in enumerate(self.order):
+            if h.protocol.name != "data":
+                owner[h.frame[~h.quoted]] = nth
+        for nth, h in enumerate(self.order):
+            rows = np.flatnonzero((owner[h.frame] == nth) & ~h.quoted)
+            if len(rows) and h.protocol.name != "data":
+                yield h, rows
+
+    def summary(self) -> dict[str, np.ndarray]:
+        """Source, destination, protocol and info of each frame: arrays of str (object), as `packets` shows them."""
+        source, target, protocol, info = (np.full(len(self), "", object) for _ in range(4))
+        for h in self.order:
+            if h.protocol.addresses:
+                for out, name in zip((source, target), h.protocol.addresses, strict=True):
+                    values, rows = h.column(name)
+                    keep = ~h.quoted if rows is None else ~h.quoted[rows]
+                    frames = h.frame if rows is None else h.frame[rows]
+                    out[frames[keep]] = texts(register()[name][1], values[keep])
+        for h, rows in self.innermost():
+            protocol[h.frame[rows]] = h.protocol.label
+            info[h.frame[rows]] = says(h, h.protocol.info, rows)
+        return {"source": source, "destination": target, "protocol": protocol, "info": info}
+
+
+def _once(found: tuple[Headers, Column, Field], size: int) -> bool:
+    """Whether every frame has exactly one value."""
+    h, (_, rows), _ = found
+    return rows is None and len(h) == size and bool((h.frame == np.arange(size)).all())
+
+
+def _picked(many: list[tuple[int, int, int, str]], occurrence: str) -> list[str]:
+    values = [one for *_, one in sorted(many, key=lambda item: item[:3])]
+    return values if occurrence == "a" else values[:1] if occurrence == "f" else values[-1:]
+
+
+@cache
+def either() -> dict[str, tuple[str, ...]]:
+    """Fields that stand for several others: `ip.addr` for `ip.src` and `ip.dst`."""
+    return {name: fields for p in protocols().values() for name, fields in p.either.items()}
+
+
+# ---------------------------------------------------------------- the info line
+
+
+def pieces(template: str) -> Iterator[tuple[str, str, str, str]]:
+    """A template cut up: (literal before, field, form, condition) with one field each, '' where there is none.
+
+    `{name}` is a field's value, `{name:words}` what it is called, `{name:mark}` nothing, and `[…]` is left out where its
+    field is absent; `[?flag: …]` where that flag is false.
+    """
+    rest = template
+    while rest:
+        cut = min((at for at in (rest.find("{"), rest.find("[")) if at >= 0), default=len(rest))
+        if cut:
+            yield rest[:cut], "", "", "always"
+            rest = rest[cut:]
+        elif rest[0] == "{":
+            name, _, form = rest[1 : rest.index("}")].partition(":")
+            yield "%s", name, form, "always"
+            rest = rest[rest.index("}") + 1 :]
+        elif "{" not in rest[: rest.index("]") + 1]:  # a literal bracket
+            yield rest[: rest.index("]") + 1], "", "", "always"
+            rest = rest[rest.index("]") + 1 :]
+        elif rest[1] != "?" and rest[1] == "{":  # brackets around a field alone are literal: [SYN]
+            yield "[", "", "", "always"
+            rest = rest[1:]
+            name, _, form = rest[1 : rest.index("}")].partition(":")
+            yield "%s]", name, form, "always"
+            rest = rest[rest.index("]") + 1 :]
+        else:
+            inner = rest[1 : rest.index("]")]
+            condition = "present"
+            if inner[0] == "?":
+                condition, inner = inner[1:].split(":", 1)
+            before, _, after = inner.partition("{")
+            spec, _, behind = after.partition("}")
+            name, _, form = spec.partition(":")
+            yield f"{before}%s{behind}", name, form, condition
+            rest = rest[rest.index("]") + 1 :]
+
+
+def template_fields(template: str) -> set[str]:
+    """The fields that a template needs."""
+    return {n for _, name, _, condition in pieces(template) for n in (name, condition) if n not in ("", "always", "present")}
+
+
+def says(h: Headers, template: str, rows: np.ndarray) -> list[str]:
+    """The template filled in for each of these headers."""
+    out: list[str] = []
+    formats: list[str] = []
+    columns: list[list[str]] = []
+    place = np.full(len(h), -1, np.int64)
+    place[rows] = np.arange(len(rows))
+    for literal, name, form, condition in pieces(template):
+        if not name:
+            formats.append(literal.replace("%", "%%"))
+            continue
+        f = register()[name][1]
+        values, at = h.column(name)
+        at = np.arange(len(h)) if at is None else at
+        keep = place[at] >= 0
+        if condition not in ("always", "present"):
+            keep &= h[condition][at]
+        values, where = values[keep], place[at[keep]].tolist()
+        if form == "mark":
+            printed = [""] * len(where)
+        elif form == "words" and f.words:
+            printed = [f.words.get(v) or f"{f.label.lower()} {t}" for v, t in zip(values.tolist(), texts(f, values), strict=True)]
+        else:
+            printed = texts(f, values, h.buffer)
+        before, _, behind = literal.partition("%s")
+        if condition == "always" and len(where) == len(rows):
+            formats.append(f"{before.replace('%', '%%')}%s{behind.replace('%', '%%')}")
+            columns.append(printed)
+        elif where:
+            full = [""] * len(rows)
+            for i, one in zip(where, printed, strict=True):
+                full[i] = f"{before}{one}{behind}"
+            formats.append("%s")
+            columns.append(full)
+    pattern = "".join(formats)
+    if not columns:
+        return [pattern.replace("%%", "%")] * len(rows)
+    out = [pattern % values for values in zip(*columns, strict=True)]
+    return out
+
+
+# ---------------------------------------------------------------- the loop
+
+
+class Dissector:
+    """Takes batches apart, one after the other, in order. State that lives from batch to batch is here.
+
+    wanted: names of fields that will be asked for; those that hang on earlier frames are computed only if they are wanted.
+    """
+
+    def __init__(self, wanted: Iterable[str] = ()) -> None:
+        self.wanted = set(wanted)
+        self.streams = StreamNumbers()
+        self.paths = Paths()
+        self.protocols = protocols()
+        self.first: int | None = None
+        self.before: int | None = None
+        self._spaces: dict[str, np.ndarray] = {}
+        self._names = list(self.protocols)
+        sparse: dict[str, dict[int, int]] = {}
+        for index, p in enumerate(self.protocols.values()):
+            for space, numbers in p.on.items():
+                for number in (numbers,) if isinstance(numbers, int) else numbers:
+                    sparse.setdefault(space, {})[number] = index
+        for space, known in sparse.items():
+            table = self._spaces[space] = np.full(NO_NUMBER + 1, -1, np.int64)
+            for number, index in known.items():
+                table[number] = index
+
+    def __call__(self, batch: Batch, interfaces: list[Interface], numbered: bool = False) -> Dissection:
+        """The headers of one batch. interfaces: its source's; numbered: whether the format numbers them (pcapng)."""
+        if len(self.paths) > PATHS:
+            self.paths = Paths()
+        frames = self._frames(batch, interfaces, numbered)
+        done = Dissection(batch, self.paths, frames, {"frame": [frames]}, [frames])
+        path = np.zeros(len(batch), np.int64)
+        turn = [frames]
+        depth = 0
+        while turn:
+            groups: dict[int, list[tuple[Headers, Spans, str]]] = {}
+            for h in turn:
+                if h.protocol.contents:
+                    for payload in h.protocol.contents(h):
+                        self._hand_on(done, h, payload, groups, depth)
+            turn = []
+            for index, members in groups.items():
+                p = self.protocols[self._names[index]]
+                for parent, spans, space in members:
+                    h = Headers(p, parent.buffer, spans, batch.offset, parent)
+                    if space == "ethertype":
+                        path[h.frame] = self.paths.longer(path[h.frame], "ethertype")
+                    h.path = path[h.frame] = self.paths.longer(path[h.frame], p.name)
+                    turn.append(h)
+            for h in turn:
+                done.chunks.setdefault(h.protocol.name, []).append(h)
+            done.order += turn
+            depth += 1
+        for h in reversed(done.order):
+            _pass_on(h)
+        frames.path = path
+        if "frame.protocols" in self.wanted:
+            used, inverse = np.unique(path, return_inverse=True)
+            frames.put("frame.protocols", np.array([self.paths.text(one) for one in used.tolist()], object)[inverse])
+        if self.wanted & TCP and "tcp" in done.chunks:
+            self.streams.number_tcp(done.chunks["tcp"])
+        if self.wanted & UDP and "udp" in done.chunks:
+            self.streams.number_udp(done.chunks["udp"])
+        return done
+
+    def _hand_on(self, done: Dissection, h: Headers, payload: Payload, groups: dict, depth: int) -> None:  # type: ignore[type-arg]
+        """Sort what one group of headers carries by the protocol that its numbers name."""
+        start, wire = payload.start, np.minimum(payload.wire, h.wire)
+        keep = h.whole & (wire > start)
+        if payload.rows is not None:
+            picked = np.zeros(len(h), bool)
+            picked[payload.rows] = True
+            keep &= picked
+        rows = None if keep.all() else np.flatnonzero(keep)
+        if rows is not None and not len(rows):
+            return
+
+        def only(column: np.ndarray) -> np.ndarray:
+            return column if rows is None else column[rows]
+
+        start, wire = only(start), only(wire)
+        quoted = only(h.quoted) | payload.quoted
+        spans = Spans(only(h.frame), start, np.minimum(only(h.end), wire), wire, quoted, np.arange(len(h)) if rows is None else rows)
+        numbers = payload.number if isinstance(payload.number, tuple) else (payload.number,)
+        numbers = tuple(only(np.asarray(n)) if isinstance(n, np.ndarray) else np.full(len(start), n) for n in numbers)
+        table = self._spaces.get(payload.space)
+        found = np.full(len(start), -1, np.int64)
+        if table is not None:
+            for number in reversed(numbers):
+                index = table[number if number.dtype.itemsize <= 2 else np.minimum(number, NO_NUMBER)]
+                found = np.where(index >= 0, index, found)
+        if depth >= DEEPEST:
+            h.fault(keep, "", f"holds more than {DEEPEST} headers, one in the other", at=h.start)
+            found[:] = -1
+        unknown = found < 0
+        if unknown.any():
+            rest = np.flatnonzero(unknown & ~quoted)
+            if len(rest) and payload.space != "data":
+                done.undecoded.append(Undecoded(payload.space, numbers[0][rest].astype(np.int64), spans.frame[rest], (wire - start)[rest]))
+            found = np.where(unknown, self._names.index("data"), found)
+        kinds = np.flatnonzero(np.bincount(found))
+        for index in kinds.tolist():
+            some = spans if len(kinds) == 1 else spans.take(np.flatnonzero(found == index))
+            groups.setdefault(index, []).append((h, some, payload.space))
+
+    def _frames(self, batch: Batch, interfaces: list[Interface], numbered: bool) -> Headers:
+        n = len(batch)
+        rows = np.arange(n)
+        spans = Spans(
+            rows, batch.offset, batch.offset + batch.captured, batch.offset + np.maximum(batch.length, batch.captured), np.zeros(n, bool), rows
+        )
+        h = Headers(self.protocols["frame"], batch.buffer, spans, batch.offset, None)
+        timed = None if batch.timed is None else np.flatnonzero(batch.timed)
+        stamps = batch.time if timed is None else batch.time[timed]
+        h.put("frame.number", np.arange(batch.first, batch.first + n))
+        h.put("frame.time", stamps, timed)
+        h.put("frame.time_epoch", stamps, timed)
+        h.put("frame.len", batch.length)
+        h.put("frame.cap_len", batch.captured)
+        h.put("frame.link_type", batch.link_type)
+        known = np.flatnonzero(batch.fcs >= 0)
+        h.put("frame.fcs_len", batch.fcs[known], known)
+        if len(stamps):
+            self.first = int(stamps[0]) if self.first is None else self.first
+            before = np.append(self.before if self.before is not None else stamps[0], stamps[:-1])
+            self.before = int(stamps[-1])
+            h.put("frame.time_delta", stamps - before, timed)
+            h.put("frame.time_relative", stamps - self.first, timed)
+        else:
+            h.put("frame.time_delta", stamps, timed)
+            h.put("frame.time_relative", stamps, timed)
+        if numbered:
+            names = np.array([one.name or "unknown" for one in interfaces] or [""], object)
+            h.put("frame.interface_id", batch.interface)
+            h.put("frame.interface_name", names[batch.interface])
+        else:
+            h.put("frame.interface_id", rows[:0], rows[:0])
+            h.put("frame.interface_name", np.empty(0, object), rows[:0])
+        said = [(row, one) for row, many in batch.comments.items() for one in many]
+        h.put("frame.comment", np.array([one for _, one in said], object), np.array([row for row, _ in said], np.int64))
+        return h
+
+
+def _pass_on(h: Headers) -> None:
+    """A header that knows where its contents end tells the link below, through tags, so that padding is told from data."""
+    parent = h.parent
+    if h.inner is None or parent is None or parent.protocol.name == "frame":
+        return
+    if parent.inner is None:
+        parent.inner = parent.wire.copy()
+    if parent.protocol.name in LINKS:
+        parent.inner[h.row] = np.minimum(parent.inner[h.row], h.inner)
+
+
+LINKS = ("eth", "vlan", "ieee8021ad")  # headers below the network's, whose frames may be padded
+
+
+def field_of(name: str) -> Field:
+    """The field of that name. Raises UsageError, with the nearest names, if there is none."""
+    known = register()
+    if name in known:
+        return known[name][1]
+    if name in either():
+        return part(known[either()[name][0]][1], name=name, many=True)
+    if name in COLUMNS:
+        return Field(name, text, COLUMNS[name])
+    raise UsageError(f"no field {name!r}{nearest(name, [*known, *either(), *COLUMNS])}; `analyze fields` lists them")
+
+
+COLUMNS = {  # tshark's names of what a packet line shows
+    "_ws.col.Source": "source",
+    "_ws.col.Destination": "destination",
+    "_ws.col.Protocol": "protocol",
+    "_ws.col.Info": "info",
+}
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """', nearest: a, b' or ''."""
+    import difflib
+
+    close = difflib.get_close_matches(name, list(known), 3, 0.6)
+    return f", nearest: {', '.join(close)}" if close else ""
+
+
+def needed(names: Iterable[str]) -> set[str]:
+    """The fields that printing these needs, those of info lines included."""
+    wanted = {n for name in names for n in either().get(name, (name,))}
+    if wanted & set(COLUMNS):
+        wanted |= {n for p in protocols().values() for n in template_fields(p.info)}
+    return wanted
+
+

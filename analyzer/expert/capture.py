@@ -1,0 +1,28 @@
+"""What the capture file itself says: lengths that contradict each other, frames without bytes."""
+
+from . import finding
+
+
+@finding("frame", "warn", "capture", "{frame.cap_len} bytes captured of a frame of {frame.len}: the file contradicts itself")
+def longer_than_the_wire(h):
+    """The file holds more bytes of a frame than it says the frame had.
+
+    All the bytes are decoded. A wrong length comes from the program that wrote the file, not from the network.
+    """
+    return h["frame.cap_len"] > h["frame.len"]
+
+
+@finding("frame", "note", "capture", "a frame of no bytes")
+def empty_frame(h):
+    """A record without a single byte. Nothing is decoded; the frame is counted."""
+    return h["frame.cap_len"] == 0
+
+
+@finding("frame", "note", "capture", "recorded {frame.time_delta} s after the frame before it: time went back")
+def time_went_back(h):
+    """A frame has an earlier time than the one stored before it.
+
+    Microseconds are ordinary: two processors stamp frames, one writes them. Seconds mean that a clock was set,
+    or that files were joined in the wrong order. Frames keep the file's order and their own times.
+    """
+    return h["frame.time_delta"] < 0

@@ -1,0 +1,13 @@
+"""Ethernet addresses that cannot be. IEEE 802.3 §3.2.3."""
+
+import numpy as np
+
+from . import finding
+
+GROUP = np.uint64(1 << 40)
+
+
+@finding("eth", "warn", "protocol", "the source {eth.src} is a group address")
+def group_source(h):
+    """Only a destination may be a group. IEEE 802.3 §3.2.3 b. Damaged or crafted frames; some load balancers do it on purpose."""
+    return (h["eth.src"] & GROUP) != 0

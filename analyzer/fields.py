@@ -1,0 +1,420 @@
+"""Fields: declared once, read by everyone. Kinds, Field, Layout, Column, Headers.
+
+A `Layout` is the list of a header's fields in wire order, as in the RFC's picture; offsets follow from it.
+`Headers` are the occurrences of one header in a batch: reading a field of all of them is one gather.
+No other code indexes packet bytes, and a field counts only if its last byte lies inside its header's span.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+
+# ---------------------------------------------------------------- kinds
+
+
+class Kind(NamedTuple):
+    """What sort of value a field has. bits: its width on the wire, 0 if it has no fixed place. dtype: of its column."""
+
+    name: str
+    bits: int
+    dtype: str
+
+
+u8, u16, u24, u32, u64 = (Kind(f"u{n}", n, f"u{max(1 << (n - 1).bit_length(), 8) // 8}") for n in (8, 16, 24, 32, 64))
+mac = Kind("mac", 48, "u8")
+ipv4 = Kind("ipv4", 32, "u4")
+ipv6 = Kind("ipv6", 128, "V16")
+flag = Kind("flag", 1, "?")
+text = Kind("text", 0, "O")
+raw = Kind("bytes", 0, "i8")  # a pair (start, end) into the batch's buffer: shape (n, 2)
+seconds = Kind("seconds", 0, "i8")  # a span, ns
+time = Kind("time", 0, "i8")  # ns since 1970
+
+
+def bits(n: int) -> Kind:
+    """`n` bits of a byte or word that neighbours share."""
+    return Kind("bits", n, "u1" if n <= 8 else "u2" if n <= 16 else "u4")
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field. name and meaning are Wireshark's; label is for people; about says what matters.
+
+    hex: digits to print it with, 0 for decimal. words: value → what it is called. times, plus: what the wire counts, times and plus these, is the value.
+    parts: the field cut into smaller ones. many: a header may hold several.
+    """
+
+    name: str
+    kind: Kind
+    label: str
+    about: str = ""
+    hex: int = 0
+    words: Mapping[int, str] | None = None
+    times: int = 1
+    plus: int = 0
+    parts: tuple[Field, ...] = ()
+    many: bool = False
+
+
+class Column(NamedTuple):
+    """Values of a field. rows: the header (index) that each belongs to, non-decreasing; None when it is every header once."""
+
+    values: np.ndarray
+    rows: np.ndarray | None = None
+
+
+# ---------------------------------------------------------------- layouts
+
+
+class Place(NamedTuple):
+    """Where a field lies in its layout: the word that holds it (byte offset, bytes), shift and width in bits, and the
+    byte offset behind the field's last bit."""
+
+    field: Field
+    offset: int
+    size: int
+    shift: int
+    width: int
+    behind: int
+
+
+def _places(fields: tuple[Field, ...]) -> dict[str, Place]:
+    places: dict[str, Place] = {}
+
+    def cut(inner: tuple[Field, ...], offset: int, size: int, bit: int) -> None:
+        for f in inner:
+            if f.kind.bits:
+                shift = size * 8 - bit - f.kind.bits
+                places[f.name] = Place(f, offset, size, shift, f.kind.bits, offset + (bit + f.kind.bits + 7) // 8)
+                cut(f.parts, offset, size, bit)
+                bit += f.kind.bits
+
+    at, waiting, width = 0, [], 0
+    for f in fields:
+        if waiting or f.kind.bits % 8:
+            waiting.append(f)
+            width += f.kind.bits
+            if width % 8 == 0:
+                cut(tuple(waiting), at, width // 8, 0)
+                at, waiting, width = at + width // 8, [], 0
+        else:
+            size = f.kind.bits // 8
+            places[f.name] = Place(f, at, size, 0, f.kind.bits, at + size)
+            cut(f.parts, at, size, 0)
+            at += size
+    assert not waiting, "bits must fill whole bytes"
+    return places
+
+
+class Layout:
+    """Fields of a header in wire order. `size` is its length in bytes; `places` maps a field's name to its place."""
+
+    def __init__(self, *fields: Field) -> None:
+        self.fields = fields
+        self.places = _places(fields)
+        self.size = sum(f.kind.bits for f in fields) // 8
+
+    def all(self) -> Iterator[Field]:
+        """Every field and its parts, in wire order."""
+        return (place.field for place in self.places.values())
+
+
+def _word(data: np.ndarray, offset: int, size: int) -> np.ndarray:
+    """Big-endian unsigned integers of 1 to 8 bytes at `offset` of each row of uint8 (n, m); native order, shape (n,)."""
+    if size in (1, 2, 4, 8):
+        whole = np.ndarray((len(data),), f">u{size}", data.data if len(data) else bytes(size), offset if len(data) else 0, (data.shape[1],))
+        return whole.astype(f"u{size}")
+    left = 1 << size.bit_length() - 1
+    high = _word(data, offset, left).astype("u8" if size > 4 else "u4")
+    return (high << high.dtype.type(8 * (size - left))) | _word(data, offset + left, size - left)
+
+
+def gather(buffer: np.ndarray, offsets: np.ndarray, size: int) -> np.ndarray:
+    """`size` bytes at each offset (int64) of a uint8 buffer → uint8 (n, size). Offsets + size must lie in the buffer."""
+    if size == 0 or not len(offsets):
+        return np.zeros((len(offsets), size), np.uint8)
+    window = np.ndarray((len(buffer) - size + 1,), f"V{size}", buffer.data, strides=(1,))
+    return window[offsets].view(np.uint8).reshape(-1, size)
+
+
+# ---------------------------------------------------------------- spans, headers, payloads
+
+
+class Spans(NamedTuple):
+    """Stretches of a buffer that hold a header and what it carries; arrays of shape (n,).
+
+    frame: int64, row in the batch. start, end: int64, the bytes that are there. wire: int64, where they would end had the
+    capture kept all. quoted: bool, inside the header that an ICMP error quotes. row: int64, of the header that carries it.
+    """
+
+    frame: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    wire: np.ndarray
+    quoted: np.ndarray
+    row: np.ndarray
+
+    def take(self, rows: np.ndarray) -> Spans:
+        return Spans(*(column[rows] for column in self))
+
+
+CUT = "cut by the capture: needs {needed} bytes, {had} were kept"  # what a fault says that is the recorder's, not the sender's
+
+
+@dataclass
+class Fault:
+    """Headers that cannot be what they say. Arrays of shape (n,): frame (row in batch), at (byte offset in the frame),
+    needed and had (what the sentence speaks of)."""
+
+    protocol: str
+    field: str
+    says: str
+    frame: np.ndarray
+    at: np.ndarray
+    needed: np.ndarray
+    had: np.ndarray
+
+
+@dataclass
+class Payload:
+    """What a header carries. space and number say which protocol it is; several numbers are tried in order (ports).
+
+    start, wire: int64, bounds of the payload; wire beyond the header's own is cut back to it. rows: which headers (None: all).
+    """
+
+    space: str
+    number: np.ndarray | int | tuple[np.ndarray, ...]
+    start: np.ndarray
+    wire: np.ndarray
+    rows: np.ndarray | None = None
+    quoted: bool = False
+
+
+@dataclass
+class Protocol:
+    """A protocol, as its file in `protocols/` declares it (see docs/architecture.md)."""
+
+    name: str
+    label: str
+    about: str
+    layout: Layout
+    on: Mapping[str, int | tuple[int, ...]] = field(default_factory=dict)
+    contents: Callable[[Headers], Iterable[Payload]] | None = None
+    derived: tuple[tuple[tuple[Field, ...], Callable[[Headers], Mapping[str, Column]]], ...] = ()
+    added: tuple[Field, ...] = ()  # fields that reassembly or the dissection computes
+    info: str = ""
+    addresses: tuple[str, str] | None = None
+    either: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def fields(self) -> Iterator[Field]:
+        """Every field of the protocol, the layout's first."""
+        yield from self.layout.all()
+        for fields, _ in self.derived:
+            yield from fields
+        yield from self.added
+
+
+class Reading:
+    """The same layout at many places of a buffer. Arrays are of shape (n,).
+
+    `r["ip.ttl"]` is a dense array, 0 where the field is not there; `r.column(name)` has only what is there, with the rows
+    that `owner` (int64, default 0…n-1) gives. `trusted` (int64) counts the leading bytes of each place that can be believed.
+    """
+
+    def __init__(self, layout: Layout, buffer: np.ndarray, start: np.ndarray, end: np.ndarray, owner: np.ndarray | None = None) -> None:
+        self.layout, self.buffer, self.start, self.end, self.owner = layout, buffer, start, end, owner
+        self.data = gather(buffer, start, layout.size)
+        self.trusted = np.clip(end - start, 0, layout.size)
+        self._dense: dict[str, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """Values of a field at every place, shape (n,); zero where it is not there. Raises KeyError."""
+        found = self._dense.get(name)
+        if found is None:
+            place = self.layout.places[name]
+            found = self._read(place)
+            lacks = self.trusted < place.behind
+            if lacks.any():
+                found = np.where(lacks, np.zeros(1, found.dtype), found)
+            self._dense[name] = found
+        return found
+
+    def _read(self, place: Place) -> np.ndarray:
+        kind, size = place.field.kind, place.size
+        if kind is ipv6:
+            return np.ascontiguousarray(self.data[:, place.offset : place.offset + 16]).view("V16").reshape(-1)
+        word = _word(self.data, place.offset, size)
+        if place.width != size * 8:
+            word = (word >> word.dtype.type(place.shift)) & word.dtype.type((1 << place.width) - 1)
+        if place.field.times != 1:
+            return word.astype(np.int64) * place.field.times + place.field.plus
+        return word.astype(kind.dtype, copy=False)
+
+    def column(self, name: str) -> Column:
+        """The values that are there, and the rows that they belong to. Raises KeyError if there is no such field."""
+        values, there = self[name], self.trusted >= self.layout.places[name].behind
+        if there.all():
+            return Column(values, self.owner)
+        return Column(values[there], np.flatnonzero(there) if self.owner is None else self.owner[there])
+
+
+class Headers(Reading):
+    """All occurrences of one protocol's header that one turn of the dissecting loop found; sorted by frame.
+
+    path: int64, which protocols the frame has up to here (an index that the dissection explains).
+    """
+
+    def __init__(self, protocol: Protocol, buffer: np.ndarray, spans: Spans, base: np.ndarray, parent: Headers | None) -> None:
+        super().__init__(protocol.layout, buffer, spans.start, spans.end)
+        self.protocol, self.base, self.parent = protocol, base, parent
+        self.frame, self.wire, self.quoted, self.row = spans.frame, spans.wire, spans.quoted, spans.row
+        size = self.layout.size
+        self.whole = self.trusted == size
+        self.path = np.zeros(len(self), np.int64)
+        self.inner: np.ndarray | None = None  # where the contents really end, if they said so
+        self.faults: list[Fault] = []
+        self._columns: dict[str, Column] = {}
+        if not self.whole.all():
+            lacks = ~self.whole
+            room = self.wire - self.start
+            self.fault(lacks & (room < size) & ~self.quoted, "", "needs {needed} bytes, has {had}", size, room, self.start)
+            self.fault(lacks & (room >= size), "", CUT, size, self.trusted, self.start)
+
+    def fault(self, bad: np.ndarray, name: str, says: str, needed: np.ndarray | int = 0, had: np.ndarray | int = 0, at: np.ndarray | None = None) -> None:
+        """The headers at `bad` (a mask) lie in field `name`: report it, and trust nothing behind that field.
+
+        says is the rest of a sentence about the field; {needed} and {had} are filled in.
+        at: the buffer offset of the fault when it is not the field's; then what the layout holds stays trusted.
+        """
+        rows = np.flatnonzero(bad)
+        if not len(rows):
+            return
+        zero = np.zeros(len(rows), np.int64)
+        needs, has = (zero + (x[rows] if isinstance(x, np.ndarray) else x) for x in (needed, had))
+        place = self.layout.places.get(name)
+        if at is None and place:
+            where = self.start[rows] + place.offset
+            self.trusted[rows] = np.minimum(self.trusted[rows], place.behind)
+            self.whole[rows] = False
+            self._dense.clear()
+        else:
+            where = self.start[rows] if at is None else at[rows]
+        frame = self.frame[rows]
+        self.faults.append(Fault(self.protocol.name, name, says, frame, where - self.base[frame], needs, has))
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """Values of a field for every header, shape (n,); zero where it is not there. Raises KeyError."""
+        if name in self.layout.places:
+            return super().__getitem__(name)
+        values, rows = self.column(name)
+        if rows is None:
+            return values
+        found = np.zeros((len(self), *values.shape[1:]), values.dtype)
+        found[rows] = values
+        return found
+
+    def column(self, name: str) -> Column:
+        """The values that are there, and the headers that they belong to. Raises KeyError if there is no such field."""
+        found = self._columns.get(name)
+        if found is not None:
+            return found
+        if name in self.layout.places:
+            return super().column(name)
+        for fields, function in self.protocol.derived:
+            if any(f.name == name for f in fields):
+                self._columns.update(function(self))
+                return self._columns[name]
+        raise KeyError(name)
+
+    def put(self, name: str, values: np.ndarray, rows: np.ndarray | None = None) -> None:
+        """Add a column that was computed outside of the protocol's file."""
+        self._columns[name] = Column(values, rows)
+
+    def up(self) -> tuple[Headers, np.ndarray] | None:
+        """The nearest headers below that have addresses, and for each of ours the row there; None if there are none."""
+        at, rows = self.parent, self.row
+        while at is not None and at.protocol.addresses is None:
+            at, rows = at.parent, at.row[rows]
+        return None if at is None else (at, rows)
+
+    def claims(self, end: np.ndarray) -> None:
+        """Say where the contents really end (int64), so that what is behind is the link's padding or trailer."""
+        self.inner = np.minimum(end, self.wire)
+
+
+# ---------------------------------------------------------------- values as text
+
+
+class _Texts(dict[int, str]):
+    """Remembers the text of values seen; forgets all when there are too many to keep."""
+
+    def __init__(self, make: Callable[[int], str]) -> None:
+        super().__init__()
+        self.make = make
+
+    def __missing__(self, value: int) -> str:
+        if len(self) > 200_000:
+            self.clear()
+        made = self[value] = self.make(value)
+        return made
+
+
+_ipv4 = _Texts(lambda v: f"{v >> 24}.{v >> 16 & 255}.{v >> 8 & 255}.{v & 255}")
+_mac = _Texts(lambda v: ":".join(f"{v:012x}"[i : i + 2] for i in range(0, 12, 2)))
+
+
+def _ipv6_text(value: bytes) -> str:
+    made = ipaddress.IPv6Address(value)
+    if value[:12] == bytes(10) + b"\xff\xff":  # RFC 5952 §5: IPv4-mapped addresses show the IPv4 part
+        return f"::ffff:{_ipv4[int.from_bytes(value[12:], 'big')]}"
+    if value[:12] == bytes(12) and value[12:14] != b"\0\0":  # as inet_ntop: IPv4-compatible
+        return f"::{_ipv4[int.from_bytes(value[12:], 'big')]}"
+    return str(made)
+
+
+_ipv6 = _Texts(_ipv6_text)  # type: ignore[arg-type]
+_hex = {digits: _Texts(lambda v, d=digits: f"0x{v:0{d}x}") for digits in (2, 4, 6, 8, 16)}  # type: ignore[misc]
+
+
+def decimal_seconds(ns: int) -> str:
+    """Nanoseconds as seconds with nine decimals, as tshark prints times."""
+    sign, ns = ("-", -ns) if ns < 0 else ("", ns)
+    return f"{sign}{ns // 1_000_000_000}.{ns % 1_000_000_000:09d}"
+
+
+def texts(f: Field, values: np.ndarray, buffer: np.ndarray | None = None) -> list[str]:
+    """Values of a field as `-T fields` prints them. buffer: what byte fields point into."""
+    kind = f.kind
+    if kind is raw:
+        assert buffer is not None
+        return [buffer[a:b].tobytes().hex() for a, b in values.tolist()]
+    listed = values.tolist()
+    if kind is text:
+        return listed
+    if kind is ipv4:
+        return [_ipv4[v] for v in listed]
+    if kind is ipv6:
+        return [_ipv6[v] for v in listed]
+    if kind is mac:
+        return [_mac[v] for v in listed]
+    if kind is seconds or kind is time:
+        return [decimal_seconds(v) for v in listed]
+    if values.dtype.kind == "b":
+        return ["1" if v else "0" for v in listed]
+    if f.hex:
+        cache = _hex[f.hex]
+        return [cache[v] for v in listed]
+    return list(map(str, listed))
+
+
+def part(f: Field, **changes: object) -> Field:
+    """A copy of a field with some things said otherwise."""
+    return replace(f, **changes)  # type: ignore[arg-type]

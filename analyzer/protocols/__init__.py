@@ -1,0 +1,45 @@
+"""The protocols: one file each, found by walking this folder, once, explicitly. Nothing registers by being imported.
+
+A file declares, in this order: a docstring (name, source), LABEL, its words, HEADER (a Layout), ON (the number spaces in
+which it is found), ADDRESSES, EITHER, INFO, contents(h), and DERIVED, a tuple of (fields, function) for what has no fixed
+place. ADDED names fields that a later stage computes. The file's name is the protocol's, `_` standing for a dot.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+
+from ..fields import Field, Layout, Protocol
+
+
+@cache
+def protocols() -> dict[str, Protocol]:
+    """Every protocol by its name, as in frame.protocols."""
+    found = {}
+    for module in pkgutil.iter_modules(__path__):
+        if module.name.startswith("_") or module.name == "tcp_states":
+            continue
+        file = importlib.import_module(f"{__name__}.{module.name}")
+        name = module.name.replace("_", ".")
+        found[name] = Protocol(
+            name=name,
+            label=file.LABEL,
+            about=(file.__doc__ or "").strip(),
+            layout=getattr(file, "HEADER", Layout()),
+            on=getattr(file, "ON", {}),
+            contents=getattr(file, "contents", None),
+            derived=getattr(file, "DERIVED", ()),
+            added=getattr(file, "ADDED", ()),
+            info=getattr(file, "INFO", ""),
+            addresses=getattr(file, "ADDRESSES", None),
+            either=getattr(file, "EITHER", {}),
+        )
+    return found
+
+
+@cache
+def register() -> dict[str, tuple[str, Field]]:
+    """Every field by its name: (protocol that has it, the field)."""
+    return {f.name: (p.name, f) for p in protocols().values() for f in p.fields()}

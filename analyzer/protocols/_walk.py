@@ -1,0 +1,63 @@
+"""The walk over options: kind, length, value, again and again. A loop, since each option says where the next begins.
+
+Compiled by Cython when the package is built; runs interpreted too.
+"""
+
+import cython
+
+
+def options(
+    data: cython.const[cython.uchar][::1],
+    start: cython.const[cython.longlong][::1],
+    end: cython.const[cython.longlong][::1],
+    single: cython.longlong,
+    last: cython.longlong,
+    unit: cython.longlong,
+    head: cython.longlong,
+    bad: cython.longlong[::1],
+    row: cython.longlong[::1],
+    at: cython.longlong[::1],
+    size: cython.longlong[::1],
+):
+    """Walk the option list in data[start[i]:end[i]] of each header i.
+
+    A kind k below 63 is one byte alone if bit k of `single` is set, and ends the list if bit k of `last` is.
+    An option's length byte counts units of `unit` bytes, to which `head` is added (0: the length holds the whole option).
+    Writes for each option its header, offset in `data` and whole length (bytes) into the int64 arrays row, at, size, and
+    into bad[i] the offset of the option that does not fit its list (-1: all do); that option is the last, with size 0.
+    Returns how many options there are; with arrays that are too short the rest is only counted.
+    """
+    n: cython.longlong = 0
+    room: cython.longlong = row.shape[0]
+    count: cython.longlong = start.shape[0]
+    i: cython.longlong
+    p: cython.longlong
+    stop: cython.longlong
+    kind: cython.longlong
+    length: cython.longlong
+    for i in range(count):
+        p = start[i]
+        stop = end[i]
+        bad[i] = -1
+        while p < stop:
+            kind = data[p]
+            if kind < 63 and (single >> kind) & 1:
+                length = 1
+            elif p + 1 >= stop:
+                length = 0
+            else:
+                length = data[p + 1] * unit + head
+                if length < 2 or p + length > stop:
+                    length = 0
+            if n < room:
+                row[n] = i
+                at[n] = p
+                size[n] = length
+            n += 1
+            if length == 0:
+                bad[i] = p
+                break
+            p += length
+            if kind < 63 and (last >> kind) & 1:
+                break
+    return n

@@ -1,0 +1,89 @@
+"""Address Resolution Protocol (RFC 826), its reverse (RFC 903), probes and announcements (RFC 5227)."""
+
+import numpy as np
+
+from ..fields import CUT, Column, Field, Headers, Layout, Reading, flag, ipv4, mac, u8, u16
+from ._words import ETHERTYPE
+
+LABEL = "ARP"
+OPCODE = {1: "request", 2: "reply", 3: "reverse request", 4: "reverse reply", 8: "inverse request", 9: "inverse reply", 10: "NAK"}
+HARDWARE = {1: "Ethernet", 6: "IEEE 802", 7: "ARCNET", 15: "Frame Relay", 16: "ATM", 18: "Fibre Channel", 19: "ATM", 24: "IEEE 1394", 32: "InfiniBand"}
+HEADER = Layout(
+    Field("arp.hw.type", u16, "Hardware type", words=HARDWARE),
+    Field("arp.proto.type", u16, "Protocol type", "an Ethernet type", hex=4, words=ETHERTYPE),
+    Field("arp.hw.size", u8, "Hardware size", "bytes of a hardware address"),
+    Field("arp.proto.size", u8, "Protocol size", "bytes of a protocol address"),
+    Field("arp.opcode", u16, "Operation", words=OPCODE),
+)
+HARDWARE_ADDRESS, PROTOCOL_ADDRESS = Layout(Field("mac", mac, "")), Layout(Field("ipv4", ipv4, ""))
+ON = {"ethertype": (0x0806, 0x8035)}
+INFO = "{arp.opcode:words}[: {arp.src.proto_ipv4}][ is at {arp.src.hw_mac}][ → {arp.dst.proto_ipv4}]"
+
+
+def _ends(h: Headers) -> list[np.ndarray]:
+    """Where the four addresses begin and the last ends."""
+    hardware, protocol = h["arp.hw.size"].astype(np.int64), h["arp.proto.size"].astype(np.int64)
+    ends = [h.start + HEADER.size]
+    for size in (hardware, protocol, hardware, protocol):
+        ends.append(ends[-1] + size)
+    return ends
+
+
+def contents(h: Headers):
+    end = _ends(h)[-1]
+    h.claims(np.where(h.whole, end, h.wire))
+    h.fault(h.whole & (end > h.wire), "arp.hw.size", "the addresses need {needed} bytes, the frame has {had}", end - h.start, h.wire - h.start, h.start + 4)
+    h.fault(h.whole & (end <= h.wire) & (end > h.end), "", CUT, end - h.start, h.end - h.start, h.start)
+    return ()
+
+
+def _addresses(h: Headers) -> dict[str, Column]:
+    places = _ends(h)
+    ethernet = np.isin(h["arp.hw.type"], (1, 6)) & (h["arp.hw.size"] == 6) & h.whole
+    internet = (h["arp.proto.type"] == 0x0800) & (h["arp.proto.size"] == 4) & h.whole
+    found = {}
+    for name, mask, place, layout in (
+        ("arp.src.hw_mac", ethernet, places[0], HARDWARE_ADDRESS),
+        ("arp.src.proto_ipv4", internet, places[1], PROTOCOL_ADDRESS),
+        ("arp.dst.hw_mac", ethernet, places[2], HARDWARE_ADDRESS),
+        ("arp.dst.proto_ipv4", internet, places[3], PROTOCOL_ADDRESS),
+    ):
+        rows = np.flatnonzero(mask)
+        found[name] = Reading(layout, h.buffer, place[rows], h.end[rows], rows).column(layout.fields[0].name)
+    return found
+
+
+def _kinds(h: Headers) -> dict[str, Column]:
+    source, target = h["arp.src.proto_ipv4"], h["arp.dst.proto_ipv4"]
+    there = np.zeros(len(h), bool)
+    rows = h.column("arp.dst.proto_ipv4").rows
+    there[slice(None) if rows is None else rows] = True
+    there &= h["arp.proto.type"] == 0x0800
+    asks, answers = h["arp.opcode"] == 1, h["arp.opcode"] == 2
+    masks = {
+        "arp.isgratuitous": there & (source == target) & (asks | answers),
+        "arp.isannouncement": there & (source == target) & asks & (h["arp.dst.hw_mac"] == 0),
+        "arp.isprobe": there & (source == 0) & (target != 0) & asks & (h["arp.dst.hw_mac"] == 0),
+    }
+    return {name: Column(mask[mask], np.flatnonzero(mask)) for name, mask in masks.items()}
+
+
+DERIVED = (
+    (
+        (
+            Field("arp.src.hw_mac", mac, "Sender's MAC"),
+            Field("arp.src.proto_ipv4", ipv4, "Sender's IP"),
+            Field("arp.dst.hw_mac", mac, "Target's MAC", "zero in a request: it is what is asked for"),
+            Field("arp.dst.proto_ipv4", ipv4, "Target's IP"),
+        ),
+        _addresses,
+    ),
+    (
+        (
+            Field("arp.isgratuitous", flag, "Gratuitous", "sender's and target's IP are the same"),
+            Field("arp.isannouncement", flag, "Announcement", "RFC 5227 §1.1: this address is mine now"),
+            Field("arp.isprobe", flag, "Probe", "RFC 5227 §1.1: does anyone use this address?"),
+        ),
+        _kinds,
+    ),
+)

@@ -1,0 +1,35 @@
+"""Internet Protocol version 6. RFC 8200 §3, https://www.rfc-editor.org/rfc/rfc8200#section-3"""
+
+import numpy as np
+
+from ..fields import Field, Headers, Layout, Payload, bits, ipv6, u8, u16
+from ._words import DSCP, ECN, IPPROTO
+
+LABEL = "IPv6"
+HEADER = Layout(
+    Field("ipv6.version", bits(4), "Version", "always 6"),
+    Field("ipv6.tclass", bits(8), "Traffic class", hex=8, parts=(
+        Field("ipv6.tclass.dscp", bits(6), "Codepoint", "RFC 2474", words=DSCP),
+        Field("ipv6.tclass.ecn", bits(2), "Congestion notification", "RFC 3168", words=ECN),
+    )),
+    Field("ipv6.flow", bits(20), "Flow label", "RFC 6437", hex=6),
+    Field("ipv6.plen", u16, "Payload length", "bytes behind this header, extension headers included; 0: a jumbogram or offloaded"),
+    Field("ipv6.nxt", u8, "Next header", words=IPPROTO),
+    Field("ipv6.hlim", u8, "Hop limit", "each router takes one away"),
+    Field("ipv6.src", ipv6, "Source"),
+    Field("ipv6.dst", ipv6, "Destination"),
+)  # fmt: skip
+ON = {"ethertype": 0x86DD, "ipversion": 6, "ipproto": 41}
+ADDRESSES = ("ipv6.src", "ipv6.dst")
+EITHER = {"ipv6.addr": ADDRESSES}
+INFO = "{ipv6.nxt:words}, payload {ipv6.plen}"
+
+
+def contents(h: Headers):
+    length = h["ipv6.plen"].astype(np.int64)
+    start = h.start + HEADER.size
+    end = np.where(length == 0, h.wire, start + length)
+    h.fault(h.whole & (end > h.wire) & ~h.quoted, "ipv6.plen", "says {needed} bytes, the frame has {had}", length, h.wire - start, h.start + 4)
+    end = np.minimum(end, h.wire)
+    h.claims(np.where(h.whole, end, h.wire))
+    yield Payload("ipproto", h["ipv6.nxt"], start, end)

@@ -1,0 +1,25 @@
+"""IPv6 fragment header. RFC 8200 §4.5, https://www.rfc-editor.org/rfc/rfc8200#section-4.5"""
+
+import numpy as np
+
+from ..fields import Field, Headers, Layout, Payload, bits, flag, u8, u32
+from ._words import IPPROTO
+
+LABEL = "Fragment header"
+HEADER = Layout(
+    Field("ipv6.fraghdr.nxt", u8, "Next header", words=IPPROTO),
+    Field("ipv6.fraghdr.reserved_octet", u8, "Reserved", hex=2),
+    Field("ipv6.fraghdr.offset", bits(13), "Offset", "in units of 8 bytes"),
+    Field("ipv6.fraghdr.reserved_bits", bits(2), "Reserved"),
+    Field("ipv6.fraghdr.more", flag, "More fragments", "this is not the last piece"),
+    Field("ipv6.fraghdr.ident", u32, "Identification", "pieces of one packet have the same", hex=8),
+)
+ON = {"ipproto": 44}
+INFO = "{ipv6.fraghdr.nxt:words}, piece at {ipv6.fraghdr.offset}, id {ipv6.fraghdr.ident}"
+
+
+def contents(h: Headers):
+    start = h.start + HEADER.size
+    piece = (h["ipv6.fraghdr.offset"] > 0) | (h["ipv6.fraghdr.more"] & (h.wire <= h.end))  # as in IPv4
+    yield Payload("fragment", h["ipv6.fraghdr.nxt"], start, h.wire, np.flatnonzero(piece))
+    yield Payload("ipproto", h["ipv6.fraghdr.nxt"], start, h.wire, np.flatnonzero(~piece))

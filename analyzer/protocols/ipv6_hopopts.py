@@ -1,0 +1,17 @@
+"""IPv6 hop-by-hop options. RFC 8200 §4.3, https://www.rfc-editor.org/rfc/rfc8200#section-4.3"""
+
+from ..fields import Field, Headers, Layout, u8
+from . import _extension
+from ._words import IPPROTO
+
+LABEL = "Hop-by-hop options"
+HEADER = Layout(
+    Field("ipv6.hopopts.nxt", u8, "Next header", words=IPPROTO),
+    Field("ipv6.hopopts.len_oct", u8, "Length", "bytes of this header; the wire counts 8 bytes beyond the first 8", times=8, plus=8),
+)
+ON = {"ipproto": 0}
+INFO = "next: {ipv6.hopopts.nxt:words}"
+
+
+def contents(h: Headers):
+    return _extension.contents(h, "ipv6.hopopts")

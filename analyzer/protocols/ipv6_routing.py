@@ -1,0 +1,20 @@
+"""IPv6 routing header. RFC 8200 §4.4, https://www.rfc-editor.org/rfc/rfc8200#section-4.4"""
+
+from ..fields import Field, Headers, Layout, u8
+from . import _extension
+from ._words import IPPROTO
+
+LABEL = "Routing header"
+TYPE = {0: "source route (deprecated by RFC 5095)", 2: "mobile IP", 3: "RPL source route", 4: "segment routing"}
+HEADER = Layout(
+    Field("ipv6.routing.nxt", u8, "Next header", words=IPPROTO),
+    Field("ipv6.routing.len_oct", u8, "Length", "bytes of this header; the wire counts 8 bytes beyond the first 8", times=8, plus=8),
+    Field("ipv6.routing.type", u8, "Type", words=TYPE),
+    Field("ipv6.routing.segleft", u8, "Segments left", "stops still to visit"),
+)
+ON = {"ipproto": 43}
+INFO = "{ipv6.routing.type:words}, {ipv6.routing.segleft} left"
+
+
+def contents(h: Headers):
+    return _extension.contents(h, "ipv6.routing")

@@ -1,0 +1,197 @@
+"""Transmission Control Protocol. RFC 9293 §3.1, https://www.rfc-editor.org/rfc/rfc9293#section-3.1"""
+
+from functools import cache
+
+import numpy as np
+
+from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, raw, text, u8, u16, u32
+from . import _walk
+
+LABEL = "TCP"
+FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE")  # from the lowest bit
+HEADER = Layout(
+    Field("tcp.srcport", u16, "Source port"),
+    Field("tcp.dstport", u16, "Destination port"),
+    Field("tcp.seq_raw", u32, "Sequence number", "of the first byte of data, or of the SYN"),
+    Field("tcp.ack_raw", u32, "Acknowledgment number", "next byte expected; means nothing without ACK"),
+    Field("tcp.hdr_len", bits(4), "Header length", "bytes; 20 when there are no options", times=4),
+    Field("tcp.flags", bits(12), "Flags", hex=4, parts=(
+        Field("tcp.flags.res", bits(3), "Reserved", "always 0"),
+        Field("tcp.flags.ae", flag, "Accurate ECN", "RFC 9768"),
+        Field("tcp.flags.cwr", flag, "Congestion window reduced", "RFC 3168"),
+        Field("tcp.flags.ece", flag, "ECN echo", "RFC 3168"),
+        Field("tcp.flags.urg", flag, "Urgent", "the urgent pointer counts"),
+        Field("tcp.flags.ack", flag, "Acknowledgment", "the acknowledgment number counts"),
+        Field("tcp.flags.push", flag, "Push"),
+        Field("tcp.flags.reset", flag, "Reset"),
+        Field("tcp.flags.syn", flag, "Synchronize", "opens"),
+        Field("tcp.flags.fin", flag, "Finish", "no more data from here"),
+    )),
+    Field("tcp.window_size_value", u16, "Window", "as sent: what the receiver takes, before scaling"),
+    Field("tcp.checksum", u16, "Checksum", "over a pseudo-header too", hex=4),
+    Field("tcp.urgent_pointer", u16, "Urgent pointer", "offset behind the urgent data"),
+)  # fmt: skip
+ON = {"ipproto": 6}
+EITHER = {"tcp.port": ("tcp.srcport", "tcp.dstport")}
+INFO = (
+    "{tcp.srcport} → {tcp.dstport} [{tcp.flags.words}] Seq={tcp.seq}[?tcp.flags.ack: Ack={tcp.ack}] Win={tcp.window_size_value}"
+    "[?tcp.flags.urg: Urg={tcp.urgent_pointer}] Len={tcp.len}[ MSS={tcp.options.mss_val}][ WS={tcp.options.wscale.multiplier}]"
+    "[ SACK_PERM{tcp.options.sack_perm:mark}][ TSval={tcp.options.timestamp.tsval}][ TSecr={tcp.options.timestamp.tsecr}]"
+)
+ADDED = (  # what needs to know the stream: reassembly/streams.py
+    Field("tcp.stream", u32, "Stream", "number of the connection, from 0"),
+    Field("tcp.seq", u32, "Relative sequence number", "0 is the SYN"),
+    Field("tcp.ack", u32, "Relative acknowledgment number", "1 acknowledges the SYN"),
+    Field("tcp.nxtseq", u32, "Next sequence number", "relative"),
+    Field("tcp.options.sack_le", u32, "SACK left edge", "relative; RFC 2018", many=True),
+    Field("tcp.options.sack_re", u32, "SACK right edge", "relative; first byte not received", many=True),
+    Field("tcp.options.sack.dsack_le", u32, "D-SACK left edge", "relative; received twice, RFC 2883", many=True),
+    Field("tcp.options.sack.dsack_re", u32, "D-SACK right edge", "relative", many=True),
+)
+
+
+def contents(h: Headers):
+    size = h["tcp.hdr_len"].astype(np.int64)
+    h.fault(h.whole & (size < HEADER.size), "tcp.hdr_len", "is {had}, less than the {needed} of the shortest header", HEADER.size, size)
+    beyond = h.whole & (h.start + size > h.wire)
+    h.fault(beyond & ~h.quoted, "tcp.hdr_len", "says {needed} bytes, there are {had}", size, h.wire - h.start, h.start + 12)
+    source, target = h["tcp.srcport"], h["tcp.dstport"]
+    rows = np.flatnonzero(~beyond) if beyond.any() else None
+    yield Payload("tcp.port", (np.minimum(source, target), np.maximum(source, target)), h.start + size, h.wire, rows)
+
+
+# ---------------------------------------------------------------- options
+
+EOL, NOP, MSS, SCALE, SACK_PERMITTED, SACK, TIMESTAMPS, MD5, USER_TIMEOUT, MPTCP, FAST_OPEN, EXPERIMENT = 0, 1, 2, 3, 4, 5, 8, 19, 28, 30, 34, 254
+OPTION = {
+    EOL: "end of options",
+    NOP: "no operation",
+    MSS: "maximum segment size",
+    SCALE: "window scale",
+    SACK_PERMITTED: "SACK permitted",
+    SACK: "SACK",
+    TIMESTAMPS: "timestamps",
+    14: "alternate checksum request",
+    15: "alternate checksum data",
+    MD5: "MD5 signature",
+    27: "quick start",
+    USER_TIMEOUT: "user timeout",
+    29: "TCP-AO",
+    MPTCP: "multipath TCP",
+    FAST_OPEN: "fast open cookie",
+    253: "experiment",
+    EXPERIMENT: "experiment",
+}
+FAST_OPEN_MAGIC = 0xF989  # RFC 7413 appendix: the number that the experiment had
+GREATEST_SHIFT = 14  # RFC 7323 §2.3
+HEAD = (Field("kind", u8, ""), Field("length", u8, ""))
+# kind: (whole length of the option, its layout); RFC 9293 §3.2, RFC 7323 §2.2 and §3.2, RFC 5482 §3
+FIXED = {
+    MSS: (4, Layout(*HEAD, Field("tcp.options.mss_val", u16, "Maximum segment size", "bytes of data that the sender of this takes"))),
+    SCALE: (3, Layout(*HEAD, Field("tcp.options.wscale.shift", u8, "Window scale", "bits to shift each window by"))),
+    TIMESTAMPS: (
+        10,
+        Layout(
+            *HEAD,
+            Field("tcp.options.timestamp.tsval", u32, "Timestamp", "the sender's clock"),
+            Field("tcp.options.timestamp.tsecr", u32, "Timestamp echo", "the peer's clock, as last seen"),
+        ),
+    ),
+    USER_TIMEOUT: (4, Layout(*HEAD, Field("granularity", flag, ""), Field("tcp.options.user_to_val", bits(15), "User timeout"))),
+}
+OPTION_FIELDS = (
+    Field("tcp.option_kind", u8, "Option kind", words=OPTION, many=True),
+    Field("tcp.option_len", u8, "Option length", "bytes, kind and length included", many=True),
+    *(f for _, layout in FIXED.values() for f in layout.fields if f.name.startswith("tcp.")),
+    Field("tcp.options.wscale.multiplier", u32, "Window multiplier", "2 to the window scale"),
+    Field("tcp.options.sack_perm", flag, "SACK permitted"),
+    Field("tcp.options.sack.count", u8, "SACK blocks"),
+    Field("tcp.options.sack_le_raw", u32, "SACK left edge", "as sent", many=True),
+    Field("tcp.options.sack_re_raw", u32, "SACK right edge", "as sent", many=True),
+    Field("tcp.options.md5.digest", raw, "MD5 digest", "RFC 2385"),
+    Field("tcp.options.tfo.cookie", raw, "Fast open cookie", "RFC 7413"),
+    Field("tcp.options.mptcp.subtype", u8, "Multipath subtype", "RFC 8684", many=True),
+)
+
+
+def walk(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(header, offset in the buffer, whole length, kind) of every option, int64; length 0: it does not fit. Reports those."""
+    start = h.start + HEADER.size
+    end = np.where(h.whole, np.minimum(h.start + h["tcp.hdr_len"], h.end), start)
+    room = int(np.maximum(end - start, 0).sum())
+    bad = np.empty(len(h), np.int64)
+    row, at, size = np.empty((3, room), np.int64)
+    n = _walk.options(h.buffer, start, end, 1 << NOP | 1 << EOL, 1 << EOL, 1, 0, bad, row, at, size)
+    cut = h.start + h["tcp.hdr_len"] > h.end
+    h.fault((bad >= 0) & ~h.quoted & ~cut, "tcp.options", "an option does not fit into the header", at=bad)
+    row, at, size = row[:n], at[:n], size[:n]
+    return row, at, size, h.buffer[at].astype(np.int64)
+
+
+def _options(h: Headers) -> dict[str, Column]:
+    row, at, size, kind = walk(h)
+    long = np.flatnonzero((kind > NOP) & (at + 1 < h.end[row]))
+    found = {"tcp.option_kind": Column(kind.astype(np.uint8), row), "tcp.option_len": Column(h.buffer[at[long] + 1], row[long])}
+    for number, (length, layout) in FIXED.items():
+        pick = np.flatnonzero((kind == number) & (size == length))
+        reading = Reading(layout, h.buffer, at[pick], at[pick] + length, row[pick])
+        found.update({f.name: reading.column(f.name) for f in layout.fields if f.name.startswith("tcp.")})
+    shift, rows = found["tcp.options.wscale.shift"]
+    found["tcp.options.wscale.multiplier"] = Column(1 << np.minimum(shift, GREATEST_SHIFT).astype(np.int64), rows)
+    pick = np.flatnonzero((kind == SACK_PERMITTED) & (size == 2))
+    found["tcp.options.sack_perm"] = Column(np.ones(len(pick), bool), row[pick])
+    pick = np.flatnonzero((kind == SACK) & (size >= 10))
+    blocks = (size[pick] - 2) // 8
+    found["tcp.options.sack.count"] = Column(blocks, row[pick])
+    one = np.repeat(np.arange(len(pick)), blocks)
+    nth = np.arange(len(one)) - np.repeat(np.cumsum(blocks) - blocks, blocks)
+    edge = at[pick][one] + 2 + 8 * nth
+    reading = Reading(SACK_BLOCK, h.buffer, edge, edge + 8, row[pick][one])
+    found.update({f.name: reading.column(f.name) for f in SACK_BLOCK.fields})
+    pick = np.flatnonzero((kind == MD5) & (size == 18))
+    found["tcp.options.md5.digest"] = Column(np.column_stack((at[pick] + 2, at[pick] + 18)), row[pick])
+    magic = np.where(at + 4 <= h.end[row], h.buffer[at + 2].astype(np.int64) << 8 | h.buffer[at + 3], 0)
+    head = np.where((kind == EXPERIMENT) & (magic == FAST_OPEN_MAGIC), 4, 2)
+    pick = np.flatnonzero(((kind == FAST_OPEN) | (head == 4)) & (size > head))
+    found["tcp.options.tfo.cookie"] = Column(np.column_stack((at[pick] + head[pick], at[pick] + size[pick])), row[pick])
+    pick = np.flatnonzero((kind == MPTCP) & (size > 2))
+    found["tcp.options.mptcp.subtype"] = Column(h.buffer[at[pick] + 2] >> 4, row[pick])
+    return found
+
+
+SACK_BLOCK = Layout(*(f for f in OPTION_FIELDS if f.name.endswith("e_raw")))
+
+
+# ---------------------------------------------------------------- what follows from the header alone
+
+
+@cache
+def _flag_texts() -> tuple[np.ndarray, np.ndarray]:
+    """For each value of the flags: 'SYN, ACK', and Wireshark's twelve letters '·······A··S·'."""
+    words = [", ".join(name for bit, name in enumerate(FLAGS) if value >> bit & 1) or "none" for value in range(4096)]
+    letters = ["".join(one if value >> 11 - i & 1 else "·" for i, one in enumerate("RRRACEUAPRSF")) for value in range(4096)]
+    return np.array(words, object), np.array(letters, object)
+
+
+def _flags(h: Headers) -> dict[str, Column]:
+    values, rows = h.column("tcp.flags")
+    words, letters = _flag_texts()
+    return {"tcp.flags.words": Column(words[values], rows), "tcp.flags.str": Column(letters[values], rows)}
+
+
+def _data(h: Headers) -> dict[str, Column]:
+    """Data of each segment: what the wire had behind the header."""
+    start = h.start + h["tcp.hdr_len"]
+    rows = np.flatnonzero(h.whole & (start <= h.wire))
+    full = rows[h.end[rows] > start[rows]]
+    return {
+        "tcp.len": Column((h.wire - start)[rows], rows),
+        "tcp.payload": Column(np.column_stack((start[full], h.end[full])), full),
+    }
+
+
+DERIVED = (
+    (OPTION_FIELDS, _options),
+    ((Field("tcp.flags.words", text, "Flags in words"), Field("tcp.flags.str", text, "Flags as letters")), _flags),
+    ((Field("tcp.len", u32, "Data length", "bytes, as on the wire"), Field("tcp.payload", raw, "Data")), _data),
+)

@@ -1,0 +1,41 @@
+"""User Datagram Protocol. RFC 768, https://www.rfc-editor.org/rfc/rfc768"""
+
+import numpy as np
+
+from ..fields import Column, Field, Headers, Layout, Payload, raw, u16, u32
+
+LABEL = "UDP"
+HEADER = Layout(
+    Field("udp.srcport", u16, "Source port"),
+    Field("udp.dstport", u16, "Destination port"),
+    Field("udp.length", u16, "Length", "bytes, header included; 0: a jumbogram or offloaded"),
+    Field("udp.checksum", u16, "Checksum", "0: the sender made none", hex=4),
+)
+ON = {"ipproto": 17}
+EITHER = {"udp.port": ("udp.srcport", "udp.dstport")}
+ADDED = (Field("udp.stream", u32, "Stream", "number of the conversation, from 0"),)
+INFO = "{udp.srcport} → {udp.dstport} Len={udp.payload_len}"
+
+
+def _end(h: Headers) -> np.ndarray:
+    length = h["udp.length"].astype(np.int64)
+    return np.minimum(np.where(length == 0, h.wire, h.start + length), h.wire)
+
+
+def contents(h: Headers):
+    length = h["udp.length"].astype(np.int64)
+    h.fault(h.whole & (length > 0) & (length < HEADER.size), "udp.length", "is {had}, less than the header's {needed} bytes", HEADER.size, length)
+    beyond = h.whole & (h.start + length > h.wire) & ~h.quoted
+    h.fault(beyond, "udp.length", "says {needed} bytes, there are {had}", length, h.wire - h.start, h.start + 4)
+    source, target = h["udp.srcport"], h["udp.dstport"]
+    yield Payload("udp.port", (np.minimum(source, target), np.maximum(source, target)), h.start + HEADER.size, _end(h))
+
+
+def _payload(h: Headers) -> dict[str, Column]:
+    start, end = h.start + HEADER.size, _end(h)
+    rows = np.flatnonzero(h.whole & (np.minimum(end, h.end) > start))
+    length = Column(np.maximum(end - start, 0)) if h.whole.all() else Column((end - start)[h.whole], np.flatnonzero(h.whole))
+    return {"udp.payload": Column(np.column_stack((start, np.minimum(end, h.end)))[rows], rows), "udp.payload_len": length}
+
+
+DERIVED = (((Field("udp.payload", raw, "Payload"), Field("udp.payload_len", u32, "Payload length", "bytes")), _payload),)

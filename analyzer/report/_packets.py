@@ -1,0 +1,157 @@
+"""Packets one by one: lines for people, or chosen fields exactly as tshark prints them. Does without Polars, so it starts at once."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..analysis import Analysis
+from ..dissect import COLUMNS, Dissection, field_of, needed
+from ..errors import UsageError
+from ..fields import Field, text
+from ._text import safe
+
+if TYPE_CHECKING:
+    import polars as pl
+
+CLOCKS = ("r", "d", "dd", "e", "a", "ad", "adoy", "u", "ud", "udoy")
+SETTINGS = {"header": "n", "separator": "/t", "occurrence": "a", "aggregator": ",", "quote": "n", "bom": "n", "escape": "y"}
+NAMED = {"/t": "\t", "/s": " "}
+QUOTES = {"n": "", "d": '"', "s": "'"}
+
+
+class View:
+    """How packets are to be shown."""
+
+    def __init__(self, form: str, fields: Sequence[str], settings: dict[str, str], clock: str) -> None:
+        self.form, self.fields, self.settings, self.clock = form, tuple(fields), settings, clock
+
+    def write(self, analysis: Analysis) -> None:
+        """Write every packet of the analysis to standard output."""
+        if self.form == "fields":
+            self._fields(analysis)
+        elif self.form == "text" and not self.fields:
+            for d in analysis.dissections({*needed(COLUMNS), "frame.time_delta", "frame.time_relative"}):
+                sys.stdout.writelines(lines(d, self.clock, analysis))
+        else:
+            self._table(analysis)
+
+    def _fields(self, analysis: Analysis) -> None:
+        s = self.settings
+        separator, quote = NAMED.get(s["separator"], s["separator"]), QUOTES[s["quote"]]
+        if s["bom"] == "y":
+            sys.stdout.write("\ufeff")
+        if s["header"] == "y":
+            print(separator.join(self.fields))
+        for d in analysis.dissections(needed(self.fields)):
+            columns = self.columns(d)
+            if quote:
+                columns = [[f"{quote}{cell}{quote}" if cell else "" for cell in column] for column in columns]
+            sys.stdout.writelines([f"{separator.join(row)}\n" for row in zip(*columns)])
+
+    def columns(self, d: Dissection) -> list[list[str]]:
+        """Each field's printed values, a list a field, an entry a frame."""
+        summary = d.summary() if set(self.fields) & set(COLUMNS) else {}
+        join = NAMED.get(self.settings["aggregator"], self.settings["aggregator"])
+        out = []
+        for name in self.fields:
+            if name in COLUMNS:
+                out.append(summary[COLUMNS[name]].tolist())
+                continue
+            column = d.printed(name, join, self.settings["occurrence"])
+            out.append([safe(cell) for cell in column] if field_of(name).kind is text else column)
+        return out
+
+    def _table(self, analysis: Analysis) -> None:
+        import polars as pl
+
+        from . import write
+
+        if not self.fields:
+            from ..tables import make
+
+            write(self.form, make("frames").columns, (rows for _, rows in analysis.stream(["frames"])))
+            return
+        names = [Field(name, text, name) for name in self.fields]
+
+        def rows() -> Iterator[pl.DataFrame]:
+            for d in analysis.dissections(needed(self.fields)):
+                cells = {name: pl.Series(column, dtype=pl.String) for name, column in zip(self.fields, self.columns(d))}
+                yield pl.DataFrame(cells).with_columns(pl.all().replace({"": None}))
+
+        write(self.form, names, rows())
+
+
+def view(form: str, fields: Sequence[str], settings: Sequence[str], clock: str, utc: bool) -> View:
+    """A View from what was typed. Raises UsageError for a field, setting or clock that does not exist."""
+    for name in fields:
+        field_of(name)
+    if form == "fields" and not fields:
+        raise UsageError("-T fields wants at least one field: -e FIELD")
+    if clock not in CLOCKS:
+        raise UsageError(f"no time form {clock!r}; there are {', '.join(CLOCKS)}")
+    chosen = dict(SETTINGS)
+    for one in settings:
+        key, _, value = one.partition("=")
+        if key not in SETTINGS:
+            raise UsageError(f"no setting {key!r} of -E; there are {', '.join(SETTINGS)}")
+        chosen[key] = value
+    if chosen["quote"] not in QUOTES or chosen["occurrence"] not in ("f", "l", "a"):
+        raise UsageError("-E quote is d, s or n; -E occurrence is f, l or a")
+    if utc and clock.startswith("a"):
+        clock = "u" + clock[1:]
+    return View(form, fields, chosen, clock)
+
+
+def lines(d: Dissection, clock: str, analysis: Analysis) -> list[str]:
+    """A line for each frame."""
+    said = d.summary()
+    pattern = "%5d %s %15s → %-15s %-8s %5d %s\n"
+    rows = zip(
+        range(d.batch.first, d.batch.first + len(d)),
+        times(d, clock, analysis),
+        said["source"].tolist(),
+        said["destination"].tolist(),
+        said["protocol"].tolist(),
+        d.batch.length.tolist(),
+        said["info"].tolist(),
+    )
+    return [pattern % row for row in rows]
+
+
+def times(d: Dissection, clock: str, analysis: Analysis) -> list[str]:
+    """The time of each frame in one of tshark's forms; blank where it has none."""
+    digits = 9 if any(one.units > 1_000_000 for one in analysis.source.interfaces) else 6
+    name = {"r": "frame.time_relative", "d": "frame.time_delta", "dd": "frame.time_delta"}.get(clock, "frame.time")
+    values, rows = d.frames.column(name)
+    step = 10 ** (9 - digits)
+    if clock in ("r", "d", "dd", "e"):
+        made = [_seconds(v // step if v >= 0 else -(-v // step), digits) for v in values.tolist()]
+        wide = digits + 5
+        made = [one.rjust(wide) for one in made]
+    else:
+        made = [_day(v // 1_000_000_000, clock) + f".{v % 1_000_000_000 // step:0{digits}d}" for v in values.tolist()]
+    if rows is None:
+        return made
+    out = np.full(len(d), " " * (digits + 5), object)
+    out[rows] = made
+    return out.tolist()
+
+
+def _seconds(units: int, digits: int) -> str:
+    whole, rest = divmod(abs(units), 10**digits)
+    return f"{'-' if units < 0 else ''}{whole}.{rest:0{digits}d}"
+
+
+@cache
+def _day(second: int, clock: str) -> str:
+    moment = datetime.datetime.fromtimestamp(second, datetime.timezone.utc)
+    if clock[0] == "a":
+        moment = moment.astimezone()
+    form = {"": "%H:%M:%S", "d": "%Y-%m-%d %H:%M:%S", "doy": "%Y/%j %H:%M:%S"}[clock[1:]]
+    return moment.strftime(form)

@@ -1,0 +1,33 @@
+"""What every field and finding means, from the declarations themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..dissect import either
+from ..expert import findings
+from ..fields import Field
+from ..protocols import register
+
+
+def described(f: Field) -> str:
+    """'Type: what matters. 1 request, 2 reply'."""
+    said = f"{f.label}: {f.about}" if f.about else f.label
+    if f.words:
+        shown = list(f.words.items())
+        said += ". " + ", ".join(f"{value} {word}" for value, word in shown[:12]) + (", …" if len(shown) > 12 else "")
+    return said
+
+
+def entries(word: str) -> Iterator[tuple[str, str]]:
+    """(name, meaning) of the fields and findings that have `word` in either."""
+    word = word.lower()
+    for name, (_, f) in sorted(register().items()):
+        if word in f"{name} {f.label} {f.about}".lower():
+            yield name, described(f)
+    for name, fields in sorted(either().items()):
+        if word in name:
+            yield name, f"either of {' and '.join(fields)}"
+    for name, one in findings().items():
+        if word in f"{name} {one.page}".lower():
+            yield name, f"({one.severity}) {' '.join(one.page.split())}"

@@ -1,0 +1,204 @@
+"""The report: tables that say what is in a capture, each with one line that says how to read it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from ..expert import SEVERITIES
+from ._text import safe
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+TABLES = ("captures", "hierarchy", "endpoints", "conversations", "expert", "undecoded")
+LAYER = {"eth": "Ethernet", "ip": "IPv4", "ipv6": "IPv6", "udp": "UDP", "tcp": "TCP"}
+
+
+@dataclass
+class Section:
+    """A part of the report. heads: column titles, those that end in '>' right-aligned."""
+
+    title: str
+    how: str
+    heads: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    more: int = 0
+
+
+def count(n: int | None) -> str:
+    return "" if n is None else f"{n:,}"
+
+
+def span(ns: int | None) -> str:
+    """A duration for people: '1.234 s', '2 h 03 min'."""
+    if ns is None:
+        return ""
+    whole = ns / 1e9
+    if whole < 60:
+        return f"{whole:.6f} s" if whole < 1 else f"{whole:.3f} s"
+    minutes, left = divmod(int(whole), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {left:02d} s"
+
+
+def _capture(table: pl.DataFrame) -> Section:
+    row = table.row(0, named=True)
+    ns = table["duration"].dt.total_nanoseconds()[0]
+    start, end = (table[name].dt.strftime("%Y-%m-%d %H:%M:%S%.6f UTC")[0] for name in ("start", "end"))
+    facts = [
+        ("File", row["capture"]),
+        ("Format", f"{row['format']}, {row['byte_order']}-endian, {row['link_types'] or 'no interface'}"),
+        ("Interfaces", count(row["interfaces"]) if row["interfaces"] != 1 else ""),
+        ("Snap length", count(row["snap_length"]) if row["snap_length"] else "not given"),
+        ("File size", f"{count(row['file_size'])} bytes" if row["file_size"] else ""),
+        ("Frames", count(row["frames"])),
+        ("Bytes on the wire", count(row["bytes"])),
+        ("Frames cut", f"{count(row['cut_frames'])} ({count(row['bytes'] - row['captured_bytes'])} bytes not kept)" if row["cut_frames"] else ""),
+        ("First frame", start),
+        ("Last frame", end),
+        ("Duration", span(ns)),
+    ]
+    if row["frames"] and ns:
+        rate = 1e9 / ns
+        facts.append(("Average", f"{row['frames'] * rate:,.1f} frames/s, {row['bytes'] * 8 * rate:,.0f} bit/s, {row['bytes'] / row['frames']:,.1f} bytes a frame"))
+    facts += [
+        ("Time order", "" if row["in_time_order"] else "times go back: see `analyze table expert`"),
+        ("Written by", row["application"]),
+        ("Comment", row["comment"]),
+        ("Not frames", row["skipped"]),
+        ("Damage", row["damage"]),
+    ]
+    how = "What the file says of itself. Times are UTC."
+    return Section("Capture", how, ("", ""), [(name, said) for name, said in facts if said])
+
+
+def _hierarchy(table: pl.DataFrame, rows: int) -> Section:
+    total = max(sum(table.filter(pl.col("depth") == 1)["frames"]), 1)
+    size = max(sum(table.filter(pl.col("depth") == 1)["bytes"]), 1)
+    shown = [
+        ("  " * (depth - 1) + name, count(frames), f"{100 * frames / total:.1f}", count(n), f"{100 * n / size:.1f}")
+        for name, depth, frames, n in table.select("protocol", "depth", "frames", "bytes").iter_rows()
+    ]
+    how = "Each line counts the frames that have these headers; those below it are part of them."
+    return Section("Protocols", how, ("Protocol", "Frames>", "%>", "Bytes>", "%>"), *_top(shown, 4 * rows))
+
+
+def _top(rows: list[tuple[str, ...]], n: int) -> tuple[list[tuple[str, ...]], int]:
+    return rows[:n], max(len(rows) - n, 0)
+
+
+def _place(address: str, port: int | None) -> str:
+    if port is None:
+        return address
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _endpoints(table: pl.DataFrame, rows: int) -> Iterable[Section]:
+    for layer, name in LAYER.items():
+        own = table.filter(pl.col("protocol") == layer).sort("bytes", descending=True, maintain_order=True)
+        shown = [
+            (_place(a, p), count(fs), count(bs), count(fr), count(br))
+            for a, p, fs, bs, fr, br in own.select(
+                "address", "port", "frames_sent", "bytes_sent", "frames_received", "bytes_received"
+            ).iter_rows()
+        ]
+        how = "Who sent and received how much, most bytes first."
+        heads = ("Address", "Frames sent>", "Bytes sent>", "Frames received>", "Bytes received>")
+        if shown:
+            yield Section(f"{name} endpoints", how, heads, *_top(shown, rows))
+
+
+def _conversations(table: pl.DataFrame, rows: int) -> Iterable[Section]:
+    for layer, name in LAYER.items():
+        own = table.filter(pl.col("protocol") == layer).sort("bytes", descending=True, maintain_order=True)
+        ns = own["duration"].dt.total_nanoseconds().to_list()
+        shown = [
+            (_place(a, pa), _place(b, pb), count(fab), count(bab), count(fba), count(bba), span(t))
+            for (a, pa, b, pb, fab, bab, fba, bba), t in zip(
+                own.select("address_a", "port_a", "address_b", "port_b", "frames_ab", "bytes_ab", "frames_ba", "bytes_ba").iter_rows(), ns
+            )
+        ]
+        how = "A sent the first frame. Most bytes first; the duration is from the first frame to the last."
+        heads = ("A", "B", "Frames →>", "Bytes →>", "← Frames>", "← Bytes>", "Duration>")
+        if shown:
+            yield Section(f"{name} conversations", how, heads, *_top(shown, rows))
+
+
+def _expert(table: pl.DataFrame, rows: int) -> Section:
+    order = {name: place for place, name in enumerate(SEVERITIES)}
+    grouped = (
+        table.group_by("severity", "protocol", "finding")
+        .agg(pl.len().alias("count"), pl.col("frame.number").min().alias("first"), pl.col("summary").first())
+        .with_columns(pl.col("severity").replace_strict(order, return_dtype=pl.Int64).alias("rank"))
+        .sort("rank", "count", "first", "finding", descending=[False, True, False, False])
+    )
+    shown = [
+        (severity, count(n), finding, str(first), summary)
+        for severity, n, finding, first, summary in grouped.select("severity", "count", "finding", "first", "summary").iter_rows()
+    ]
+    how = "Worst first, alike ones counted; `analyze fields NAME` explains a finding, `analyze table expert` lists all."
+    if not shown:
+        return Section("Findings", "Nothing found.", (), [])
+    return Section("Findings", how, ("Severity", "Count>", "Finding", "First frame>", "For example"), *_top(shown, 2 * rows))
+
+
+def _undecoded(table: pl.DataFrame, rows: int) -> Section:
+    shown = [(what, count(frames), count(n), str(first)) for what, frames, n, first in table.select("what", "frames", "bytes", "first_frame").iter_rows()]
+    if not shown:
+        return Section("Not decoded", "Every byte has a decoder.", (), [])
+    how = "Bytes that no decoder took: counted here, shown as data."
+    return Section("Not decoded", how, ("What", "Frames>", "Bytes>", "First frame>"), *_top(shown, rows))
+
+
+def sections(tables: dict[str, pl.DataFrame], rows: int) -> Iterable[Section]:
+    """The report's parts, in order."""
+    yield _capture(tables["captures"])
+    yield _hierarchy(tables["hierarchy"], rows)
+    yield from _endpoints(tables["endpoints"], rows)
+    yield from _conversations(tables["conversations"], rows)
+    yield _expert(tables["expert"], rows)
+    yield _undecoded(tables["undecoded"], rows)
+
+
+def write(tables: dict[str, pl.DataFrame], form: str, rows: int) -> None:
+    """Write the report to standard output: as tables for people, or whole as one JSON object of tables."""
+    if form == "json":
+        from .json import array
+
+        body = ",\n".join(f'"{name}": ' + "".join(array([rows])) for name, rows in tables.items())
+        print("{\n" + body + "\n}")
+        return
+    from rich.console import Console
+
+    console = Console(file=sys.stdout, highlight=False, soft_wrap=False)
+    for section in sections(tables, rows):
+        _show(console, section)
+
+
+COLOURS: dict[str, str] = {"error": "bold red", "warn": "yellow", "note": "cyan", "chat": "dim"}
+
+
+def _show(console: Console, section: Section) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    console.print(Text(section.title, "bold"))
+    console.print(Text(section.how, "italic dim"))
+    if section.rows:
+        grid = Table(box=None, show_header=any(section.heads), pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+        for head in section.heads:
+            right = head.endswith(">")
+            grid.add_column(head.rstrip(">"), justify="right" if right else "left", overflow="fold", no_wrap=right)
+        for row in section.rows:
+            grid.add_row(*(Text(safe(cell), COLOURS.get(cell, "") if i == 0 else "") for i, cell in enumerate(row)))
+        console.print(grid)
+    if section.more:
+        console.print(Text(f"… and {section.more:,} more (--rows)", "dim"))
+    console.print()
+
+

@@ -1,0 +1,58 @@
+"""The only door to a terminal: whatever came from the network or a file is made harmless here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff\ud800-\udfff]")
+
+
+def safe(said: str) -> str:
+    """The text with everything that could move a cursor, change a colour or turn the direction of writing spelled out."""
+    return said if said.isascii() and said.isprintable() else UNSAFE.sub(_spelled, said)
+
+
+def safe_all(many: Iterable[str]) -> list[str]:
+    return [safe(one) for one in many]
+
+
+def _spelled(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return SHORT.get(match[0]) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+
+
+def safe_json(line: str) -> str:
+    """JSON text in which such characters are written as JSON's own escapes: the value stays what it is."""
+    return UNSAFE.sub(lambda m: m[0] if m[0] == "\n" else f"\\u{ord(m[0]):04x}", line)
+
+
+def safe_column(column: pl.Expr) -> pl.Expr:
+    """The same for columns of text in a Polars frame."""
+    import polars as pl
+
+    odd = column.str.contains(r"[\x00-\x1f\x7f-\x{9f}\x{ad}\x{61c}\x{200b}-\x{200f}\x{2028}-\x{202e}\x{2060}-\x{206f}\x{feff}\x{fff9}-\x{ffff}]")
+    return pl.when(odd).then(column.map_batches(lambda s: s.map_elements(safe, return_dtype=pl.String), return_dtype=pl.String)).otherwise(column)
+
+
+def listing(entries: Iterable[tuple[str, str]]) -> None:
+    """Names and what they mean, in two columns as wide as the terminal."""
+    import shutil
+    import textwrap
+
+    found = list(entries)
+    left = min(max((len(name) for name, _ in found), default=0), 34)
+    width = max(shutil.get_terminal_size().columns, 60)
+    for name, meaning in found:
+        wrapped = textwrap.wrap(meaning, width - left - 2) or [""]
+        if len(name) > left:
+            print(name)
+            name = ""
+        for line in wrapped:
+            print(f"{name.ljust(left)}  {line}".rstrip())
+            name = ""

@@ -1,0 +1,58 @@
+"""Columns of NumPy → columns of Polars: the documented types, addresses as text, nulls where there is nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from ..fields import Column, Field, Kind, flag, ipv4, ipv6, mac, raw, seconds, text, texts, time
+
+TIME, SPAN = pl.Datetime("ns", "UTC"), pl.Duration("ns")
+
+
+def dtype_of(f: Field) -> pl.DataType | type[pl.DataType]:
+    """The documented type of a field's column."""
+    one = _scalar(f.kind, f.times)
+    return pl.List(one) if f.many else one
+
+
+def _scalar(kind: Kind, times: int) -> pl.DataType | type[pl.DataType]:
+    if kind is time:
+        return TIME
+    if kind is seconds:
+        return SPAN
+    if kind is flag:
+        return pl.Boolean
+    if kind in (mac, ipv4, ipv6, raw, text):
+        return pl.String
+    size = np.dtype(kind.dtype).itemsize * (2 if times != 1 else 1)
+    return {1: pl.UInt8, 2: pl.UInt16, 4: pl.UInt32, 8: pl.Int64}[min(size, 8)]
+
+
+def _plain(f: Field, values: np.ndarray, buffer: np.ndarray | None) -> pl.Series:
+    """One value a row, none missing."""
+    scalar = _scalar(f.kind, f.times)
+    if scalar == pl.String:
+        if f.kind in (mac, ipv4) and len(values) > 64:
+            used, inverse = np.unique(values, return_inverse=True)
+            return pl.Series(texts(f, used), dtype=pl.String).gather(inverse)
+        return pl.Series(texts(f, values, buffer), dtype=pl.String)
+    made = pl.Series(np.ascontiguousarray(values.astype(np.int64) if values.dtype.kind in "ui" else values))
+    return made.cast(pl.Int64).cast(scalar) if scalar in (TIME, SPAN) else made.cast(scalar)
+
+
+def series(f: Field, column: Column, size: int, buffer: np.ndarray | None = None) -> pl.Series:
+    """A column of `size` rows named for the field; null (or an empty list) where there is no value."""
+    values, rows = column
+    if f.many:
+        at = np.arange(size) if rows is None else rows
+        flat = _plain(f, values, buffer).to_list()
+        bounds = np.searchsorted(at, np.arange(size + 1)).tolist()
+        return pl.Series(f.name, [flat[a:b] for a, b in zip(bounds, bounds[1:])], dtype=dtype_of(f))
+    made = _plain(f, values, buffer)
+    if rows is not None and len(rows) != size:
+        place = np.full(size, -1, np.int64)
+        place[rows] = np.arange(len(rows))
+        index = pl.Series(place)
+        made = made.gather(index.set(index < 0, None)) if len(made) else pl.Series([None] * size, dtype=made.dtype)
+    return made.alias(f.name)

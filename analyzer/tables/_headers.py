@@ -1,0 +1,55 @@
+"""A protocol's table: one row for each occurrence of its header."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from ..dissect import Dissection
+from ..fields import Column, Field, Headers, flag, u16, u64
+from ..protocols import protocols
+from . import Table
+from ._columns import series
+
+KEY = (
+    Field("frame.number", u64, "Frame"),
+    Field("layer", u16, "Layer", "place in frame.protocols, from 1"),
+    Field("parent", u16, "Parent", "layer of the header that holds it"),
+    Field("quoted", flag, "Quoted", "inside the header that an ICMP error quotes"),
+)
+
+
+def key(d: Dissection, h: Headers) -> dict[str, Column]:
+    parent = h.parent
+    above = np.zeros(len(h), np.int64) if parent is None or parent.protocol.name == "frame" else d.layer(parent)[h.row]
+    return {
+        "frame.number": Column(h.frame + d.batch.first),
+        "layer": Column(d.layer(h)),
+        "parent": Column(above[above > 0], np.flatnonzero(above)),
+        "quoted": Column(h.quoted),
+    }
+
+
+class HeaderTable(Table):
+    def __init__(self, name: str) -> None:
+        protocol = protocols()[name]
+        self.name = name
+        self.about = f"an occurrence of this header: {protocol.about.splitlines()[0]}"
+        self.columns = (*KEY, *protocol.fields())
+        self.needs = frozenset(f.name for f in protocol.fields())
+
+    def feed(self, d: Dissection) -> pl.DataFrame | None:
+        made = []
+        for h in d.chunks.get(self.name, ()):
+            keys = key(d, h)
+            made.append(pl.DataFrame([series(f, keys[f.name] if f in KEY else _column(h, f.name), len(h), h.buffer) for f in self.columns]))
+        if not made:
+            return None
+        return pl.concat(made).sort("frame.number", "layer", maintain_order=True) if len(made) > 1 else made[0]
+
+
+def _column(h: Headers, name: str) -> Column:
+    try:
+        return h.column(name)
+    except KeyError:  # what a later stage adds, where it had nothing to add
+        return Column(np.zeros(0, np.int64), np.zeros(0, np.int64))

@@ -1,0 +1,54 @@
+"""A row is a finding: what deserves a look, how bad it is, in which frame."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from ..dissect import Dissection, says, template_fields
+from ..expert import findings
+from ..fields import CUT, Field, text, u32, u64
+from ..protocols import protocols, register
+from . import Table
+
+
+class TABLE(Table):
+    name = "expert"
+    about = "a finding: severity, group, protocol, frame, one sentence"
+    columns = (
+        Field("frame.number", u64, "Frame"),
+        Field("severity", text, "Severity", "error, warn, note, chat"),
+        Field("group", text, "Group"),
+        Field("protocol", text, "Protocol"),
+        Field("finding", text, "Finding", "`analyze fields NAME` explains it"),
+        Field("summary", text, "Summary"),
+        Field("offset", u32, "Offset", "byte of the frame, from 0, where a header is malformed or cut"),
+    )
+    needs = frozenset({"frame.time_delta"} | {n for one in findings().values() for n in template_fields(one.says)})
+
+    def feed(self, d: Dissection) -> pl.DataFrame | None:
+        rows: list[tuple[int, int, tuple[str, str, str, str, str, int | None]]] = []
+        for depth, h in enumerate(d.order):
+            for rule in findings().values():
+                if rule.protocol != h.protocol.name:
+                    continue
+                at = np.flatnonzero(rule.rule(h))
+                if len(at):
+                    about = (rule.severity, rule.group, rule.protocol, rule.name)
+                    rows += [(frame, depth, (*about, said, None)) for frame, said in zip(h.frame[at].tolist(), says(h, rule.says, at))]
+        order = {id(h): depth for depth, h in enumerate(d.order)}
+        for h in d.order:
+            for fault in h.faults:
+                label = protocols()[fault.protocol].label
+                name = register()[fault.field][1].label.lower() if fault.field in register() else ""
+                cut = fault.says == CUT
+                about = ("note", "capture", fault.protocol, "cut") if cut else ("error", "malformed", fault.protocol, "malformed")
+                for frame, at, needs, had in zip(fault.frame.tolist(), fault.at.tolist(), fault.needed.tolist(), fault.had.tolist()):
+                    said = f"{label}{': ' + name if name else ''} {fault.says.format(needed=needs, had=had)}"
+                    rows.append((frame, order[id(h)], (*about, said, at)))
+        if not rows:
+            return None
+        rows.sort(key=lambda row: row[:2])
+        made = [(frame + d.batch.first, *rest) for frame, _, rest in rows]
+        types = [pl.Int64, *[pl.String] * 5, pl.UInt32]
+        return pl.DataFrame(made, schema=dict(zip([f.name for f in self.columns], types)), orient="row")

@@ -1,0 +1,36 @@
+"""A row is a frame: when, how long, which headers, who sent it to whom, what it says."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from ..dissect import COLUMNS, Dissection, needed
+from ..fields import Column, Field, text
+from ..protocols import register
+from . import Table
+from ._columns import series
+
+OWN = (
+    "frame.number",
+    "frame.time",
+    "frame.time_relative",
+    "frame.len",
+    "frame.cap_len",
+    "frame.interface_id",
+    "frame.interface_name",
+    "frame.comment",
+    "frame.protocols",
+)
+SUMMARY = tuple(Field(name, text, name.capitalize()) for name in COLUMNS.values())
+
+
+class TABLE(Table):
+    name = "frames"
+    about = "a frame: number, time, lengths, interface, protocols, source, destination, info"
+    columns = (*(register()[name][1] for name in OWN), *SUMMARY)
+    needs = frozenset({*OWN, *needed(COLUMNS)})
+
+    def feed(self, d: Dissection) -> pl.DataFrame | None:
+        said = d.summary()
+        own = [series(register()[name][1], d.frames.column(name), len(d)) for name in OWN]
+        return pl.DataFrame(own + [series(f, Column(said[f.name]), len(d)) for f in SUMMARY])

@@ -1,0 +1,63 @@
+"""A row is something that no decoder took: what it is said to be, how much of it there was."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from ..capture import Source
+from ..dissect import Dissection
+from ..fields import Field, text, u32, u64
+from ..protocols._words import ETHERTYPE, IPPROTO
+from . import Table
+
+MOST = 70_000  # rows: a whole space of 16 bits and more
+WORDS = {"ethertype": ETHERTYPE, "ipproto": IPPROTO, "fragment": IPPROTO}
+SAYS = {
+    "802.3": "802.3 frame (LLC)",
+    "fragment": "piece of a datagram",
+    "linktype": "link type",
+    "tcp.port": "data over TCP, port",
+    "udp.port": "data over UDP, port",
+}
+
+
+class TABLE(Table):
+    name = "undecoded"
+    about = "something that no decoder took: where it was found, and how much"
+    columns = (
+        Field("space", text, "Space", "what the number counts: ethertype, ipproto, tcp.port …; of two ports the lower"),
+        Field("number", u32, "Number"),
+        Field("what", text, "What"),
+        Field("frames", u64, "Frames"),
+        Field("bytes", u64, "Bytes", "of the payload, as on the wire"),
+        Field("first_frame", u64, "First frame"),
+    )
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[str, int], list[int]] = {}
+
+    def feed(self, d: Dissection) -> pl.DataFrame | None:
+        for one in d.undecoded:
+            used, first, inverse, count = np.unique(one.number, return_index=True, return_inverse=True, return_counts=True)
+            size = np.bincount(inverse, one.size)
+            for number, at, n, b in zip(used.tolist(), first.tolist(), count.tolist(), size.tolist()):
+                key = (one.space, number)
+                if key not in self.found and len(self.found) >= MOST:
+                    key = ("other", 0)
+                frame = int(one.frame[at]) + d.batch.first
+                row = self.found.setdefault(key, [0, 0, frame])
+                row[0] += n
+                row[1] += int(b)
+                row[2] = min(row[2], frame)
+        return None
+
+    def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
+        rows = []
+        for (space, number), (frames, size, first) in sorted(self.found.items(), key=lambda item: (-item[1][0], item[1][2], item[0])):
+            word = WORDS.get(space, {}).get(number)
+            shown = f"0x{number:04x}" if space == "ethertype" else str(number)
+            what = SAYS[space] if space == "802.3" else f"{SAYS.get(space, space)} {shown}" + (f" ({word})" if word else "")
+            rows.append((space, number, what, frames, size, first))
+        types = [pl.String, pl.UInt32, pl.String, pl.Int64, pl.Int64, pl.Int64]
+        return pl.DataFrame(rows, schema=dict(zip([f.name for f in self.columns], types)), orient="row")
