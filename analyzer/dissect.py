@@ -99,9 +99,9 @@ class Dissection:
 
     def columns(self, name: str) -> Iterator[tuple[Headers, Column]]:
         """A field's values in every group of headers that has it, outermost first."""
-        protocol, _ = register()[name]
-        for h in self.chunks.get(protocol, ()):
-            yield h, h.column(name)
+        for owner in register()[name].owners:
+            for h in self.chunks.get(owner, ()):
+                yield h, h.column(name)
 
     def printed(self, name: str, join: str = ",", occurrence: str = "a") -> list[str]:
         """A field's values of each frame as `-T fields` prints them: none as '', several joined.
@@ -109,7 +109,7 @@ class Dissection:
         occurrence: 'a' all of them, 'f' the first, 'l' the last.
         """
         names = either().get(name, (name,))
-        found = [(h, c, register()[n][1]) for n in names for h, c in self.columns(n)]
+        found = [(h, c, register()[n].field) for n in names for h, c in self.columns(n)]
         if len(found) == 1 and _once(found[0], len(self)):
             h, (values, _), f = found[0]
             return texts(f, values, h.buffer)
@@ -155,7 +155,7 @@ class Dissection:
                     values, rows = h.column(name)
                     keep = ~h.quoted if rows is None else ~h.quoted[rows]
                     frames = h.frame if rows is None else h.frame[rows]
-                    out[frames[keep]] = texts(register()[name][1], values[keep])
+                    out[frames[keep]] = texts(register()[name].field, values[keep])
         for h, rows in self.innermost():
             protocol[h.frame[rows]] = h.protocol.label
             info[h.frame[rows]] = says(h, h.protocol.info, rows)
@@ -235,7 +235,7 @@ def says(h: Headers, template: str, rows: np.ndarray) -> list[str]:
         if not name:
             formats.append(literal.replace("%", "%%"))
             continue
-        f = register()[name][1]
+        f = register()[name].field
         values, at = h.column(name)
         at = np.arange(len(h)) if at is None else at
         keep = place[at] >= 0
@@ -328,7 +328,7 @@ class Dissector:
             used, inverse = np.unique(path, return_inverse=True)
             frames.put("frame.protocols", np.array([self.paths.text(one) for one in used.tolist()], object)[inverse])
         if self.wanted & TCP and "tcp" in done.chunks:
-            self.streams.number_tcp(done.chunks["tcp"])
+            self.streams.number_tcp(done.chunks["tcp"], self.wanted)
         if self.wanted & UDP and "udp" in done.chunks:
             self.streams.number_udp(done.chunks["udp"])
         return done
@@ -429,9 +429,9 @@ def field_of(name: str) -> Field:
     """The field of that name. Raises UsageError, with the nearest names, if there is none."""
     known = register()
     if name in known:
-        return known[name][1]
+        return known[name].field
     if name in either():
-        return part(known[either()[name][0]][1], name=name, many=True)
+        return part(known[either()[name][0]].field, name=name, many=True)
     if name in COLUMNS:
         return Field(name, text, COLUMNS[name])
     raise UsageError(f"no field {name!r}{nearest(name, [*known, *either(), *COLUMNS])}; `analyze fields` lists them")

@@ -3,18 +3,6 @@
 from . import finding
 
 
-@finding("ip", "error", "protocol", "an IPv4 header of version {ip.version}")
-def not_version_4(h):
-    """The link says IPv4, the header says another version. RFC 791 §3.1. What follows may be nonsense."""
-    return (h["ip.version"] != 4) & (h.trusted > 0)
-
-
-@finding("ipv6", "error", "protocol", "an IPv6 header of version {ipv6.version}")
-def not_version_6(h):
-    """The link says IPv6, the header says another version. RFC 8200 §3. What follows may be nonsense."""
-    return (h["ipv6.version"] != 6) & (h.trusted > 0)
-
-
 @finding("ip", "warn", "protocol", "{ip.src} sent a datagram with time to live 0")
 def ttl_zero(h):
     """A datagram with time to live 0 must not be sent (RFC 1122 §3.2.1.7): a broken sender, or a router that forgot to drop it."""
@@ -30,4 +18,4 @@ def reserved_flag(h):
 @finding("ip", "chat", "protocol", "total length 0: the network card cuts this segment later; the captured length is used")
 def offloaded_length(h):
     """The sender's capture shows a segment before the card cut it up (TCP segmentation offload), so its length field is not filled yet."""
-    return (h["ip.len"] == 0) & h.whole
+    return (h["ip.len_raw"] == 0) & h.whole

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from functools import cache
+from typing import NamedTuple
 
 from ..fields import Field, Layout, Protocol
 
@@ -39,7 +40,18 @@ def protocols() -> dict[str, Protocol]:
     return found
 
 
+class Entry(NamedTuple):
+    """A field, and the protocols whose headers have it: nearly always one."""
+
+    field: Field
+    owners: tuple[str, ...]
+
+
 @cache
-def register() -> dict[str, tuple[str, Field]]:
-    """Every field by its name: (protocol that has it, the field)."""
-    return {f.name: (p.name, f) for p in protocols().values() for f in p.fields()}
+def register() -> dict[str, Entry]:
+    """Every field by its name."""
+    found: dict[str, Entry] = {}
+    for p in protocols().values():
+        for f in p.fields():
+            found[f.name] = Entry(f, (*found[f.name].owners, p.name) if f.name in found else (p.name,))
+    return found

@@ -21,7 +21,8 @@ def options(
 ):
     """Walk the option list in data[start[i]:end[i]] of each header i.
 
-    A kind k below 63 is one byte alone if bit k of `single` is set, and ends the list if bit k of `last` is.
+    A kind k below 63 is one byte alone if bit k of `single` is set, and ends the list if bit k of `last` is (bytes of the
+    same kind may follow and are options too, as tshark has them: they fill the header up).
     An option's length byte counts units of `unit` bytes, to which `head` is added (0: the length holds the whole option).
     Writes for each option its header, offset in `data` and whole length (bytes) into the int64 arrays row, at, size, and
     into bad[i] the offset of the option that does not fit its list (-1: all do); that option is the last, with size 0.
@@ -58,6 +59,6 @@ def options(
                 bad[i] = p
                 break
             p += length
-            if kind < 63 and (last >> kind) & 1:
+            if kind < 63 and (last >> kind) & 1 and p < stop and data[p] != kind:
                 break
     return n

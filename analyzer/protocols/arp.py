@@ -17,7 +17,7 @@ HEADER = Layout(
 )
 HARDWARE_ADDRESS, PROTOCOL_ADDRESS = Layout(Field("mac", mac, "")), Layout(Field("ipv4", ipv4, ""))
 ON = {"ethertype": (0x0806, 0x8035)}
-INFO = "{arp.opcode:words}[: {arp.src.proto_ipv4}][ is at {arp.src.hw_mac}][ → {arp.dst.proto_ipv4}]"
+INFO = "{arp.opcode:words}[ for {arp.dst.proto_ipv4}][ from {arp.src.proto_ipv4}][ at {arp.src.hw_mac}]"
 
 
 def _ends(h: Headers) -> list[np.ndarray]:
@@ -39,8 +39,9 @@ def contents(h: Headers):
 
 def _addresses(h: Headers) -> dict[str, Column]:
     places = _ends(h)
-    ethernet = np.isin(h["arp.hw.type"], (1, 6)) & (h["arp.hw.size"] == 6) & h.whole
-    internet = (h["arp.proto.type"] == 0x0800) & (h["arp.proto.size"] == 4) & h.whole
+    there = h.whole & (places[-1] <= h.end)
+    ethernet = np.isin(h["arp.hw.type"], (1, 6)) & (h["arp.hw.size"] == 6) & there
+    internet = (h["arp.proto.type"] == 0x0800) & (h["arp.proto.size"] == 4) & there
     found = {}
     for name, mask, place, layout in (
         ("arp.src.hw_mac", ethernet, places[0], HARDWARE_ADDRESS),
@@ -50,22 +51,22 @@ def _addresses(h: Headers) -> dict[str, Column]:
     ):
         rows = np.flatnonzero(mask)
         found[name] = Reading(layout, h.buffer, place[rows], h.end[rows], rows).column(layout.fields[0].name)
-    return found
-
-
-def _kinds(h: Headers) -> dict[str, Column]:
+    zero = np.flatnonzero(there & (h["arp.hw.size"] == 6))
+    target = Reading(HARDWARE_ADDRESS, h.buffer, places[2][zero], h.end[zero])["mac"]
+    zero = zero[target == 0]
+    for name in ("arp.src.proto_ipv4", "arp.dst.proto_ipv4"):
+        h.put(name, *found[name])
     source, target = h["arp.src.proto_ipv4"], h["arp.dst.proto_ipv4"]
-    there = np.zeros(len(h), bool)
-    rows = h.column("arp.dst.proto_ipv4").rows
-    there[slice(None) if rows is None else rows] = True
-    there &= h["arp.proto.type"] == 0x0800
     asks, answers = h["arp.opcode"] == 1, h["arp.opcode"] == 2
-    masks = {
-        "arp.isgratuitous": there & (source == target) & (asks | answers),
-        "arp.isannouncement": there & (source == target) & asks & (h["arp.dst.hw_mac"] == 0),
-        "arp.isprobe": there & (source == 0) & (target != 0) & asks & (h["arp.dst.hw_mac"] == 0),
-    }
-    return {name: Column(mask[mask], np.flatnonzero(mask)) for name, mask in masks.items()}
+    unknown = np.zeros(len(h), bool)
+    unknown[zero] = True
+    for name, mask in (
+        ("arp.isgratuitous", internet & (source == target) & (asks | answers)),
+        ("arp.isannouncement", internet & (source == target) & asks & unknown),
+        ("arp.isprobe", internet & (source == 0) & (target != 0) & asks & unknown),
+    ):
+        found[name] = Column(mask[mask], np.flatnonzero(mask))
+    return found
 
 
 DERIVED = (
@@ -75,15 +76,10 @@ DERIVED = (
             Field("arp.src.proto_ipv4", ipv4, "Sender's IP"),
             Field("arp.dst.hw_mac", mac, "Target's MAC", "zero in a request: it is what is asked for"),
             Field("arp.dst.proto_ipv4", ipv4, "Target's IP"),
-        ),
-        _addresses,
-    ),
-    (
-        (
             Field("arp.isgratuitous", flag, "Gratuitous", "sender's and target's IP are the same"),
             Field("arp.isannouncement", flag, "Announcement", "RFC 5227 §1.1: this address is mine now"),
             Field("arp.isprobe", flag, "Probe", "RFC 5227 §1.1: does anyone use this address?"),
         ),
-        _kinds,
+        _addresses,
     ),
 )

@@ -11,7 +11,7 @@ HEADER = Layout(
     Field("eth.src", mac, "Source"),
     _ethertype.word("eth.type_or_len"),
 )
-ON = {"linktype": 1}
+ON = {"linktype": 1, "ipproto": 143}
 ADDRESSES = ("eth.src", "eth.dst")
 EITHER = {"eth.addr": ADDRESSES}
 INFO = "[type {eth.type}][length {eth.len}]"

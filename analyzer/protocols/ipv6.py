@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..fields import Field, Headers, Layout, Payload, bits, ipv6, u8, u16
+from ..fields import Column, Field, Headers, Layout, Payload, bits, ipv6, u8, u16
 from ._words import DSCP, ECN, IPPROTO
 
 LABEL = "IPv6"
@@ -19,17 +19,29 @@ HEADER = Layout(
     Field("ipv6.src", ipv6, "Source"),
     Field("ipv6.dst", ipv6, "Destination"),
 )  # fmt: skip
-ON = {"ethertype": 0x86DD, "ipversion": 6, "ipproto": 41}
+ON = {"linktype": 229, "ethertype": 0x86DD, "ipversion": 6, "ipproto": 41}
 ADDRESSES = ("ipv6.src", "ipv6.dst")
 EITHER = {"ipv6.addr": ADDRESSES}
+JUMBO = 0xFFFF  # the most bytes that the length field can say
 INFO = "{ipv6.nxt:words}, payload {ipv6.plen}"
 
 
 def contents(h: Headers):
+    version = h["ipv6.version"]
+    h.fault((version != 6) & (h.trusted > 0), "ipv6.version", "is {had}, not 6", had=version)
     length = h["ipv6.plen"].astype(np.int64)
     start = h.start + HEADER.size
-    end = np.where(length == 0, h.wire, start + length)
+    # RFC 2675 §2: 0 stands for a jumbogram. Kernels send segments beyond 64 KiB to their network cards so, without the option.
+    large = (length == 0) & ((h.wire - start > JUMBO) | np.isin(h["ipv6.nxt"], (0, 6)))
+    end = np.where(large, h.wire, start + length)
     h.fault(h.whole & (end > h.wire) & ~h.quoted, "ipv6.plen", "says {needed} bytes, the frame has {had}", length, h.wire - start, h.start + 4)
     end = np.minimum(end, h.wire)
     h.claims(np.where(h.whole, end, h.wire))
     yield Payload("ipproto", h["ipv6.nxt"], start, end)
+
+
+def _version(h: Headers) -> dict[str, Column]:
+    return {"ip.version": h.column("ipv6.version")}
+
+
+DERIVED = (((Field("ip.version", bits(4), "Version", "4 or 6"),), _version),)

@@ -8,7 +8,7 @@ LABEL = "UDP"
 HEADER = Layout(
     Field("udp.srcport", u16, "Source port"),
     Field("udp.dstport", u16, "Destination port"),
-    Field("udp.length", u16, "Length", "bytes, header included; 0: a jumbogram or offloaded"),
+    Field("udp.length", u16, "Length", "bytes, header included; 0: a jumbogram"),
     Field("udp.checksum", u16, "Checksum", "0: the sender made none", hex=4),
 )
 ON = {"ipproto": 17}
@@ -22,9 +22,13 @@ def _end(h: Headers) -> np.ndarray:
     return np.minimum(np.where(length == 0, h.wire, h.start + length), h.wire)
 
 
+JUMBO = 0xFFFF  # the most bytes that the length field can say; beyond, it is 0 (RFC 2675 §4)
+
+
 def contents(h: Headers):
     length = h["udp.length"].astype(np.int64)
-    h.fault(h.whole & (length > 0) & (length < HEADER.size), "udp.length", "is {had}, less than the header's {needed} bytes", HEADER.size, length)
+    jumbo = (length == 0) & (h.wire - h.start > JUMBO)
+    h.fault(h.whole & ~jumbo & (length < HEADER.size), "udp.length", "is {had}, less than the header's {needed} bytes", HEADER.size, length)
     beyond = h.whole & (h.start + length > h.wire) & ~h.quoted
     h.fault(beyond, "udp.length", "says {needed} bytes, there are {had}", length, h.wire - h.start, h.start + 4)
     source, target = h["udp.srcport"], h["udp.dstport"]

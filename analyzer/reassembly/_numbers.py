@@ -101,7 +101,7 @@ class Streams:
                     pair.known[0] = pair.known[1] = False
                     pair.stream = self.count
                     self.count += 1
-                    if syn[i]:
+                if syn[i]:
                     pair.base[d] = seq[i]
                     pair.known[d] = True
                 elif not pair.known[d]:

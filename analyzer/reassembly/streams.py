@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 KEY = 40  # bytes of a conversation's key: two addresses of 16, two ports, the IP version
-TCP = {"tcp.stream", "tcp.seq", "tcp.ack", "tcp.nxtseq"} | {f"tcp.options.sack{end}" for end in ("_le", "_re", ".dsack_le", ".dsack_re")}
 UDP = {"udp.stream"}
+NUMBERS = {"tcp.seq", "tcp.ack", "tcp.nxtseq"}
+EDGES = {f"tcp.options.sack{end}" for end in ("_le", "_re", ".dsack_le", ".dsack_re")}
+TCP = {"tcp.stream"} | NUMBERS | EDGES
 
 
 def _words(h: Headers, name: str) -> tuple[np.ndarray | None, np.ndarray]:
@@ -76,8 +78,8 @@ class StreamNumbers:
         self.udp.number(keys[order].tolist(), numbers)
         _spread(chunks, order, {"udp.stream": numbers})
 
-    def number_tcp(self, chunks: list[Headers]) -> None:
-        """Add the fields of `TCP` to the chunks of one batch."""
+    def number_tcp(self, chunks: list[Headers], wanted: set[str]) -> None:
+        """Add tcp.stream to the chunks of one batch, and the relative numbers and SACK edges if they are wanted."""
         there = np.concatenate([h.trusted >= 8 for h in chunks])
         order = in_order(chunks)
         order = order[there[order]]
@@ -96,17 +98,27 @@ class StreamNumbers:
         syn, acks = (flags >> 1 & 1).astype(np.uint8), (flags >> 4 & 1).astype(np.uint8)
         stream, own, peer = np.empty((3, len(order)), np.int64)
         self.tcp.number(keys, back, syn, acks, live.astype(np.uint8), seq, ack, stream, own, peer)
-        mask = 0xFFFFFFFF
-        relative = np.where(own < 0, seq, seq - own & mask)
-        acked = np.where((peer < 0) | (acks == 0), ack, ack - peer & mask)
-        length = column("tcp.len", np.int64) + (flags & 1) + syn
-        _spread(chunks, order, {"tcp.stream": stream, "tcp.seq": relative, "tcp.ack": acked, "tcp.nxtseq": relative + length & mask})
-        bases = np.full(len(there), -1, np.int64)
-        bases[order] = peer
-        at = 0
-        for h in chunks:
-            _sack(h, bases[at : at + len(h)])
-            at += len(h)
+        _spread(chunks, order, {"tcp.stream": stream})
+        if wanted & NUMBERS:
+            length = column("tcp.len", np.int64) + (flags & 1) + syn
+            _spread(chunks, order, _relative(seq, ack, acks, length, own, peer))
+        if wanted & EDGES:
+            bases = np.full(len(there), -1, np.int64)
+            bases[order] = peer
+            at = 0
+            for h in chunks:
+                _sack(h, bases[at : at + len(h)])
+                at += len(h)
+
+
+def _relative(
+    seq: np.ndarray, ack: np.ndarray, acks: np.ndarray, length: np.ndarray, own: np.ndarray, peer: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Numbers counted from the bases of their direction; raw where a base is unknown or nothing is acknowledged."""
+    mask = 0xFFFFFFFF
+    relative = np.where(own < 0, seq, seq - own & mask)
+    acked = np.where((peer < 0) | (acks == 0), ack, ack - peer & mask)
+    return {"tcp.seq": relative, "tcp.ack": acked, "tcp.nxtseq": relative + length & mask}
 
 
 def _paired(h: Headers, ports: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ def plain(rows: pl.DataFrame, joined: bool) -> pl.DataFrame:
         if isinstance(dtype, pl.Datetime):
             changes.append(column.dt.strftime(ISO))
         elif isinstance(dtype, pl.Duration):
-            changes.append(column.dt.total_nanoseconds() / 1e9)
+            changes.append((column.dt.total_nanoseconds() / 1e9).alias(name))
         elif joined and isinstance(dtype, pl.List):
             changes.append(column.cast(pl.List(pl.String)).list.join(","))
     return rows.with_columns(changes)
@@ -36,5 +36,5 @@ def exact(rows: pl.DataFrame) -> pl.DataFrame:
             made = column.cast(pl.List(pl.String)).list.join(",")
         else:
             made = column.cast(pl.String)
-        changes.append(made.fill_null(""))
+        changes.append(made.fill_null("").alias(name))
     return rows.with_columns(changes)

@@ -22,7 +22,7 @@ def described(f: Field) -> str:
 def entries(word: str) -> Iterator[tuple[str, str]]:
     """(name, meaning) of the fields and findings that have `word` in either."""
     word = word.lower()
-    for name, (_, f) in sorted(register().items()):
+    for name, (f, _) in sorted(register().items()):
         if word in f"{name} {f.label} {f.about}".lower():
             yield name, described(f)
     for name, fields in sorted(either().items()):

@@ -40,7 +40,7 @@ class TABLE(Table):
         for h in d.order:
             for fault in h.faults:
                 label = protocols()[fault.protocol].label
-                name = register()[fault.field][1].label.lower() if fault.field in register() else ""
+                name = register()[fault.field].field.label.lower() if fault.field in register() else ""
                 cut = fault.says == CUT
                 about = ("note", "capture", fault.protocol, "cut") if cut else ("error", "malformed", fault.protocol, "malformed")
                 for frame, at, needs, had in zip(fault.frame.tolist(), fault.at.tolist(), fault.needed.tolist(), fault.had.tolist()):

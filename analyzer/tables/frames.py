@@ -27,10 +27,10 @@ SUMMARY = tuple(Field(name, text, name.capitalize()) for name in COLUMNS.values(
 class TABLE(Table):
     name = "frames"
     about = "a frame: number, time, lengths, interface, protocols, source, destination, info"
-    columns = (*(register()[name][1] for name in OWN), *SUMMARY)
+    columns = (*(register()[name].field for name in OWN), *SUMMARY)
     needs = frozenset({*OWN, *needed(COLUMNS)})
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
         said = d.summary()
-        own = [series(register()[name][1], d.frames.column(name), len(d)) for name in OWN]
+        own = [series(register()[name].field, d.frames.column(name), len(d)) for name in OWN]
         return pl.DataFrame(own + [series(f, Column(said[f.name]), len(d)) for f in SUMMARY])

@@ -1,0 +1,21 @@
+"""EAP over LAN: the wrapper of 802.1X. IEEE 802.1X §11.3."""
+
+import numpy as np
+
+from ..fields import Field, Headers, Layout, Payload, u8, u16
+
+LABEL = "EAPOL"
+TYPE = {0: "EAP packet", 1: "start", 2: "log off", 3: "key", 4: "encapsulated ASF alert", 5: "MKA", 6: "announcement"}
+HEADER = Layout(
+    Field("eapol.version", u8, "Version"),
+    Field("eapol.type", u8, "Type", words=TYPE),
+    Field("eapol.len", u16, "Length", "bytes behind this header"),
+)
+ON = {"ethertype": 0x888E}
+INFO = "{eapol.type:words}"
+
+
+def contents(h: Headers):
+    end = h.start + HEADER.size + h["eapol.len"].astype(np.int64)
+    h.claims(np.where(h.whole, end, h.wire))
+    yield Payload("eapol.type", h["eapol.type"], h.start + HEADER.size, end)

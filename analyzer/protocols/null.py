@@ -1,0 +1,32 @@
+"""BSD loopback: four bytes of address family, in the byte order of the machine that recorded. LINKTYPE_NULL."""
+
+import numpy as np
+
+from ..fields import Column, Field, Headers, Layout, Payload, u32
+
+LABEL = "BSD loopback"
+FAMILY = {2: "IPv4", 10: "IPv6 (Linux)", 23: "OSI", 24: "IPv6 (NetBSD, OpenBSD)", 28: "IPv6 (FreeBSD)", 30: "IPv6 (Darwin)"}
+VERSION = np.zeros(256, np.int64)
+VERSION[[2, 10, 24, 28, 30]] = 4, 6, 6, 6, 6
+HEADER = Layout(Field("null.family_raw", u32, "Family as stored", hex=8))
+ON = {"linktype": 0}
+INFO = "family {null.family:words}"
+
+
+def _family(h: Headers) -> np.ndarray:
+    """The family, whichever byte order wrote it: no family needs more than sixteen bits."""
+    value = h["null.family_raw"].astype(np.int64)
+    return np.where(value > 0xFFFF, value.astype(np.uint32).byteswap(), value).astype(np.int64)
+
+
+def contents(h: Headers):
+    family = _family(h)
+    yield Payload("ipversion", np.where(family < 256, VERSION[np.minimum(family, 255)], 0), h.start + HEADER.size, h.wire)
+
+
+def _derived(h: Headers) -> dict[str, Column]:
+    there = np.flatnonzero(h.trusted == HEADER.size)
+    return {"null.family": Column(_family(h)[there], there)}
+
+
+DERIVED = (((Field("null.family", u32, "Family", words=FAMILY),), _derived),)
