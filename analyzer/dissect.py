@@ -352,7 +352,7 @@ class Dissector:
         quoted = only(h.quoted) | payload.quoted
         spans = Spans(only(h.frame), start, np.minimum(only(h.end), wire), wire, quoted, np.arange(len(h)) if rows is None else rows)
         numbers = payload.number if isinstance(payload.number, tuple) else (payload.number,)
-        numbers = tuple(only(np.asarray(n)) if isinstance(n, np.ndarray) else np.full(len(start), n) for n in numbers)
+        numbers = tuple(only(n) if isinstance(n, np.ndarray) else np.full(len(start), n) for n in numbers)
         table = self._spaces.get(payload.space)
         found = np.full(len(start), -1, np.int64)
         if table is not None:

@@ -229,7 +229,7 @@ class Reading:
     def __init__(self, layout: Layout, buffer: np.ndarray, start: np.ndarray, end: np.ndarray, owner: np.ndarray | None = None) -> None:
         self.layout, self.buffer, self.start, self.end, self.owner = layout, buffer, start, end, owner
         self.data = gather(buffer, start, layout.size)
-        self.trusted = np.clip(end - start, 0, layout.size)
+        self.trusted = np.minimum(np.maximum(end - start, 0), layout.size)
         self._dense: dict[str, np.ndarray] = {}
 
     def __len__(self) -> int:

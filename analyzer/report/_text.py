@@ -36,8 +36,12 @@ def safe_column(column: pl.Expr) -> pl.Expr:
     """The same for columns of text in a Polars frame."""
     import polars as pl
 
-    odd = column.str.contains(r"[\x00-\x1f\x7f-\x{9f}\x{ad}\x{61c}\x{200b}-\x{200f}\x{2028}-\x{202e}\x{2060}-\x{206f}\x{feff}\x{fff9}-\x{ffff}]")
-    return pl.when(odd).then(column.map_batches(lambda s: s.map_elements(safe, return_dtype=pl.String), return_dtype=pl.String)).otherwise(column)
+    odd = r"[\x00-\x1f\x7f-\x{9f}\x{ad}\x{61c}\x{200b}-\x{200f}\x{2028}-\x{202e}\x{2060}-\x{206f}\x{feff}\x{fff9}-\x{ffff}]"
+
+    def spell(values: pl.Series) -> pl.Series:
+        return values.map_elements(safe, return_dtype=pl.String) if values.str.contains(odd).any() else values
+
+    return column.map_batches(spell, return_dtype=pl.String)
 
 
 def listing(entries: Iterable[tuple[str, str]]) -> None:
