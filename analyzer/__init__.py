@@ -30,7 +30,7 @@ class _Interpreted:
 
 
 if os.environ.get("ANALYZE_PURE"):
-    sys.meta_path.insert(0, _Interpreted)  # type: ignore[arg-type]
+    sys.meta_path.insert(0, _Interpreted)
 
 
 def compiled() -> bool:

@@ -14,11 +14,12 @@ import numpy as np
 
 from .capture import Batch, Interface
 from .errors import UsageError
-from .fields import Column, Fault, Field, Headers, Payload, Protocol, Spans, part, text, texts
+from .fields import Column, Fault, Field, Headers, Payload, Spans, part, text, texts
 from .protocols import protocols, register
 from .reassembly.streams import TCP, UDP, StreamNumbers
 
 DEEPEST = 64  # headers in a frame; what lies deeper is data, and said to be too deep
+Groups = dict[int, list[tuple[Headers, Spans, str]]]  # protocol → headers that carry it, where, in which number space
 NO_NUMBER = 1 << 16  # beyond every number space's last number
 PATHS = 50_000  # different sequences of protocols that are remembered; a batch never ends for it
 
@@ -226,7 +227,6 @@ def template_fields(template: str) -> set[str]:
 
 def says(h: Headers, template: str, rows: np.ndarray) -> list[str]:
     """The template filled in for each of these headers."""
-    out: list[str] = []
     formats: list[str] = []
     columns: list[list[str]] = []
     place = np.full(len(h), -1, np.int64)
@@ -261,8 +261,7 @@ def says(h: Headers, template: str, rows: np.ndarray) -> list[str]:
     pattern = "".join(formats)
     if not columns:
         return [pattern.replace("%%", "%")] * len(rows)
-    out = [pattern % values for values in zip(*columns, strict=True)]
-    return out
+    return [pattern % values for values in zip(*columns, strict=True)]
 
 
 # ---------------------------------------------------------------- the loop
@@ -303,7 +302,7 @@ class Dissector:
         turn = [frames]
         depth = 0
         while turn:
-            groups: dict[int, list[tuple[Headers, Spans, str]]] = {}
+            groups: Groups = {}
             for h in turn:
                 if h.protocol.contents:
                     for payload in h.protocol.contents(h):
@@ -333,7 +332,7 @@ class Dissector:
             self.streams.number_udp(done.chunks["udp"])
         return done
 
-    def _hand_on(self, done: Dissection, h: Headers, payload: Payload, groups: dict, depth: int) -> None:  # type: ignore[type-arg]
+    def _hand_on(self, done: Dissection, h: Headers, payload: Payload, groups: Groups, depth: int) -> None:
         """Sort what one group of headers carries by the protocol that its numbers name."""
         start, wire = payload.start, np.minimum(payload.wire, h.wire)
         keep = h.whole & (wire > start)
@@ -377,7 +376,12 @@ class Dissector:
         n = len(batch)
         rows = np.arange(n)
         spans = Spans(
-            rows, batch.offset, batch.offset + batch.captured, batch.offset + np.maximum(batch.length, batch.captured), np.zeros(n, bool), rows
+            rows,
+            batch.offset,
+            batch.offset + batch.captured,
+            batch.offset + np.maximum(batch.length, batch.captured),
+            np.zeros(n, bool),
+            rows,
         )
         h = Headers(self.protocols["frame"], batch.buffer, spans, batch.offset, None)
         timed = None if batch.timed is None else np.flatnonzero(batch.timed)
@@ -459,5 +463,3 @@ def needed(names: Iterable[str]) -> set[str]:
     if wanted & set(COLUMNS):
         wanted |= {n for p in protocols().values() for n in template_fields(p.info)}
     return wanted
-
-

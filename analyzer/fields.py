@@ -45,7 +45,8 @@ def bits(n: int) -> Kind:
 class Field:
     """One field. name and meaning are Wireshark's; label is for people; about says what matters.
 
-    hex: digits to print it with, 0 for decimal. words: value → what it is called. times, plus: what the wire counts, times and plus these, is the value.
+    hex: digits to print it with, 0 for decimal. words: value → what it is called. times, plus: the wire's number times and
+    plus these is the value.
     parts: the field cut into smaller ones. many: a header may hold several.
     """
 
@@ -94,7 +95,8 @@ def _places(fields: tuple[Field, ...]) -> dict[str, Place]:
                 cut(f.parts, offset, size, bit)
                 bit += f.kind.bits
 
-    at, waiting, width = 0, [], 0
+    at, width = 0, 0
+    waiting: list[Field] = []
     for f in fields:
         if waiting or f.kind.bits % 8:
             waiting.append(f)
@@ -288,7 +290,9 @@ class Headers(Reading):
             self.fault(lacks & (room < size) & ~self.quoted, "", "needs {needed} bytes, has {had}", size, room, self.start)
             self.fault(lacks & (room >= size), "", CUT, size, self.trusted, self.start)
 
-    def fault(self, bad: np.ndarray, name: str, says: str, needed: np.ndarray | int = 0, had: np.ndarray | int = 0, at: np.ndarray | None = None) -> None:
+    def fault(
+        self, bad: np.ndarray, name: str, says: str, needed: np.ndarray | int = 0, had: np.ndarray | int = 0, at: np.ndarray | None = None
+    ) -> None:
         """The headers at `bad` (a mask) lie in field `name`: report it, and trust nothing behind that field.
 
         says is the rest of a sentence about the field; {needed} and {had} are filled in.
@@ -341,9 +345,11 @@ class Headers(Reading):
     def up(self) -> tuple[Headers, np.ndarray] | None:
         """The nearest headers below that have addresses, and for each of ours the row there; None if there are none."""
         at, rows = self.parent, self.row
-        while at is not None and at.protocol.addresses is None:
-            at, rows = at.parent, at.row[rows]
-        return None if at is None else (at, rows)
+        while at is not None:
+            if at.protocol.addresses is not None:
+                return at, rows
+            rows, at = at.row[rows], at.parent
+        return None
 
     def claims(self, end: np.ndarray) -> None:
         """Say where the contents really end (int64), so that what is behind is the link's padding or trailer."""

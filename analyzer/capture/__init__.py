@@ -33,7 +33,7 @@ def open_capture(name: str, batch_frames: int | None = None) -> Source:
     """
     stream: BinaryIO
     if name == "-":
-        stream, name = sys.stdin.buffer.raw, "standard input"  # type: ignore[attr-defined]
+        stream, name = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False), "standard input"  # noqa: SIM115
     else:
         try:
             stream = open(name, "rb", buffering=0)  # noqa: SIM115 - lives as long as the source

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import struct
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -66,9 +67,10 @@ class Batch:
 
     def head(self, n: int) -> Batch:
         """The first n frames."""
-        columns = {name: getattr(self, name) for name in ("offset", "captured", "length", "time", "timed", "interface", "link_type", "fcs")}
+        arrays = (self.offset[:n], self.captured[:n], self.length[:n], self.time[:n])
+        timed = None if self.timed is None else self.timed[:n]
         comments = {row: said for row, said in self.comments.items() if row < n}
-        return replace(self, comments=comments, **{name: None if c is None else c[:n] for name, c in columns.items()})
+        return Batch(self.buffer, self.first, *arrays, timed, self.interface[:n], self.link_type[:n], self.fcs[:n], comments)
 
 
 class Source:
@@ -126,10 +128,16 @@ class Window:
             grown = np.zeros(2 * (len(self.data) - SLACK) + SLACK, np.uint8)
             grown[:keep] = self.data[:keep]
             self.data = grown
-        got = self.stream.readinto(memoryview(self.data)[self.end : len(self.data) - SLACK])  # type: ignore[attr-defined]
+        got = self.stream.readinto(self.data[self.end : len(self.data) - SLACK].data)  # type: ignore[attr-defined]
         self.end += got or 0
         self.eof = not got
         return not self.eof
+
+    def number(self, form: str, at: int) -> int:
+        """The number of that struct format at `pos` + `at`."""
+        size = struct.calcsize(form)
+        found: int = struct.unpack(form, self.data[self.pos + at : self.pos + at + size].tobytes())[0]
+        return found
 
     def need(self, size: int) -> bool:
         """Whether `size` bytes stand at `pos`, reading on for them as far as the stream goes."""

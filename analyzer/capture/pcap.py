@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import Damage, InputError
 from . import _records
-from .batch import LARGEST, LARGEST_BY_LINK, Batch, Interface, Source
+from .batch import FRAMES, LARGEST, LARGEST_BY_LINK, Batch, Interface, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ class Pcap(Source):
         self.interfaces = [Interface(link, snap, units=units, fcs=fcs)]
         window.pos = 24
         largest = LARGEST_BY_LINK.get(link, LARGEST)
-        table = np.empty((4, self.limit if not self.exact else min(self.limit, 1 << 16)), np.int64)
+        table = np.empty((4, min(self.limit, FRAMES)), np.int64)
         while True:
             limit = min(self.limit, table.shape[1])
             n, at, stop = _records.pcap(
@@ -55,24 +55,21 @@ class Pcap(Source):
             if stop == _records.FULL and n < self.limit:
                 table = np.empty((4, 2 * n), np.int64)
                 continue
-            if stop in (_records.MORE, _records.CUT) and (n == 0 or self.exact) and window.fill():
+            if stop in (_records.MORE, _records.CUT) and (n == 0 or self.exact) and not window.eof:
+                window.fill()
                 continue
             if n:
                 yield self._batch(n, table)
                 window.pos = at
                 self.frames += n
-            if stop == _records.FULL:
-                continue
-            if stop == _records.CUT and window.fill():
-                continue
-            if stop == _records.MORE and window.fill():
+            if stop == _records.FULL or (stop != _records.TOO_LONG and not window.eof):
                 continue
             if stop == _records.CUT:
                 left = window.end - window.pos
                 what = f"the file ends {left} bytes into a record" + (" header" if left < header else "")
                 self.damage = Damage(self.name, self.frames + 1, window.offset, what)
             elif stop == _records.TOO_LONG:
-                size = struct.unpack_from(order + "I", window.data, window.pos + 8)[0]
+                size = window.number(order + "I", 8)
                 what = f"a record claims {size} bytes, more than the {largest} that a frame can have"
                 self.damage = Damage(self.name, self.frames + 1, window.offset, what)
             return
@@ -83,6 +80,4 @@ class Pcap(Source):
         offset, captured, length, time = table[:, :n]
         zero = np.zeros(n, np.int64)
         fcs = -1 if interface.fcs is None else interface.fcs
-        return Batch(
-            self.window.data, self.frames + 1, offset, captured, length, time, None, zero, zero + interface.link_type, zero + fcs
-        )
+        return Batch(self.window.data, self.frames + 1, offset, captured, length, time, None, zero, zero + interface.link_type, zero + fcs)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import Damage, InputError
 from . import _records
-from .batch import LARGEST, LARGEST_BY_LINK, Batch, Interface, Source
+from .batch import FRAMES, LARGEST, LARGEST_BY_LINK, Batch, Interface, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,7 @@ def to_nanoseconds(raw: np.ndarray, interface: Interface) -> np.ndarray:
     """
     units, offset = interface.units, interface.offset
     raw = raw.view(np.uint64)
-    if units <= 10**9 and len(raw) and 0 <= int(raw.max()) // units + offset < 9 * 10**9 and 0 <= int(raw.min()) // units + offset:
+    if units <= 10**9 and len(raw) and 0 <= int(raw.max()) // units + offset < 9 * 10**9 and int(raw.min()) // units + offset >= 0:
         seconds, rest = np.divmod(raw, np.uint64(units))
         part = rest * np.uint64(10**9) // np.uint64(units)
         return (seconds.astype(np.int64) + offset) * 10**9 + part.astype(np.int64)
@@ -67,20 +67,18 @@ class Pcapng(Source):
         self.order = "<"
         self.base = 0  # index of the section's first interface
         self.sections = 0
-        table = np.empty((7, min(self.limit, 16384)), np.int64)
-        n = 0  # frames found since data[start]
-        start = window.pos
+        largest = max(LARGEST, *LARGEST_BY_LINK.values())
+        table = np.empty((7, min(self.limit, FRAMES)), np.int64)
         while True:
-            # `window.pos` is where the batch begins; the scan goes on behind what it holds.
             limit = min(self.limit, table.shape[1])
-            found, at, stop = _records.pcapng(
-                window.data, window.pos, window.end, self.order == ">", LARGEST_BY_LINK[231], limit, *table
-            ) if self.sections else (0, window.pos, _records.OTHER)
-            n = found
+            n, at, stop = 0, window.pos, _records.OTHER
+            if self.sections:
+                n, at, stop = _records.pcapng(window.data, window.pos, window.end, self.order == ">", largest, limit, *table)
             if stop == _records.FULL and n < self.limit:
                 table = np.empty((7, 2 * n), np.int64)
                 continue
-            if stop in (_records.MORE, _records.CUT) and (n == 0 or self.exact) and window.fill():
+            if stop in (_records.MORE, _records.CUT) and (n == 0 or self.exact) and not window.eof:
+                window.fill()
                 continue
             if n:
                 batch, fault = self._batch(n, table)
@@ -91,17 +89,19 @@ class Pcapng(Source):
                     self.damage = fault
                     return
                 window.pos = at
-            if stop in (_records.FULL,):
+            if stop == _records.FULL:
                 continue
             if stop in (_records.MORE, _records.CUT):
-                if window.fill():
+                if not window.eof:
                     continue
                 if stop == _records.CUT:
                     self._hurt(f"the file ends {window.end - window.pos} bytes into a block")
                 return
             if stop != _records.OTHER:
-                size, packet = struct.unpack_from(self.order + "I12xI", window.data, window.pos + 4)
-                trailer = struct.unpack_from(self.order + "I", window.data, window.pos + size - 4)[0] if stop == _records.BAD_TRAILER else 0
+                word = self.order + "I"
+                size = window.number(word, 4)
+                packet = window.number(word, 20) if stop == _records.BAD_PACKET else 0
+                trailer = window.number(word, size - 4) if stop == _records.BAD_TRAILER else 0
                 self._hurt(FAULTS[stop].format(size=size, packet=packet, trailer=trailer))
                 return
             if not self._block():
@@ -118,19 +118,19 @@ class Pcapng(Source):
             if window.end > window.pos or not self.sections:
                 return self._refuse(f"the file ends {window.end - window.pos} bytes into a block")
             return False
-        kind = struct.unpack_from(self.order + "I", window.data, window.pos)[0]
+        kind = window.number(self.order + "I", 0)
         if kind == SECTION:
             magic = bytes(window.data[window.pos + 8 : window.pos + 12])
             if magic not in (b"\x1a\x2b\x3c\x4d", b"\x4d\x3c\x2b\x1a"):
                 return self._refuse("a section header without its byte-order magic")
             self.order = ">" if magic[0] == 0x1A else "<"
-        size = struct.unpack_from(self.order + "I", window.data, window.pos + 4)[0]
+        size = window.number(self.order + "I", 4)
         if size < 12 or size % 4 or size > LARGEST_BLOCK or (kind == SECTION and size < 28) or (kind == INTERFACE and size < 20):
             return self._refuse(f"a block length of {size} cannot be")
         if not window.need(size):
             return self._refuse(f"the file ends {window.end - window.pos} bytes into a block")
         body = bytes(window.data[window.pos + 8 : window.pos + size - 4])
-        trailer = struct.unpack_from(self.order + "I", window.data, window.pos + size - 4)[0]
+        trailer = window.number(self.order + "I", size - 4)
         if trailer != size:
             return self._refuse(f"the block's two lengths differ: {size} before, {trailer} behind")
         if kind == SECTION:
@@ -204,7 +204,16 @@ class Pcapng(Source):
                 comments[int(row)] = [text.decode("utf-8", "replace") for text in said]
         stamps[simple] = 0
         batch = Batch(
-            self.window.data, self.frames + 1, offset, captured, length, stamps, ~simple if simple.any() else None,
-            interface + self.base, link, fcs, comments,
+            self.window.data,
+            self.frames + 1,
+            offset,
+            captured,
+            length,
+            stamps,
+            ~simple if simple.any() else None,
+            interface + self.base,
+            link,
+            fcs,
+            comments,
         )
         return batch, fault

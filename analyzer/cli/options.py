@@ -10,5 +10,5 @@ COUNT = click.option("-c", "count", type=click.IntRange(1), metavar="N", help="S
 NO_LOOKUP = click.option("-n", is_flag=True, expose_value=False, help="No name look-ups; always on.")
 
 
-def form(*words: str, default: str = "text"):  # type: ignore[no-untyped-def]
+def form(*words: str, default: str = "text"):
     return click.option("-T", "form", type=click.Choice(words), default=default, show_default=True, help="Form of the output.")

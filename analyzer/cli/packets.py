@@ -9,7 +9,9 @@ from . import options
 @options.CAPTURE
 @options.form("text", "fields", "csv", "json", "ndjson")
 @click.option("-e", "fields", multiple=True, metavar="FIELD", help="A field to print; once for each.")
-@click.option("-E", "settings", multiple=True, metavar="K=V", help="How -T fields prints: header, separator, occurrence, aggregator, quote.")
+@click.option(
+    "-E", "settings", multiple=True, metavar="K=V", help="How -T fields prints: header, separator, occurrence, aggregator, quote."
+)
 @click.option("-t", "clock", default="r", metavar="FORM", help="Time: r relative, d delta, e epoch, a ad adoy local, u ud udoy UTC.")
 @click.option("--utc", is_flag=True, help="Times of day in UTC.")
 @options.COUNT

@@ -7,7 +7,17 @@ from ._words import ETHERTYPE
 
 LABEL = "ARP"
 OPCODE = {1: "request", 2: "reply", 3: "reverse request", 4: "reverse reply", 8: "inverse request", 9: "inverse reply", 10: "NAK"}
-HARDWARE = {1: "Ethernet", 6: "IEEE 802", 7: "ARCNET", 15: "Frame Relay", 16: "ATM", 18: "Fibre Channel", 19: "ATM", 24: "IEEE 1394", 32: "InfiniBand"}
+HARDWARE = {
+    1: "Ethernet",
+    6: "IEEE 802",
+    7: "ARCNET",
+    15: "Frame Relay",
+    16: "ATM",
+    18: "Fibre Channel",
+    19: "ATM",
+    24: "IEEE 1394",
+    32: "InfiniBand",
+}
 HEADER = Layout(
     Field("arp.hw.type", u16, "Hardware type", words=HARDWARE),
     Field("arp.proto.type", u16, "Protocol type", "an Ethernet type", hex=4, words=ETHERTYPE),
@@ -32,7 +42,14 @@ def _ends(h: Headers) -> list[np.ndarray]:
 def contents(h: Headers):
     end = _ends(h)[-1]
     h.claims(np.where(h.whole, end, h.wire))
-    h.fault(h.whole & (end > h.wire), "arp.hw.size", "the addresses need {needed} bytes, the frame has {had}", end - h.start, h.wire - h.start, h.start + 4)
+    h.fault(
+        h.whole & (end > h.wire),
+        "arp.hw.size",
+        "the addresses need {needed} bytes, the frame has {had}",
+        end - h.start,
+        h.wire - h.start,
+        h.start + 4,
+    )
     h.fault(h.whole & (end <= h.wire) & (end > h.end), "", CUT, end - h.start, h.end - h.start, h.start)
     return ()
 

@@ -1,6 +1,6 @@
 """The frame as the capture file has it: number, time, lengths, interface. No bytes of the wire."""
 
-from ..fields import Field, Payload, Column, Headers, text, time, seconds, u32, u64
+from ..fields import Field, Headers, Payload, seconds, text, time, u32, u64
 
 LABEL = "Frame"
 ADDED = (

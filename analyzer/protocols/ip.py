@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, bits, flag, ipv4, u8, u16
+from ..fields import Column, Field, Headers, Layout, Payload, bits, flag, ipv4, u8, u16, u32
 from ._words import DSCP, ECN, IPPROTO
 
 LABEL = "IPv4"
@@ -65,4 +65,4 @@ def _length(h: Headers) -> dict[str, Column]:
     return {"ip.len": Column(np.where(total == 0, (h.wire - h.start)[at], total), rows)}
 
 
-DERIVED = (((Field("ip.len", u16, "Total length", "bytes, header included; where 0 was sent, what there is"),), _length),)
+DERIVED = (((Field("ip.len", u32, "Total length", "bytes, header included; where 0 was sent, what there is"),), _length),)

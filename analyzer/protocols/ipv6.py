@@ -34,7 +34,9 @@ def contents(h: Headers):
     # RFC 2675 §2: 0 stands for a jumbogram. Kernels send segments beyond 64 KiB to their network cards so, without the option.
     large = (length == 0) & ((h.wire - start > JUMBO) | np.isin(h["ipv6.nxt"], (0, 6)))
     end = np.where(large, h.wire, start + length)
-    h.fault(h.whole & (end > h.wire) & ~h.quoted, "ipv6.plen", "says {needed} bytes, the frame has {had}", length, h.wire - start, h.start + 4)
+    h.fault(
+        h.whole & (end > h.wire) & ~h.quoted, "ipv6.plen", "says {needed} bytes, the frame has {had}", length, h.wire - start, h.start + 4
+    )
     end = np.minimum(end, h.wire)
     h.claims(np.where(h.whole, end, h.wire))
     yield Payload("ipproto", h["ipv6.nxt"], start, end)

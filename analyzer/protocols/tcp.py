@@ -62,7 +62,20 @@ def contents(h: Headers):
 
 # ---------------------------------------------------------------- options
 
-EOL, NOP, MSS, SCALE, SACK_PERMITTED, SACK, TIMESTAMPS, MD5, USER_TIMEOUT, MPTCP, FAST_OPEN, EXPERIMENT = 0, 1, 2, 3, 4, 5, 8, 19, 28, 30, 34, 254
+EOL, NOP, MSS, SCALE, SACK_PERMITTED, SACK, TIMESTAMPS, MD5, USER_TIMEOUT, MPTCP, FAST_OPEN, EXPERIMENT = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    8,
+    19,
+    28,
+    30,
+    34,
+    254,
+)
 OPTION = {
     EOL: "end of options",
     NOP: "no operation",

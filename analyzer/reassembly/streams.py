@@ -32,10 +32,9 @@ def pairs(h: Headers, ports: tuple[str, str] | None = None) -> tuple[np.ndarray,
     """(key, back) of each header: the unordered pair of its addresses (and ports) as V40, and whether it goes from the
     greater end to the smaller (bool). Two headers belong to one conversation when their keys are equal."""
     key = np.zeros((len(h), 5), np.uint64)
-    above = (h, None) if h.protocol.addresses else h.up()
-    if above is None or above[0].protocol.addresses is None:
+    net, rows = (h, None) if h.protocol.addresses else h.up() or (None, None)
+    if net is None or net.protocol.addresses is None:
         return key.view(f"V{KEY}").reshape(-1), np.zeros(len(h), bool)
-    net, rows = above
     (high_a, low_a), (high_b, low_b) = (_words(net, name) for name in net.protocol.addresses)
     if rows is not None:
         low_a, low_b = low_a[rows], low_b[rows]

@@ -150,7 +150,7 @@ def _seconds(units: int, digits: int) -> str:
 
 @cache
 def _day(second: int, clock: str) -> str:
-    moment = datetime.datetime.fromtimestamp(second, datetime.timezone.utc)
+    moment = datetime.datetime.fromtimestamp(second, datetime.UTC)
     if clock[0] == "a":
         moment = moment.astimezone()
     form = {"": "%H:%M:%S", "d": "%Y-%m-%d %H:%M:%S", "doy": "%Y/%j %H:%M:%S"}[clock[1:]]

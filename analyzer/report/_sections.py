@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -58,14 +58,18 @@ def _capture(table: pl.DataFrame) -> Section:
         ("File size", f"{count(row['file_size'])} bytes" if row["file_size"] else ""),
         ("Frames", count(row["frames"])),
         ("Bytes on the wire", count(row["bytes"])),
-        ("Frames cut", f"{count(row['cut_frames'])} ({count(row['bytes'] - row['captured_bytes'])} bytes not kept)" if row["cut_frames"] else ""),
+        (
+            "Frames cut",
+            f"{count(row['cut_frames'])} ({count(row['bytes'] - row['captured_bytes'])} bytes not kept)" if row["cut_frames"] else "",
+        ),
         ("First frame", start),
         ("Last frame", end),
         ("Duration", span(ns)),
     ]
     if row["frames"] and ns:
         rate = 1e9 / ns
-        facts.append(("Average", f"{row['frames'] * rate:,.1f} frames/s, {row['bytes'] * 8 * rate:,.0f} bit/s, {row['bytes'] / row['frames']:,.1f} bytes a frame"))
+        each = row["bytes"] / row["frames"]
+        facts.append(("Average", f"{row['frames'] * rate:,.1f} frames/s, {row['bytes'] * 8 * rate:,.0f} bit/s, {each:,.1f} bytes a frame"))
     facts += [
         ("Time order", "" if row["in_time_order"] else "times go back: see `analyze table expert`"),
         ("Written by", row["application"]),
@@ -88,8 +92,8 @@ def _hierarchy(table: pl.DataFrame, rows: int) -> Section:
     return Section("Protocols", how, ("Protocol", "Frames>", "%>", "Bytes>", "%>"), *_top(shown, 4 * rows))
 
 
-def _top(rows: list[tuple[str, ...]], n: int) -> tuple[list[tuple[str, ...]], int]:
-    return rows[:n], max(len(rows) - n, 0)
+def _top(rows: Sequence[tuple[str, ...]], n: int) -> tuple[list[tuple[str, ...]], int]:
+    return list(rows[:n]), max(len(rows) - n, 0)
 
 
 def _place(address: str, port: int | None) -> str:
@@ -148,7 +152,10 @@ def _expert(table: pl.DataFrame, rows: int) -> Section:
 
 
 def _undecoded(table: pl.DataFrame, rows: int) -> Section:
-    shown = [(what, count(frames), count(n), str(first)) for what, frames, n, first in table.select("what", "frames", "bytes", "first_frame").iter_rows()]
+    shown = [
+        (what, count(frames), count(n), str(first))
+        for what, frames, n, first in table.select("what", "frames", "bytes", "first_frame").iter_rows()
+    ]
     if not shown:
         return Section("Not decoded", "Every byte has a decoder.", (), [])
     how = "Bytes that no decoder took: counted here, shown as data."
@@ -200,5 +207,3 @@ def _show(console: Console, section: Section) -> None:
     if section.more:
         console.print(Text(f"… and {section.more:,} more (--rows)", "dim"))
     console.print()
-
-

@@ -28,7 +28,9 @@ def cells(part: pl.DataFrame, columns: Sequence[Field]) -> list[tuple[str, ...]]
         elif f.kind is flag and not f.many:
             changes.append(column.replace({"true": "yes", "false": ""}))
         elif f.kind in (text, raw) or f.many:
-            changes.append(pl.when(column.str.len_chars() > LONGEST).then(column.str.head(LONGEST - 1) + "…").otherwise(column).alias(f.name))
+            changes.append(
+                pl.when(column.str.len_chars() > LONGEST).then(column.str.head(LONGEST - 1) + "…").otherwise(column).alias(f.name)
+            )
     return shown.with_columns(changes).rows()
 
 

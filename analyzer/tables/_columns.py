@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import polars as pl
 
@@ -48,7 +50,7 @@ def series(f: Field, column: Column, size: int, buffer: np.ndarray | None = None
         at = np.arange(size) if rows is None else rows
         flat = _plain(f, values, buffer).to_list()
         bounds = np.searchsorted(at, np.arange(size + 1)).tolist()
-        return pl.Series(f.name, [flat[a:b] for a, b in zip(bounds, bounds[1:])], dtype=dtype_of(f))
+        return pl.Series(f.name, [flat[a:b] for a, b in pairwise(bounds)], dtype=dtype_of(f))
     made = _plain(f, values, buffer)
     if rows is not None and len(rows) != size:
         place = np.full(size, -1, np.int64)

@@ -11,7 +11,7 @@ from ..capture.links import link_name
 from ..dissect import Dissection
 from ..fields import Field, flag, seconds, text, time, u32, u64
 from . import Table
-from ._columns import SPAN, TIME
+from ._columns import dtype_of
 
 
 class TABLE(Table):
@@ -87,8 +87,4 @@ class TABLE(Table):
             "skipped": ", ".join(f"{n} {name}" for name, n in source.skipped.items()) or None,
             "damage": str(source.damage) if source.damage else None,
         }
-        kinds = {text: pl.String, flag: pl.Boolean, u32: pl.UInt32, u64: pl.Int64, time: TIME, seconds: SPAN}
-        made = [pl.Series(f.name, [row[f.name]], dtype=pl.Int64 if f.kind in (time, seconds) else kinds[f.kind]) for f in self.columns]
-        return pl.DataFrame([one.cast(kinds[f.kind]) for f, one in zip(self.columns, made)])
-
-
+        return pl.DataFrame([pl.Series(f.name, [row[f.name]]).cast(dtype_of(f)) for f in self.columns])

@@ -27,7 +27,16 @@ class _Tally:
         self.counts = np.zeros((0, 4), np.int64)  # frames and bytes there, frames and bytes back
         self.first = np.zeros((0, 4), np.int64)  # first frame (0: none yet), direction of the first frame, first time, last time
 
-    def add(self, number: np.ndarray, key: np.ndarray, back: np.ndarray, frame: np.ndarray, size: np.ndarray, when: np.ndarray, timed: np.ndarray | None) -> None:
+    def add(
+        self,
+        number: np.ndarray,
+        key: np.ndarray,
+        back: np.ndarray,
+        frame: np.ndarray,
+        size: np.ndarray,
+        when: np.ndarray,
+        timed: np.ndarray | None,
+    ) -> None:
         most = int(number.max()) + 1 if len(number) else 0
         if most > len(self.key):
             room = max(2 * len(self.key), most, 1024)

@@ -44,11 +44,15 @@ class TABLE(Table):
             for me, peer in (("a", "b"), ("b", "a"))
         ]
         # A conversation of an address with itself is one conversation of one endpoint, which sent and received each frame.
-        made = pl.concat(sides).group_by("protocol", "address", "port").agg(
-            pl.col("frames_sent", "bytes_sent", "frames_received", "bytes_received").sum(),
-            (pl.col("nth") // 2).n_unique().cast(pl.UInt32).alias("conversations"),
-            pl.col("first_frame").min(),
-            pl.col("nth").min(),
+        made = (
+            pl.concat(sides)
+            .group_by("protocol", "address", "port")
+            .agg(
+                pl.col("frames_sent", "bytes_sent", "frames_received", "bytes_received").sum(),
+                (pl.col("nth") // 2).n_unique().cast(pl.UInt32).alias("conversations"),
+                pl.col("first_frame").min(),
+                pl.col("nth").min(),
+            )
         )
         made = made.with_columns(
             (pl.col("frames_sent") + pl.col("frames_received")).alias("frames"),
