@@ -14,7 +14,7 @@ import numpy as np
 
 from .capture import Batch, Interface
 from .errors import UsageError
-from .fields import Column, Fault, Field, Headers, Payload, Spans, part, text, texts
+from .fields import CUT, Column, Fault, Field, Headers, Payload, Spans, part, text, texts
 from .protocols import protocols, register
 from .reassembly.streams import TCP, UDP, StreamNumbers
 
@@ -160,6 +160,12 @@ class Dissection:
         for h, rows in self.innermost():
             protocol[h.frame[rows]] = h.protocol.label
             info[h.frame[rows]] = says(h, h.protocol.info, rows)
+        for row in np.flatnonzero(self.batch.captured < self.batch.length).tolist():
+            info[row] += f" [{self.batch.captured[row]} of {self.batch.length[row]} bytes kept]"
+        for fault in self.faults():
+            if fault.says != CUT:
+                for row in fault.frame.tolist():
+                    info[row] += f" [malformed {protocols()[fault.protocol].label}]"
         return {"source": source, "destination": target, "protocol": protocol, "info": info}
 
 

@@ -59,7 +59,8 @@ def run(args: list[str]) -> int:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        damage: Damage | None = cli.main(args, "analyze", standalone_mode=False)
+        with cli.make_context("analyze", list(args)) as context:
+            damage = cli.invoke(context)
         sys.stdout.flush()
     except click.exceptions.Exit as done:
         return done.exit_code

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 KEY = 40  # bytes of a conversation's key: two addresses of 16, two ports, the IP version
+MASK = 0xFFFFFFFF  # sequence numbers wrap, RFC 9293 §3.4
+FLAGGED = 14  # bytes of a TCP header up to its flags: fewer and nobody knows whether it is a SYN
 UDP = {"udp.stream"}
 NUMBERS = {"tcp.seq", "tcp.ack", "tcp.nxtseq"}
 EDGES = {f"tcp.options.sack{end}" for end in ("_le", "_re", ".dsack_le", ".dsack_re")}
@@ -93,14 +95,18 @@ class StreamNumbers:
 
         seq, ack = column("tcp.seq_raw", np.int64), column("tcp.ack_raw", np.int64)
         flags = column("tcp.flags", np.int64)
-        live = (~np.concatenate([h.quoted for h in chunks]))[order]
+        live = np.concatenate([~h.quoted & (h.trusted >= FLAGGED) for h in chunks])[order]
         syn, acks = (flags >> 1 & 1).astype(np.uint8), (flags >> 4 & 1).astype(np.uint8)
         stream, own, peer = np.empty((3, len(order)), np.int64)
         self.tcp.number(keys, back, syn, acks, live.astype(np.uint8), seq, ack, stream, own, peer)
         _spread(chunks, order, {"tcp.stream": stream})
         if wanted & NUMBERS:
+            known = np.flatnonzero(live | (own >= 0))
             length = column("tcp.len", np.int64) + (flags & 1) + syn
-            _spread(chunks, order, _relative(seq, ack, acks, length, own, peer))
+            relative, acked = _relative(seq, ack, acks, own, peer)
+            _spread(chunks, order[known], {"tcp.seq": relative[known], "tcp.ack": acked[known]})
+            known = known[np.concatenate([h.whole for h in chunks])[order][known]]
+            _spread(chunks, order[known], {"tcp.nxtseq": (relative + length & MASK)[known]})
         if wanted & EDGES:
             bases = np.full(len(there), -1, np.int64)
             bases[order] = peer
@@ -110,14 +116,9 @@ class StreamNumbers:
                 at += len(h)
 
 
-def _relative(
-    seq: np.ndarray, ack: np.ndarray, acks: np.ndarray, length: np.ndarray, own: np.ndarray, peer: np.ndarray
-) -> dict[str, np.ndarray]:
+def _relative(seq: np.ndarray, ack: np.ndarray, acks: np.ndarray, own: np.ndarray, peer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Numbers counted from the bases of their direction; raw where a base is unknown or nothing is acknowledged."""
-    mask = 0xFFFFFFFF
-    relative = np.where(own < 0, seq, seq - own & mask)
-    acked = np.where((peer < 0) | (acks == 0), ack, ack - peer & mask)
-    return {"tcp.seq": relative, "tcp.ack": acked, "tcp.nxtseq": relative + length & mask}
+    return np.where(own < 0, seq, seq - own & MASK), np.where((peer < 0) | (acks == 0), ack, ack - peer & MASK)
 
 
 def _paired(h: Headers, ports: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
@@ -147,9 +148,8 @@ def _sack(h: Headers, base: np.ndarray) -> None:
     right, _ = h.column("tcp.options.sack_re_raw")
     assert rows is not None
     left, right = left.astype(np.int64), right.astype(np.int64)
-    mask = 0xFFFFFFFF
     zero = np.where(base[rows] < 0, 0, base[rows])
-    left, right, ack = left - zero & mask, right - zero & mask, h["tcp.ack_raw"].astype(np.int64)[rows] - zero & mask
+    left, right, ack = left - zero & MASK, right - zero & MASK, h["tcp.ack_raw"].astype(np.int64)[rows] - zero & MASK
     first = np.ones(len(rows), bool)
     first[1:] = rows[1:] != rows[:-1]
     follows = np.zeros(len(rows), bool)

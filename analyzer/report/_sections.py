@@ -122,13 +122,13 @@ def _conversations(table: pl.DataFrame, rows: int) -> Iterable[Section]:
         own = table.filter(pl.col("protocol") == layer).sort("bytes", descending=True, maintain_order=True)
         ns = own["duration"].dt.total_nanoseconds().to_list()
         shown = [
-            (_place(a, pa), _place(b, pb), count(fab), count(bab), count(fba), count(bba), span(t))
-            for (a, pa, b, pb, fab, bab, fba, bba), t in zip(
-                own.select("address_a", "port_a", "address_b", "port_b", "frames_ab", "bytes_ab", "frames_ba", "bytes_ba").iter_rows(), ns
+            (_place(a, pa), _place(b, pb), count(frames), count(there), count(back), span(t))
+            for (a, pa, b, pb, frames, there, back), t in zip(
+                own.select("address_a", "port_a", "address_b", "port_b", "frames", "bytes_ab", "bytes_ba").iter_rows(), ns
             )
         ]
-        how = "A sent the first frame. Most bytes first; the duration is from the first frame to the last."
-        heads = ("A", "B", "Frames →>", "Bytes →>", "← Frames>", "← Bytes>", "Duration>")
+        how = "A sent the first frame; → is from A to B. Most bytes first."
+        heads = ("A", "B", "Frames>", "Bytes →>", "← Bytes>", "Duration>")
         if shown:
             yield Section(f"{name} conversations", how, heads, *_top(shown, rows))
 
@@ -197,7 +197,7 @@ def _show(console: Console, section: Section) -> None:
     console.print(Text(section.title, "bold"))
     console.print(Text(section.how, "italic dim"))
     if section.rows:
-        grid = Table(box=None, show_header=any(section.heads), pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+        grid = Table(box=None, show_header=any(section.heads), pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
         for head in section.heads:
             right = head.endswith(">")
             grid.add_column(head.rstrip(">"), justify="right" if right else "left", overflow="fold", no_wrap=right)

@@ -1,0 +1,83 @@
+"""Stream numbers and what they count from; conversations. Expected values are counted by hand."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import CAPTURES, pcap
+from scapy.all import ICMP, IP, TCP, UDP, Ether, IPv6, Raw
+
+from analyzer import Analysis
+
+A, B = "10.0.0.1", "10.0.0.2"
+
+
+def tcp(there: bool, flags: str, seq: int, ack: int = 0, data: bytes = b"", port: int = 40000) -> bytes:
+    ends = (A, B, port, 80) if there else (B, A, 80, port)
+    return bytes(Ether() / IP(src=ends[0], dst=ends[1]) / TCP(sport=ends[2], dport=ends[3], flags=flags, seq=seq, ack=ack) / Raw(data))
+
+
+@pytest.fixture
+def numbers(save):
+    def get(*frames: bytes, batch: int | None = None) -> list[tuple[int, int, int]]:
+        table = Analysis(save(pcap(*frames)), batch_frames=batch).table("tcp")
+        return table.select("tcp.stream", "tcp.seq", "tcp.ack").rows()
+
+    return get
+
+
+@pytest.mark.parametrize("batch", [None, 1, 2])
+def test_relative_numbers_count_from_the_syn(numbers, batch):
+    frames = [tcp(True, "S", 4294967295), tcp(False, "SA", 100, 0), tcp(True, "A", 0, 101, b"wraps"), tcp(False, "A", 101, 5)]
+    assert numbers(*frames, batch=batch) == [(0, 0, 0), (0, 0, 1), (0, 1, 1), (0, 1, 6)]
+
+
+def test_without_a_syn_the_first_segment_is_1(numbers):
+    assert numbers(tcp(True, "A", 5000, 900, b"x"), tcp(False, "A", 900, 5001)) == [(0, 1, 1), (0, 1, 2)]
+
+
+@pytest.mark.parametrize("batch", [None, 1])
+def test_a_syn_with_another_number_is_another_connection(numbers, batch):
+    frames = [tcp(True, "S", 10), tcp(True, "S", 10), tcp(False, "R", 5), tcp(True, "S", 77), tcp(False, "SA", 8, 78)]
+    assert [n[0] for n in numbers(*frames, batch=batch)] == [0, 0, 0, 1, 1]
+
+
+def test_a_syn_ack_with_another_number_stays(numbers):
+    frames = [tcp(True, "S", 10), tcp(False, "SA", 500, 11), tcp(False, "SA", 900, 11), tcp(False, "A", 901, 11)]
+    assert [n[:2] for n in numbers(*frames)] == [(0, 0), (0, 0), (0, 0), (0, 1)]
+
+
+def test_ipv4_and_ipv6_count_together_and_udp_by_itself(save):
+    frames = [
+        tcp(True, "S", 1),
+        bytes(Ether() / IPv6(src="fe80::1", dst="fe80::2") / TCP(sport=40000, dport=80, flags="S")),
+        bytes(Ether() / IP(src=B, dst=A) / UDP(sport=53, dport=5000)),
+        bytes(Ether() / IP(src=A, dst=B) / UDP(sport=5000, dport=53)),
+        bytes(Ether() / IP(src=A, dst=B) / UDP(sport=5000, dport=54)),
+    ]
+    tables = Analysis(save(pcap(*frames))).tables(["tcp", "udp"])
+    assert tables["tcp"]["tcp.stream"].to_list() == [0, 1]
+    assert tables["udp"]["udp.stream"].to_list() == [0, 0, 1]
+
+
+@pytest.mark.parametrize("batch", [None, 1, 3])
+def test_conversations_count_each_way(save, batch):
+    frames = [
+        tcp(False, "SA", 500, 11),
+        tcp(True, "A", 11, 501, b"hello"),
+        tcp(True, "A", 16, 501),
+        bytes(Ether() / IP(src=A, dst=B) / ICMP(type=3) / IP(src=B, dst=A) / UDP(sport=1, dport=2)),
+    ]
+    table = Analysis(save(pcap(*frames)), batch_frames=batch).table("conversations").filter(protocol="tcp")
+    assert table.drop("start", "duration").rows() == [("tcp", 0, B, 80, A, 40000, 3, 54 + 59 + 54, 1, 54, 2, 113, 1)]
+    assert table["duration"].dt.total_seconds().to_list() == [2]
+
+
+def test_a_host_that_talks_to_itself_is_one_endpoint(save):
+    frame = bytes(Ether() / IP(src=A, dst=A) / UDP(sport=9, dport=9) / Raw(b"1234"))
+    endpoints = Analysis(save(pcap(frame))).table("endpoints").filter(protocol="udp")
+    assert endpoints.rows() == [("udp", A, 9, 2, 92, 1, 46, 1, 46, 1, 1)]
+
+
+def test_the_story_has_three_connections(save):
+    table = Analysis(str(CAPTURES / "dns-http" / "dns-http.pcap")).table("conversations").filter(protocol="tcp")
+    assert table.select("port_a", "port_b", "frames").rows() == [(51788, 3128, 24), (53314, 80, 20), (51790, 3128, 12)]
