@@ -107,6 +107,7 @@ def pcapng(
     size: cython.longlong
     packet: cython.longlong
     head: cython.longlong
+    high: cython.longlong
     while n < limit:
         if at + 12 > end:
             return n, at, MORE if at == end else CUT
@@ -137,7 +138,8 @@ def pcapng(
             offset[n] = at + 28
             captured[n] = packet
             length[n] = _u32(data, at + 24, big)
-            time[n] = (_u32(data, at + 12, big) << 32) | _u32(data, at + 16, big)
+            high = _u32(data, at + 12, big)
+            time[n] = (high - ((high >> 31) << 32)) * 65536 * 65536 + _u32(data, at + 16, big)  # 64 bits, as a signed number
             interface[n] = _u32(data, at + 8, big) if kind == 6 else _u16(data, at + 8, big)
             options[n] = at + 28 + ((packet + 3) & ~3)
             options_end[n] = at + size - 4

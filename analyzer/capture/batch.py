@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from ..errors import Damage
+from . import _records
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from ..errors import Damage
 
 FRAMES = 32768  # frames in a batch, and
 BYTES = 16 << 20  # bytes: both so that a batch stays in the processor's cache (docs/performance.md)
@@ -94,8 +95,49 @@ class Source:
         self.application: str | None = None
         self.frames = 0
 
+    columns = 4  # arrays that a scan fills
+
     def batches(self) -> Iterator[Batch]:
+        """The frames, in order. Raises InputError if the file header is no good."""
+        window = self.window
+        self._begin()
+        table = np.empty((self.columns, min(self.limit, FRAMES)), np.int64)
+        while True:
+            n, at, stop = self._scan(min(self.limit, table.shape[1]), list(map(memoryview, table)))
+            cut = stop in (_records.MORE, _records.CUT)
+            if stop == _records.FULL and n < self.limit:
+                table = np.empty((self.columns, 2 * n), np.int64)
+            elif cut and (n == 0 or self.exact) and not window.eof:
+                window.fill()
+            else:
+                if n:
+                    batch = self._batch(table[:, :n])
+                    if len(batch):
+                        yield batch
+                    self.frames += len(batch)
+                    window.pos = at
+                if self.damage or not (stop == _records.FULL or (cut and not window.eof) or self._stopped(stop)):
+                    return
+
+    def _begin(self) -> None:
+        """Read the file header, as far as there is one."""
+
+    def _scan(self, limit: int, table: list[memoryview]) -> tuple[int, int, int]:
+        """Find records behind the window's `pos`: (how many, position behind them, what stopped it)."""
         raise NotImplementedError
+
+    def _batch(self, table: np.ndarray) -> Batch:
+        """Make a batch of the records found; may set `damage` and give fewer."""
+        raise NotImplementedError
+
+    def _stopped(self, stop: int) -> bool:
+        """Deal with what stopped the scan at `pos`; False if the file ends here, with or without `damage`."""
+        raise NotImplementedError
+
+    def _hurt(self, says: str, frame: int | None = None, offset: int | None = None) -> None:
+        """The file breaks: at the next frame and `pos` unless said otherwise."""
+        frame = self.frames + 1 if frame is None else frame
+        self.damage = Damage(self.name, frame, self.window.offset if offset is None else offset, says)
 
 
 class Window:

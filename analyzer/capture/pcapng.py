@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import Damage, InputError
+from ..errors import InputError
 from . import _records
-from .batch import FRAMES, LARGEST, LARGEST_BY_LINK, Batch, Interface, Source
+from .batch import LARGEST, LARGEST_BY_LINK, Batch, Interface, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,54 +62,32 @@ class Pcapng(Source):
 
     format = "pcapng"
 
-    def batches(self) -> Iterator[Batch]:
-        window = self.window
+    columns = 7
+
+    def _begin(self) -> None:
         self.order = "<"
         self.base = 0  # index of the section's first interface
         self.sections = 0
-        largest = max(LARGEST, *LARGEST_BY_LINK.values())
-        table = np.empty((7, min(self.limit, FRAMES)), np.int64)
-        while True:
-            limit = min(self.limit, table.shape[1])
-            n, at, stop = 0, window.pos, _records.OTHER
-            if self.sections:
-                n, at, stop = _records.pcapng(window.data, window.pos, window.end, self.order == ">", largest, limit, *table)
-            if stop == _records.FULL and n < self.limit:
-                table = np.empty((7, 2 * n), np.int64)
-                continue
-            if stop in (_records.MORE, _records.CUT) and (n == 0 or self.exact) and not window.eof:
-                window.fill()
-                continue
-            if n:
-                batch, fault = self._batch(n, table)
-                if len(batch):
-                    yield batch
-                    self.frames += len(batch)
-                if fault:
-                    self.damage = fault
-                    return
-                window.pos = at
-            if stop == _records.FULL:
-                continue
-            if stop in (_records.MORE, _records.CUT):
-                if not window.eof:
-                    continue
-                if stop == _records.CUT:
-                    self._hurt(f"the file ends {window.end - window.pos} bytes into a block")
-                return
-            if stop != _records.OTHER:
-                word = self.order + "I"
-                size = window.number(word, 4)
-                packet = window.number(word, 20) if stop == _records.BAD_PACKET else 0
-                trailer = window.number(word, size - 4) if stop == _records.BAD_TRAILER else 0
-                self._hurt(FAULTS[stop].format(size=size, packet=packet, trailer=trailer))
-                return
-            if not self._block():
-                return
+        self.largest = max(LARGEST, *LARGEST_BY_LINK.values())
 
-    def _hurt(self, says: str, at: int | None = None) -> None:
-        offset = self.window.offset if at is None else self.window.behind + at
-        self.damage = Damage(self.name, self.frames + 1, offset, says)
+    def _scan(self, limit: int, table: list[memoryview]) -> tuple[int, int, int]:
+        window = self.window
+        if not self.sections:
+            return 0, window.pos, _records.OTHER
+        return _records.pcapng(window.data.data, window.pos, window.end, self.order == ">", self.largest, limit, *table)
+
+    def _stopped(self, stop: int) -> bool:
+        if stop == _records.OTHER:
+            return self._block()
+        if stop == _records.CUT:
+            self._hurt(f"the file ends {self.window.end - self.window.pos} bytes into a block")
+        elif stop in FAULTS:
+            word = self.order + "I"
+            size = self.window.number(word, 4)
+            packet = self.window.number(word, 20) if stop == _records.BAD_PACKET else 0
+            trailer = self.window.number(word, size - 4) if stop == _records.BAD_TRAILER else 0
+            self._hurt(FAULTS[stop].format(size=size, packet=packet, trailer=trailer))
+        return False
 
     def _block(self) -> bool:
         """Read the block at `pos` that is no packet; False if it is damaged or the file ends inside."""
@@ -178,15 +156,15 @@ class Pcapng(Source):
                 interface.offset = struct.unpack(self.order + "q", value)[0]
         self.interfaces.append(interface)
 
-    def _batch(self, n: int, table: np.ndarray) -> tuple[Batch, Damage | None]:
-        offset, captured, length, time, interface, at, end = table[:, :n]
+    def _batch(self, table: np.ndarray) -> Batch:
         known = len(self.interfaces) - self.base
-        fault = None
-        if interface.max() >= known:
-            n = int(np.argmax(interface >= known))
-            says = f"a packet of interface {interface[n]}, which its section does not describe"
-            fault = Damage(self.name, self.frames + n + 1, self.window.behind + int(offset[n]) - (28 if at[n] else 12), says)
-            offset, captured, length, time, interface, at, end = table[:, :n]
+        if table[4].max() >= known:
+            n = int(np.argmax(table[4] >= known))
+            at = self.window.behind + int(table[0, n]) - (28 if table[5, n] else 12)
+            self._hurt(f"a packet of interface {table[4, n]}, which its section does not describe", self.frames + n + 1, at)
+            table = table[:, :n]
+        offset, captured, length, time, interface, at, end = table
+        n = len(offset)
         link, fcs, stamps = np.zeros(n, np.int64), np.full(n, -1), np.zeros(n, np.int64)
         for index in np.flatnonzero(np.bincount(interface)) if n else ():
             one, rows = self.interfaces[self.base + index], interface == index
@@ -203,17 +181,6 @@ class Pcapng(Source):
             if said:
                 comments[int(row)] = [text.decode("utf-8", "replace") for text in said]
         stamps[simple] = 0
-        batch = Batch(
-            self.window.data,
-            self.frames + 1,
-            offset,
-            captured,
-            length,
-            stamps,
-            ~simple if simple.any() else None,
-            interface + self.base,
-            link,
-            fcs,
-            comments,
-        )
-        return batch, fault
+        timed = ~simple if simple.any() else None
+        where = (interface + self.base, link, fcs)
+        return Batch(self.window.data, self.frames + 1, offset, captured, length, stamps, timed, *where, comments)

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, raw, text, u8, u16, u32
-from . import _walk
+from ._options import walk
 
 LABEL = "TCP"
 FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE")  # from the lowest bit
@@ -127,49 +127,39 @@ OPTION_FIELDS = (
 )
 
 
-def walk(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(header, offset in the buffer, whole length, kind) of every option, int64; length 0: it does not fit. Reports those."""
-    start = h.start + HEADER.size
-    end = np.where(h.whole, np.minimum(h.start + h["tcp.hdr_len"], h.end), start)
-    room = int(np.maximum(end - start, 0).sum())
-    bad = np.empty(len(h), np.int64)
-    row, at, size = np.empty((3, room), np.int64)
-    n = _walk.options(h.buffer, start, end, 1 << NOP | 1 << EOL, 1 << EOL, 1, 0, bad, row, at, size)
-    cut = h.start + h["tcp.hdr_len"] > h.end
-    h.fault((bad >= 0) & ~h.quoted & ~cut, "tcp.options", "an option does not fit into the header", at=bad)
-    row, at, size = row[:n], at[:n], size[:n]
-    return row, at, size, h.buffer[at].astype(np.int64)
-
-
 def _options(h: Headers) -> dict[str, Column]:
-    row, at, size, kind = walk(h)
+    start = h.start + HEADER.size
+    declared = h.start + h["tcp.hdr_len"]
+    found = walk(h, start, np.where(h.whole, declared, start), (EOL, NOP), (EOL,))
+    h.fault((found.bad >= 0) & ~h.quoted & (declared <= h.end), "tcp.options", "an option does not fit into the header", at=found.bad)
+    row, at, size, kind, _ = found
     long = np.flatnonzero((kind > NOP) & (at + 1 < h.end[row]))
-    found = {"tcp.option_kind": Column(kind.astype(np.uint8), row), "tcp.option_len": Column(h.buffer[at[long] + 1], row[long])}
+    columns = {"tcp.option_kind": Column(kind.astype(np.uint8), row), "tcp.option_len": Column(h.buffer[at[long] + 1], row[long])}
     for number, (length, layout) in FIXED.items():
-        pick = np.flatnonzero((kind == number) & (size == length))
+        pick = found.of(number, length, length)
         reading = Reading(layout, h.buffer, at[pick], at[pick] + length, row[pick])
-        found.update({f.name: reading.column(f.name) for f in layout.fields if f.name.startswith("tcp.")})
-    shift, rows = found["tcp.options.wscale.shift"]
-    found["tcp.options.wscale.multiplier"] = Column(1 << np.minimum(shift, GREATEST_SHIFT).astype(np.int64), rows)
-    pick = np.flatnonzero((kind == SACK_PERMITTED) & (size == 2))
-    found["tcp.options.sack_perm"] = Column(np.ones(len(pick), bool), row[pick])
-    pick = np.flatnonzero((kind == SACK) & (size >= 10))
+        columns.update({f.name: reading.column(f.name) for f in layout.fields if f.name.startswith("tcp.")})
+    shift, rows = columns["tcp.options.wscale.shift"]
+    columns["tcp.options.wscale.multiplier"] = Column(1 << np.minimum(shift, GREATEST_SHIFT).astype(np.int64), rows)
+    pick = found.of(SACK_PERMITTED, 2, 2)
+    columns["tcp.options.sack_perm"] = Column(np.ones(len(pick), bool), row[pick])
+    pick = found.of(SACK, 10)
     blocks = (size[pick] - 2) // 8
-    found["tcp.options.sack.count"] = Column(blocks, row[pick])
+    columns["tcp.options.sack.count"] = Column(blocks, row[pick])
     one = np.repeat(np.arange(len(pick)), blocks)
     nth = np.arange(len(one)) - np.repeat(np.cumsum(blocks) - blocks, blocks)
     edge = at[pick][one] + 2 + 8 * nth
     reading = Reading(SACK_BLOCK, h.buffer, edge, edge + 8, row[pick][one])
-    found.update({f.name: reading.column(f.name) for f in SACK_BLOCK.fields})
-    pick = np.flatnonzero((kind == MD5) & (size == 18))
-    found["tcp.options.md5.digest"] = Column(np.column_stack((at[pick] + 2, at[pick] + 18)), row[pick])
+    columns.update({f.name: reading.column(f.name) for f in SACK_BLOCK.fields})
+    pick = found.of(MD5, 18, 18)
+    columns["tcp.options.md5.digest"] = Column(np.column_stack((at[pick] + 2, at[pick] + 18)), row[pick])
     magic = np.where(at + 4 <= h.end[row], h.buffer[at + 2].astype(np.int64) << 8 | h.buffer[at + 3], 0)
     head = np.where((kind == EXPERIMENT) & (magic == FAST_OPEN_MAGIC), 4, 2)
     pick = np.flatnonzero(((kind == FAST_OPEN) | (head == 4)) & (size > head))
-    found["tcp.options.tfo.cookie"] = Column(np.column_stack((at[pick] + head[pick], at[pick] + size[pick])), row[pick])
-    pick = np.flatnonzero((kind == MPTCP) & (size > 2))
-    found["tcp.options.mptcp.subtype"] = Column(h.buffer[at[pick] + 2] >> 4, row[pick])
-    return found
+    columns["tcp.options.tfo.cookie"] = Column(np.column_stack((at[pick] + head[pick], at[pick] + size[pick])), row[pick])
+    pick = found.of(MPTCP, 3)
+    columns["tcp.options.mptcp.subtype"] = Column(h.buffer[at[pick] + 2] >> 4, row[pick])
+    return columns
 
 
 SACK_BLOCK = Layout(*(f for f in OPTION_FIELDS if f.name.endswith("e_raw")))

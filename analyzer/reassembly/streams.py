@@ -76,7 +76,7 @@ class StreamNumbers:
         order = order[np.concatenate([h.trusted >= 4 for h in chunks])[order]]
         keys = np.concatenate([_paired(h, ("udp.srcport", "udp.dstport"))[0] for h in chunks])
         numbers = np.empty(len(order), np.int64)
-        self.udp.number(keys[order].tolist(), numbers)
+        self.udp.number(keys[order].tolist(), numbers.data)
         _spread(chunks, order, {"udp.stream": numbers})
 
     def number_tcp(self, chunks: list[Headers], wanted: set[str]) -> None:
@@ -98,7 +98,8 @@ class StreamNumbers:
         live = np.concatenate([~h.quoted & (h.trusted >= FLAGGED) for h in chunks])[order]
         syn, acks = (flags >> 1 & 1).astype(np.uint8), (flags >> 4 & 1).astype(np.uint8)
         stream, own, peer = np.empty((3, len(order)), np.int64)
-        self.tcp.number(keys, back, syn, acks, live.astype(np.uint8), seq, ack, stream, own, peer)
+        rows = (back, syn, acks, live.astype(np.uint8), seq, ack, stream, own, peer)
+        self.tcp.number(keys, *[one.data for one in rows])
         _spread(chunks, order, {"tcp.stream": stream})
         if wanted & NUMBERS:
             known = np.flatnonzero(live | (own >= 0))

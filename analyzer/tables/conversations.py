@@ -107,7 +107,7 @@ class TABLE(Table):
             key, back = pairs(h)
             key = key[rows]
             number = np.empty(len(key), np.int64)
-            self.numbers[layer].number(key.tolist(), number)
+            self.numbers[layer].number(key.tolist(), number.data)
         frame = h.frame[rows]
         batch = d.batch
         timed = None if batch.timed is None else batch.timed[frame]
