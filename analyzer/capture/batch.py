@@ -103,7 +103,7 @@ class Source:
         self._begin()
         table = np.empty((self.columns, min(self.limit, FRAMES)), np.int64)
         while True:
-            n, at, stop = self._scan(min(self.limit, table.shape[1]), list(map(memoryview, table)))
+            n, at, stop = self._scan(min(self.limit, table.shape[1]), [column.data for column in table])
             cut = stop in (_records.MORE, _records.CUT)
             if stop == _records.FULL and n < self.limit:
                 table = np.empty((self.columns, 2 * n), np.int64)
