@@ -1,13 +1,26 @@
 """The modules that Cython compiles; everything else about the project is in pyproject.toml.
 
-ANALYZE_PURE=1 leaves compiling out; a failing compiler does too (the modules then run interpreted, only slower).
+ANALYZE_PURE=1 leaves compiling out; a compiler that fails or is missing does too (the modules then run interpreted).
 """
 
 import os
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError
 
 COMPILED = ("analyzer/capture/_records.py", "analyzer/protocols/_walk.py", "analyzer/reassembly/_numbers.py")
+
+
+class Optional(build_ext):
+    """A compiler that is not there counts as one that fails: setuptools goes on without what is optional."""
+
+    def build_extension(self, ext: Extension) -> None:
+        try:
+            super().build_extension(ext)
+        except OSError as error:
+            raise CompileError(str(error)) from error
+
 
 modules = []
 if not os.environ.get("ANALYZE_PURE"):
@@ -16,4 +29,4 @@ if not os.environ.get("ANALYZE_PURE"):
     extensions = [Extension(path[:-3].replace("/", "."), [path], optional=True) for path in COMPILED]
     modules = cythonize(extensions, build_dir="build", language_level=3, quiet=True)
 
-setup(ext_modules=modules)
+setup(ext_modules=modules, cmdclass={"build_ext": Optional})
