@@ -26,7 +26,8 @@ modules = []
 if not os.environ.get("ANALYZE_PURE"):
     from Cython.Build import cythonize
 
-    extensions = [Extension(path[:-3].replace("/", "."), [path], optional=True) for path in COMPILED]
-    modules = cythonize(extensions, build_dir="build", language_level=3, quiet=True)
+    modules = cythonize(list(COMPILED), build_dir="build", language_level=3, quiet=True)
+    for module in modules:
+        module.optional = True
 
 setup(ext_modules=modules, cmdclass={"build_ext": Optional})
