@@ -21,12 +21,17 @@ class Analysis:
     >>> Analysis("trace.pcap").table("conversations")  # a polars.DataFrame
 
     capture: a file's name, or '-' for standard input. batch_frames: frames taken at a time; never changes a result.
-    count: frames to read at the most. on_batch: called with (frames so far, bytes of the file so far) after each batch.
+    count: frames to read at the most. on_batch: called with (frames so far, bytes of the file so far, its size if known) after each batch.
     Raises InputError if the capture cannot be opened.
     """
 
     def __init__(
-        self, capture: str, *, batch_frames: int | None = None, count: int | None = None, on_batch: Callable[[int, int], None] | None = None
+        self,
+        capture: str,
+        *,
+        batch_frames: int | None = None,
+        count: int | None = None,
+        on_batch: Callable[[int, int, int | None], None] | None = None,
     ) -> None:
         self.source: Source = open_capture(capture, batch_frames)
         self.count = count
@@ -49,7 +54,7 @@ class Analysis:
                 batch = batch.head(self.count - batch.first + 1)
             yield dissector(batch, self.source.interfaces, numbered)
             if self.on_batch:
-                self.on_batch(batch.first + len(batch) - 1, self.source.window.offset)
+                self.on_batch(batch.first + len(batch) - 1, self.source.window.offset, self.source.size())
             if self.count is not None and batch.first + len(batch) - 1 >= self.count:
                 self.source.frames = self.count
                 return

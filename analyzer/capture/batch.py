@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
@@ -94,6 +95,13 @@ class Source:
         self.comments: list[str] = []
         self.application: str | None = None
         self.frames = 0
+
+    def size(self) -> int | None:
+        """Size of the input in bytes, if it is a file."""
+        try:
+            return os.fstat(self.window.stream.fileno()).st_size or None
+        except (OSError, ValueError):
+            return None
 
     columns = 4  # arrays that a scan fills
 

@@ -9,29 +9,26 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def shown() -> Iterator[Callable[[int, int], None] | None]:
-    """Gives a function to call with (frames so far, bytes so far); None where nobody watches."""
+def shown() -> Iterator[Callable[[int, int, int | None], None] | None]:
+    """Gives a function to call with (frames so far, bytes so far, bytes in all if known); None where nobody watches."""
     if not sys.stderr.isatty():
         yield None
         return
     began, last, wide = time.monotonic(), 0.0, 0
 
-    def tell(frames: int, done: int) -> None:
+    def tell(frames: int, done: int, total: int | None) -> None:
         nonlocal last, wide
         now = time.monotonic() - began
         if now < 1 or now - last < 0.2:
             return
         last = now
         said = f"{frames:,} frames, {done / now / 1e6:,.0f} MB/s"
-        total = sizes[0] if sizes else 0
-        if total > done:
+        if total and total > done:
             said += f", {100 * done / total:.0f} %, {(total - done) / done * now:.0f} s left"
         sys.stderr.write("\r" + said.ljust(wide))
         sys.stderr.flush()
         wide = len(said)
 
-    sizes: list[int] = []
-    tell.total = sizes.append  # type: ignore[attr-defined]
     try:
         yield tell
     finally:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import polars as pl
 
 from ..capture import Source
@@ -62,10 +60,6 @@ class TABLE(Table):
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
         (source,) = sources
         links = dict.fromkeys(one.link_type for one in source.interfaces)
-        try:
-            size = os.fstat(source.window.stream.fileno()).st_size or None
-        except (OSError, ValueError):
-            size = None
         row = {
             "capture": source.name,
             "format": source.format,
@@ -73,7 +67,7 @@ class TABLE(Table):
             "link_types": ", ".join(map(link_name, links)),
             "interfaces": len(source.interfaces),
             "snap_length": max((one.snap_length for one in source.interfaces), default=0),
-            "file_size": size,
+            "file_size": source.size(),
             "frames": source.frames,
             "bytes": self.size,
             "captured_bytes": self.kept,
