@@ -9,7 +9,12 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError
 
-COMPILED = ("analyzer/capture/_records.py", "analyzer/protocols/_walk.py", "analyzer/reassembly/_numbers.py")
+COMPILED = (
+    "analyzer/capture/_records.py",
+    "analyzer/protocols/_checksum.py",
+    "analyzer/protocols/_walk.py",
+    "analyzer/reassembly/_numbers.py",
+)
 
 
 class Optional(build_ext):

@@ -277,10 +277,12 @@ class Dissector:
     """Takes batches apart, one after the other, in order. State that lives from batch to batch is here.
 
     wanted: names of fields that will be asked for; those that hang on earlier frames are computed only if they are wanted.
+    checksums: whether those of IPv4, TCP and UDP are verified.
     """
 
-    def __init__(self, wanted: Iterable[str] = ()) -> None:
+    def __init__(self, wanted: Iterable[str] = (), checksums: bool = False) -> None:
         self.wanted = set(wanted)
+        self.checksums = checksums
         self.streams = StreamNumbers()
         self.paths = Paths()
         self.protocols = protocols()
@@ -318,9 +320,9 @@ class Dissector:
                 p = self.protocols[self._names[index]]
                 for parent, spans, space in members:
                     h = Headers(p, parent.buffer, spans, batch.offset, parent)
-                    if space == "ethertype":
+                    if space == "ethertype" and parent.protocol.name != "frame":
                         path[h.frame] = self.paths.longer(path[h.frame], "ethertype")
-                    h.path = path[h.frame] = self.paths.longer(path[h.frame], p.name)
+                    h.path = path[h.frame] = self.paths.longer(path[h.frame], p.shown)
                     turn.append(h)
             for h in turn:
                 done.chunks.setdefault(h.protocol.name, []).append(h)
@@ -376,7 +378,7 @@ class Dissector:
         kinds = np.flatnonzero(np.bincount(found))
         for index in kinds.tolist():
             some = spans if len(kinds) == 1 else spans.take(np.flatnonzero(found == index))
-            groups.setdefault(index, []).append((h, some, payload.space))
+            groups.setdefault(index, []).append((h, some, "" if payload.bare else payload.space))
 
     def _frames(self, batch: Batch, interfaces: list[Interface], numbered: bool) -> Headers:
         n = len(batch)
@@ -392,6 +394,7 @@ class Dissector:
         h = Headers(self.protocols["frame"], batch.buffer, spans, batch.offset, None)
         timed = None if batch.timed is None else np.flatnonzero(batch.timed)
         stamps = batch.time if timed is None else batch.time[timed]
+        h.checksums = self.checksums
         h.put("frame.number", np.arange(batch.first, batch.first + n))
         h.put("frame.time", stamps, timed)
         h.put("frame.time_epoch", stamps, timed)

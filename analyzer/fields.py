@@ -187,6 +187,7 @@ class Payload:
     """What a header carries. space and number say which protocol it is; several numbers are tried in order (ports).
 
     start, wire: int64, bounds of the payload; wire beyond the header's own is cut back to it. rows: which headers (None: all).
+    bare: an Ethernet type that Wireshark does not show as a layer of its own.
     """
 
     space: str
@@ -195,6 +196,7 @@ class Payload:
     wire: np.ndarray
     rows: np.ndarray | None = None
     quoted: bool = False
+    bare: bool = False
 
 
 @dataclass
@@ -212,6 +214,7 @@ class Protocol:
     info: str = ""
     addresses: tuple[str, str] | None = None
     either: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    shown: str = ""  # its name in frame.protocols
 
     def fields(self) -> Iterator[Field]:
         """Every field of the protocol, the layout's first."""
@@ -283,6 +286,7 @@ class Headers(Reading):
         self.path = np.zeros(len(self), np.int64)
         self.inner: np.ndarray | None = None  # where the contents really end, if they said so
         self.faults: list[Fault] = []
+        self.checksums = parent is not None and parent.checksums  # whether those that take a pass over the data are verified
         self._columns: dict[str, Column] = {}
         if not self.whole.all():
             lacks = ~self.whole
@@ -313,6 +317,14 @@ class Headers(Reading):
             where = self.start[rows] if at is None else at[rows]
         frame = self.frame[rows]
         self.faults.append(Fault(self.protocol.name, name, says, frame, where - self.base[frame], needs, has))
+
+    @property
+    def frames(self) -> Headers:
+        """The frames at the root: what the file says of each, by `frame`."""
+        at = self
+        while at.parent is not None:
+            at = at.parent
+        return at
 
     def __getitem__(self, name: str) -> np.ndarray:
         """Values of a field for every header, shape (n,); zero where it is not there. Raises KeyError."""

@@ -36,6 +36,7 @@ def protocols() -> dict[str, Protocol]:
             info=getattr(file, "INFO", ""),
             addresses=getattr(file, "ADDRESSES", None),
             either=getattr(file, "EITHER", {}),
+            shown=getattr(file, "SHOWN", name),
         )
     return found
 

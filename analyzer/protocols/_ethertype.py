@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Payload, u16
+from ..fields import Column, Field, Headers, Payload, gather, u16
 from ._words import ETHERTYPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+TAGS = (0x8100, 0x88A8, 0x9100, 0x9200)
 LONGEST = 1500  # IEEE 802.3 §3.2.6: up to here it is a length, from 1536 on a type
 
 
@@ -33,7 +34,8 @@ def contents(h: Headers, name: str) -> Iterator[Payload]:
         return
     end = np.where(counted, np.minimum(start + value, h.wire), h.wire)
     h.claims(end)
-    yield Payload("802.3", 0, start, end, np.flatnonzero(counted))
+    novell = counted & (gather(h.buffer, start, 2).view(np.uint16).reshape(-1) == 0xFFFF)  # IPX straight behind the length
+    yield Payload("802.3", np.where(novell, 0xFFFF, 0), start, end, np.flatnonzero(counted))
     yield Payload("ethertype", value, start, h.wire, np.flatnonzero(~counted))
 
 

@@ -2,7 +2,41 @@
 
 import numpy as np
 
-from ..fields import Headers, Payload
+from ..fields import Column, Field, Headers, Layout, Payload, Reading, u8, u16, u32
+from ._options import walk
+
+PAD1, ALERT, JUMBO = 0, 5, 0xC2
+OPTION = {
+    PAD1: "one byte of padding",
+    1: "padding",
+    4: "tunnel encapsulation limit",
+    ALERT: "router alert",
+    JUMBO: "jumbo payload",
+    201: "home address",
+}
+OPTION_FIELDS = (
+    Field("ipv6.opt.type", u8, "Option", hex=2, words=OPTION, many=True),
+    Field("ipv6.opt.length", u8, "Option length", "bytes behind type and length", many=True),
+    Field("ipv6.opt.router_alert", u16, "Router alert", "RFC 2711: 0 multicast listener discovery, 1 RSVP", many=True),
+    Field("ipv6.opt.jumbo", u32, "Jumbo payload length", "bytes, RFC 2675", many=True),
+)
+VALUES = {ALERT: Layout(Field("ipv6.opt.router_alert", u16, "")), JUMBO: Layout(Field("ipv6.opt.jumbo", u32, ""))}
+
+
+def options(h: Headers, name: str) -> dict[str, Column]:
+    """The options of hop-by-hop and destination headers, RFC 8200 §4.2."""
+    start = h.start + h.layout.size
+    end = np.where(h.whole, h.start + h[f"{name}.len_oct"], start)
+    found = walk(h, start, end, (PAD1,), (), 1, 2)
+    h.fault((found.bad >= 0) & ~h.quoted & (end <= h.end), "ipv6.opt.type", "does not fit into the header", at=found.bad)
+    row, at, size, kind, _ = found
+    long = np.flatnonzero((kind != PAD1) & (at + 1 < h.end[row]))
+    columns = {"ipv6.opt.type": Column(kind, row), "ipv6.opt.length": Column(h.buffer[at[long] + 1], row[long])}
+    for number, layout in VALUES.items():
+        pick = found.of(number, 2 + layout.size)
+        (field,) = layout.fields
+        columns[field.name] = Column(Reading(layout, h.buffer, at[pick] + 2, at[pick] + size[pick])[field.name], row[pick])
+    return columns
 
 
 def contents(h: Headers, name: str):

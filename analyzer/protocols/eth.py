@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, mac, raw
+from ..fields import Column, Field, Headers, Layout, Reading, mac, raw, u32
 from . import _ethertype
 
 LABEL = "Ethernet"
@@ -15,6 +15,7 @@ ON = {"linktype": 1, "ipproto": 143}
 ADDRESSES = ("eth.src", "eth.dst")
 EITHER = {"eth.addr": ADDRESSES}
 INFO = "[type {eth.type}][length {eth.len}]"
+SEQUENCE = Layout(Field("eth.fcs", u32, "Frame check sequence", "CRC of the frame, where the capture has it", hex=8))
 SHORTEST = 60  # bytes of the shortest frame, without its check sequence
 
 
@@ -22,8 +23,10 @@ def contents(h: Headers):
     return _ethertype.contents(h, "eth.type_or_len")
 
 
-def _padding(h: Headers) -> dict[str, Column]:
-    """Zero bytes that fill a frame up to the shortest there may be; anything else behind the contents is a trailer."""
+def _behind(h: Headers) -> dict[str, Column]:
+    """What stands behind the contents: zero bytes that fill a frame up to the shortest there may be are padding, the last four
+    bytes of a frame that is long enough to have it are its check sequence, the rest is a trailer. Wireshark's rules.
+    """
     inner = h.wire if h.inner is None else h.inner
     end = h.start + SHORTEST
     rows = np.flatnonzero((inner < end) & (h.end >= end))
@@ -34,10 +37,34 @@ def _padding(h: Headers) -> dict[str, Column]:
         sums = np.concatenate((np.zeros(1, np.int64), np.cumsum(h.buffer[low : int(end.max())], dtype=np.int64)))
         zeros = sums[end - low] == sums[inner - low]
         rows, inner, end = rows[zeros], inner[zeros], end[zeros]
-    return {"eth.padding": Column(np.column_stack((inner, end)), rows)}
+    padding = Column(np.column_stack((inner, end)), rows)
+    inner = (h.wire if h.inner is None else h.inner).copy()
+    inner[rows] = end
+    known = h.frames["frame.fcs_len"][h.frame] if h.whole.any() else h.frame
+    unsaid = np.ones(len(h), bool)
+    unsaid[np.isin(h.frame, h.frames.column("frame.fcs_len").rows)] = False
+    rest = h.wire - inner
+    has = (rest >= 4) & np.where(unsaid, h.wire - h.start >= SHORTEST + 4, known == 4) & h.whole & (h.end == h.wire)
+    has &= ~np.isin(h["eth.type_or_len"], _ethertype.TAGS)  # a tag's frame check is the tag's business
+    sequence = np.flatnonzero(has)
+    reading = Reading(SEQUENCE, h.buffer, h.wire[sequence] - 4, h.wire[sequence], sequence)
+    left = np.minimum(h.wire - 4 * has, h.end)
+    trailed = np.flatnonzero((left > inner) & h.whole & ~np.isin(h["eth.type_or_len"], _ethertype.TAGS))
+    return {
+        "eth.padding": padding,
+        "eth.trailer": Column(np.column_stack((inner, left))[trailed], trailed),
+        "eth.fcs": reading.column("eth.fcs"),
+    }
 
 
 DERIVED = (
     (_ethertype.fields("eth.type", "eth.len"), lambda h: _ethertype.kinds(h, "eth.type_or_len", "eth.type", "eth.len")),
-    ((Field("eth.padding", raw, "Padding", "zero bytes that fill a frame up to 60"),), _padding),
+    (
+        (
+            Field("eth.padding", raw, "Padding", "zero bytes that fill a frame up to 60"),
+            Field("eth.trailer", raw, "Trailer", "bytes behind the contents that are no padding"),
+            *SEQUENCE.fields,
+        ),
+        _behind,
+    ),
 )

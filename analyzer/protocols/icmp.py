@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, Reading, ipv4, u8, u16
+from ..fields import Column, Field, Headers, Layout, Payload, Reading, ipv4, u8, u16, u32
+from . import _sums
 
 LABEL = "ICMP"
 TYPE = {
@@ -39,6 +40,19 @@ PROBE = Layout(Field("before", u16, ""), Field("icmp.ext.echo.seq", u8, "Sequenc
 GATEWAY = Layout(Field("icmp.redir_gw", ipv4, "Gateway", "the better first hop"))
 MTU = Layout(Field("before", u16, ""), Field("icmp.mtu", u16, "MTU of the next hop", "bytes"))
 POINTER = Layout(Field("icmp.pointer", u8, "Pointer", "offset of the faulty byte in the quoted header"))
+STAMPS = Layout(
+    Field("before", u32, ""),
+    Field("icmp.originate_timestamp", u32, "Originate timestamp", "ms since midnight UTC"),
+    Field("icmp.receive_timestamp", u32, "Receive timestamp"),
+    Field("icmp.transmit_timestamp", u32, "Transmit timestamp"),
+)
+MASK = Layout(Field("before", u32, ""), Field("icmp.address_mask", ipv4, "Address mask"))
+ROUTERS = Layout(
+    Field("icmp.num_addrs", u8, "Addresses", "RFC 1256 §3"),
+    Field("icmp.addr_entry_size", u8, "Words of an entry"),
+    Field("icmp.lifetime", u16, "Lifetime", "seconds"),
+)
+ROUTER = Layout(Field("icmp.router_address", ipv4, "Router", many=True), Field("icmp.pref_level", u32, "Preference", many=True))
 ON = {"ipproto": 1}
 INFO = "{icmp.type:words}[, code {icmp.code}][, id {icmp.ident}][, seq {icmp.seq}][, gateway {icmp.redir_gw}][, next hop's MTU {icmp.mtu}]"
 
@@ -60,12 +74,26 @@ def _rest(h: Headers) -> dict[str, Column]:
         (PROBE, np.isin(kind, PROBES)),
         (GATEWAY, kind == 5),
         (MTU, (kind == 3) & (code == 4)),
-        (POINTER, kind == 12),
+        (POINTER, (kind == 12) & (code == 0)),
+        (STAMPS, np.isin(kind, (13, 14))),
+        (MASK, np.isin(kind, (17, 18))),
+        (ROUTERS, kind == 9),
     ):
         rows = np.flatnonzero(mask & h.whole)
         reading = Reading(layout, h.buffer, h.start[rows] + REST, h.end[rows], rows)
         found.update({f.name: reading.column(f.name) for f in layout.fields if f.label})
+    advert = np.flatnonzero((kind == 9) & h.whole)
+    routers = Reading(ROUTERS, h.buffer, h.start[advert] + REST, h.end[advert])
+    words = np.maximum(routers["icmp.addr_entry_size"].astype(np.int64), 2)
+    count = np.minimum(routers["icmp.num_addrs"], np.maximum(h.end[advert] - h.start[advert] - 8, 0) // (4 * words)).astype(np.int64)
+    one = np.repeat(np.arange(len(advert)), count)
+    at = h.start[advert][one] + 8 + 4 * words[one] * (np.arange(len(one)) - np.repeat(np.cumsum(count) - count, count))
+    reading = Reading(ROUTER, h.buffer, at, at + 8, advert[one])
+    found.update({f.name: reading.column(f.name) for f in ROUTER.fields})
+    known = np.flatnonzero(h.trusted == HEADER.size)
+    found["icmp.checksum.status"] = Column(_sums.judged(h, h.wire[known], None, known), known)
     return found
 
 
-DERIVED = ((tuple(f for one in (IDENT, SEQUENCE, PROBE, GATEWAY, MTU, POINTER) for f in one.fields if f.label), _rest),)
+LAYOUTS = (IDENT, SEQUENCE, PROBE, GATEWAY, MTU, POINTER, STAMPS, MASK, ROUTERS, ROUTER)
+DERIVED = ((tuple(f for one in LAYOUTS for f in one.fields if f.label) + (_sums.status_field("icmp.checksum.status"),), _rest),)

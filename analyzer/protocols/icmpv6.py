@@ -1,8 +1,10 @@
-"""Internet Control Message Protocol for IPv6. RFC 4443."""
+"""Internet Control Message Protocol for IPv6 (RFC 4443), neighbour discovery (RFC 4861), DNS in advertisements (RFC 8106)."""
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, Reading, u8, u16, u32
+from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, ipv6, mac, u8, u16, u32
+from . import _sums
+from ._options import walk
 
 LABEL = "ICMPv6"
 TYPE = {
@@ -20,6 +22,9 @@ TYPE = {
     135: "neighbor solicitation",
     136: "neighbor advertisement",
     137: "redirect",
+    138: "router renumbering",
+    139: "node information query",
+    140: "node information reply",
     143: "multicast listener report v2",
     151: "multicast router advertisement",
     152: "multicast router solicitation",
@@ -34,12 +39,80 @@ HEADER = Layout(
 )
 ECHOES = (128, 129)
 PROBES = (160, 161)  # RFC 8335
-IDENT = Layout(Field("icmpv6.echo.identifier", u16, "Identifier", "which program asks", hex=4))
-SEQUENCE = Layout(Field("before", u16, ""), Field("icmpv6.echo.sequence_number", u16, "Sequence number"))
-PROBE = Layout(Field("before", u16, ""), Field("icmpv6.ext.echo.seq", u8, "Sequence number", "of an extended echo, RFC 8335"))
-MTU = Layout(Field("icmpv6.mtu", u32, "MTU of the next hop", "bytes"))
+RS, RA, NS, NA, REDIRECT = 133, 134, 135, 136, 137
+BODY = {  # what stands behind the first four bytes: (types, layout)
+    "identifier": (ECHOES + PROBES, Layout(Field("icmpv6.echo.identifier", u16, "Identifier", "which program asks", hex=4))),
+    "sequence": (ECHOES, Layout(Field("before", u16, ""), Field("icmpv6.echo.sequence_number", u16, "Sequence number"))),
+    "probe": (
+        PROBES,
+        Layout(Field("before", u16, ""), Field("icmpv6.ext.echo.seq", u8, "Sequence number", "of an extended echo, RFC 8335")),
+    ),
+    "mtu": ((2,), Layout(Field("icmpv6.mtu", u32, "MTU of the next hop", "bytes"))),
+    "pointer": ((4,), Layout(Field("icmpv6.pointer", u32, "Pointer", "offset of the fault in the quoted packet"))),
+    "solicitation": (
+        (NS,),
+        Layout(Field("before", u32, ""), Field("icmpv6.nd.ns.target_address", ipv6, "Target", "whose MAC address is asked for")),
+    ),
+    "advertisement": (
+        (NA,),
+        Layout(
+            Field("icmpv6.nd.na.flag.r", flag, "From a router"),
+            Field("icmpv6.nd.na.flag.s", flag, "Solicited", "answers a question"),
+            Field("icmpv6.nd.na.flag.o", flag, "Override", "replaces what the cache has"),
+            Field("before", bits(29), ""),
+            Field("icmpv6.nd.na.target_address", ipv6, "Target"),
+        ),
+    ),
+    "router": (
+        (RA,),
+        Layout(
+            Field("icmpv6.nd.ra.cur_hop_limit", u8, "Hop limit", "that hosts should use; 0: not said"),
+            Field("icmpv6.nd.ra.flag.m", flag, "Managed", "addresses come from DHCPv6"),
+            Field("icmpv6.nd.ra.flag.o", flag, "Other", "other settings come from DHCPv6"),
+            Field("icmpv6.nd.ra.flag.h", flag, "Home agent"),
+            Field("icmpv6.nd.ra.flag.prf", bits(2), "Preference", words={0: "medium", 1: "high", 3: "low"}),
+            Field("before", bits(3), ""),
+            Field("icmpv6.nd.ra.router_lifetime", u16, "Router lifetime", "seconds; 0: no default router"),
+            Field("icmpv6.nd.ra.reachable_time", u32, "Reachable time", "ms"),
+            Field("icmpv6.nd.ra.retrans_timer", u32, "Retransmission timer", "ms"),
+        ),
+    ),
+    "redirect": (
+        (REDIRECT,),
+        Layout(
+            Field("before", u32, ""),
+            Field("icmpv6.nd.rd.target_address", ipv6, "Target", "the better first hop"),
+            Field("icmpv6.rd.na.destination_address", ipv6, "Destination", "for packets to there"),
+        ),
+    ),
+}
+OPTIONS_AT = {RS: 8, RA: 16, NS: 24, NA: 24, REDIRECT: 40}  # where the options begin, RFC 4861 §4
+OPTION = {
+    1: "source link-layer address",
+    2: "target link-layer address",
+    3: "prefix",
+    4: "redirected header",
+    5: "MTU",
+    24: "route",
+    25: "DNS servers",
+    31: "search list",
+}
+LINK = Layout(Field("icmpv6.opt.linkaddr", mac, "Link-layer address", many=True))
+PREFIX = Layout(
+    Field("icmpv6.opt.prefix.length", u8, "Prefix length", "bits", many=True),
+    Field("icmpv6.opt.prefix.flag", u8, "Prefix flags", hex=2, many=True),
+    Field("icmpv6.opt.prefix.valid_lifetime", u32, "Valid lifetime", "seconds", many=True),
+    Field("icmpv6.opt.prefix.preferred_lifetime", u32, "Preferred lifetime", "seconds", many=True),
+    Field("before", u32, ""),
+    Field("icmpv6.opt.prefix", ipv6, "Prefix", many=True),
+)
+LINK_MTU = Layout(Field("before", u16, ""), Field("icmpv6.opt.mtu", u32, "MTU", "of the link, bytes", many=True))
+SERVER = Layout(Field("icmpv6.opt.rdnss", ipv6, "DNS server", many=True))
 ON = {"ipproto": 58}
-INFO = "{icmpv6.type:words}[, code {icmpv6.code}][, id {icmpv6.echo.identifier}][, seq {icmpv6.echo.sequence_number}][, MTU {icmpv6.mtu}]"
+INFO = (
+    "{icmpv6.type:words}[ for {icmpv6.nd.ns.target_address}][ for {icmpv6.nd.na.target_address}][ id {icmpv6.echo.identifier}]"
+    "[ seq {icmpv6.echo.sequence_number}][ MTU {icmpv6.mtu}]"
+)
 
 
 def contents(h: Headers):
@@ -47,24 +120,84 @@ def contents(h: Headers):
     start = h.start + 8
     quotes = (kind >= 1) & (kind <= 4)
     echo = np.isin(kind, ECHOES + PROBES)
+    found = np.isin(kind, tuple(OPTIONS_AT))
     yield Payload("ipversion", 6, start, h.wire, np.flatnonzero(quotes), quoted=True)
     yield Payload("data", 0, start, h.wire, np.flatnonzero(echo))
-    yield Payload("icmpv6.type", kind, h.start + HEADER.size, h.wire, np.flatnonzero(~quotes & ~echo))
+    yield Payload("icmpv6.type", kind, h.start + HEADER.size, h.wire, np.flatnonzero(~quotes & ~echo & ~found))
+    redirected = np.flatnonzero(kind == REDIRECT)
+    if len(redirected):
+        options = _walked(h)
+        pick = options.of(4, 16)
+        at = np.zeros(len(h), np.int64)
+        at[options.row[pick]] = options.at[pick] + 8
+        end = np.zeros(len(h), np.int64)
+        end[options.row[pick]] = options.at[pick] + options.size[pick]
+        yield Payload("ipversion", 6, at, end, np.flatnonzero(at), quoted=True)
 
 
-def _rest(h: Headers) -> dict[str, Column]:
+def _walked(h: Headers):
+    size = np.zeros(256, np.int64)
+    size[list(OPTIONS_AT)] = list(OPTIONS_AT.values())
+    offset = size[h["icmpv6.type"]]
+    there = h.whole & (offset > 0)
+    start = h.start + np.where(there, offset, 0)
+    return walk(h, start, np.where(there, h.wire, start), unit=8)
+
+
+def _body(h: Headers) -> dict[str, Column]:
     kind = h["icmpv6.type"]
     found = {}
-    for layout, mask in (
-        (IDENT, np.isin(kind, ECHOES + PROBES)),
-        (SEQUENCE, np.isin(kind, ECHOES)),
-        (PROBE, np.isin(kind, PROBES)),
-        (MTU, kind == 2),
-    ):
-        rows = np.flatnonzero(mask & h.whole)
+    for kinds, layout in BODY.values():
+        rows = np.flatnonzero(np.isin(kind, kinds) & h.whole)
         reading = Reading(layout, h.buffer, h.start[rows] + HEADER.size, h.end[rows], rows)
         found.update({f.name: reading.column(f.name) for f in layout.fields if f.label})
     return found
 
 
-DERIVED = ((tuple(f for one in (IDENT, SEQUENCE, PROBE, MTU) for f in one.fields if f.label), _rest),)
+def _options(h: Headers) -> dict[str, Column]:
+    found = _walked(h)
+    h.fault((found.bad >= 0) & ~h.quoted & (h.wire <= h.end), "icmpv6.opt.type", "does not fit into the message", at=found.bad)
+    row, at, size, kind, _ = found
+    columns = {"icmpv6.opt.type": Column(kind, row), "icmpv6.opt.length": Column(h.buffer[np.minimum(at + 1, len(h.buffer) - 1)], row)}
+    for layout, pick in (
+        (LINK, np.flatnonzero(np.isin(kind, (1, 2)) & (size >= 8))),
+        (PREFIX, found.of(3, 32, 32)),
+        (LINK_MTU, found.of(5, 8, 8)),
+    ):
+        reading = Reading(layout, h.buffer, at[pick] + 2, at[pick] + size[pick], row[pick])
+        columns.update({f.name: reading.column(f.name) for f in layout.fields if f.label})
+    # A route (RFC 4191 §2.3) has a prefix too: as many bytes of it as the option has room for.
+    route = found.of(24, 8, 24)
+    servers = found.of(25, 24, 2040)
+    count = (size[servers] - 8) // 16
+    one = np.repeat(servers, count)
+    place = at[one] + 8 + 16 * (np.arange(len(one)) - np.repeat(np.cumsum(count) - count, count))
+    columns["icmpv6.opt.rdnss"] = Reading(SERVER, h.buffer, place, place + 16, row[one]).column("icmpv6.opt.rdnss")
+    both = np.concatenate((found.of(3, 32, 32), route))
+    if len(route):
+        lengths = h.buffer[at[both] + 2]
+        prefixes = np.zeros((len(both), 16), np.uint8)
+        for i, option in enumerate(both.tolist()):
+            offset, room = (16, 16) if kind[option] == 3 else (8, int(size[option]) - 8)
+            prefixes[i, :room] = h.buffer[at[option] + offset : at[option] + offset + room]
+        order = np.argsort(both)
+        columns["icmpv6.opt.prefix"] = Column(prefixes.view("V16").reshape(-1)[order], row[both][order])
+        columns["icmpv6.opt.prefix.length"] = Column(lengths[order], row[both][order])
+    return columns
+
+
+def _status(h: Headers) -> dict[str, Column]:
+    rows = np.flatnonzero(h.trusted == HEADER.size)
+    return {"icmpv6.checksum.status": Column(_sums.judged(h, h.wire[rows], _sums.pseudo(h, h.wire - h.start, 58), rows), rows)}
+
+
+OPTION_FIELDS = (
+    Field("icmpv6.opt.type", u8, "Option", words=OPTION, many=True),
+    Field("icmpv6.opt.length", u8, "Option length", "in units of 8 bytes", many=True),
+    *(f for layout in (LINK, PREFIX, LINK_MTU, SERVER) for f in layout.fields if f.label),
+)
+DERIVED = (
+    (tuple(f for _, layout in BODY.values() for f in layout.fields if f.label), _body),
+    (OPTION_FIELDS, _options),
+    ((_sums.status_field("icmpv6.checksum.status"),), _status),
+)

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, bits, flag, ipv4, u8, u16, u32
+from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, ipv4, u8, u16, u32
+from . import _sums
+from ._options import walk
 from ._words import DSCP, ECN, IPPROTO
 
 LABEL = "IPv4"
@@ -27,7 +29,7 @@ HEADER = Layout(
     Field("ip.src", ipv4, "Source"),
     Field("ip.dst", ipv4, "Destination"),
 )  # fmt: skip
-ON = {"linktype": 228, "ethertype": 0x0800, "ipversion": 4, "ipproto": (4, 94)}
+ON = {"linktype": 228, "ethertype": 0x0800, "pppproto": 0x0021, "chdlc.protocol": 0x0800, "llc.dsap": 6, "ipversion": 4, "ipproto": (4, 94)}
 ADDRESSES = ("ip.src", "ip.dst")
 EITHER = {"ip.addr": ADDRESSES}
 INFO = "{ip.proto:words}, id {ip.id}, length {ip.len}"
@@ -65,4 +67,87 @@ def _length(h: Headers) -> dict[str, Column]:
     return {"ip.len": Column(np.where(total == 0, (h.wire - h.start)[at], total), rows)}
 
 
-DERIVED = (((Field("ip.len", u32, "Total length", "bytes, header included; where 0 was sent, what there is"),), _length),)
+def _status(h: Headers) -> dict[str, Column]:
+    rows = np.flatnonzero(h.trusted == HEADER.size)
+    if not h.checksums:
+        return {"ip.checksum.status": Column(np.full(len(rows), _sums.UNVERIFIED, np.uint8), rows)}
+    return {"ip.checksum.status": Column(_sums.judged(h, (h.start + h["ip.hdr_len"])[rows], None, rows), rows)}
+
+
+# ---------------------------------------------------------------- options, RFC 791 §3.1
+
+END, NOP, RECORD, STAMP, LOOSE, STRICT, ALERT = 0, 1, 7, 68, 131, 137, 148
+OPTION = {
+    END: "end of options",
+    NOP: "no operation",
+    RECORD: "record route",
+    STAMP: "timestamp",
+    130: "security",
+    LOOSE: "loose source route",
+    134: "commercial security",
+    136: "stream identifier",
+    STRICT: "strict source route",
+    ALERT: "router alert",
+}
+POINTED = (RECORD, STAMP, LOOSE, STRICT)
+ADDRESS, WORD, SHORT = Layout(Field("address", ipv4, "")), Layout(Field("word", u32, "")), Layout(Field("short", u16, ""))
+OPTION_FIELDS = (
+    Field("ip.opt.type", u8, "Option", words=OPTION, many=True),
+    Field("ip.opt.len", u8, "Option length", "bytes, type and length included", many=True),
+    Field("ip.opt.ptr", u8, "Pointer", "byte of the option, from 1, at which the next router writes", many=True),
+    Field("ip.rec_rt", ipv4, "Recorded route", "addresses written so far", many=True),
+    Field("ip.src_rt", ipv4, "Source route", "stops still to visit", many=True),
+    Field("ip.empty_rt", ipv4, "Empty slot", "room for more addresses", many=True),
+    Field("ip.opt.flag", u8, "Timestamp flag", "low 4 bits: 0 times, 1 addresses and times, 3 for given addresses", hex=2),
+    Field("ip.opt.time_stamp", u32, "Timestamp", "ms since midnight UTC", many=True),
+    Field("ip.opt.time_stamp_addr", ipv4, "Address of a timestamp", many=True),
+    Field("ip.opt.ra", u16, "Router alert", "0: every router looks at the packet, RFC 2113"),
+)
+
+
+def _options(h: Headers) -> dict[str, Column]:
+    start = h.start + HEADER.size
+    end = np.where(h.whole, h.start + h["ip.hdr_len"], start)
+    found = walk(h, start, end, (END, NOP), (END,))
+    h.fault((found.bad >= 0) & ~h.quoted & (end <= h.end), "ip.opt.type", "does not fit into the header", at=found.bad)
+    row, at, size, kind, _ = found
+    long = np.flatnonzero((kind > NOP) & (at + 1 < h.end[row]))
+    columns = {"ip.opt.type": Column(kind, row), "ip.opt.len": Column(h.buffer[at[long] + 1], row[long])}
+    pointed = np.flatnonzero(np.isin(kind, POINTED) & (size >= 3))
+    columns["ip.opt.ptr"] = Column(h.buffer[at[pointed] + 2], row[pointed])
+    # Slots of four bytes behind type, length and pointer; those before the pointer are filled (records) or visited (source routes).
+    routes = np.flatnonzero(np.isin(kind, (RECORD, LOOSE, STRICT)) & (size >= 3))
+    option, place = _slots(at[routes] + 3, (size[routes] - 3) // 4)
+    owner, pointer = routes[option], h.buffer[at[routes] + 2].astype(np.int64)[option]
+    address = Reading(ADDRESS, h.buffer, place, place + 4)["address"]
+    written = place - at[owner] + 1 < pointer
+    source = kind[owner] != RECORD
+    for name, mask in (("ip.rec_rt", written), ("ip.src_rt", ~written & source), ("ip.empty_rt", ~written & ~source)):
+        columns[name] = Column(address[mask], row[owner][mask])
+    stamps = found.of(STAMP, 4)
+    flags = h.buffer[at[stamps] + 3] & 15
+    columns["ip.opt.flag"] = Column(h.buffer[at[stamps] + 3], row[stamps])
+    paired = flags > 0
+    option, place = _slots(at[stamps] + 4, (size[stamps] - 4) // np.where(paired, 8, 4), np.where(paired, 8, 4))
+    time = Reading(WORD, h.buffer, place + 4 * paired[option], place + 8)["word"]
+    columns["ip.opt.time_stamp"] = Column(time, row[stamps][option])
+    with_address = np.flatnonzero(paired[option])
+    who = Reading(ADDRESS, h.buffer, place[with_address], place[with_address] + 4)["address"]
+    columns["ip.opt.time_stamp_addr"] = Column(who, row[stamps][option[with_address]])
+    alert = found.of(ALERT, 4, 4)
+    columns["ip.opt.ra"] = Column(Reading(SHORT, h.buffer, at[alert] + 2, at[alert] + 4)["short"], row[alert])
+    return columns
+
+
+def _slots(start: np.ndarray, count: np.ndarray, step: np.ndarray | int = 4) -> tuple[np.ndarray, np.ndarray]:
+    """(option, place) of each slot of each option: count[i] of them from start[i] on, step bytes apart."""
+    option = np.repeat(np.arange(len(start)), count)
+    nth = np.arange(len(option)) - np.repeat(np.cumsum(count) - count, count)
+    return option, start[option] + nth * (step[option] if isinstance(step, np.ndarray) else step)
+
+
+DERIVED = (
+    ((Field("ip.len", u32, "Total length", "bytes, header included; where 0 was sent, what there is"),), _length),
+    ((_sums.status_field("ip.checksum.status"),), _status),
+    (OPTION_FIELDS, _options),
+)

@@ -15,3 +15,6 @@ INFO = "next: {ipv6.dstopts.nxt:words}"
 
 def contents(h: Headers):
     return _extension.contents(h, "ipv6.dstopts")
+
+
+DERIVED = ((_extension.OPTION_FIELDS, lambda h: _extension.options(h, "ipv6.dstopts")),)

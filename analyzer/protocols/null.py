@@ -1,15 +1,17 @@
-"""BSD loopback: four bytes of address family, in the byte order of the machine that recorded. LINKTYPE_NULL."""
+"""BSD loopback: four bytes of address family, in the byte order of the machine that recorded. LINKTYPE_NULL and LINKTYPE_LOOP."""
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, u32
+from ..fields import Column, Field, Headers, Layout, Payload, u16, u32
+from ._words import ETHERTYPE
 
 LABEL = "BSD loopback"
 FAMILY = {2: "IPv4", 10: "IPv6 (Linux)", 23: "OSI", 24: "IPv6 (NetBSD, OpenBSD)", 28: "IPv6 (FreeBSD)", 30: "IPv6 (Darwin)"}
 VERSION = np.zeros(256, np.int64)
 VERSION[[2, 10, 24, 28, 30]] = 4, 6, 6, 6, 6
+ETHERNET = 1536  # from here on it is an Ethernet type
 HEADER = Layout(Field("null.family_raw", u32, "Family as stored", hex=8))
-ON = {"linktype": 0}
+ON = {"linktype": (0, 108)}
 INFO = "family {null.family:words}"
 
 
@@ -21,12 +23,18 @@ def _family(h: Headers) -> np.ndarray:
 
 def contents(h: Headers):
     family = _family(h)
-    yield Payload("ipversion", np.where(family < 256, VERSION[np.minimum(family, 255)], 0), h.start + HEADER.size, h.wire)
+    start = h.start + HEADER.size
+    yield Payload("ethertype", family, start, h.wire, np.flatnonzero(family >= ETHERNET))
+    yield Payload(
+        "ipversion", np.where(family < 256, VERSION[np.minimum(family, 255)], 0), start, h.wire, np.flatnonzero(family < ETHERNET)
+    )
 
 
 def _derived(h: Headers) -> dict[str, Column]:
-    there = np.flatnonzero(h.trusted == HEADER.size)
-    return {"null.family": Column(_family(h)[there], there)}
+    family = _family(h)
+    there = h.trusted == HEADER.size
+    small, large = np.flatnonzero(there & (family < ETHERNET)), np.flatnonzero(there & (family >= ETHERNET))
+    return {"null.family": Column(family[small], small), "null.type": Column(family[large], large)}
 
 
-DERIVED = (((Field("null.family", u32, "Family", words=FAMILY),), _derived),)
+DERIVED = (((Field("null.family", u32, "Family", words=FAMILY), Field("null.type", u16, "Type", hex=4, words=ETHERTYPE)), _derived),)

@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, raw, text, u8, u16, u32
+from . import _sums
 from ._options import walk
 
 LABEL = "TCP"
@@ -193,8 +194,19 @@ def _data(h: Headers) -> dict[str, Column]:
     }
 
 
+def _status(h: Headers) -> dict[str, Column]:
+    rows = np.flatnonzero(h.trusted == HEADER.size)
+    if not h.checksums:
+        return {"tcp.checksum.status": Column(np.full(len(rows), _sums.UNVERIFIED, np.uint8), rows)}
+    more = _sums.pseudo(h, h.wire - h.start, 6)
+    found = _sums.judged(h, h.wire[rows], more, rows)
+    found[(found == _sums.BAD) & (h["tcp.checksum"][rows] == _sums.unfinished(more, rows))] = _sums.PARTIAL
+    return {"tcp.checksum.status": Column(found, rows)}
+
+
 DERIVED = (
     (OPTION_FIELDS, _options),
+    ((_sums.status_field("tcp.checksum.status"),), _status),
     ((Field("tcp.flags.words", text, "Flags in words"), Field("tcp.flags.str", text, "Flags as letters")), _flags),
     ((Field("tcp.len", u32, "Data length", "bytes, as on the wire"), Field("tcp.payload", raw, "Data")), _data),
 )

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Payload, raw, u16, u32
+from . import _sums
 
 LABEL = "UDP"
 HEADER = Layout(
@@ -36,10 +37,31 @@ def contents(h: Headers):
 
 
 def _payload(h: Headers) -> dict[str, Column]:
-    start, end = h.start + HEADER.size, _end(h)
+    return carried(h, _end(h))
+
+
+def carried(h: Headers, end: np.ndarray) -> dict[str, Column]:
+    """The payload between the header and `end`."""
+    start = h.start + HEADER.size
     rows = np.flatnonzero(h.whole & (np.minimum(end, h.end) > start))
     length = Column(np.maximum(end - start, 0)) if h.whole.all() else Column((end - start)[h.whole], np.flatnonzero(h.whole))
     return {"udp.payload": Column(np.column_stack((start, np.minimum(end, h.end)))[rows], rows), "udp.payload_len": length}
 
 
-DERIVED = (((Field("udp.payload", raw, "Payload"), Field("udp.payload_len", u32, "Payload length", "bytes")), _payload),)
+def _status(h: Headers) -> dict[str, Column]:
+    rows = np.flatnonzero(h.trusted == HEADER.size)
+    if not h.checksums:
+        found = np.full(len(rows), _sums.UNVERIFIED, np.uint8)
+    else:
+        end = _end(h)
+        more = _sums.pseudo(h, end - h.start, 17)
+        found = _sums.judged(h, end[rows], more, rows)
+        found[(found == _sums.BAD) & (h["udp.checksum"][rows] == _sums.unfinished(more, rows))] = _sums.PARTIAL
+    found[h["udp.checksum"][rows] == 0] = _sums.ABSENT
+    return {"udp.checksum.status": Column(found, rows)}
+
+
+DERIVED = (
+    ((Field("udp.payload", raw, "Payload"), Field("udp.payload_len", u32, "Payload length", "bytes")), _payload),
+    ((_sums.status_field("udp.checksum.status"),), _status),
+)

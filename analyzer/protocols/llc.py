@@ -1,0 +1,67 @@
+"""Logical link control, and the SNAP header behind it. IEEE 802.2 §3.2 and §5.4; RFC 1042."""
+
+import numpy as np
+
+from ..fields import Column, Field, Headers, Layout, Payload, Reading, u8, u16, u24
+from ._words import ETHERTYPE
+
+LABEL = "LLC"
+SAP = {
+    0x00: "null",
+    0x02: "management",
+    0x06: "IP",
+    0x42: "spanning tree",
+    0xAA: "SNAP",
+    0xE0: "IPX",
+    0xF0: "NetBIOS",
+    0xFE: "OSI",
+    0xFF: "global",
+}
+OUI = {0: "encapsulated Ethernet", 0x00000C: "Cisco", 0x0000F8: "Cisco 90-compatible", 0x0080C2: "IEEE 802.1", 0x080007: "Apple"}
+HEADER = Layout(
+    Field("llc.dsap", u8, "Destination", "service access point", hex=2, words=SAP),
+    Field("llc.ssap", u8, "Source", "service access point; the last bit: a response", hex=2, words=SAP),
+    Field("llc.control_first", u8, "First byte of the control field", hex=2),
+)
+SECOND = Layout(Field("second", u8, ""))
+SNAP = Layout(
+    Field("llc.oui", u24, "Organization", words=OUI),
+    Field("llc.type", u16, "Type", "an Ethernet type if the organization is 0", hex=4, words=ETHERTYPE),
+)
+UNNUMBERED = 3
+ON = {"802.3": 0, "linktype": 100}
+INFO = "{llc.dsap:words}"
+
+
+def _size(h: Headers) -> np.ndarray:
+    """Bytes of the header without SNAP: the control field has one byte in unnumbered frames, else two."""
+    return np.where(h["llc.control_first"] & 3 == UNNUMBERED, 3, 4)
+
+
+def _snapped(h: Headers) -> np.ndarray:
+    return (h["llc.dsap"] == 0xAA) & (h["llc.ssap"] == 0xAA) & (h["llc.control_first"] == UNNUMBERED) & h.whole
+
+
+def contents(h: Headers):
+    snapped = _snapped(h)
+    rows = np.flatnonzero(snapped)
+    snap = Reading(SNAP, h.buffer, h.start[rows] + 3, h.end[rows])
+    ethernet = rows[(snap.trusted == SNAP.size) & np.isin(snap["llc.oui"], (0, 0x0000F8))]
+    kind = np.zeros(len(h), np.int64)
+    kind[rows] = snap["llc.type"]
+    yield Payload("ethertype", kind, h.start + 3 + SNAP.size, h.wire, ethernet, bare=True)
+    yield Payload("llc.oui", 0, h.start + 3 + SNAP.size, h.wire, np.setdiff1d(rows, ethernet))
+    yield Payload("llc.dsap", h["llc.dsap"], h.start + _size(h), h.wire, np.flatnonzero(~snapped))
+
+
+def _derived(h: Headers) -> dict[str, Column]:
+    rows = np.flatnonzero(_snapped(h))
+    snap = Reading(SNAP, h.buffer, h.start[rows] + 3, h.end[rows], rows)
+    there = np.flatnonzero(h.whole & (h.start + _size(h) <= h.end))
+    second = Reading(SECOND, h.buffer, h.start[there] + 3, h.start[there] + 4)["second"].astype(np.uint16)
+    control = h["llc.control_first"][there].astype(np.uint16)
+    control = np.where(_size(h)[there] == 4, control | second << 8, control)
+    return {"llc.control": Column(control, there), **{f.name: snap.column(f.name) for f in SNAP.fields}}
+
+
+DERIVED = (((Field("llc.control", u16, "Control", "kind of frame; low byte first", hex=4), *SNAP.fields), _derived),)
