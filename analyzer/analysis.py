@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .capture import Source, open_capture
+from .capture.merge import Trace
 from .dissect import Dissection, Dissector
 from .errors import Damage
 from .tables import Table, make
@@ -14,49 +14,53 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    Watcher = Callable[[int, int, int | None], None]
+
 
 class Analysis:
-    """One analysis of one capture: what the command line does, for programs.
+    """One analysis of one trace: what the command line does, for programs.
 
     >>> Analysis("trace.pcap").table("conversations")  # a polars.DataFrame
 
-    capture: a file's name, or '-' for standard input. batch_frames: frames taken at a time; never changes a result.
-    count: frames to read at the most. on_batch: called with (frames so far, bytes of the file so far, its size if known) after each batch.
-    Raises InputError if the capture cannot be opened.
+    captures: names of files and directories, '-' for standard input; several are one trace, merged by time.
+    batch_frames: frames taken at a time; never changes a result. count: frames to read at the most. checksums: whether those of
+    IPv4, TCP and UDP are verified. on_batch: called with (frames so far, bytes read so far, bytes in all if known) after each batch.
+    Raises InputError if a capture cannot be opened.
     """
 
     def __init__(
         self,
-        capture: str,
-        *,
+        *captures: str,
         batch_frames: int | None = None,
         count: int | None = None,
-        on_batch: Callable[[int, int, int | None], None] | None = None,
+        checksums: bool = False,
+        on_batch: Watcher | None = None,
     ) -> None:
-        self.source: Source = open_capture(capture, batch_frames)
+        self.trace = Trace(list(captures), batch_frames)
         self.count = count
+        self.checksums = checksums
         self.on_batch = on_batch
         self._read = False
 
     @property
-    def damage(self) -> Damage | None:
-        """Where the capture broke, once it was read."""
-        return self.source.damage
+    def damage(self) -> list[Damage]:
+        """Where captures broke, once they were read."""
+        return [source.damage for source in self.trace.sources if source.damage]
 
     def dissections(self, wanted: Iterable[str]) -> Iterator[Dissection]:
-        """The batches, taken apart. wanted: fields that will be asked for. A capture is read once."""
-        assert not self._read, "a capture is read once; make another Analysis"
+        """The batches, taken apart. wanted: fields that will be asked for. A trace is read once."""
+        assert not self._read, "a trace is read once; make another Analysis"
         self._read = True
-        dissector = Dissector(wanted)
-        numbered = self.source.format == "pcapng"
-        for batch in self.source.batches():
+        dissector = Dissector(wanted, self.checksums)
+        files = [source.file for source in self.trace.sources if source.file is not None]
+        total = sum(file.size or 0 for file in files) or None
+        for batch in self.trace.batches():
             if self.count is not None and batch.first + len(batch) - 1 > self.count:
                 batch = batch.head(self.count - batch.first + 1)
-            yield dissector(batch, self.source.interfaces, numbered)
+            yield dissector(batch, self.trace.interfaces)
             if self.on_batch:
-                self.on_batch(batch.first + len(batch) - 1, self.source.window.offset, self.source.size())
+                self.on_batch(batch.first + len(batch) - 1, sum(file.at for file in files), total)
             if self.count is not None and batch.first + len(batch) - 1 >= self.count:
-                self.source.frames = self.count
                 return
 
     def stream(self, names: Iterable[str]) -> Iterator[tuple[str, pl.DataFrame]]:
@@ -91,7 +95,7 @@ class Analysis:
                 yield from out(name, table.feed(d))
         finished: dict[str, pl.DataFrame] = {}
         for name, table in tables.items():
-            rows = table.finish([self.source], finished)
+            rows = table.finish(self.trace.sources, finished)
             yield from out(name, rows)
             if name in inner:
                 finished[name] = pl.concat(kept[name]) if kept[name] else empty(table)

@@ -300,11 +300,11 @@ class Dissector:
             for number, index in known.items():
                 table[number] = index
 
-    def __call__(self, batch: Batch, interfaces: list[Interface], numbered: bool = False) -> Dissection:
-        """The headers of one batch. interfaces: its source's; numbered: whether the format numbers them (pcapng)."""
+    def __call__(self, batch: Batch, interfaces: list[Interface]) -> Dissection:
+        """The headers of one batch. interfaces: what its frames' interface numbers count."""
         if len(self.paths) > PATHS:
             self.paths = Paths()
-        frames = self._frames(batch, interfaces, numbered)
+        frames = self._frames(batch, interfaces)
         done = Dissection(batch, self.paths, frames, {"frame": [frames]}, [frames])
         path = np.zeros(len(batch), np.int64)
         turn = [frames]
@@ -380,7 +380,7 @@ class Dissector:
             some = spans if len(kinds) == 1 else spans.take(np.flatnonzero(found == index))
             groups.setdefault(index, []).append((h, some, "" if payload.bare else payload.space))
 
-    def _frames(self, batch: Batch, interfaces: list[Interface], numbered: bool) -> Headers:
+    def _frames(self, batch: Batch, interfaces: list[Interface]) -> Headers:
         n = len(batch)
         rows = np.arange(n)
         spans = Spans(
@@ -412,13 +412,11 @@ class Dissector:
         else:
             h.put("frame.time_delta", stamps, timed)
             h.put("frame.time_relative", stamps, timed)
-        if numbered:
-            names = np.array([one.name or "unknown" for one in interfaces] or [""], object)
-            h.put("frame.interface_id", batch.interface)
-            h.put("frame.interface_name", names[batch.interface])
-        else:
-            h.put("frame.interface_id", rows[:0], rows[:0])
-            h.put("frame.interface_name", np.empty(0, object), rows[:0])
+        names = np.array([one.name or "unknown" for one in interfaces], object)
+        there = np.flatnonzero(np.array([one.numbered for one in interfaces], bool)[batch.interface])
+        h.put("frame.interface_id", batch.interface[there], there)
+        h.put("frame.interface_name", names[batch.interface[there]], there)
+        h.put("frame.file_number", rows * 0 + 1 if batch.file is None else batch.file + 1)
         said = [(row, one) for row, many in batch.comments.items() for one in many]
         h.put("frame.comment", np.array([one for _, one in said], object), np.array([row for row, _ in said], np.int64))
         return h

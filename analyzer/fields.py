@@ -286,7 +286,7 @@ class Headers(Reading):
         self.path = np.zeros(len(self), np.int64)
         self.inner: np.ndarray | None = None  # where the contents really end, if they said so
         self.faults: list[Fault] = []
-        self.checksums = parent is not None and parent.checksums  # whether those that take a pass over the data are verified
+        self.checksums: bool = parent is not None and parent.checksums  # whether those that take a pass over the data are verified
         self._columns: dict[str, Column] = {}
         if not self.whole.all():
             lacks = ~self.whole

@@ -52,10 +52,10 @@ def test_a_file_cut_anywhere_gives_all_before_the_cut(save):
             analysis = Analysis(save(HANDSHAKE[:cut]), batch_frames=batch)
             assert len(analysis.table("frames")) == whole
             if cut in ends:
-                assert analysis.damage is None
+                assert not analysis.damage
             else:
-                assert analysis.damage is not None
-                assert (analysis.damage.frame, analysis.damage.offset) == (whole + 1, ends[whole])
+                assert analysis.damage
+                assert (analysis.damage[0].frame, analysis.damage[0].offset) == (whole + 1, ends[whole])
 
 
 def test_damage_is_one_line_with_frame_and_byte_and_status_2(save):
@@ -82,8 +82,8 @@ def test_a_record_longer_than_any_frame_is_damage(save):
     bad = pcap(b"\0" * 60) + struct.pack("<IIII", 1, 1, 0x7FFFFFFF, 60) + b"\0" * 60
     analysis = Analysis(save(bad))
     assert len(analysis.table("frames")) == 1
-    assert analysis.damage is not None
-    assert (analysis.damage.frame, analysis.damage.offset) == (2, 100)
+    assert analysis.damage
+    assert (analysis.damage[0].frame, analysis.damage[0].offset) == (2, 100)
 
 
 def test_snapped_oversized_and_empty_frames_are_kept_and_marked(save):

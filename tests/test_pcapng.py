@@ -124,9 +124,9 @@ def test_damage_is_said_with_frame_and_byte(save, tail, says):
     for batch in (None, 1, 1 << 20):
         analysis = Analysis(save(good + tail + bytes(40) * (len(tail) < 20 and tail[4] == 13)), batch_frames=batch)
         assert len(analysis.table("frames")) == 2
-        assert analysis.damage is not None
-        assert (analysis.damage.frame, analysis.damage.offset) == (3, len(good))
-        assert says in str(analysis.damage)
+        assert analysis.damage
+        assert (analysis.damage[0].frame, analysis.damage[0].offset) == (3, len(good))
+        assert says in str(analysis.damage[0])
 
 
 def test_cut_anywhere(save):
@@ -141,7 +141,7 @@ def test_cut_anywhere(save):
             assert cut < ends[0]
             continue
         assert found == sum(end <= cut for end in ends[2:])
-        assert (analysis.damage is None) == (cut in ends)
+        assert (not analysis.damage) == (cut in ends)
 
 
 def test_a_version_that_nobody_defined_is_refused(save):

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from typing import BinaryIO
-
 from ..errors import InputError
-from .batch import Batch, Interface, Source, Window
+from .batch import BYTES, Batch, Interface, Source, Window
+from .compressed import unpacked
+from .files import File, Headed, Pipe, Pool
 from .pcap import Pcap, byte_order
 from .pcapng import Pcapng
 
 __all__ = ["Batch", "Interface", "Source", "open_capture"]
 
-OTHERS = {  # what people hand over by mistake or before it is supported: said by name
-    b"\x1f\x8b": "gzip data",
-    b"BZh": "bzip2 data",
-    b"\xfd7zXZ": "xz data",
-    b"\x28\xb5\x2f\xfd": "zstandard data",
-    b"\x04\x22\x4d\x18": "lz4 data",
+OTHERS = {  # what people hand over by mistake: said by name
     b"snoop\0": "a snoop capture",
     b"XCP\0": "a Network Instruments or NetXRay capture",
     b"\x7fELF": "a program",
@@ -26,30 +19,43 @@ OTHERS = {  # what people hand over by mistake or before it is supported: said b
 }
 
 
-def open_capture(name: str, batch_frames: int | None = None) -> Source:
-    """Open a capture; '-' is standard input. batch_frames fixes the frames of a batch (else what the cache likes).
+def open_capture(name: str, batch_frames: int | None = None, pool: Pool | None = None, size: int = BYTES) -> Source:
+    """Open a capture, compressed or not; '-' is standard input.
 
+    batch_frames fixes the frames of a batch (else what the cache likes). pool: which files are open. size: bytes of the buffer.
     Raises InputError if it cannot be opened or is no capture.
     """
-    stream: BinaryIO
-    if name == "-":
-        stream, name = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False), "standard input"  # noqa: SIM115
-    else:
-        try:
-            stream = open(name, "rb", buffering=0)  # noqa: SIM115 - lives as long as the source
-        except OSError as error:
-            raise InputError(f"{name}: {os.strerror(error.errno or 0).lower()}") from None
-    window = Window(stream)
     try:
+        file = Pipe() if name == "-" else File(name, pool or Pool())
+        name = "standard input" if name == "-" else name
+        packed, stream = unpacked(*_peeked(file))
+        window = Window(stream, min(size, max(file.size, 4096)) if file.size and not packed else size)
         enough = window.need(12)
     except OSError as error:
-        raise InputError(f"{name}: {os.strerror(error.errno or 0).lower()}") from None
+        raise InputError(f"{name}: {(error.strerror or str(error)).lower()}") from None
     head = bytes(window.data[: min(window.end, 12)])
-    if byte_order(head):
-        return Pcap(name, window, batch_frames)
-    if head[:4] == b"\x0a\x0d\x0d\x0a":
-        return Pcapng(name, window, batch_frames)
+    kind = Pcap if byte_order(head) else Pcapng if head[:4] == b"\x0a\x0d\x0d\x0a" else None
+    if kind is not None:
+        source = kind(name, window, batch_frames)
+        source.file, source.compression = file, packed
+        return source
+    file.release()
+    if window.broken:
+        raise InputError(f"{name}: {packed} data that is damaged at once: {window.broken}")
     if not head:
         raise InputError(f"{name}: empty, no capture")
     what = next((said for magic, said in OTHERS.items() if head.startswith(magic)), "" if enough else "too short")
-    raise InputError(f"{name}: no pcap or pcapng capture" + (f", but {what}" if what else f" (it begins with {head[:4].hex()})"))
+    inside = f"{packed} data, inside it " if packed else ""
+    raise InputError(f"{name}: {inside}no pcap or pcapng capture" + (f", but {what}" if what else f" (it begins with {head[:4].hex()})"))
+
+
+def _peeked(file: File | Pipe) -> tuple[bytes, Headed]:
+    """The first bytes of a stream, and the stream from its start."""
+    head = b""
+    while len(head) < 12:
+        some = bytearray(12 - len(head))
+        got = file.readinto(some)
+        if not got:
+            break
+        head += some[:got]
+    return head, Headed(head, file)

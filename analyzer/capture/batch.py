@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import io
 import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from ..errors import Damage
+from ..errors import Damage, InputError
 from . import _records
+from .compressed import FAULTS
+from .files import File, Pipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +28,8 @@ LARGEST_BY_LINK = {231: 128 << 20, 249: 128 << 20}  # D-Bus and USBPcap messages
 class Interface:
     """Where frames were recorded: a pcap file has one, each section of a pcapng file its own.
 
-    units are ticks a second of the file's time stamps, offset is added to them (seconds).
-    fcs is the length of the frame check sequence that frames carry (bytes), None if the file does not say.
+    units are ticks a second of the file's time stamps, offset is added to them (seconds). numbered: whether the format numbers
+    interfaces. fcs is the length of the frame check sequence that frames carry (bytes), None if the file does not say.
     """
 
     link_type: int
@@ -35,6 +37,7 @@ class Interface:
     name: str | None = None
     description: str | None = None
     units: int = 1_000_000
+    numbered: bool = False
     offset: int = 0
     fcs: int | None = None
     section: int = 0
@@ -49,7 +52,7 @@ class Batch:
     first: the number of the first frame (1-based). offset: int64, where a frame begins in `buffer`.
     captured, length: int64, bytes stored and bytes on the wire. time: int64, ns since 1970; 0 where `timed` is false.
     interface: int64, index into the source's interfaces. link_type: int64, LINKTYPE_ number. fcs: int64, -1 unknown.
-    comments: row → comments of that frame.
+    comments: row → comments of that frame. file: int64, index of the source that each frame comes from; None: the first.
     """
 
     buffer: np.ndarray
@@ -63,6 +66,7 @@ class Batch:
     link_type: np.ndarray
     fcs: np.ndarray
     comments: dict[int, list[str]] = field(default_factory=dict)
+    file: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.offset)
@@ -71,8 +75,9 @@ class Batch:
         """The first n frames."""
         arrays = (self.offset[:n], self.captured[:n], self.length[:n], self.time[:n])
         timed = None if self.timed is None else self.timed[:n]
+        file = None if self.file is None else self.file[:n]
         comments = {row: said for row, said in self.comments.items() if row < n}
-        return Batch(self.buffer, self.first, *arrays, timed, self.interface[:n], self.link_type[:n], self.fcs[:n], comments)
+        return Batch(self.buffer, self.first, *arrays, timed, self.interface[:n], self.link_type[:n], self.fcs[:n], comments, file)
 
 
 class Source:
@@ -95,13 +100,23 @@ class Source:
         self.comments: list[str] = []
         self.application: str | None = None
         self.frames = 0
+        self.file: File | Pipe | None = None
+        self.compression = ""
 
-    def size(self) -> int | None:
-        """Size of the input in bytes, if it is a file."""
+    def first_time(self) -> int | None:
+        """ns of the first frame, read without consuming it; None if it has none or is not there."""
+        ahead = type(self)(self.name, Window(io.BytesIO(), 4096), 1)
+        ahead.window.data, ahead.window.end, ahead.window.eof = self.window.data, self.window.end, True
         try:
-            return os.fstat(self.window.stream.fileno()).st_size or None
-        except (OSError, ValueError):
+            batch = next(ahead.batches(), None)
+        except InputError:
             return None
+        return None if batch is None or batch.timed is not None else int(batch.time[0])
+
+    @property
+    def ended(self) -> bool:
+        """Whether every byte of the input has been read and is part of a batch already given."""
+        return self.window.eof and self.window.pos >= self.window.end
 
     columns = 4  # arrays that a scan fills
 
@@ -125,7 +140,13 @@ class Source:
                     self.frames += len(batch)
                     window.pos = at
                 if self.damage or not (stop == _records.FULL or (cut and not window.eof) or self._stopped(stop)):
-                    return
+                    break
+        if window.broken:
+            self.damage = None
+            self._hurt(f"the {self.compression or 'input'} data ends too early or is damaged: {window.broken}")
+        if self.file is not None:
+            self.file.release()
+        window.data = window.data[:0]
 
     def _begin(self) -> None:
         """Read the file header, as far as there is one."""
@@ -159,6 +180,8 @@ class Window:
         self.data = np.zeros(size + SLACK, np.uint8)
         self.pos = self.end = self.behind = 0
         self.eof = False
+        self.broken = ""  # why a compressed stream ended early
+        self.read = getattr(stream, "readinto1", None) or stream.readinto  # type: ignore[attr-defined]
 
     @property
     def offset(self) -> int:
@@ -178,7 +201,11 @@ class Window:
             grown = np.zeros(2 * (len(self.data) - SLACK) + SLACK, np.uint8)
             grown[:keep] = self.data[:keep]
             self.data = grown
-        got = self.stream.readinto(self.data[self.end : len(self.data) - SLACK].data)  # type: ignore[attr-defined]
+        got = 0
+        try:
+            got = self.read(self.data[self.end : len(self.data) - SLACK].data)
+        except FAULTS as error:
+            self.broken = str(error) or type(error).__name__
         self.end += got or 0
         self.eof = not got
         return not self.eof

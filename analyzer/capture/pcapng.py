@@ -142,7 +142,7 @@ class Pcapng(Source):
 
     def _interface(self, body: bytes) -> None:
         link, snap = struct.unpack_from(self.order + "H2xI", body)
-        interface = Interface(link, snap, section=self.sections - 1)
+        interface = Interface(link, snap, section=self.sections - 1, numbered=True)
         for code, value in options(body[8:], self.order):
             if code == 2:
                 interface.name = value.rstrip(b"\0").decode("utf-8", "replace")

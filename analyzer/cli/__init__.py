@@ -14,7 +14,7 @@ from importlib import import_module
 
 import click
 
-from ..errors import AnalyzeError, Damage
+from ..errors import AnalyzeError
 
 NOT_COMMANDS = ("options",)
 
@@ -60,7 +60,7 @@ def run(args: list[str]) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with cli.make_context("analyze", list(args)) as context:
-            damage = cli.invoke(context)
+            analysis = cli.invoke(context)
         sys.stdout.flush()
     except click.exceptions.Exit as done:
         return done.exit_code
@@ -80,10 +80,13 @@ def run(args: list[str]) -> int:
             raise
         _complain(f"a fault of analyze itself, {type(error).__name__}: {error}; ANALYZE_DEBUG=1 shows where")
         return 2
-    if isinstance(damage, Damage):
+    if analysis is None:
+        return 0
+    if analysis.trace.skipped:
+        _complain(f"left out, no captures: {', '.join(analysis.trace.skipped)}")
+    for damage in analysis.damage:
         _complain(str(damage))
-        return 2
-    return 0
+    return 2 if analysis.damage else 0
 
 
 def _complain(sentence: str) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-CAPTURE = click.argument("capture", metavar="CAPTURE")
+CAPTURES = click.argument("captures", metavar="CAPTURE...", nargs=-1, required=True)
+CHECKSUMS = click.option("--checksums", is_flag=True, help="Verify the checksums of IPv4, TCP and UDP.")
 BATCH = click.option("--batch-frames", type=click.IntRange(1), metavar="N", help="Frames taken at a time; never changes a result.")
 COUNT = click.option("-c", "count", type=click.IntRange(1), metavar="N", help="Stop after N frames.")
 NO_LOOKUP = click.option("-n", is_flag=True, expose_value=False, help="No name look-ups; always on.")

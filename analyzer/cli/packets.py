@@ -6,7 +6,7 @@ from . import options
 
 
 @click.command("packets")
-@options.CAPTURE
+@options.CAPTURES
 @options.form("text", "fields", "csv", "json", "ndjson")
 @click.option("-e", "fields", multiple=True, metavar="FIELD", help="A field to print; once for each.")
 @click.option(
@@ -16,14 +16,15 @@ from . import options
 @click.option("--utc", is_flag=True, help="Times of day in UTC.")
 @options.COUNT
 @options.NO_LOOKUP
+@options.CHECKSUMS
 @options.BATCH
-def command(capture, form, fields, settings, clock, utc, count, batch_frames):
+def command(captures, form, fields, settings, clock, utc, count, checksums, batch_frames):
     """A line for each packet; with -T fields -e …, the fields you name, exactly as tshark prints them."""
     from ..analysis import Analysis
     from ..report import _packets, _progress
 
     view = _packets.view(form, fields, settings, clock, utc)
     with _progress.shown() as progress:
-        analysis = Analysis(capture, batch_frames=batch_frames, count=count, on_batch=progress)
+        analysis = Analysis(*captures, batch_frames=batch_frames, count=count, checksums=checksums, on_batch=progress)
         view.write(analysis)
-    return analysis.damage
+    return analysis

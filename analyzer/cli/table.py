@@ -7,12 +7,13 @@ from . import options
 
 @click.command("table")
 @click.argument("name")
-@options.CAPTURE
+@options.CAPTURES
 @options.form("text", "fields", "csv", "json", "ndjson")
 @options.COUNT
 @options.NO_LOOKUP
+@options.CHECKSUMS
 @options.BATCH
-def command(name, capture, form, count, batch_frames):
+def command(name, captures, form, count, checksums, batch_frames):
     """One table of a capture; `analyze tables` lists them."""
     from ..analysis import Analysis
     from ..report import _progress, write
@@ -20,6 +21,6 @@ def command(name, capture, form, count, batch_frames):
 
     columns = make(name).columns
     with _progress.shown() as progress:
-        analysis = Analysis(capture, batch_frames=batch_frames, count=count, on_batch=progress)
+        analysis = Analysis(*captures, batch_frames=batch_frames, count=count, checksums=checksums, on_batch=progress)
         write(form, columns, (rows for _, rows in analysis.stream([name])))
-    return analysis.damage
+    return analysis

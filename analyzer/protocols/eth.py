@@ -40,11 +40,12 @@ def _behind(h: Headers) -> dict[str, Column]:
     padding = Column(np.column_stack((inner, end)), rows)
     inner = (h.wire if h.inner is None else h.inner).copy()
     inner[rows] = end
-    known = h.frames["frame.fcs_len"][h.frame] if h.whole.any() else h.frame
-    unsaid = np.ones(len(h), bool)
-    unsaid[np.isin(h.frame, h.frames.column("frame.fcs_len").rows)] = False
+    lengths, said = h.frames.column("frame.fcs_len")
+    known = np.full(len(h.frames), -1)
+    known[said] = lengths
+    known = known[h.frame]
     rest = h.wire - inner
-    has = (rest >= 4) & np.where(unsaid, h.wire - h.start >= SHORTEST + 4, known == 4) & h.whole & (h.end == h.wire)
+    has = (rest >= 4) & np.where(known < 0, h.wire - h.start >= SHORTEST + 4, known == 4) & h.whole & (h.end == h.wire)
     has &= ~np.isin(h["eth.type_or_len"], _ethertype.TAGS)  # a tag's frame check is the tag's business
     sequence = np.flatnonzero(has)
     reading = Reading(SEQUENCE, h.buffer, h.wire[sequence] - 4, h.wire[sequence], sequence)

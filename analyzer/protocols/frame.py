@@ -15,6 +15,7 @@ ADDED = (
     Field("frame.interface_id", u32, "Interface", "pcapng only"),
     Field("frame.interface_name", text, "Interface name", "pcapng only"),
     Field("frame.comment", text, "Comment", "pcapng only", many=True),
+    Field("frame.file_number", u32, "File", "which of the captures it comes from, from 1"),
     Field("frame.link_type", u32, "Link type", "LINKTYPE_ number, https://www.tcpdump.org/linktypes.html"),
     Field("frame.fcs_len", u32, "Check sequence length", "bytes, where the file says it"),
 )

@@ -96,4 +96,5 @@ def _rest(h: Headers) -> dict[str, Column]:
 
 
 LAYOUTS = (IDENT, SEQUENCE, PROBE, GATEWAY, MTU, POINTER, STAMPS, MASK, ROUTERS, ROUTER)
-DERIVED = ((tuple(f for one in LAYOUTS for f in one.fields if f.label) + (_sums.status_field("icmp.checksum.status"),), _rest),)
+FIELDS = (f for one in LAYOUTS for f in one.fields if f.label)
+DERIVED = (((*FIELDS, _sums.status_field("icmp.checksum.status")), _rest),)

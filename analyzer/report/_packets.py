@@ -126,7 +126,7 @@ def lines(d: Dissection, clock: str, analysis: Analysis) -> list[str]:
 
 def times(d: Dissection, clock: str, analysis: Analysis) -> list[str]:
     """The time of each frame in one of tshark's forms; blank where it has none."""
-    digits = 9 if any(one.units > 1_000_000 for one in analysis.source.interfaces) else 6
+    digits = 9 if any(one.units > 1_000_000 for one in analysis.trace.interfaces) else 6
     name = {"r": "frame.time_relative", "d": "frame.time_delta", "dd": "frame.time_delta"}.get(clock, "frame.time")
     values, rows = d.frames.column(name)
     step = 10 ** (9 - digits)

@@ -46,6 +46,21 @@ def span(ns: int | None) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {left:02d} s"
 
 
+def _captures(table: pl.DataFrame, rows: int) -> Section:
+    if len(table) == 1:
+        return _capture(table)
+    starts = table["start"].dt.strftime("%Y-%m-%d %H:%M:%S").to_list()
+    spans = table["duration"].dt.total_nanoseconds().to_list()
+    shown = [
+        (name, count(frames), count(size), start or "", span(ns), "damaged" if damage else "")
+        for (name, frames, size, damage), start, ns in zip(
+            table.select("capture", "frames", "bytes", "damage").iter_rows(), starts, spans, strict=True
+        )
+    ]
+    how = f"{len(table):,} files, merged by time into one trace. Times are UTC."
+    return Section("Captures", how, ("File", "Frames>", "Bytes>", "First frame", "Duration>", ""), *_top(shown, rows))
+
+
 def _capture(table: pl.DataFrame) -> Section:
     row = table.row(0, named=True)
     ns = table["duration"].dt.total_nanoseconds()[0]
@@ -53,7 +68,8 @@ def _capture(table: pl.DataFrame) -> Section:
     facts = [
         ("File", row["capture"]),
         ("Format", f"{row['format']}, {row['byte_order']}-endian, {row['link_types'] or 'no interface'}"),
-        ("Interfaces", count(row["interfaces"]) if row["interfaces"] != 1 else ""),
+        ("Compressed with", row["compression"]),
+        ("Interfaces", row["interface_names"] or (count(row["interfaces"]) if row["interfaces"] != 1 else "")),
         ("Snap length", count(row["snap_length"]) if row["snap_length"] else "not given"),
         ("File size", f"{count(row['file_size'])} bytes" if row["file_size"] else ""),
         ("Frames", count(row["frames"])),
@@ -164,7 +180,7 @@ def _undecoded(table: pl.DataFrame, rows: int) -> Section:
 
 def sections(tables: dict[str, pl.DataFrame], rows: int) -> Iterable[Section]:
     """The report's parts, in order."""
-    yield _capture(tables["captures"])
+    yield _captures(tables["captures"], rows)
     yield _hierarchy(tables["hierarchy"], rows)
     yield from _endpoints(tables["endpoints"], rows)
     yield from _conversations(tables["conversations"], rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from ..capture import Source
@@ -11,6 +12,8 @@ from ..fields import Field, flag, seconds, text, time, u32, u64
 from . import Table
 from ._columns import dtype_of
 
+FAR = np.iinfo(np.int64)
+
 
 class TABLE(Table):
     name = "captures"
@@ -18,9 +21,11 @@ class TABLE(Table):
     columns = (
         Field("capture", text, "Capture"),
         Field("format", text, "Format"),
+        Field("compression", text, "Compression"),
         Field("byte_order", text, "Byte order", "of the file's own numbers"),
         Field("link_types", text, "Link types"),
         Field("interfaces", u32, "Interfaces"),
+        Field("interface_names", text, "Interface names", "pcapng only"),
         Field("snap_length", u32, "Snap length", "most bytes kept of a frame; 0: no limit given"),
         Field("file_size", u64, "File size", "bytes"),
         Field("frames", u64, "Frames"),
@@ -30,55 +35,74 @@ class TABLE(Table):
         Field("start", time, "Start", "earliest frame"),
         Field("end", time, "End", "latest frame"),
         Field("duration", seconds, "Duration"),
-        Field("in_time_order", flag, "In time order", "no frame is earlier than the one before it"),
+        Field("in_time_order", flag, "In time order", "no frame is earlier than the one before it in its file"),
         Field("application", text, "Application", "that wrote the file"),
         Field("comment", text, "Comment"),
         Field("skipped", text, "Skipped", "blocks that hold no frame"),
         Field("damage", text, "Damage", "where the file breaks, if it does"),
     )
-    needs = frozenset({"frame.time_delta"})
 
     def __init__(self) -> None:
-        self.size = self.kept = self.cut = 0
-        self.start: int | None = None
-        self.end: int | None = None
-        self.ordered = True
+        self.sums = np.zeros((0, 4), np.int64)  # frames, bytes, captured bytes, cut frames
+        self.times = np.zeros((0, 3), np.int64)  # earliest, latest, last
+        self.ordered = np.zeros(0, bool)
+
+    def _grow(self, files: int) -> None:
+        more = files - len(self.sums)
+        if more > 0:
+            self.sums = np.concatenate((self.sums, np.zeros((more, 4), np.int64)))
+            self.times = np.concatenate((self.times, np.tile(np.array([FAR.max, FAR.min, FAR.min]), (more, 1))))
+            self.ordered = np.concatenate((self.ordered, np.ones(more, bool)))
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
         batch = d.batch
-        self.size += int(batch.length.sum())
-        self.kept += int(batch.captured.sum())
-        self.cut += int((batch.captured < batch.length).sum())
-        stamps = d.frames.column("frame.time").values
-        if len(stamps):
-            low, high = int(stamps.min()), int(stamps.max())
-            self.start = low if self.start is None else min(low, self.start)
-            self.end = high if self.end is None else max(high, self.end)
-            self.ordered &= bool((d.frames.column("frame.time_delta").values >= 0).all())
+        file = np.zeros(len(batch), np.int64) if batch.file is None else batch.file
+        self._grow(int(file.max()) + 1)
+        for column, values in enumerate((np.ones_like(file), batch.length, batch.captured, batch.captured < batch.length)):
+            np.add.at(self.sums[:, column], file, values)
+        stamps, rows = d.frames.column("frame.time")
+        file = file if rows is None else file[rows]
+        np.minimum.at(self.times[:, 0], file, stamps)
+        np.maximum.at(self.times[:, 1], file, stamps)
+        order = np.argsort(file, kind="stable")
+        file, stamps = file[order], stamps[order]
+        if len(file):
+            fresh = np.append(True, file[1:] != file[:-1])
+            before = np.where(fresh, self.times[file, 2], np.append(0, stamps[:-1]))
+            self.ordered[file[stamps < before]] = False
+            last = np.append(np.flatnonzero(fresh)[1:], len(file)) - 1
+            self.times[file[last], 2] = stamps[last]
         return None
 
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
-        (source,) = sources
-        links = dict.fromkeys(one.link_type for one in source.interfaces)
-        row = {
+        self._grow(len(sources))
+        rows = [self._row(place, source) for place, source in enumerate(sources)]
+        return pl.DataFrame([pl.Series(f.name, [row[f.name] for row in rows]).cast(dtype_of(f)) for f in self.columns])
+
+    def _row(self, place: int, source: Source) -> dict[str, object]:
+        frames, size, kept, cut = self.sums[place].tolist()
+        start, end, _ = self.times[place].tolist()
+        timed = start <= end
+        return {
             "capture": source.name,
             "format": source.format,
+            "compression": source.compression or None,
             "byte_order": source.byte_order,
-            "link_types": ", ".join(map(link_name, links)),
+            "link_types": ", ".join(map(link_name, dict.fromkeys(one.link_type for one in source.interfaces))),
             "interfaces": len(source.interfaces),
+            "interface_names": ", ".join(one.name for one in source.interfaces if one.name) or None,
             "snap_length": max((one.snap_length for one in source.interfaces), default=0),
-            "file_size": source.size(),
-            "frames": source.frames,
-            "bytes": self.size,
-            "captured_bytes": self.kept,
-            "cut_frames": self.cut,
-            "start": self.start,
-            "end": self.end,
-            "duration": None if self.start is None or self.end is None else self.end - self.start,
-            "in_time_order": self.ordered,
+            "file_size": source.file.size if source.file else None,
+            "frames": frames,
+            "bytes": size,
+            "captured_bytes": kept,
+            "cut_frames": cut,
+            "start": start if timed else None,
+            "end": end if timed else None,
+            "duration": end - start if timed else None,
+            "in_time_order": bool(self.ordered[place]),
             "application": source.application,
             "comment": "\n".join(source.comments) or None,
             "skipped": ", ".join(f"{n} {name}" for name, n in source.skipped.items()) or None,
             "damage": str(source.damage) if source.damage else None,
         }
-        return pl.DataFrame([pl.Series(f.name, [row[f.name]]).cast(dtype_of(f)) for f in self.columns])

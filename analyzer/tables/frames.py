@@ -20,6 +20,7 @@ OWN = (
     "frame.interface_name",
     "frame.comment",
     "frame.protocols",
+    "frame.file_number",
 )
 SUMMARY = tuple(Field(name, text, name.capitalize()) for name in COLUMNS.values())
 

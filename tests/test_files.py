@@ -1,0 +1,129 @@
+"""Compressed captures, several as one trace, directories. What is packed is the same capture; what is merged is sorted by hand."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import struct
+import subprocess
+import sys
+
+import lz4.frame
+import pytest
+import zstandard
+from conftest import CAPTURES, pcap, run
+from test_pcapng import interface, packet, section, simple
+
+from analyzer import Analysis
+
+STORY = CAPTURES / "dns-http" / "dns-http.pcap"
+PACKERS = {
+    "gzip": gzip.compress,
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "zstandard": zstandard.ZstdCompressor().compress,
+    "lz4": lz4.frame.compress,
+}
+
+
+@pytest.mark.parametrize("packer", PACKERS)
+@pytest.mark.parametrize("batch", [None, 1, 1 << 20])
+def test_a_packed_capture_is_the_same_capture(save, packer, batch):
+    name = save(PACKERS[packer](STORY.read_bytes()), "trace.bin")
+    tables = Analysis(name, batch_frames=batch).tables(["frames", "captures"])
+    assert tables["frames"].equals(Analysis(str(STORY)).table("frames"))
+    assert tables["captures"]["compression"].to_list() == [packer]
+
+
+@pytest.mark.parametrize("packer", PACKERS)
+def test_packed_standard_input(packer):
+    words = [sys.executable, "-m", "analyzer", "packets", "-", "-T", "fields", "-e", "frame.number"]
+    done = subprocess.run(words, input=PACKERS[packer](STORY.read_bytes()), capture_output=True, check=True)
+    assert len(done.stdout.split()) == 64
+
+
+@pytest.mark.parametrize("packer", PACKERS)
+def test_packed_data_that_is_cut_gives_what_came_before(save, packer):
+    frames = pcap(*[bytes([i % 256, i // 256]) * 300 for i in range(3000)])
+    packed = PACKERS[packer](frames)
+    analysis = Analysis(save(packed[: len(packed) * 3 // 4]))
+    found = len(analysis.table("frames"))
+    assert analysis.damage
+    assert packer in str(analysis.damage[0]) or packer == "zstandard"  # whose library takes a cut for an end: the record says it
+    assert found < 3000
+    assert found > 0 or packer in ("bzip2", "xz", "zstandard")  # these hold back a whole block
+
+
+def test_two_gzip_members_are_one_file(save):
+    data = STORY.read_bytes()
+    assert len(Analysis(save(gzip.compress(data[:5000]) + gzip.compress(data[5000:]))).table("frames")) == 64
+
+
+def timed(*stamps: int, order: str = "<") -> bytes:
+    """A capture whose frames hold their own number, at these seconds."""
+    data = bytearray(pcap(*[struct.pack(">HH", len(stamps), i) + bytes(56) for i in range(len(stamps))], order=order))
+    for i, stamp in enumerate(stamps):
+        struct.pack_into(order + "II", data, 24 + i * 76, stamp, 0)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("batch", [None, 1, 2, 1 << 20])
+def test_files_are_merged_by_time_and_a_files_own_order_stays(save, batch):
+    names = [save(timed(10, 30, 20, 40), "a.pcap"), save(timed(15, 25, 30, 35), "b.pcap"), save(timed(1, 99), "c.pcap")]
+    table = Analysis(*names, batch_frames=batch).table("frames")
+    found = list(zip(table["frame.file_number"], table["frame.time"].dt.epoch("s"), strict=True))
+    # Keys of a: 10 30 30 40, so its frame of time 20 stays behind the one of 30; at equal keys a comes before b.
+    assert found == [(3, 1), (1, 10), (2, 15), (2, 25), (1, 30), (1, 20), (2, 30), (2, 35), (1, 40), (3, 99)]
+    assert table["frame.number"].to_list() == list(range(1, 11))
+
+
+@pytest.mark.parametrize("batch", [None, 1, 1 << 20])
+def test_streams_go_on_from_file_to_file(save, batch):
+    data = STORY.read_bytes()
+    ends, at = [24], 24
+    while at < len(data):
+        at += 16 + struct.unpack_from("<I", data, at + 8)[0]
+        ends.append(at)
+    cut = ends[30]
+    names = [save(data[:24] + data[cut:], "2.pcap"), save(data[:cut], "1.pcap")]
+    merged, whole = Analysis(*names, batch_frames=batch).table("tcp"), Analysis(str(STORY)).table("tcp")
+    assert merged.equals(whole)
+
+
+def test_interfaces_of_several_files_are_numbered_through(save):
+    one = section("<") + interface("<") + packet("<", 1_000_000) + packet("<", 3_000_000)
+    two = section(">") + interface(">", link=101) + packet(">", 2_000_000, b"\x45" + bytes(30)) + simple(">", b"\x45" + bytes(30))
+    table = Analysis(save(one, "1.pcapng"), save(two, "2.pcapng")).table("frames")
+    assert table["frame.interface_id"].to_list() == [0, 1, 1, 0]
+    assert table["frame.time"].is_null().to_list() == [False, False, True, False]
+
+
+def test_a_directory_is_read_recursively_and_what_is_no_capture_is_said(tmp_path):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "b.pcap").write_bytes(timed(2))
+    (tmp_path / "a.pcap").write_bytes(timed(1, 3))
+    (tmp_path / "notes.txt").write_text("remember the milk")
+    said = run("table", "captures", str(tmp_path), "-T", "csv")
+    assert said.status == 0
+    assert len(said.out.splitlines()) == 3
+    assert said.err == f"analyze: left out, no captures: {tmp_path / 'notes.txt'}\n"
+    assert run("report", str(tmp_path)).out.startswith("Captures")
+
+
+def test_damage_in_one_of_several_is_said_and_the_others_are_whole(save):
+    good, bad = timed(1, 3, 5), timed(2, 4)
+    analysis = Analysis(save(good, "good.pcap"), save(bad[:-5], "bad.pcap"))
+    assert len(analysis.table("frames")) == 4
+    assert [damage.frame for damage in analysis.damage] == [2]
+
+
+def test_hundreds_of_files_need_few_open(tmp_path):
+    for i in range(300):
+        (tmp_path / f"{i:03}.pcap").write_bytes(timed(i, 1000 + i))
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (90, 90)); from analyzer import Analysis;"
+        "t = Analysis(sys.argv[1]).table('frames'); print(len(t), t['frame.time'].is_sorted())"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout == "600 True\n"
