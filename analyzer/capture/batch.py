@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FRAMES = 32768  # frames in a batch, and
 BYTES = 16 << 20  # bytes: both so that a batch stays in the processor's cache (docs/performance.md)
 SLACK = 4096  # zero bytes behind the data, so that reading a header never needs a bounds check of the buffer
+FAR = 1 << 20  # bytes in which a file's first frame is looked for, before it is begun
 LARGEST = 262_144  # the most bytes of a frame: libpcap's MAXIMUM_SNAPLEN
 LARGEST_BY_LINK = {231: 128 << 20, 249: 128 << 20}  # D-Bus and USBPcap messages may be larger
 
@@ -105,18 +106,24 @@ class Source:
 
     def first_time(self) -> int | None:
         """ns of the first frame, read without consuming it; None if it has none or is not there."""
-        ahead = type(self)(self.name, Window(io.BytesIO(), 4096), 1)
-        ahead.window.data, ahead.window.end, ahead.window.eof = self.window.data, self.window.end, True
-        try:
-            batch = next(ahead.batches(), None)
-        except InputError:
-            return None
-        return None if batch is None or batch.timed is not None else int(batch.time[0])
+        batch = None
+        while batch is None:
+            ahead = type(self)(self.name, Window(io.BytesIO(), 64), 1)
+            ahead.window.data, ahead.window.end, ahead.window.eof = self.window.data, self.window.end, True
+            try:
+                batch = next(ahead.batches(), None)
+            except InputError:
+                pass
+            if batch is None and (self.window.end > FAR or not self.window.fill()):
+                return None
+        return None if batch.timed is not None else int(batch.time[0])
 
     @property
     def ended(self) -> bool:
         """Whether every byte of the input has been read and is part of a batch already given."""
-        return self.window.eof and self.window.pos >= self.window.end
+        file = self.file
+        all_read = self.window.eof or (file is not None and not self.compression and file.at == file.size)
+        return all_read and self.window.pos >= self.window.end
 
     columns = 4  # arrays that a scan fills
 
@@ -124,7 +131,7 @@ class Source:
         """The frames, in order. Raises InputError if the file header is no good."""
         window = self.window
         self._begin()
-        table = np.empty((self.columns, min(self.limit, FRAMES)), np.int64)
+        table = np.empty((self.columns, min(self.limit, FRAMES, (len(window.data) - SLACK) // 16 + 1)), np.int64)  # no record is shorter
         while True:
             n, at, stop = self._scan(min(self.limit, table.shape[1]), [column.data for column in table])
             cut = stop in (_records.MORE, _records.CUT)
@@ -135,10 +142,10 @@ class Source:
             else:
                 if n:
                     batch = self._batch(table[:, :n])
-                    if len(batch):
-                        yield batch
                     self.frames += len(batch)
                     window.pos = at
+                    if len(batch):
+                        yield batch
                 if self.damage or not (stop == _records.FULL or (cut and not window.eof) or self._stopped(stop)):
                     break
         if window.broken:

@@ -19,6 +19,7 @@ from .batch import BYTES, SLACK, Batch, Interface, Source
 from .files import Pool
 
 LEAST = 256 << 10  # bytes of a file's buffer when many are open
+AT_ONCE = 256  # files begun before the frames that are ready are handed on
 NEVER = np.iinfo(np.int64).max
 
 
@@ -83,15 +84,17 @@ class Trace:
         heapq.heapify(waiting)
         open_now: dict[int, _Reading] = {}
         while waiting or open_now:
-            while waiting and (not open_now or waiting[0] <= min(one.last for one in open_now.values())):
+            # Nothing that is still to come from files that were begun can be before this key.
+            bound = min((one.last for one in open_now.values() if not one.final), default=(NEVER, NEVER))
+            for _ in range(AT_ONCE):
+                if not waiting or waiting[0] > bound:
+                    break
                 _, place = heapq.heappop(waiting)
                 reading = _Reading(self.sources[place], place, self)
                 if reading.more():
                     open_now[place] = reading
-            if not open_now:
-                continue
-            # Nothing that is still to come can be before this key.
-            bound = min([one.last for one in open_now.values() if not one.final] + waiting[:1], default=(NEVER, NEVER))
+                    bound = bound if reading.final else min(bound, reading.last)
+            bound = min([bound, *waiting[:1]])
             parts = [part for part in (one.take(bound) for _, one in sorted(open_now.items())) if part is not None]
             if parts:
                 yield _joined(parts)
@@ -110,7 +113,8 @@ class Trace:
 
 def _first_time(source: Source) -> int:
     """ns of the first frame that has a time; as early as can be where none is told cheaply."""
-    return source.first_time() if source.first_time() is not None else -(2**63)  # type: ignore[return-value]
+    found = source.first_time()
+    return -(2**63) if found is None else found
 
 
 class _Reading:
