@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .capture.merge import Trace
-from .dissect import Dissection, Dissector
+from .dissect import Dissection, Dissector, filtered, matching, only
 from .errors import Damage
 from .tables import Table, make
 
@@ -24,8 +24,9 @@ class Analysis:
 
     captures: names of files and directories, '-' for standard input; several are one trace, merged by time.
     batch_frames: frames taken at a time; never changes a result. count: frames to read at the most. checksums: whether those of
-    IPv4, TCP and UDP are verified. on_batch: called with (frames so far, bytes read so far, bytes in all if known) after each batch.
-    Raises InputError if a capture cannot be opened.
+    IPv4, TCP and UDP are verified. filter: a display filter; tables see only the frames that match.
+    on_batch: called with (frames so far, bytes read so far, bytes in all if known) after each batch.
+    Raises InputError if a capture cannot be opened, UsageError if the filter is wrong.
     """
 
     def __init__(
@@ -34,8 +35,10 @@ class Analysis:
         batch_frames: int | None = None,
         count: int | None = None,
         checksums: bool = False,
+        filter: str | None = None,
         on_batch: Watcher | None = None,
     ) -> None:
+        self.filter = filtered(filter) if filter else None
         self.trace = Trace(list(captures), batch_frames)
         self.count = count
         self.checksums = checksums
@@ -51,13 +54,14 @@ class Analysis:
         """The batches, taken apart. wanted: fields that will be asked for. A trace is read once."""
         assert not self._read, "a trace is read once; make another Analysis"
         self._read = True
-        dissector = Dissector(wanted, self.checksums)
+        dissector = Dissector({*wanted, *(self.filter.needs if self.filter else ())}, self.checksums)
         files = [source.file for source in self.trace.sources if source.file is not None]
         total = sum(file.size or 0 for file in files) or None
         for batch in self.trace.batches():
             if self.count is not None and batch.first + len(batch) - 1 > self.count:
                 batch = batch.head(self.count - batch.first + 1)
-            yield dissector(batch, self.trace.interfaces)
+            d = dissector(batch, self.trace.interfaces)
+            yield only(d, matching(d, self.filter)) if self.filter else d
             if self.on_batch:
                 self.on_batch(batch.first + len(batch) - 1, sum(file.at for file in files), total)
             if self.count is not None and batch.first + len(batch) - 1 >= self.count:

@@ -15,6 +15,7 @@ import numpy as np
 from .capture import Batch, Interface
 from .errors import UsageError
 from .fields import CUT, Column, Fault, Field, Headers, Payload, Spans, part, text, texts
+from .filters import Filter, compiled
 from .protocols import protocols, register
 from .reassembly.streams import TCP, UDP, StreamNumbers
 
@@ -86,6 +87,7 @@ class Dissection:
     chunks: dict[str, list[Headers]] = field(default_factory=dict)
     order: list[Headers] = field(default_factory=list)
     undecoded: list[Undecoded] = field(default_factory=list)
+    kept: np.ndarray | None = None  # the frames that a filter kept, bool (frames,)
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -470,3 +472,44 @@ def needed(names: Iterable[str]) -> set[str]:
     if wanted & set(COLUMNS):
         wanted |= {n for p in protocols().values() for n in template_fields(p.info)}
     return wanted
+
+
+# ---------------------------------------------------------------- filters
+
+
+def filtered(said: str) -> Filter:
+    """A display filter over all fields and protocols. Raises UsageError."""
+
+    def lookup(name: str) -> tuple[Field, tuple[str, ...]] | None:
+        if name in register() or name in either():
+            return field_of(name), either().get(name, (name,))
+        return (Field(name, text, name), ()) if name in protocols() else None
+
+    return compiled(said, lookup, lambda name: nearest(name, [*register(), *either(), *protocols()]))
+
+
+def matching(d: Dissection, wanted: Filter) -> np.ndarray:
+    """Which frames of the batch match, bool (frames,)."""
+
+    def values(name: str) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        if name in protocols():
+            for h in d.chunks.get(name, ()):
+                yield h.frame, h.frame, h.buffer
+            return
+        for h, (column, rows) in d.columns(name):
+            yield (h.frame if rows is None else h.frame[rows]), column, h.buffer
+
+    return wanted.mask(values, len(d))
+
+
+def only(d: Dissection, mask: np.ndarray) -> Dissection:
+    """The same dissection with no headers but those of the frames at `mask`."""
+    order = [h.take(np.flatnonzero(mask[h.frame])) for h in d.order]
+    chunks: dict[str, list[Headers]] = {}
+    for h in order:
+        chunks.setdefault(h.protocol.name, []).append(h)
+    undecoded = []
+    for one in d.undecoded:
+        rows = mask[one.frame]
+        undecoded.append(Undecoded(one.space, one.number[rows], one.frame[rows], one.size[rows]))
+    return Dissection(d.batch, d.paths, order[0], chunks, order, undecoded, mask)

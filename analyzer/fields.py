@@ -7,6 +7,7 @@ No other code indexes packet bytes, and a field counts only if its last byte lie
 
 from __future__ import annotations
 
+import copy
 import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -317,6 +318,27 @@ class Headers(Reading):
             where = self.start[rows] if at is None else at[rows]
         frame = self.frame[rows]
         self.faults.append(Fault(self.protocol.name, name, says, frame, where - self.base[frame], needs, has))
+
+    def take(self, rows: np.ndarray) -> Headers:
+        """The same headers, only those at `rows` (sorted indices)."""
+        if len(rows) == len(self):
+            return self
+        made = copy.copy(self)
+        for name in ("data", "trusted", "start", "end", "frame", "wire", "quoted", "row", "whole", "path"):
+            setattr(made, name, getattr(self, name)[rows])
+        made.inner = None if self.inner is None else self.inner[rows]
+        place = np.full(len(self), -1, np.int64)
+        place[rows] = np.arange(len(rows))
+        made._dense, made._columns, made.faults = {}, {}, []
+        for name, (values, at) in self._columns.items():
+            where = place if at is None else place[at]
+            made._columns[name] = Column(values[where >= 0], where[where >= 0])
+        for fault in self.faults:
+            there = np.isin(fault.frame, made.frame)
+            if there.any():
+                arrays = (fault.frame[there], fault.at[there], fault.needed[there], fault.had[there])
+                made.faults.append(Fault(fault.protocol, fault.field, fault.says, *arrays))
+        return made
 
     @property
     def frames(self) -> Headers:

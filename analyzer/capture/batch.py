@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 from dataclasses import dataclass, field
@@ -110,10 +111,8 @@ class Source:
         while batch is None:
             ahead = type(self)(self.name, Window(io.BytesIO(), 64), 1)
             ahead.window.data, ahead.window.end, ahead.window.eof = self.window.data, self.window.end, True
-            try:
+            with contextlib.suppress(InputError):
                 batch = next(ahead.batches(), None)
-            except InputError:
-                pass
             if batch is None and (self.window.end > FAR or not self.window.fill()):
                 return None
         return None if batch.timed is not None else int(batch.time[0])

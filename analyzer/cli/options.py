@@ -6,6 +6,7 @@ import click
 
 CAPTURES = click.argument("captures", metavar="CAPTURE...", nargs=-1, required=True)
 CHECKSUMS = click.option("--checksums", is_flag=True, help="Verify the checksums of IPv4, TCP and UDP.")
+FILTER = click.option("-Y", "filter", metavar="FILTER", help="Only frames that match, as tcp.port == 80 and ip.ttl < 5.")
 BATCH = click.option("--batch-frames", type=click.IntRange(1), metavar="N", help="Frames taken at a time; never changes a result.")
 COUNT = click.option("-c", "count", type=click.IntRange(1), metavar="N", help="Stop after N frames.")
 NO_LOOKUP = click.option("-n", is_flag=True, expose_value=False, help="No name look-ups; always on.")

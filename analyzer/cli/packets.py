@@ -14,17 +14,18 @@ from . import options
 )
 @click.option("-t", "clock", default="r", metavar="FORM", help="Time: r relative, d delta, e epoch, a ad adoy local, u ud udoy UTC.")
 @click.option("--utc", is_flag=True, help="Times of day in UTC.")
+@options.FILTER
 @options.COUNT
 @options.NO_LOOKUP
 @options.CHECKSUMS
 @options.BATCH
-def command(captures, form, fields, settings, clock, utc, count, checksums, batch_frames):
+def command(captures, form, fields, settings, clock, utc, count, filter, checksums, batch_frames):
     """A line for each packet; with -T fields -e …, the fields you name, exactly as tshark prints them."""
     from ..analysis import Analysis
     from ..report import _packets, _progress
 
     view = _packets.view(form, fields, settings, clock, utc)
     with _progress.shown() as progress:
-        analysis = Analysis(*captures, batch_frames=batch_frames, count=count, checksums=checksums, on_batch=progress)
+        analysis = Analysis(*captures, batch_frames=batch_frames, count=count, filter=filter, checksums=checksums, on_batch=progress)
         view.write(analysis)
     return analysis

@@ -9,11 +9,12 @@ from . import options
 @click.argument("name")
 @options.CAPTURES
 @options.form("text", "fields", "csv", "json", "ndjson")
+@options.FILTER
 @options.COUNT
 @options.NO_LOOKUP
 @options.CHECKSUMS
 @options.BATCH
-def command(name, captures, form, count, checksums, batch_frames):
+def command(name, captures, form, count, filter, checksums, batch_frames):
     """One table of a capture; `analyze tables` lists them."""
     from ..analysis import Analysis
     from ..report import _progress, write
@@ -21,6 +22,6 @@ def command(name, captures, form, count, checksums, batch_frames):
 
     columns = make(name).columns
     with _progress.shown() as progress:
-        analysis = Analysis(*captures, batch_frames=batch_frames, count=count, checksums=checksums, on_batch=progress)
+        analysis = Analysis(*captures, batch_frames=batch_frames, count=count, filter=filter, checksums=checksums, on_batch=progress)
         write(form, columns, (rows for _, rows in analysis.stream([name])))
     return analysis

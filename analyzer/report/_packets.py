@@ -6,6 +6,7 @@ import datetime
 import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,7 +38,7 @@ class View:
             self._fields(analysis)
         elif self.form == "text" and not self.fields:
             for d in analysis.dissections({*needed(COLUMNS), "frame.time_delta", "frame.time_relative"}):
-                sys.stdout.writelines(lines(d, self.clock, analysis))
+                sys.stdout.writelines(kept(d, lines(d, self.clock, analysis)))
         else:
             self._table(analysis)
 
@@ -52,7 +53,7 @@ class View:
             columns = self.columns(d)
             if quote:
                 columns = [[f"{quote}{cell}{quote}" if cell else "" for cell in column] for column in columns]
-            sys.stdout.writelines([f"{separator.join(row)}\n" for row in zip(*columns)])
+            sys.stdout.writelines(kept(d, [f"{separator.join(row)}\n" for row in zip(*columns)]))
 
     def columns(self, d: Dissection) -> list[list[str]]:
         """Each field's printed values, a list a field, an entry a frame."""
@@ -81,10 +82,15 @@ class View:
 
         def rows() -> Iterator[pl.DataFrame]:
             for d in analysis.dissections(needed(self.fields)):
-                cells = {name: pl.Series(column, dtype=pl.String) for name, column in zip(self.fields, self.columns(d))}
+                cells = {name: pl.Series(kept(d, column), dtype=pl.String) for name, column in zip(self.fields, self.columns(d))}
                 yield pl.DataFrame(cells).with_columns(pl.all().replace({"": None}))
 
         write(self.form, names, rows())
+
+
+def kept(d: Dissection, rows: list[str]) -> list[str]:
+    """Those of the frames that a filter kept."""
+    return rows if d.kept is None else list(compress(rows, d.kept.tolist()))
 
 
 def view(form: str, fields: Sequence[str], settings: Sequence[str], clock: str, utc: bool) -> View:
@@ -136,10 +142,11 @@ def times(d: Dissection, clock: str, analysis: Analysis) -> list[str]:
         made = [one.rjust(wide) for one in made]
     else:
         made = [_day(v // 1_000_000_000, clock) + f".{v % 1_000_000_000 // step:0{digits}d}" for v in values.tolist()]
-    if rows is None:
+    frames = d.frames.frame if rows is None else d.frames.frame[rows]
+    if len(frames) == len(d):
         return made
     out = np.full(len(d), " " * (digits + 5), object)
-    out[rows] = made
+    out[frames] = made
     return out.tolist()
 
 

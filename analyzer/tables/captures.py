@@ -55,10 +55,14 @@ class TABLE(Table):
             self.ordered = np.concatenate((self.ordered, np.ones(more, bool)))
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
-        batch = d.batch
-        file = np.zeros(len(batch), np.int64) if batch.file is None else batch.file
+        batch, frames = d.batch, d.frames.frame
+        if not len(frames):
+            return None
+        file = np.zeros(len(frames), np.int64) if batch.file is None else batch.file[frames]
         self._grow(int(file.max()) + 1)
-        for column, values in enumerate((np.ones_like(file), batch.length, batch.captured, batch.captured < batch.length)):
+        for column, values in enumerate(
+            (np.ones_like(file), batch.length[frames], batch.captured[frames], (batch.captured < batch.length)[frames])
+        ):
             np.add.at(self.sums[:, column], file, values)
         stamps, rows = d.frames.column("frame.time")
         file = file if rows is None else file[rows]

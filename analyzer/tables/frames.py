@@ -33,5 +33,6 @@ class TABLE(Table):
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
         said = d.summary()
-        own = [series(register()[name].field, d.frames.column(name), len(d)) for name in OWN]
-        return pl.DataFrame(own + [series(f, Column(said[f.name]), len(d)) for f in SUMMARY])
+        own = [series(register()[name].field, d.frames.column(name), len(d.frames)) for name in OWN]
+        rows = d.frames.frame
+        return pl.DataFrame(own + [series(f, Column(said[f.name][rows]), len(rows)) for f in SUMMARY])

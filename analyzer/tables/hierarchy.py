@@ -29,7 +29,7 @@ class TABLE(Table):
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
         frames = np.bincount(d.frames.path)
-        size = np.bincount(d.frames.path, d.batch.length)
+        size = np.bincount(d.frames.path, d.batch.length[d.frames.frame])
         for path in np.flatnonzero(frames).tolist():
             names = tuple(name for name in d.paths.text(path).split(":") if name not in ("", "ethertype"))
             if names not in self.found and len(self.found) >= MOST:
