@@ -227,9 +227,12 @@ def _test(said: str, f: Field, relation: Callable[[Any, Any], Any], value: Any) 
     number = _number(said, f, value)
     if f.kind is flag:
         return lambda v, _: relation(v.astype(np.int64), number)
-    return lambda v, _: (
-        relation(v, number) if -(2**63) <= number < 2**63 and v.dtype.kind == "i" else relation(v.astype(object), number).astype(bool)
-    )
+
+    def compared(v: np.ndarray, _: np.ndarray) -> np.ndarray:
+        fits = np.iinfo(v.dtype).min <= number <= np.iinfo(v.dtype).max  # else NumPy refuses: compare as Python does
+        return relation(v, number) if fits else np.asarray(relation(v.astype(object), number), bool)
+
+    return compared
 
 
 def _member(said: str, f: Field, member: Any) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
