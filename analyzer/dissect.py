@@ -493,8 +493,9 @@ def matching(d: Dissection, wanted: Filter) -> np.ndarray:
 
     def values(name: str) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         if name in protocols():
-            for h in d.chunks.get(name, ()):
-                yield h.frame, h.frame, h.buffer
+            for h in d.order:
+                if name in (h.protocol.name, h.protocol.shown):
+                    yield h.frame, h.frame, h.buffer
             return
         for h, (column, rows) in d.columns(name):
             yield (h.frame if rows is None else h.frame[rows]), column, h.buffer

@@ -109,7 +109,8 @@ def compiled(said: str, lookup: Callable[[str], tuple[Field, tuple[str, ...]] | 
         there = _exists(names)
         return lambda values, n: there(values, n) & ~made(values, n)
 
-    return Filter(said, frozenset(needs), build(tree))
+    mask = build(tree)
+    return Filter(said, frozenset(needs), mask)
 
 
 def _wrong(said: str, column: int, what: str) -> UsageError:

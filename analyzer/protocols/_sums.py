@@ -34,7 +34,19 @@ def pseudo(h: Headers, length: np.ndarray, number: int) -> np.ndarray | None:
     place = net.layout.places[net.protocol.addresses[0]]  # type: ignore[index]
     first = net.start[rows] + place.offset
     size = 2 * place.size if net.protocol.name == "ip" else 32
-    return sums(net, first, first + size) + (length >> 16) + (length & 0xFFFF) + number
+    total = sums(net, first, first + size) + (length >> 16) + (length & 0xFFFF) + number
+    at, own = h.parent, h.row
+    while at is not None and at is not net:
+        if at.protocol.name == "ipv6.routing":  # the sum is made with the address that is reached in the end, RFC 8200 §8.1
+            left = at["ipv6.routing.segleft"] > 0
+            whole = at["ipv6.routing.len_oct"].astype(np.int64)
+            final = at.start + np.where(at["ipv6.routing.type"] == 4, 8, whole - 16)
+            fits = left & (whole >= 24) & (final + 16 <= at.end)
+            header = net.start[at.row] + place.offset + 16
+            change = sums(net, final, np.where(fits, final + 16, final)) - sums(net, header, np.where(fits, header + 16, header))
+            total = total + change[own] + 0xFFFF
+        own, at = at.row[own], at.parent
+    return total
 
 
 def judged(h: Headers, end: np.ndarray, more: np.ndarray | None, rows: np.ndarray) -> np.ndarray:

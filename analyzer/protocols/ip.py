@@ -96,9 +96,10 @@ OPTION_FIELDS = (
     Field("ip.opt.len", u8, "Option length", "bytes, type and length included", many=True),
     Field("ip.opt.ptr", u8, "Pointer", "byte of the option, from 1, at which the next router writes", many=True),
     Field("ip.rec_rt", ipv4, "Recorded route", "addresses written so far", many=True),
-    Field("ip.src_rt", ipv4, "Source route", "stops still to visit", many=True),
+    Field("ip.src_rt", ipv4, "Source route", "stops still to visit, but for the last", many=True),
     Field("ip.empty_rt", ipv4, "Empty slot", "room for more addresses", many=True),
-    Field("ip.opt.flag", u8, "Timestamp flag", "low 4 bits: 0 times, 1 addresses and times, 3 for given addresses", hex=2),
+    Field("ip.opt.flag", u8, "Timestamp flag", words={0: "times", 1: "addresses and times", 3: "times of given addresses"}, hex=2),
+    Field("ip.opt.overflow", u8, "Overflow", "routers that found no room for their time"),
     Field("ip.opt.time_stamp", u32, "Timestamp", "ms since midnight UTC", many=True),
     Field("ip.opt.time_stamp_addr", ipv4, "Address of a timestamp", many=True),
     Field("ip.opt.ra", u16, "Router alert", "0: every router looks at the packet, RFC 2113"),
@@ -122,11 +123,13 @@ def _options(h: Headers) -> dict[str, Column]:
     address = Reading(ADDRESS, h.buffer, place, place + 4)["address"]
     written = place - at[owner] + 1 < pointer
     source = kind[owner] != RECORD
-    for name, mask in (("ip.rec_rt", written), ("ip.src_rt", ~written & source), ("ip.empty_rt", ~written & ~source)):
+    last = np.append(option[1:] != option[:-1], True)[: len(option)]  # of a source route: where the datagram goes in the end
+    for name, mask in (("ip.rec_rt", written), ("ip.src_rt", ~written & source & ~last), ("ip.empty_rt", ~written & ~source)):
         columns[name] = Column(address[mask], row[owner][mask])
     stamps = found.of(STAMP, 4)
     flags = h.buffer[at[stamps] + 3] & 15
-    columns["ip.opt.flag"] = Column(h.buffer[at[stamps] + 3], row[stamps])
+    columns["ip.opt.flag"] = Column(flags, row[stamps])
+    columns["ip.opt.overflow"] = Column(h.buffer[at[stamps] + 3] >> 4, row[stamps])
     paired = flags > 0
     option, place = _slots(at[stamps] + 4, (size[stamps] - 4) // np.where(paired, 8, 4), np.where(paired, 8, 4))
     time = Reading(WORD, h.buffer, place + 4 * paired[option], place + 8)["word"]

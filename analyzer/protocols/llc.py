@@ -29,6 +29,7 @@ SNAP = Layout(
     Field("llc.type", u16, "Type", "an Ethernet type if the organization is 0", hex=4, words=ETHERTYPE),
 )
 UNNUMBERED = 3
+ETHERNET = (0, 0x0000F8)  # organizations whose types are Ethernet's
 ON = {"802.3": 0, "linktype": 100}
 INFO = "{llc.dsap:words}"
 
@@ -46,7 +47,7 @@ def contents(h: Headers):
     snapped = _snapped(h)
     rows = np.flatnonzero(snapped)
     snap = Reading(SNAP, h.buffer, h.start[rows] + 3, h.end[rows])
-    ethernet = rows[(snap.trusted == SNAP.size) & np.isin(snap["llc.oui"], (0, 0x0000F8))]
+    ethernet = rows[(snap.trusted == SNAP.size) & np.isin(snap["llc.oui"], ETHERNET)]
     kind = np.zeros(len(h), np.int64)
     kind[rows] = snap["llc.type"]
     yield Payload("ethertype", kind, h.start + 3 + SNAP.size, h.wire, ethernet, bare=True)
@@ -61,7 +62,9 @@ def _derived(h: Headers) -> dict[str, Column]:
     second = Reading(SECOND, h.buffer, h.start[there] + 3, h.start[there] + 4)["second"].astype(np.uint16)
     control = h["llc.control_first"][there].astype(np.uint16)
     control = np.where(_size(h)[there] == 4, control | second << 8, control)
-    return {"llc.control": Column(control, there), **{f.name: snap.column(f.name) for f in SNAP.fields}}
+    typed = np.flatnonzero(np.isin(snap["llc.oui"], ETHERNET) & (snap.trusted == SNAP.size))
+    kinds = Column(snap["llc.type"][typed], rows[typed])
+    return {"llc.control": Column(control, there), "llc.oui": snap.column("llc.oui"), "llc.type": kinds}
 
 
 DERIVED = (((Field("llc.control", u16, "Control", "kind of frame; low byte first", hex=4), *SNAP.fields), _derived),)

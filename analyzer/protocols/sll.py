@@ -11,7 +11,7 @@ HEADER = Layout(
     Field("sll.pkttype", u16, "Packet type", words=DIRECTION),
     Field("sll.hatype", u16, "Hardware type", "ARPHRD_ number: 1 Ethernet, 772 loopback, 778 GRE, 65534 none"),
     Field("sll.halen", u16, "Address length", "bytes"),
-    Field("sll.src.eth", mac, "Source", "where the address has six bytes"),
+    Field("sll.src_six", mac, "First six bytes of the address"),
     Field("sll.unused", u16, "Unused", hex=4),
     Field("sll.etype_or_kind", u16, "Protocol", "an Ethernet type, or a small number with a meaning of its own", hex=4),
 )
@@ -37,7 +37,9 @@ def carried(h: Headers, name: str):
     start = h.start + h.layout.size
     yield Payload("ethertype", value, start, h.wire, typed)
     yield Payload("802.3", np.where(value == 4, 0, value), start, h.wire, small)
-    rest = np.setdiff1d(np.flatnonzero(h.whole), np.concatenate((typed, small)))
+    tunnel = np.flatnonzero(h.whole & (h["sll.hatype"] == GRE))
+    yield Payload("ethertype", value, start, h.wire, tunnel, bare=True)
+    rest = np.setdiff1d(np.flatnonzero(h.whole), np.concatenate((typed, small, tunnel)))
     yield Payload("sll.hatype", h["sll.hatype"], start, h.wire, rest)
 
 
@@ -47,8 +49,17 @@ def _derived(h: Headers) -> dict[str, Column]:
 
 def described(h: Headers, name: str) -> dict[str, Column]:
     value, typed, small = kinds(h, name)
-    return {"sll.etype": Column(value[typed], typed), "sll.ltype": Column(value[small], small)}
+    six = np.flatnonzero((h["sll.halen"] == 6) & h.whole)
+    return {
+        "sll.etype": Column(value[typed], typed),
+        "sll.ltype": Column(value[small], small),
+        "sll.src.eth": Column(h["sll.src_six"][six], six),
+    }
 
 
-KIND_FIELDS = (Field("sll.etype", u16, "Type", hex=4, words=ETHERTYPE), Field("sll.ltype", u16, "Kind", hex=4, words=KIND))
+KIND_FIELDS = (
+    Field("sll.etype", u16, "Type", hex=4, words=ETHERTYPE),
+    Field("sll.ltype", u16, "Kind", hex=4, words=KIND),
+    Field("sll.src.eth", mac, "Source", "where the address has six bytes"),
+)
 DERIVED = ((KIND_FIELDS, _derived),)

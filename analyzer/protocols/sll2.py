@@ -12,7 +12,7 @@ HEADER = Layout(
     Field("sll.hatype", u16, "Hardware type", "ARPHRD_ number: 1 Ethernet, 772 loopback, 778 GRE, 65534 none"),
     Field("sll.pkttype", u8, "Packet type", words=sll.DIRECTION),
     Field("sll.halen", u8, "Address length", "bytes"),
-    Field("sll.src.eth", mac, "Source", "where the address has six bytes"),
+    Field("sll.src_six", mac, "First six bytes of the address"),
     Field("sll.unused2", u16, "Unused", hex=4),
 )
 ON = {"linktype": 276}

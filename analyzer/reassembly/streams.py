@@ -84,8 +84,6 @@ class StreamNumbers:
         there = np.concatenate([h.trusted >= 8 for h in chunks])
         order = in_order(chunks)
         order = order[there[order]]
-        if not len(order):
-            return
         made = [_paired(h, ("tcp.srcport", "tcp.dstport")) for h in chunks]
         keys = np.concatenate([key for key, _ in made])[order].tolist()
         back = np.concatenate([b for _, b in made])[order].view(np.uint8)

@@ -42,14 +42,7 @@ class HeaderTable(Table):
         made = []
         for h in d.chunks.get(self.name, ()):
             keys = key(d, h)
-            made.append(pl.DataFrame([series(f, keys[f.name] if f in KEY else _column(h, f.name), len(h), h.buffer) for f in self.columns]))
+            made.append(pl.DataFrame([series(f, keys[f.name] if f in KEY else h.column(f.name), len(h), h.buffer) for f in self.columns]))
         if not made:
             return None
         return pl.concat(made).sort("frame.number", "layer", maintain_order=True) if len(made) > 1 else made[0]
-
-
-def _column(h: Headers, name: str) -> Column:
-    try:
-        return h.column(name)
-    except KeyError:  # what a later stage adds, where it had nothing to add
-        return Column(np.zeros(0, np.int64), np.zeros(0, np.int64))
