@@ -14,17 +14,21 @@ from . import options
 )
 @click.option("-t", "clock", default="r", metavar="FORM", help="Time: r relative, d delta, e epoch, a ad adoy local, u ud udoy UTC.")
 @click.option("--utc", is_flag=True, help="Times of day in UTC.")
+@click.option("-V", "tree", is_flag=True, help="Each packet as a tree of headers and fields.")
+@click.option("-O", "opened", metavar="PROTOCOLS", help="As -V, but only these in full: ip,tcp.")
+@click.option("-x", "dump", is_flag=True, help="The bytes of each packet.")
+@click.option("--names", is_flag=True, help="With -V: the names of the fields.")
 @options.FILTER
 @options.COUNT
 @options.NO_LOOKUP
 @options.CHECKSUMS
 @options.BATCH
-def command(captures, form, fields, settings, clock, utc, count, filter, checksums, batch_frames):
+def command(captures, form, fields, settings, clock, utc, opened, count, filter, checksums, batch_frames, **shown):
     """A line for each packet; with -T fields -e …, the fields you name, exactly as tshark prints them."""
     from ..analysis import Analysis
     from ..report import _packets, _progress
 
-    view = _packets.view(form, fields, settings, clock, utc)
+    view = _packets.view(form, fields, settings, clock, utc, opened, **shown)
     with _progress.shown() as progress:
         analysis = Analysis(*captures, batch_frames=batch_frames, count=count, filter=filter, checksums=checksums, on_batch=progress)
         view.write(analysis)

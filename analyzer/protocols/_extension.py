@@ -30,8 +30,9 @@ def options(h: Headers, name: str) -> dict[str, Column]:
     found = walk(h, start, end, (PAD1,), (), 1, 2)
     h.fault((found.bad >= 0) & ~h.quoted & (end <= h.end), "ipv6.opt.type", "does not fit into the header", at=found.bad)
     row, at, size, kind, _ = found
-    long = np.flatnonzero((kind != PAD1) & (at + 1 < h.end[row]))
-    columns = {"ipv6.opt.type": Column(kind, row), "ipv6.opt.length": Column(h.buffer[at[long] + 1], row[long])}
+    long = np.flatnonzero((kind != PAD1) & (size > 0))
+    fits = size > 0
+    columns = {"ipv6.opt.type": Column(kind[fits], row[fits]), "ipv6.opt.length": Column(h.buffer[at[long] + 1], row[long])}
     for number, layout in VALUES.items():
         pick = found.of(number, 2 + layout.size)
         (field,) = layout.fields

@@ -112,8 +112,9 @@ def _options(h: Headers) -> dict[str, Column]:
     found = walk(h, start, end, (END, NOP), (END,))
     h.fault((found.bad >= 0) & ~h.quoted & (end <= h.end), "ip.opt.type", "does not fit into the header", at=found.bad)
     row, at, size, kind, _ = found
-    long = np.flatnonzero((kind > NOP) & (at + 1 < h.end[row]))
-    columns = {"ip.opt.type": Column(kind, row), "ip.opt.len": Column(h.buffer[at[long] + 1], row[long])}
+    long = np.flatnonzero((kind > NOP) & (size > 0))
+    fits = size > 0
+    columns = {"ip.opt.type": Column(kind[fits], row[fits]), "ip.opt.len": Column(h.buffer[at[long] + 1], row[long])}
     pointed = np.flatnonzero(np.isin(kind, POINTED) & (size >= 3))
     columns["ip.opt.ptr"] = Column(h.buffer[at[pointed] + 2], row[pointed])
     # Slots of four bytes behind type, length and pointer; those before the pointer are filled (records) or visited (source routes).

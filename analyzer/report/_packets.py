@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import compress
 from typing import TYPE_CHECKING
@@ -12,9 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..analysis import Analysis
-from ..dissect import COLUMNS, Dissection, field_of, needed
+from ..dissect import COLUMNS, Dissection, field_of, nearest, needed
 from ..errors import UsageError
 from ..fields import Field, text
+from ..protocols import protocols, register
 from ._text import safe
 
 if TYPE_CHECKING:
@@ -26,21 +28,41 @@ NAMED = {"/t": "\t", "/s": " "}
 QUOTES = {"n": "", "d": '"', "s": "'"}
 
 
+@dataclass(frozen=True)
 class View:
-    """How packets are to be shown."""
+    """How packets are to be shown. fields, settings: of -e and -E. tree, dump, names: -V, -x, --names. opened: -O, None for all."""
 
-    def __init__(self, form: str, fields: Sequence[str], settings: dict[str, str], clock: str) -> None:
-        self.form, self.fields, self.settings, self.clock = form, tuple(fields), settings, clock
+    form: str
+    fields: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    clock: str = "r"
+    tree: bool = False
+    dump: bool = False
+    names: bool = False
+    opened: frozenset[str] | None = None
 
     def write(self, analysis: Analysis) -> None:
         """Write every packet of the analysis to standard output."""
         if self.form == "fields":
             self._fields(analysis)
+        elif self.form == "text" and (self.tree or self.dump):
+            self._whole(analysis)
         elif self.form == "text" and not self.fields:
             for d in analysis.dissections({*needed(COLUMNS), "frame.time_delta", "frame.time_relative"}):
                 sys.stdout.writelines(kept(d, lines(d, self.clock, analysis)))
         else:
             self._table(analysis)
+
+    def _whole(self, analysis: Analysis) -> None:
+        from ._tree import dump, tree
+
+        for d in analysis.dissections(register()):
+            said = [] if self.tree else lines(d, self.clock, analysis)
+            for row in d.frames.frame.tolist():
+                parts = list(tree(d, row, self.names, self.opened)) if self.tree else [said[row].rstrip("\n")]
+                if self.dump:
+                    parts += dump(d, row)
+                sys.stdout.write("\n".join(parts) + "\n\n")
 
     def _fields(self, analysis: Analysis) -> None:
         s = self.settings
@@ -93,8 +115,8 @@ def kept(d: Dissection, rows: list[str]) -> list[str]:
     return rows if d.kept is None else list(compress(rows, d.kept.tolist()))
 
 
-def view(form: str, fields: Sequence[str], settings: Sequence[str], clock: str, utc: bool) -> View:
-    """A View from what was typed. Raises UsageError for a field, setting or clock that does not exist."""
+def view(form: str, fields: Sequence[str], settings: Sequence[str], clock: str, utc: bool, opened: str | None, **shown: bool) -> View:
+    """A View from what was typed. Raises UsageError for a field, setting, clock or protocol that does not exist."""
     for name in fields:
         field_of(name)
     if form == "fields" and not fields:
@@ -111,7 +133,12 @@ def view(form: str, fields: Sequence[str], settings: Sequence[str], clock: str, 
         raise UsageError("-E quote is d, s or n; -E occurrence is f, l or a")
     if utc and clock.startswith("a"):
         clock = "u" + clock[1:]
-    return View(form, fields, chosen, clock)
+    wanted = None if opened is None else frozenset(opened.split(","))
+    for name in wanted or ():
+        if name not in protocols():
+            raise UsageError(f"no protocol {name!r}{nearest(name, protocols())}")
+    shown["tree"] = shown["tree"] or wanted is not None
+    return View(form, tuple(fields), chosen, clock, opened=wanted, **shown)
 
 
 def lines(d: Dissection, clock: str, analysis: Analysis) -> list[str]:
