@@ -30,7 +30,7 @@ SNAP = Layout(
 )
 UNNUMBERED = 3
 ETHERNET = (0, 0x0000F8)  # organizations whose types are Ethernet's
-ON = {"802.3": 0, "linktype": 100}
+ON = {"802.3": 0, "ethertype": 0x8870, "linktype": 100}  # 0x8870: LLC in frames beyond 1500 bytes
 INFO = "{llc.dsap:words}"
 
 
