@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 import numpy as np
 
 from .capture import Batch, Interface
 from .errors import UsageError
-from .fields import CUT, Column, Fault, Field, Headers, Payload, Spans, part, text, texts
+from .fields import CUT, Column, Fault, Field, Headers, Payload, Spans, part, plain, text, texts
 from .filters import Filter, compiled
 from .protocols import protocols, register
 from .reassembly.streams import TCP, UDP, StreamNumbers
@@ -116,27 +117,24 @@ class Dissection:
         if len(found) == 1 and _once(found[0], len(self)):
             h, (values, _), f = found[0]
             return texts(f, values, h.buffer)
-        said: list[list[tuple[int, int, int, str]]] | None = None
-        out = [""] * len(self)
-        seen = np.zeros(len(self), bool)
-        for nth, (h, (values, rows), f) in enumerate(found):
-            frames = h.frame if rows is None else h.frame[rows]
-            alone = not seen[frames].any() and bool((frames[1:] > frames[:-1]).all())
-            seen[frames] = True
-            made = texts(f, values, h.buffer)
-            if alone and said is None:
-                for row, one in zip(frames.tolist(), made):
-                    out[row] = one
-                continue
-            if said is None:
-                said = [[(0, 0, 0, one)] if one else [] for one in out]
-            layers = self.layer(h) if rows is None else self.layer(h)[rows]
-            at = np.arange(len(h)) if rows is None else rows
-            for row, layer, own, one in zip(frames.tolist(), layers.tolist(), at.tolist(), made):
-                said[row].append((layer, own, nth, one))
-        if said is None:
-            return out
-        return [join.join(_picked(many, occurrence)) for many in said]
+        places = [h.frame if c.rows is None else h.frame[c.rows] for h, c, _ in found]
+        often = np.zeros(len(self), np.int64)
+        for frames in places:
+            often += np.bincount(frames, minlength=len(self))
+        several: dict[int, list[tuple[int, int, int, str]]] = {}
+        out = np.full(len(self), "", object)
+        for nth, (frames, (h, (values, rows), f)) in enumerate(zip(places, found, strict=True)):
+            made = np.array(texts(f, values, h.buffer), object)
+            alone = often[frames] == 1
+            out[frames[alone]] = made[alone]
+            if not alone.all():
+                at = np.flatnonzero(~alone)
+                own = at if rows is None else rows[at]
+                for row, *key, one in zip(frames[at].tolist(), self.layer(h)[own].tolist(), own.tolist(), made[at].tolist(), strict=True):
+                    several.setdefault(row, []).append((key[0], key[1], nth, one))
+        for row, many in several.items():
+            out[row] = join.join(_picked(many, occurrence))
+        return out.tolist()
 
     def innermost(self) -> Iterator[tuple[Headers, np.ndarray]]:
         """For each group of headers, the rows that are the innermost of their frame: not data, not quoted, not a bare tag."""
@@ -236,7 +234,7 @@ def template_fields(template: str) -> set[str]:
 def says(h: Headers, template: str, rows: np.ndarray) -> list[str]:
     """The template filled in for each of these headers."""
     formats: list[str] = []
-    columns: list[list[str]] = []
+    columns: list[list[Any]] = []
     place = np.full(len(h), -1, np.int64)
     place[rows] = np.arange(len(rows))
     for literal, name, form, condition in pieces(template):
@@ -255,7 +253,7 @@ def says(h: Headers, template: str, rows: np.ndarray) -> list[str]:
         elif form == "words" and f.words:
             printed = [f.words.get(v) or f"{f.label.lower()} {t}" for v, t in zip(values.tolist(), texts(f, values), strict=True)]
         else:
-            printed = texts(f, values, h.buffer)
+            printed = values.tolist() if plain(f, values) else texts(f, values, h.buffer)
         before, _, behind = literal.partition("%s")
         if condition == "always" and len(where) == len(rows):
             formats.append(f"{before.replace('%', '%%')}%s{behind.replace('%', '%%')}")

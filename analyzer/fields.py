@@ -424,10 +424,19 @@ _ipv6 = _Texts(_ipv6_text)  # type: ignore[arg-type]
 _hex = {digits: _Texts(lambda v, d=digits: f"0x{v:0{d}x}") for digits in (2, 4, 6, 8, 16)}  # type: ignore[misc]
 
 
-def decimal_seconds(ns: int) -> str:
-    """Nanoseconds as seconds with nine decimals, as tshark prints times."""
-    sign, ns = ("-", -ns) if ns < 0 else ("", ns)
-    return f"{sign}{ns // 1_000_000_000}.{ns % 1_000_000_000:09d}"
+def decimal_seconds(ns: np.ndarray, digits: int = 9, width: int = 0) -> list[str]:
+    """Nanoseconds (int64) as seconds with that many decimals, as tshark prints times; right-aligned in `width`."""
+    whole, rest = np.divmod(np.abs(ns) // 10 ** (9 - digits), 10**digits)
+    pattern = f"%{max(width - digits - 1, 0) or ''}d.%0{digits}d"
+    made = [pattern % pair for pair in zip(whole.tolist(), rest.tolist())]
+    for row in np.flatnonzero(ns < 0).tolist():
+        made[row] = f"-{made[row].lstrip()}".rjust(width)
+    return made
+
+
+def plain(f: Field, values: np.ndarray) -> bool:
+    """Whether the field prints as the decimal number that its values are."""
+    return values.dtype.kind in "iu" and not f.hex and f.kind not in (mac, ipv4, raw, seconds, time)
 
 
 def texts(f: Field, values: np.ndarray, buffer: np.ndarray | None = None) -> list[str]:
@@ -446,7 +455,7 @@ def texts(f: Field, values: np.ndarray, buffer: np.ndarray | None = None) -> lis
     if kind is mac:
         return [_mac[v] for v in listed]
     if kind is seconds or kind is time:
-        return [decimal_seconds(v) for v in listed]
+        return decimal_seconds(values)
     if values.dtype.kind == "b":
         return ["1" if v else "0" for v in listed]
     if f.hex:

@@ -15,7 +15,7 @@ import numpy as np
 from ..analysis import Analysis
 from ..dissect import COLUMNS, Dissection, field_of, nearest, needed
 from ..errors import UsageError
-from ..fields import Field, text
+from ..fields import Field, decimal_seconds, text
 from ..protocols import protocols, register
 from ._text import safe
 
@@ -158,28 +158,25 @@ def lines(d: Dissection, clock: str, analysis: Analysis) -> list[str]:
 
 
 def times(d: Dissection, clock: str, analysis: Analysis) -> list[str]:
-    """The time of each frame in one of tshark's forms; blank where it has none."""
-    digits = 9 if any(one.units > 1_000_000 for one in analysis.trace.interfaces) else 6
+    """The time of each frame in one of tshark's forms, with the digits that its interface has; blank where it has none."""
     name = {"r": "frame.time_relative", "d": "frame.time_delta", "dd": "frame.time_delta"}.get(clock, "frame.time")
     values, rows = d.frames.column(name)
-    step = 10 ** (9 - digits)
-    if clock in ("r", "d", "dd", "e"):
-        made = [_seconds(v // step if v >= 0 else -(-v // step), digits) for v in values.tolist()]
-        wide = digits + 5
-        made = [one.rjust(wide) for one in made]
-    else:
-        made = [_day(v // 1_000_000_000, clock) + f".{v % 1_000_000_000 // step:0{digits}d}" for v in values.tolist()]
     frames = d.frames.frame if rows is None else d.frames.frame[rows]
-    if len(frames) == len(d):
-        return made
-    out = np.full(len(d), " " * (digits + 5), object)
-    out[frames] = made
+    fine = np.array([one.units > 1_000_000 for one in analysis.trace.interfaces], bool)[d.batch.interface[frames]]
+    if not fine.any() and len(frames) == len(d):
+        return _told(values, clock, 6)
+    out = np.full(len(d), " " * 11, object)
+    for digits, some in ((6, ~fine), (9, fine)):
+        out[frames[some]] = _told(values[some], clock, digits)
     return out.tolist()
 
 
-def _seconds(units: int, digits: int) -> str:
-    whole, rest = divmod(abs(units), 10**digits)
-    return f"{'-' if units < 0 else ''}{whole}.{rest:0{digits}d}"
+def _told(ns: np.ndarray, clock: str, digits: int) -> list[str]:
+    """Times or spans (int64, ns) in one of tshark's forms."""
+    if clock in ("r", "d", "dd", "e"):
+        return decimal_seconds(ns, digits, digits + 5)
+    step = 10 ** (9 - digits)
+    return [f"{_day(v // 1_000_000_000, clock)}.{v % 1_000_000_000 // step:0{digits}d}" for v in ns.tolist()]
 
 
 @cache
