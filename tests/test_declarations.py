@@ -11,10 +11,10 @@ import pytest
 from conftest import ROOT, SHARED, run
 
 from analyzer.cli import cli
-from analyzer.dissect import template_fields
 from analyzer.expert import SEVERITIES, findings
 from analyzer.protocols import protocols, register
 from analyzer.tables import make, names
+from analyzer.templates import template_fields
 
 CONTEXT = click.Context(cli)
 

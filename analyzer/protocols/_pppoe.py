@@ -2,9 +2,16 @@
 
 import numpy as np
 
-from ..fields import Headers, Payload
+from ..fields import Field, Headers, Layout, Payload, bits, u8, u16
 
 CODE = {0x00: "session data", 0x07: "offer", 0x09: "initiation", 0x19: "request", 0x65: "confirmation", 0xA7: "termination"}
+HEADER = Layout(
+    Field("pppoe.version", bits(4), "Version"),
+    Field("pppoe.type", bits(4), "Type"),
+    Field("pppoe.code", u8, "Code", hex=2, words=CODE),
+    Field("pppoe.session_id", u16, "Session", hex=4),
+    Field("pppoe.payload_length", u16, "Payload length", "bytes"),
+)
 
 
 def contents(h: Headers, space: str):

@@ -1,16 +1,10 @@
 """PPP over Ethernet, discovery. RFC 2516 §4 and §5.1."""
 
-from ..fields import Field, Headers, Layout, bits, u8, u16
+from ..fields import Headers
 from . import _pppoe
 
 LABEL = "PPPoE discovery"
-HEADER = Layout(
-    Field("pppoe.version", bits(4), "Version"),
-    Field("pppoe.type", bits(4), "Type"),
-    Field("pppoe.code", u8, "Code", hex=2, words=_pppoe.CODE),
-    Field("pppoe.session_id", u16, "Session", hex=4),
-    Field("pppoe.payload_length", u16, "Payload length", "bytes"),
-)
+HEADER = _pppoe.HEADER
 ON = {"ethertype": 0x8863}
 INFO = "{pppoe.code:words}, session {pppoe.session_id}"
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from ..dissect import Dissection, says, template_fields
+from ..dissect import Dissection
 from ..expert import findings
 from ..fields import CUT, Field, text, u32, u64
 from ..protocols import protocols, register
+from ..templates import says, template_fields
 from . import Table
 
 

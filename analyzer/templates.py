@@ -1,0 +1,92 @@
+"""Sentences over fields: a protocol's packet line, a finding's summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from .fields import Headers, plain, texts
+from .protocols import register
+
+
+def pieces(template: str) -> Iterator[tuple[str, str, str, str]]:
+    """A template cut up: (literal before, field, form, condition) with one field each, '' where there is none.
+
+    `{name}` is a field's value, `{name:words}` what it is called, `{name:mark}` nothing, and `[…]` is left out where its
+    field is absent; `[?flag: …]` where that flag is false.
+    """
+    rest = template
+    while rest:
+        cut = min((at for at in (rest.find("{"), rest.find("[")) if at >= 0), default=len(rest))
+        if cut:
+            yield rest[:cut], "", "", "always"
+            rest = rest[cut:]
+        elif rest[0] == "{":
+            name, _, form = rest[1 : rest.index("}")].partition(":")
+            yield "%s", name, form, "always"
+            rest = rest[rest.index("}") + 1 :]
+        elif "{" not in rest[: rest.index("]") + 1]:  # a literal bracket
+            yield rest[: rest.index("]") + 1], "", "", "always"
+            rest = rest[rest.index("]") + 1 :]
+        elif rest[1] != "?" and rest[1] == "{":  # brackets around a field alone are literal: [SYN]
+            yield "[", "", "", "always"
+            rest = rest[1:]
+            name, _, form = rest[1 : rest.index("}")].partition(":")
+            yield "%s]", name, form, "always"
+            rest = rest[rest.index("]") + 1 :]
+        else:
+            inner = rest[1 : rest.index("]")]
+            condition = "present"
+            if inner[0] == "?":
+                condition, inner = inner[1:].split(":", 1)
+            before, _, after = inner.partition("{")
+            spec, _, behind = after.partition("}")
+            name, _, form = spec.partition(":")
+            yield f"{before}%s{behind}", name, form, condition
+            rest = rest[rest.index("]") + 1 :]
+
+
+def template_fields(template: str) -> set[str]:
+    """The fields that a template needs."""
+    return {n for _, name, _, condition in pieces(template) for n in (name, condition) if n not in ("", "always", "present")}
+
+
+def says(h: Headers, template: str, rows: np.ndarray) -> list[str]:
+    """The template filled in for each of these headers."""
+    formats: list[str] = []
+    columns: list[list[Any]] = []
+    place = np.full(len(h), -1, np.int64)
+    place[rows] = np.arange(len(rows))
+    for literal, name, form, condition in pieces(template):
+        if not name:
+            formats.append(literal.replace("%", "%%"))
+            continue
+        f = register()[name].field
+        values, at = h.column(name)
+        at = np.arange(len(h)) if at is None else at
+        keep = place[at] >= 0
+        if condition not in ("always", "present"):
+            keep &= h[condition][at]
+        values, where = values[keep], place[at[keep]].tolist()
+        if form == "mark":
+            printed = [""] * len(where)
+        elif form == "words" and f.words:
+            printed = [f.words.get(v) or f"{f.label.lower()} {t}" for v, t in zip(values.tolist(), texts(f, values), strict=True)]
+        else:
+            printed = values.tolist() if plain(f, values) else texts(f, values, h.buffer)
+        before, _, behind = literal.partition("%s")
+        if condition == "always" and len(where) == len(rows):
+            formats.append(f"{before.replace('%', '%%')}%s{behind.replace('%', '%%')}")
+            columns.append(printed)
+        elif where:
+            full = [""] * len(rows)
+            for i, one in zip(where, printed, strict=True):
+                full[i] = f"{before}{one}{behind}"
+            formats.append("%s")
+            columns.append(full)
+    pattern = "".join(formats)
+    if not columns:
+        return [pattern.replace("%%", "%")] * len(rows)
+    return [pattern % values for values in zip(*columns, strict=True)]
