@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from conftest import CAPTURES, pcap
-from scapy.all import ICMP, IP, TCP, UDP, Ether, IPv6, Raw
+from scapy.all import ICMP, IP, TCP, UDP, Dot1Q, Ether, IPv6, Raw
 
 from analyzer import Analysis
 
@@ -81,3 +81,14 @@ def test_a_host_that_talks_to_itself_is_one_endpoint(save):
 def test_the_story_has_three_connections(save):
     table = Analysis(str(CAPTURES / "dns-http" / "dns-http.pcap")).table("conversations").filter(protocol="tcp")
     assert table.select("port_a", "port_b", "frames").rows() == [(51788, 3128, 24), (53314, 80, 20), (51790, 3128, 12)]
+
+
+@pytest.mark.parametrize("batch", [None, 1])
+def test_the_first_frame_is_the_first_even_if_it_lies_deeper(save, batch):
+    """Headers of one protocol are found in several turns of the loop, tunnelled ones later: order is by frame all the same."""
+    there, back = IP(src=A, dst=B) / UDP(sport=1, dport=2) / Raw(b"x"), IP(src=B, dst=A) / UDP(sport=2, dport=1) / Raw(b"x")
+    frames = [bytes(Ether() / Dot1Q(vlan=5) / there), bytes(Ether() / back)]
+    table = Analysis(save(pcap(*frames)), batch_frames=batch).table("conversations")
+    for protocol in ("ip", "udp"):
+        row = table.filter(protocol=protocol).row(0, named=True)
+        assert (row["address_a"], row["frames_ab"], row["frames_ba"], row["first_frame"]) == (A, 1, 1, 1)

@@ -80,10 +80,10 @@ def _placed(h: Headers, at: int, start: int, place: Place, depth: int, names: bo
     f = place.field
     value = h[f.name][at : at + 1]
     bits = "" if place.width == place.size * 8 else _bits(h, at, place) + " = "
-    whole = depth == 1 and not bits
+    size = min(place.size, int(h.trusted[at]) - place.offset)
     yield _line(
         start + place.offset if depth == 1 else None,
-        place.behind - place.offset if whole else place.size if depth == 1 else None,
+        size if depth == 1 else None,
         depth,
         f"{bits}{f.label}: {_said(f, value, h)}",
         f.name if names else "",

@@ -9,12 +9,13 @@ from ..capture import Source
 from ..dissect import Dissection
 from ..fields import Field, Headers, ipv4, ipv6, mac, seconds, text, texts, time, u16, u32, u64
 from ..reassembly._numbers import Numbers
-from ..reassembly.streams import KEY, pairs
+from ..reassembly.streams import KEY, in_order, pairs
 from . import Table
 from ._columns import SPAN, TIME
 
 LAYERS = ("eth", "ip", "ipv6", "udp", "tcp")
 STREAMS = {"udp": "udp.stream", "tcp": "tcp.stream"}
+PORTED = {"udp": 4, "tcp": 8}  # bytes of a header that are enough to number its stream
 FAR = np.iinfo(np.int64)
 
 
@@ -90,28 +91,30 @@ class TABLE(Table):
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
         for layer in LAYERS:
-            for h in d.chunks.get(layer, ()):
-                self._add(d, layer, h)
+            chunks = d.chunks.get(layer)
+            if chunks:
+                self._add(d, layer, chunks)
         return None
 
-    def _add(self, d: Dissection, layer: str, h: Headers) -> None:
-        needs = 4 if layer in STREAMS else h.layout.size
-        rows = np.flatnonzero((h.trusted >= needs) & ~h.quoted) if not h.whole.all() or h.quoted.any() else slice(None)
+    def _add(self, d: Dissection, layer: str, chunks: list[Headers]) -> None:
+        needs = PORTED.get(layer, chunks[0].layout.size)
+        made = [(h["key"], h["back"]) if layer in STREAMS else pairs(h) for h in chunks]
+        keep = np.concatenate([(h.trusted >= needs) & ~h.quoted for h in chunks])
+        rows = in_order(chunks)
+        rows = rows[keep[rows]]
+        if not len(rows):
+            return
+        key, back, frame = (
+            np.concatenate(parts)[rows] for parts in ([k for k, _ in made], [b for _, b in made], [h.frame for h in chunks])
+        )
         if layer in STREAMS:
-            key, back, number = h["key"], h["back"], h[STREAMS[layer]].astype(np.int64)
-            if layer == "tcp" and not h.whole.all():
-                rows = np.flatnonzero((h.trusted >= 8) & ~h.quoted)
-            number = number[rows]
-            key = key[rows]
+            number = np.concatenate([h[STREAMS[layer]] for h in chunks])[rows].astype(np.int64)
         else:
-            key, back = pairs(h)
-            key = key[rows]
-            number = np.empty(len(key), np.int64)
+            number = np.empty(len(rows), np.int64)
             self.numbers[layer].number(key.tolist(), number.data)
-        frame = h.frame[rows]
         batch = d.batch
         timed = None if batch.timed is None else batch.timed[frame]
-        self.tallies[layer].add(number, key, back[rows], frame + batch.first, batch.length[frame], batch.time[frame], timed)
+        self.tallies[layer].add(number, key, back, frame + batch.first, batch.length[frame], batch.time[frame], timed)
 
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
         return pl.concat([self._frame(layer, tally) for layer, tally in self.tallies.items()])
