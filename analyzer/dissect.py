@@ -13,6 +13,7 @@ from functools import cache
 import numpy as np
 
 from .capture import Batch, Interface
+from .capture.links import link_name
 from .errors import UsageError
 from .fields import CUT, Column, Fault, Field, Headers, Payload, Spans, part, text, texts
 from .filters import Filter, compiled
@@ -158,6 +159,11 @@ class Dissection:
                     frames = h.frame if rows is None else h.frame[rows]
                     out[frames[keep]] = texts(register()[name].field, values[keep])
         for h, rows in self.innermost():
+            if h.protocol.name == "frame":  # a link type without a decoder is told by its name
+                links = self.batch.link_type[h.frame[rows]].tolist()
+                protocol[h.frame[rows]] = [link_name(one) for one in links]
+                info[h.frame[rows]] = "not decoded"
+                continue
             protocol[h.frame[rows]] = h.protocol.label
             info[h.frame[rows]] = says(h, h.protocol.info, rows)
         for row in np.flatnonzero(self.batch.captured < self.batch.length).tolist():

@@ -110,6 +110,9 @@ def test_an_unknown_link_type_is_data_and_status_0(save):
     said = run("table", "undecoded", save(pcap(b"\x55" * 20, link=147)), "-T", "csv")
     assert said.status == 0
     assert "linktype,147" in said.out
+    line = run("packets", save(pcap(b"\x55" * 20, link=105))).out
+    assert "IEEE802_11" in line
+    assert "20 not decoded" in line
 
 
 @given(st.binary(max_size=400))
