@@ -334,10 +334,11 @@ class Dissector:
         else:
             h.put("frame.time_delta", stamps, timed)
             h.put("frame.time_relative", stamps, timed)
-        names = np.array([one.name or "unknown" for one in interfaces], object)
-        there = np.flatnonzero(np.array([one.numbered for one in interfaces], bool)[batch.interface])
+        used, inverse = np.unique(batch.interface, return_inverse=True)  # a hostile file may describe a million and use one
+        named = [interfaces[index] for index in used.tolist()]
+        there = np.flatnonzero(np.array([one.numbered for one in named], bool)[inverse])
         h.put("frame.interface_id", batch.interface[there], there)
-        h.put("frame.interface_name", names[batch.interface[there]], there)
+        h.put("frame.interface_name", np.array([one.name or "unknown" for one in named], object)[inverse[there]], there)
         h.put("frame.file_number", rows * 0 + 1 if batch.file is None else batch.file + 1)
         said = [(row, one) for row, many in batch.comments.items() for one in many]
         h.put("frame.comment", np.array([one for _, one in said], object), np.array([row for row, _ in said], np.int64))

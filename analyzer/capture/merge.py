@@ -102,13 +102,14 @@ class Trace:
                 if one.empty and not one.more():
                     del open_now[place]
 
-    def place(self, source: int, interfaces: list[Interface]) -> np.ndarray:
-        """Where a source's interfaces stand among all, adding those that are new."""
+    def place(self, source: int, interfaces: list[Interface], numbers: np.ndarray) -> np.ndarray:
+        """Where a source's interfaces of these numbers (int64) stand among all; adds those that are new."""
         places = self._places.setdefault(source, [])
         for interface in interfaces[len(places) :]:
             places.append(len(self.interfaces))
             self.interfaces.append(interface)
-        return np.array(places, np.int64)
+        used, inverse = np.unique(numbers, return_inverse=True)
+        return np.array([places[number] for number in used.tolist()], np.int64)[inverse]
 
 
 def _first_time(source: Source) -> int:
@@ -162,7 +163,7 @@ class _Reading:
         self.at = end
         low, high = int(batch.offset[begin]), int(batch.offset[end - 1] + batch.captured[end - 1])
         rows = slice(begin, end)
-        places = self.trace.place(self.place, self.source.interfaces)
+        interface = self.trace.place(self.place, self.source.interfaces, batch.interface[rows])
         part = Batch(
             batch.buffer[low:high],
             0,
@@ -171,7 +172,7 @@ class _Reading:
             batch.length[rows],
             batch.time[rows],
             None if batch.timed is None else batch.timed[rows],
-            places[batch.interface[rows]],
+            interface,
             batch.link_type[rows],
             batch.fcs[rows],
             {row - begin: said for row, said in batch.comments.items() if begin <= row < end},

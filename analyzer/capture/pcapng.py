@@ -166,7 +166,7 @@ class Pcapng(Source):
         offset, captured, length, time, interface, at, end = table
         n = len(offset)
         link, fcs, stamps = np.zeros(n, np.int64), np.full(n, -1), np.zeros(n, np.int64)
-        for index in np.flatnonzero(np.bincount(interface)) if n else ():
+        for index in np.unique(interface):
             one, rows = self.interfaces[self.base + index], interface == index
             one.frames += int(rows.sum())
             link[rows] = one.link_type

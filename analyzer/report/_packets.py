@@ -162,7 +162,8 @@ def times(d: Dissection, clock: str, analysis: Analysis) -> list[str]:
     name = {"r": "frame.time_relative", "d": "frame.time_delta", "dd": "frame.time_delta"}.get(clock, "frame.time")
     values, rows = d.frames.column(name)
     frames = d.frames.frame if rows is None else d.frames.frame[rows]
-    fine = np.array([one.units > 1_000_000 for one in analysis.trace.interfaces], bool)[d.batch.interface[frames]]
+    used, inverse = np.unique(d.batch.interface[frames], return_inverse=True)
+    fine = np.array([analysis.trace.interfaces[index].units > 1_000_000 for index in used.tolist()], bool)[inverse]
     if not fine.any() and len(frames) == len(d):
         return _told(values, clock, 6)
     out = np.full(len(d), " " * 11, object)
