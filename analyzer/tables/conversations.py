@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 
@@ -32,12 +34,14 @@ class _Tally:
         self,
         number: np.ndarray,
         key: np.ndarray,
+        rows: np.ndarray | slice,
         back: np.ndarray,
         frame: np.ndarray,
         size: np.ndarray,
         when: np.ndarray,
         timed: np.ndarray | None,
     ) -> None:
+        """Count headers: their conversations' numbers, keys (of header rows[i] each), directions, frames, bytes, times."""
         most = int(number.max()) + 1 if len(number) else 0
         if most > len(self.key):
             room = max(2 * len(self.key), most, 1024)
@@ -52,7 +56,7 @@ class _Tally:
         if len(fresh):
             new, at = np.unique(number[fresh], return_index=True)
             at = fresh[at]
-            self.key[new] = np.ascontiguousarray(key[at]).view(np.uint64).reshape(-1, KEY // 8)
+            self.key[new] = np.ascontiguousarray(key[at if isinstance(rows, slice) else rows[at]]).view(np.uint64).reshape(-1, KEY // 8)
             self.first[new, 0], self.first[new, 1] = frame[at], back[at]
         way = back != self.first[number, 1].astype(bool)
         np.add.at(self.counts.reshape(-1), number * 4 + way * 2, 1)
@@ -99,22 +103,30 @@ class TABLE(Table):
     def _add(self, d: Dissection, layer: str, chunks: list[Headers]) -> None:
         needs = PORTED.get(layer, chunks[0].layout.size)
         made = [(h["key"], h["back"]) if layer in STREAMS else pairs(h) for h in chunks]
-        keep = np.concatenate([(h.trusted >= needs) & ~h.quoted for h in chunks])
-        rows = in_order(chunks)
-        rows = rows[keep[rows]]
-        if not len(rows):
-            return
-        key, back, frame = (
-            np.concatenate(parts)[rows] for parts in ([k for k, _ in made], [b for _, b in made], [h.frame for h in chunks])
+        key, back, frame, keep = (
+            _joined(column)
+            for column in zip(*((*pair, h.frame, (h.trusted >= needs) & ~h.quoted) for pair, h in zip(made, chunks, strict=True)))
         )
+        rows: np.ndarray | slice = slice(None)
+        if len(chunks) > 1 or not keep.all():
+            rows = in_order(chunks)
+            rows = rows[keep[rows]]
+        back, frame = back[rows], frame[rows]
+        if not len(frame):
+            return
         if layer in STREAMS:
-            number = np.concatenate([h[STREAMS[layer]] for h in chunks])[rows].astype(np.int64)
+            number = _joined([h[STREAMS[layer]] for h in chunks])[rows].astype(np.int64)
         else:
-            number = np.empty(len(rows), np.int64)
-            self.numbers[layer].number(key.tolist(), number.data)
+            number = np.empty(len(frame), np.int64)
+            if layer != "ipv6":  # only two words of the key are not zero
+                key16 = np.ascontiguousarray(key.view(np.uint64).reshape(-1, KEY // 8)[:, 1:4:2])
+                told = key16.view("V16").reshape(-1)
+            else:
+                told = key
+            self.numbers[layer].number(told[rows].tolist(), number.data)
         batch = d.batch
         timed = None if batch.timed is None else batch.timed[frame]
-        self.tallies[layer].add(number, key, back, frame + batch.first, batch.length[frame], batch.time[frame], timed)
+        self.tallies[layer].add(number, key, rows, back, frame + batch.first, batch.length[frame], batch.time[frame], timed)
 
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
         return pl.concat([self._frame(layer, tally) for layer, tally in self.tallies.items()])
@@ -150,6 +162,11 @@ class TABLE(Table):
         empty = {"stream": pl.UInt32, "port_a": pl.UInt16, "port_b": pl.UInt16}
         made = {n: pl.Series([None] * len(there), dtype=empty[n]) if c is None else pl.Series(c) for n, c in columns.items()}
         return pl.DataFrame([column.alias(name) for name, column in made.items()])
+
+
+def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Arrays one behind the other; a single one is not copied."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _addresses(layer: str, words: np.ndarray, six: np.ndarray) -> pl.Series:
