@@ -205,6 +205,8 @@ class Dissector:
     def __init__(self, wanted: Iterable[str] = (), checksums: bool = False) -> None:
         self.wanted = set(wanted)
         self.checksums = checksums
+        # What nobody decodes is made headers of `data`, and counted, only if somebody looks at it.
+        self.rest = bool({"frame.protocols", "data"} & self.wanted) or any(f.name in self.wanted for f in protocols()["data"].fields())
         self.streams = StreamNumbers()
         self.paths = Paths()
         self.protocols = protocols()
@@ -264,6 +266,9 @@ class Dissector:
 
     def _hand_on(self, done: Dissection, h: Headers, payload: Payload, groups: Groups, depth: int) -> None:
         """Sort what one group of headers carries by the protocol that its numbers name."""
+        table = self._spaces.get(payload.space)
+        if table is None and not self.rest:
+            return
         start, wire = payload.start, np.minimum(payload.wire, h.wire)
         keep = h.whole & (wire > start)
         if payload.rows is not None:
@@ -278,11 +283,8 @@ class Dissector:
             return column if rows is None else column[rows]
 
         start, wire = only(start), only(wire)
-        quoted = only(h.quoted) | payload.quoted
-        spans = Spans(only(h.frame), start, np.minimum(only(h.end), wire), wire, quoted, np.arange(len(h)) if rows is None else rows)
         numbers = payload.number if isinstance(payload.number, tuple) else (payload.number,)
         numbers = tuple(only(n) if isinstance(n, np.ndarray) else np.full(len(start), n) for n in numbers)
-        table = self._spaces.get(payload.space)
         found = np.full(len(start), -1, np.int64)
         if table is not None:
             for number in reversed(numbers):
@@ -292,14 +294,18 @@ class Dissector:
             h.fault(keep, "", f"holds more than {DEEPEST} headers, one in the other", at=h.start)
             found[:] = -1
         unknown = found < 0
-        if unknown.any():
+        if not self.rest and unknown.all():
+            return
+        quoted = only(h.quoted) | payload.quoted
+        spans = Spans(only(h.frame), start, np.minimum(only(h.end), wire), wire, quoted, np.arange(len(h)) if rows is None else rows)
+        if self.rest and unknown.any():
             rest = np.flatnonzero(unknown & ~quoted)
             if len(rest) and payload.space != "data":
                 done.undecoded.append(Undecoded(payload.space, numbers[0][rest].astype(np.int64), spans.frame[rest], (wire - start)[rest]))
-            found = np.where(unknown, self._names.index("data"), found)
-        kinds = np.flatnonzero(np.bincount(found))
+            found, unknown = np.where(unknown, self._names.index("data"), found), np.zeros(1, bool)
+        kinds = np.flatnonzero(np.bincount(found[~unknown] if unknown.any() else found))
         for index in kinds.tolist():
-            some = spans if len(kinds) == 1 else spans.take(np.flatnonzero(found == index))
+            some = spans if len(kinds) == 1 and not unknown.any() else spans.take(np.flatnonzero(found == index))
             groups.setdefault(index, []).append((h, some, "" if payload.bare else payload.space))
 
     def _frames(self, batch: Batch, interfaces: list[Interface]) -> Headers:

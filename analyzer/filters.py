@@ -70,7 +70,7 @@ def compiled(said: str, lookup: Callable[[str], tuple[Field, tuple[str, ...]] | 
         found = lookup(str(token))
         if found is None:
             raise _wrong(said, token.column, f"no field {str(token)!r}{nearest(str(token))}")
-        needs.update(found[1])
+        needs.update(found[1] or (str(token),))
         return found
 
     def build(node: Any) -> Mask:

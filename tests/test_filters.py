@@ -33,6 +33,7 @@ CASES = {
     "tcp.options.mss_val and tcp.dstport == 3128": [3, 50],
     "(tcp.flags.syn == 1) and (tcp.flags.ack == 0)": [3, 14, 50],
     "ip.src == ip.dst": [],
+    "udp and data": [8, 9, 12, 13],
     "ip.ttl == 999999999999": [],
 }
 

@@ -24,6 +24,8 @@ class TABLE(Table):
         Field("bytes", u64, "Bytes", "frame.len of these frames"),
     )
 
+    needs = frozenset({"frame.protocols"})
+
     def __init__(self) -> None:
         self.found: dict[tuple[str, ...], list[int]] = {}
 

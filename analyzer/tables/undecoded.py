@@ -34,6 +34,8 @@ class TABLE(Table):
         Field("first_frame", u64, "First frame"),
     )
 
+    needs = frozenset({"data.len"})
+
     def __init__(self) -> None:
         self.found: dict[tuple[str, int], list[int]] = {}
 
