@@ -16,8 +16,8 @@ LEFT = (text, mac, ipv4, ipv6, raw, time, flag)
 LONGEST = 100  # characters of a cell; bytes and comments may be longer, `-T json` has them whole
 
 
-def cells(part: pl.DataFrame, columns: Sequence[Field]) -> list[tuple[str, ...]]:
-    """Rows as text: words beside their numbers, yes for what is set, nothing longer than LONGEST."""
+def cells(part: pl.DataFrame, columns: Sequence[Field]) -> pl.DataFrame:
+    """All cells as text: words beside their numbers, yes for what is set, nothing longer than LONGEST."""
     shown = exact(part).with_columns(safe_column(pl.col(pl.String)))
     changes = []
     for f in columns:
@@ -31,30 +31,35 @@ def cells(part: pl.DataFrame, columns: Sequence[Field]) -> list[tuple[str, ...]]
             changes.append(
                 pl.when(column.str.len_chars() > LONGEST).then(column.str.head(LONGEST - 1) + "…").otherwise(column).alias(f.name)
             )
-    return shown.with_columns(changes).rows()
+    return shown.with_columns(changes)
 
 
 def write(columns: Sequence[Field], rows: Iterable[pl.DataFrame]) -> None:
-    heads = tuple(f.name for f in columns)
+    heads = pl.DataFrame({f.name: [f.name] for f in columns})
     right = [f.kind not in LEFT and not f.words and not f.many for f in columns]
-    waiting: list[tuple[str, ...]] = []
-    pattern = ""
+    waiting = heads
+    line: pl.Expr | None = None
 
-    def begin() -> str:
-        widths = [max(map(len, column)) for column in zip(heads, *waiting)]
-        made = "  ".join(f"%{w}s" if r else f"%-{w}s" for w, r in zip(widths, right))
-        sys.stdout.writelines((made % row).rstrip() + "\n" for row in (heads, *waiting))
+    def begin() -> pl.Expr:
+        widths = waiting.head(SAMPLE + 1).select(pl.all().str.len_chars().max()).row(0)
+        padded = [
+            pl.col(f.name).str.pad_start(width) if aligned else pl.col(f.name).str.pad_end(width)
+            for f, width, aligned in zip(columns, widths, right)
+        ]
+        made = pl.concat_str(padded, separator="  ").str.strip_chars_end(" ")
+        show(waiting, made)
         return made
+
+    def show(some: pl.DataFrame, line: pl.Expr) -> None:
+        sys.stdout.write("\n".join(some.select(line).to_series().to_list()) + "\n")
 
     for part in rows:
         some = cells(part, columns)
-        if not pattern:
-            room = SAMPLE - len(waiting)
-            waiting += some[:room]
-            some = some[room:]
-            if len(waiting) < SAMPLE:
-                continue
-            pattern = begin()
-        sys.stdout.writelines((pattern % row).rstrip() + "\n" for row in some)
-    if not pattern:
+        if line is not None:
+            show(some, line)
+            continue
+        waiting = pl.concat([waiting, some])
+        if len(waiting) > SAMPLE:
+            line = begin()
+    if line is None:
         begin()
