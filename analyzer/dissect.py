@@ -18,7 +18,7 @@ from .errors import UsageError
 from .fields import CUT, Column, Fault, Field, Headers, Payload, Spans, part, text, texts
 from .filters import Filter, compiled
 from .protocols import protocols, register
-from .reassembly.streams import TCP, UDP, StreamNumbers
+from .reassembly.streams import TCP, UDP, Segments, StreamNumbers
 from .templates import says, template_fields
 
 DEEPEST = 64  # headers in a frame; what lies deeper is data, and said to be too deep
@@ -90,6 +90,7 @@ class Dissection:
     order: list[Headers] = field(default_factory=list)
     undecoded: list[Undecoded] = field(default_factory=list)
     kept: np.ndarray | None = None  # the frames that a filter kept, bool (frames,)
+    segments: Segments | None = None  # what the TCP tracker said, if somebody asked
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -207,7 +208,7 @@ class Dissector:
         self.checksums = checksums
         # What nobody decodes is made headers of `data`, and counted, only if somebody looks at it.
         self.rest = bool({"frame.protocols", "data"} & self.wanted) or any(f.name in self.wanted for f in protocols()["data"].fields())
-        self.streams = StreamNumbers()
+        self.streams = StreamNumbers(self.wanted)
         self.paths = Paths()
         self.protocols = protocols()
         self.first: int | None = None
@@ -259,7 +260,7 @@ class Dissector:
             used, inverse = np.unique(path, return_inverse=True)
             frames.put("frame.protocols", np.array([self.paths.text(one) for one in used.tolist()], object)[inverse])
         if self.wanted & TCP and "tcp" in done.chunks:
-            self.streams.number_tcp(done.chunks["tcp"], self.wanted)
+            done.segments = self.streams.number_tcp(done.chunks["tcp"], batch)
         if self.wanted & UDP and "udp" in done.chunks:
             self.streams.number_udp(done.chunks["udp"])
         return done

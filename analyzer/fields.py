@@ -32,6 +32,7 @@ ipv4 = Kind("ipv4", 32, "u4")
 ipv6 = Kind("ipv6", 128, "V16")
 flag = Kind("flag", 1, "?")
 text = Kind("text", 0, "O")
+signed = Kind("int", 0, "i8")
 raw = Kind("bytes", 0, "i8")  # a pair (start, end) into the batch's buffer: shape (n, 2)
 seconds = Kind("seconds", 0, "i8")  # a span, ns
 time = Kind("time", 0, "i8")  # ns since 1970

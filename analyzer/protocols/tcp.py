@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, raw, text, u8, u16, u32
+from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, raw, seconds, signed, text, u8, u16, u32
 from . import _sums
 from ._options import walk
 
@@ -39,7 +39,7 @@ INFO = (
     "[?tcp.flags.urg: Urg={tcp.urgent_pointer}] Len={tcp.len}[ MSS={tcp.options.mss_val}][ WS={tcp.options.wscale.multiplier}]"
     "[ SACK_PERM{tcp.options.sack_perm:mark}][ TSval={tcp.options.timestamp.tsval}][ TSecr={tcp.options.timestamp.tsecr}]"
 )
-ADDED = (  # what needs to know the stream: reassembly/streams.py
+NUMBERED = (  # what needs to know the stream: reassembly/streams.py
     Field("tcp.stream", u32, "Stream", "number of the connection, from 0"),
     Field("tcp.seq", u32, "Relative sequence number", "0 is the SYN"),
     Field("tcp.ack", u32, "Relative acknowledgment number", "1 acknowledges the SYN"),
@@ -49,6 +49,47 @@ ADDED = (  # what needs to know the stream: reassembly/streams.py
     Field("tcp.options.sack.dsack_le", u32, "D-SACK left edge", "relative; received twice, RFC 2883", many=True),
     Field("tcp.options.sack.dsack_re", u32, "D-SACK right edge", "relative", many=True),
 )
+TRACKED = (  # what the tracker tells of a segment among the others: reassembly/tcp_tracker.py. The rules are Wireshark's
+    Field("tcp.time_relative", seconds, "Time in the stream", "since its first segment"),
+    Field("tcp.time_delta", seconds, "Time since the segment before", "in the stream"),
+    Field("tcp.completeness", u8, "Completeness", "seen before this segment: 1 SYN, 2 SYN,ACK, 4 ACK, 8 data, 16 FIN, 32 RST"),
+    Field("tcp.window_size", u32, "Calculated window", "bytes: the window as sent, scaled if both ends offered it"),
+    Field("tcp.window_size_scalefactor", signed, "Window factor", "-1 unknown, -2 windows are not scaled"),
+    Field("tcp.connection.syn", flag, "Asks to open"),
+    Field("tcp.connection.synack", flag, "Agrees to open"),
+    Field("tcp.connection.fin", flag, "Finishes"),
+    Field("tcp.connection.rst", flag, "Resets"),
+    Field("tcp.connection.fin_active", flag, "Closes first"),
+    Field("tcp.connection.fin_passive", flag, "Closes after its peer"),
+    Field("tcp.analysis.flags", flag, "Something is unusual", "one of the flags below"),
+    Field("tcp.analysis.retransmission", flag, "Retransmission", "data, SYN or FIN below the next expected number"),
+    Field("tcp.analysis.fast_retransmission", flag, "Fast retransmission", "after two duplicate ACKs, within 20 ms"),
+    Field("tcp.analysis.spurious_retransmission", flag, "Spurious retransmission", "of data that was acknowledged"),
+    Field("tcp.analysis.out_of_order", flag, "Out of order", "late by less than the initial round trip, 3 ms if unknown"),
+    Field("tcp.analysis.lost_segment", flag, "Segment before it not captured"),
+    Field("tcp.analysis.ack_lost_segment", flag, "Acknowledges what was not captured"),
+    Field("tcp.analysis.duplicate_ack", flag, "Duplicate ACK"),
+    Field("tcp.analysis.duplicate_ack_num", u32, "Duplicate ACK number", "how many so far"),
+    Field("tcp.analysis.duplicate_ack_frame", u32, "Duplicate to the ACK in frame"),
+    Field("tcp.analysis.zero_window", flag, "Zero window"),
+    Field("tcp.analysis.zero_window_probe", flag, "Zero window probe", "one byte into a window of zero"),
+    Field("tcp.analysis.zero_window_probe_ack", flag, "ACK to a zero window probe"),
+    Field("tcp.analysis.window_full", flag, "Window full", "this segment fills the peer's window to the last byte"),
+    Field("tcp.analysis.window_update", flag, "Window update", "nothing new but the window"),
+    Field("tcp.analysis.keep_alive", flag, "Keep-alive", "0 or 1 byte, one before the next expected number"),
+    Field("tcp.analysis.keep_alive_ack", flag, "ACK to a keep-alive"),
+    Field("tcp.analysis.reused_ports", flag, "Ports used again", "a SYN with another number on known ports"),
+    Field("tcp.analysis.tfo_syn", flag, "Fast open SYN", "with a cookie; RFC 7413"),
+    Field("tcp.analysis.tfo_ack", flag, "Fast open data accepted"),
+    Field("tcp.analysis.acks_frame", u32, "ACK to the segment in frame"),
+    Field("tcp.analysis.ack_rtt", seconds, "Time until this ACK", "since that frame"),
+    Field("tcp.analysis.initial_rtt", seconds, "Initial round trip", "SYN to the handshake's ACK"),
+    Field("tcp.analysis.bytes_in_flight", u32, "Bytes in flight", "sent and not acknowledged, this segment included"),
+    Field("tcp.analysis.push_bytes_sent", u32, "Bytes since the last PSH"),
+    Field("tcp.analysis.rto", seconds, "Retransmission time-out", "since the segment that this one repeats"),
+    Field("tcp.analysis.rto_frame", u32, "Time-out counts from frame"),
+)
+ADDED = NUMBERED + TRACKED
 
 
 def contents(h: Headers):
@@ -184,9 +225,9 @@ def _flags(h: Headers) -> dict[str, Column]:
 
 
 def _data(h: Headers) -> dict[str, Column]:
-    """Data of each segment: what the wire had behind the header."""
+    """Data of each segment: what the wire had behind the header. What an ICMP error quotes of a segment is not its data."""
     start = h.start + h["tcp.hdr_len"]
-    rows = np.flatnonzero(h.whole & (start <= h.wire))
+    rows = np.flatnonzero(h.whole & (start <= h.wire) & ~h.quoted)
     full = rows[h.end[rows] > start[rows]]
     return {
         "tcp.len": Column((h.wire - start)[rows], rows),

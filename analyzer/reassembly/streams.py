@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..fields import Headers
-from ._numbers import Numbers, Streams
+from ..protocols import tcp_states
+from ..protocols.tcp import TRACKED
+from ._numbers import Numbers
+from .tcp_tracker import INPUT, MARKS, OUTPUT, Tracker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..capture import Batch
+
 KEY = 40  # bytes of a conversation's key: two addresses of 16, two ports, the IP version
 MASK = 0xFFFFFFFF  # sequence numbers wrap, RFC 9293 §3.4
-FLAGGED = 14  # bytes of a TCP header up to its flags: fewer and nobody knows whether it is a SYN
 UDP = {"udp.stream"}
 NUMBERS = {"tcp.seq", "tcp.ack", "tcp.nxtseq"}
 EDGES = {f"tcp.options.sack{end}" for end in ("_le", "_re", ".dsack_le", ".dsack_re")}
-TCP = {"tcp.stream"} | NUMBERS | EDGES
+ANALYSIS = {f.name for f in TRACKED}
+MARKED = {name: field for name in MARKS for field in (f"tcp.analysis.{name}", f"tcp.connection.{name}") if field in ANALYSIS}
+SUSPICIOUS = sum(1 << MARKS.index(name) for name, field in MARKED.items() if ".analysis." in field and ".tfo_" not in field)
+FACTS = {
+    "duplicate_num": "tcp.analysis.duplicate_ack_num",
+    "duplicate_frame": "tcp.analysis.duplicate_ack_frame",
+    "acks_frame": "tcp.analysis.acks_frame",
+    "ack_rtt": "tcp.analysis.ack_rtt",
+    "in_flight": "tcp.analysis.bytes_in_flight",
+    "pushed": "tcp.analysis.push_bytes_sent",
+    "rto": "tcp.analysis.rto",
+    "rto_frame": "tcp.analysis.rto_frame",
+}
+TCP = {"tcp.stream"} | NUMBERS | EDGES | ANALYSIS
 
 
 def _words(h: Headers, name: str) -> tuple[np.ndarray | None, np.ndarray]:
@@ -64,11 +82,59 @@ def in_order(chunks: Sequence[Headers]) -> np.ndarray:
     return np.argsort(frame, kind="stable")  # chunks come outermost first
 
 
-class StreamNumbers:
-    """Gives the headers of each batch their stream fields. State lives from batch to batch."""
+@dataclass
+class Segments:
+    """The TCP segments of a batch as the tracker saw them, in its order; arrays of shape (n,) and matrices (columns, n).
 
-    def __init__(self) -> None:
-        self.udp, self.tcp = Numbers(), Streams()
+    frame: int64, row in the batch. keys: bytes, of the connection (`pairs`). given, told: int64 matrices whose rows are named by
+    `tcp_tracker.INPUT` and `OUTPUT`. sacks: int64 (2, m), raw edges. changes: (row, end: 0 client, 1 server, state before, after,
+    event). chunks, order: the batch's headers of `tcp`, and the index of each segment's among them all.
+    """
+
+    frame: np.ndarray
+    keys: list[bytes]
+    given: np.ndarray
+    told: np.ndarray
+    sacks: np.ndarray
+    changes: list[tuple[int, int, int, int, int]]
+    chunks: list[Headers]
+    order: np.ndarray
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """A column by its name in INPUT or OUTPUT."""
+        return self.told[OUTPUT.index(name)] if name in OUTPUT else self.given[INPUT.index(name)]
+
+    def behind(self, name: str) -> np.ndarray:
+        """bool (n,): the segments of which a field of the header is there."""
+        return np.concatenate([h.trusted >= h.layout.places[name].behind for h in self.chunks])[self.order]
+
+    def marked(self, name: str) -> np.ndarray:
+        """bool (n,): the segments that carry this mark, one of MARKS."""
+        return (self["marks"] >> MARKS.index(name) & 1).astype(bool)
+
+    def column(self, name: str, missing: int = 0) -> np.ndarray:
+        """A header field of each segment, shape (n,); `missing` where it is not there."""
+        parts = []
+        for h in self.chunks:
+            values, rows = h.column(name)
+            full = np.full(len(h), missing, np.int64)
+            full[slice(None) if rows is None else rows] = values
+            parts.append(full)
+        return np.concatenate(parts)[self.order]
+
+
+class StreamNumbers:
+    """Gives the headers of each batch their stream fields. State lives from batch to batch.
+
+    wanted: names of the fields that somebody will ask for.
+    """
+
+    def __init__(self, wanted: set[str]) -> None:
+        self.wanted = wanted
+        self.udp = Numbers()
+        self.analyse = bool(wanted & ANALYSIS)
+        self.tcp = Tracker(tcp_states.table(), self.analyse)
+        self.clock = 0
 
     def number_udp(self, chunks: list[Headers]) -> None:
         """Add udp.stream to the chunks of one batch."""
@@ -79,45 +145,124 @@ class StreamNumbers:
         self.udp.number(keys[order].tolist(), numbers.data)
         _spread(chunks, order, {"udp.stream": numbers})
 
-    def number_tcp(self, chunks: list[Headers], wanted: set[str]) -> None:
-        """Add tcp.stream to the chunks of one batch, and the relative numbers and SACK edges if they are wanted."""
+    def number_tcp(self, chunks: list[Headers], batch: Batch) -> Segments:
+        """Add tcp.stream to the chunks of one batch, and what else is wanted."""
         there = np.concatenate([h.trusted >= 8 for h in chunks])
         order = in_order(chunks)
         order = order[there[order]]
         made = [_paired(h, ("tcp.srcport", "tcp.dstport")) for h in chunks]
         keys = np.concatenate([key for key, _ in made])[order].tolist()
-        back = np.concatenate([b for _, b in made])[order].view(np.uint8)
+        frame = np.concatenate([h.frame for h in chunks])[order]
+        given = np.zeros((len(INPUT), len(order)), np.int64)
+        told = np.empty((len(OUTPUT), len(order)), np.int64)
+        sacks = np.zeros((2, 0), np.int64)
+        segments = Segments(frame, keys, given, told, sacks, [], chunks, order)
 
-        def column(name: str, dtype: type) -> np.ndarray:
-            return np.concatenate([h[name] for h in chunks])[order].astype(dtype)
+        def give(name: str, values: np.ndarray) -> None:
+            given[INPUT.index(name)] = values
 
-        seq, ack = column("tcp.seq_raw", np.int64), column("tcp.ack_raw", np.int64)
-        flags = column("tcp.flags", np.int64)
-        live = np.concatenate([~h.quoted & (h.trusted >= FLAGGED) for h in chunks])[order]
-        syn, acks = (flags >> 1 & 1).astype(np.uint8), (flags >> 4 & 1).astype(np.uint8)
-        stream, own, peer = np.empty((3, len(order)), np.int64)
-        rows = (back, syn, acks, live.astype(np.uint8), seq, ack, stream, own, peer)
-        self.tcp.number(keys, *[one.data for one in rows])
-        _spread(chunks, order, {"tcp.stream": stream})
-        if wanted & NUMBERS:
-            known = np.flatnonzero(live | (own >= 0))
-            length = column("tcp.len", np.int64) + (flags & 1) + syn
-            relative, acked = _relative(seq, ack, acks, own, peer)
-            _spread(chunks, order[known], {"tcp.seq": relative[known], "tcp.ack": acked[known]})
-            known = known[np.concatenate([h.whole for h in chunks])[order][known]]
-            _spread(chunks, order[known], {"tcp.nxtseq": (relative + length & MASK)[known]})
-        if wanted & EDGES:
-            bases = np.full(len(there), -1, np.int64)
-            bases[order] = peer
+        flags = segments.column("tcp.flags")
+        live = segments.behind("tcp.flags") & ~np.concatenate([h.quoted for h in chunks])[order]
+        give("back", np.concatenate([b for _, b in made])[order])
+        give("flags", flags)
+        give("live", live)
+        give("seq", segments.column("tcp.seq_raw"))
+        give("ack", segments.column("tcp.ack_raw"))
+        if self.analyse:
+            give("length", segments.column("tcp.len"))
+            give("window", segments.column("tcp.window_size_value"))
+            give("time", self._times(batch)[frame])
+            give("frame", frame + batch.first)
+            give("scale", segments.column("tcp.options.wscale.shift", -1))
+            give("cookie", _counts(segments, "tcp.options.tfo.cookie")[order] > 0)
+            give("low_port", segments.column("tcp.srcport") < segments.column("tcp.dstport"))
+            sacks = self._sacks(segments)
+        segments.sacks = sacks
+        segments.changes = self.tcp.feed(keys, given.data, sacks.data, told.data)
+        _spread(chunks, order, {"tcp.stream": segments["stream"]})
+        self._numbers(segments, live)
+        if self.analyse:
+            self._analysis(segments, segments.behind("tcp.flags"))
+        return segments
+
+    def _times(self, batch: Batch) -> np.ndarray:
+        """Times of the frames, ns; a frame that has none takes place when the one before it did."""
+        if batch.timed is None:
+            return batch.time
+        last = np.maximum.accumulate(np.where(batch.timed, np.arange(len(batch)), -1))
+        times = np.where(last < 0, self.clock, batch.time[last])
+        self.clock = int(times[-1]) if len(times) else self.clock
+        return times
+
+    def _sacks(self, segments: Segments) -> np.ndarray:
+        """Raw edges of all SACK blocks, (2, m), and in the matrix where each segment's are."""
+        columns = [(h.column("tcp.options.sack_le_raw"), h.column("tcp.options.sack_re_raw")) for h in segments.chunks]
+        often = _counts(segments, "tcp.options.sack_le_raw")
+        last = np.cumsum(often)
+        segments.given[INPUT.index("first_sack")] = (last - often)[segments.order]
+        segments.given[INPUT.index("last_sack")] = last[segments.order]
+        edges = [np.concatenate([pair[side].values for pair in columns]) for side in (0, 1)]
+        return np.stack(edges).astype(np.int64)
+
+    def _numbers(self, s: Segments, live: np.ndarray) -> None:
+        """Relative numbers and SACK edges, if they are wanted."""
+        own, peer, flags = s["own"], s["peer"], s["flags"]
+        if self.wanted & NUMBERS:
+            relative, acked = _relative(s["seq"], s["ack"], flags >> 4 & 1, np.where(live, own, -1), np.where(live, peer, -1))
+            _spread(s.chunks, s.order, {"tcp.seq": relative, "tcp.ack": acked})
+            rows = np.flatnonzero(live & np.concatenate([h.whole for h in s.chunks])[s.order])
+            length = s.column("tcp.len") + (flags & 1) + (flags >> 1 & 1)
+            _spread(s.chunks, s.order[rows], {"tcp.nxtseq": (relative + length & MASK)[rows]})
+        if self.wanted & EDGES:
+            bases = np.full(sum(map(len, s.chunks)), -1, np.int64)
+            bases[s.order] = peer
             at = 0
-            for h in chunks:
+            for h in s.chunks:
                 _sack(h, bases[at : at + len(h)])
                 at += len(h)
+
+    def _analysis(self, s: Segments, there: np.ndarray) -> None:
+        """Columns of tcp.analysis and its neighbours. Those that are facts of some segments only have no value elsewhere."""
+
+        def put(name: str, rows: np.ndarray, values: np.ndarray | None = None) -> None:
+            if name in self.wanted:
+                column = np.ones(len(rows), bool) if values is None else values[rows]
+                _spread(s.chunks, s.order[rows], {name: column})
+
+        every = np.arange(len(s.order))
+        put("tcp.time_relative", every, s["since_first"])
+        put("tcp.time_delta", every, s["since_last"])
+        put("tcp.completeness", every, s["seen"])
+        flags, marks, shift = s["flags"], s["marks"], s["shift"]
+        syn, ack = (flags & 2) != 0, (flags & 16) != 0
+        scaled = np.where((shift > 0) & ~syn & (s["live"] != 0), shift, 0)
+        put("tcp.window_size", np.flatnonzero(s.behind("tcp.window_size_value")), s["window"] << scaled)
+        later = np.flatnonzero(~syn & there)
+        put("tcp.window_size_scalefactor", later, np.where(shift < 0, shift, 1 << np.maximum(shift, 0)))
+        put("tcp.connection.syn", np.flatnonzero(syn & ~ack))
+        put("tcp.connection.synack", np.flatnonzero(syn & ack))
+        put("tcp.connection.fin", np.flatnonzero(flags & 1))
+        put("tcp.connection.rst", np.flatnonzero(flags & 4))
+        for name in MARKED:
+            put(MARKED[name], np.flatnonzero(marks >> MARKS.index(name) & 1))
+        put("tcp.analysis.flags", np.flatnonzero(marks & SUSPICIOUS))
+        for name, field in FACTS.items():
+            put(field, np.flatnonzero(s["rto"] if name == "rto_frame" else s[name]), s[name])
+        speaks = ((marks & SUSPICIOUS) != 0) | (s["acks_frame"] > 0) | s.marked("told")
+        put("tcp.analysis.initial_rtt", np.flatnonzero(speaks & (s["initial_rtt"] > 0)), s["initial_rtt"])
 
 
 def _relative(seq: np.ndarray, ack: np.ndarray, acks: np.ndarray, own: np.ndarray, peer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Numbers counted from the bases of their direction; raw where a base is unknown or nothing is acknowledged."""
     return np.where(own < 0, seq, seq - own & MASK), np.where((peer < 0) | (acks == 0), ack, ack - peer & MASK)
+
+
+def _counts(segments: Segments, name: str) -> np.ndarray:
+    """How many values of a field each header of the batch's chunks has, int64."""
+    rows = [h.column(name).rows for h in segments.chunks]
+    return np.concatenate(
+        [np.ones(len(h), np.int64) if at is None else np.bincount(at, minlength=len(h)) for h, at in zip(segments.chunks, rows)]
+    )
 
 
 def _paired(h: Headers, ports: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,92 @@
+"""The states of a TCP connection's end: state × event → state. RFC 9293 §3.3.2 and Figure 5, §3.10.7.
+
+All that decides about states is in `NEXT`: the tracker runs it, `analyze fields` and the pages show it, a test compares it
+with the RFC's figure. What is not in it does not change the state.
+
+A trace shows one point of the path. A segment seen there counts as sent and as received, as in the figures of the RFC
+(§3.5, §3.6), so states are "as seen here". Of the events of Figure 5 a trace cannot show the calls of a program and the
+end of a time-out by themselves: an active OPEN is seen as its SYN, a CLOSE as its FIN, an ABORT as its RST.
+"""
+
+from __future__ import annotations
+
+STATES = (
+    "CLOSED",
+    "LISTEN",
+    "SYN-SENT",
+    "SYN-RECEIVED",
+    "ESTABLISHED",
+    "FIN-WAIT-1",
+    "FIN-WAIT-2",
+    "CLOSE-WAIT",
+    "CLOSING",
+    "LAST-ACK",
+    "TIME-WAIT",
+)
+EVENTS = (
+    "passive open",
+    "sent SYN",
+    "received SYN",
+    "sent SYN,ACK",
+    "received SYN,ACK",
+    "received ACK of its SYN",
+    "sent FIN",
+    "received FIN",
+    "received ACK of its FIN",
+    "sent RST",
+    "received RST",
+    "received RST after a passive open",
+    "2 MSL passed",
+)
+OPENED, SENT_SYN, SYN, SENT_SYN_ACK, SYN_ACK, ACK_OF_SYN, SENT_FIN, FIN, ACK_OF_FIN, SENT_RST, RST, RST_PASSIVE, QUIET = range(len(EVENTS))
+(
+    CLOSED,
+    LISTEN,
+    SYN_SENT,
+    SYN_RECEIVED,
+    ESTABLISHED,
+    FIN_WAIT_1,
+    FIN_WAIT_2,
+    CLOSE_WAIT,
+    CLOSING,
+    LAST_ACK,
+    TIME_WAIT,
+) = range(len(STATES))
+
+SYNCHRONIZED = (ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT)  # RFC 9293 §3.5.2, group 3
+
+NEXT: dict[tuple[int, int], int] = {
+    # opening, §3.5
+    (CLOSED, OPENED): LISTEN,
+    (CLOSED, SENT_SYN): SYN_SENT,
+    (LISTEN, SENT_SYN): SYN_SENT,
+    (LISTEN, SYN): SYN_RECEIVED,
+    (SYN_SENT, SYN): SYN_RECEIVED,  # simultaneous open
+    (SYN_SENT, SYN_ACK): ESTABLISHED,
+    (SYN_RECEIVED, SYN_ACK): ESTABLISHED,  # the other's answer in a simultaneous open; §3.10.7.4, fifth
+    (SYN_RECEIVED, ACK_OF_SYN): ESTABLISHED,
+    # closing, §3.6
+    (SYN_RECEIVED, SENT_FIN): FIN_WAIT_1,
+    (ESTABLISHED, SENT_FIN): FIN_WAIT_1,
+    (CLOSE_WAIT, SENT_FIN): LAST_ACK,
+    (SYN_RECEIVED, FIN): CLOSE_WAIT,  # §3.10.7.4, eighth
+    (ESTABLISHED, FIN): CLOSE_WAIT,
+    (FIN_WAIT_1, FIN): CLOSING,  # simultaneous close
+    (FIN_WAIT_2, FIN): TIME_WAIT,
+    (FIN_WAIT_1, ACK_OF_FIN): FIN_WAIT_2,
+    (CLOSING, ACK_OF_FIN): TIME_WAIT,
+    (LAST_ACK, ACK_OF_FIN): CLOSED,
+    (TIME_WAIT, QUIET): CLOSED,
+    # resets, §3.5.2 and §3.10.7. In CLOSED, LISTEN and SYN-SENT a RST answers a stray segment and changes nothing.
+    (SYN_RECEIVED, SENT_RST): CLOSED,
+    (SYN_SENT, RST): CLOSED,
+    (SYN_RECEIVED, RST): CLOSED,
+    (SYN_RECEIVED, RST_PASSIVE): LISTEN,
+    **{(state, event): CLOSED for state in SYNCHRONIZED for event in (SENT_RST, RST, RST_PASSIVE)},
+    (SYN_SENT, RST_PASSIVE): CLOSED,
+}
+
+
+def table() -> bytes:
+    """`NEXT` as a matrix for the tracker: byte [state × number of events + event] is the state that follows, itself if none."""
+    return bytes(NEXT.get((state, event), state) for state in range(len(STATES)) for event in range(len(EVENTS)))
