@@ -122,6 +122,17 @@ class Segments:
             parts.append(full)
         return np.concatenate(parts)[self.order]
 
+    def counts(self, name: str) -> np.ndarray:
+        """How many values of a header field each segment has, int64 (n,)."""
+        return self.all_counts(name)[self.order]
+
+    def all_counts(self, name: str) -> np.ndarray:
+        """The same for every header of the chunks, in their order."""
+        rows = [h.column(name).rows for h in self.chunks]
+        return np.concatenate(
+            [np.ones(len(h), np.int64) if at is None else np.bincount(at, minlength=len(h)) for h, at in zip(self.chunks, rows)]
+        )
+
 
 class StreamNumbers:
     """Gives the headers of each batch their stream fields. State lives from batch to batch.
@@ -174,7 +185,7 @@ class StreamNumbers:
             give("time", self._times(batch)[frame])
             give("frame", frame + batch.first)
             give("scale", segments.column("tcp.options.wscale.shift", -1))
-            give("cookie", _counts(segments, "tcp.options.tfo.cookie")[order] > 0)
+            give("cookie", segments.counts("tcp.options.tfo.cookie") > 0)
             give("low_port", segments.column("tcp.srcport") < segments.column("tcp.dstport"))
             sacks = self._sacks(segments)
         segments.sacks = sacks
@@ -197,7 +208,7 @@ class StreamNumbers:
     def _sacks(self, segments: Segments) -> np.ndarray:
         """Raw edges of all SACK blocks, (2, m), and in the matrix where each segment's are."""
         columns = [(h.column("tcp.options.sack_le_raw"), h.column("tcp.options.sack_re_raw")) for h in segments.chunks]
-        often = _counts(segments, "tcp.options.sack_le_raw")
+        often = segments.all_counts("tcp.options.sack_le_raw")
         last = np.cumsum(often)
         segments.given[INPUT.index("first_sack")] = (last - often)[segments.order]
         segments.given[INPUT.index("last_sack")] = last[segments.order]
@@ -255,14 +266,6 @@ class StreamNumbers:
 def _relative(seq: np.ndarray, ack: np.ndarray, acks: np.ndarray, own: np.ndarray, peer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Numbers counted from the bases of their direction; raw where a base is unknown or nothing is acknowledged."""
     return np.where(own < 0, seq, seq - own & MASK), np.where((peer < 0) | (acks == 0), ack, ack - peer & MASK)
-
-
-def _counts(segments: Segments, name: str) -> np.ndarray:
-    """How many values of a field each header of the batch's chunks has, int64."""
-    rows = [h.column(name).rows for h in segments.chunks]
-    return np.concatenate(
-        [np.ones(len(h), np.int64) if at is None else np.bincount(at, minlength=len(h)) for h, at in zip(segments.chunks, rows)]
-    )
 
 
 def _paired(h: Headers, ports: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:

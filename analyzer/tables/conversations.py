@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import polars as pl
 
 from ..capture import Source
 from ..dissect import Dissection
-from ..fields import Field, Headers, ipv4, ipv6, mac, seconds, text, texts, time, u16, u32, u64
+from ..fields import Field, Headers, seconds, text, time, u16, u32, u64
 from ..reassembly._numbers import Numbers
 from ..reassembly.streams import KEY, in_order, pairs
 from . import Table
 from ._columns import SPAN, TIME
+from ._ends import addresses, joined
 
 LAYERS = ("eth", "ip", "ipv6", "udp", "tcp")
 STREAMS = {"udp": "udp.stream", "tcp": "tcp.stream"}
@@ -104,7 +103,7 @@ class TABLE(Table):
         needs = PORTED.get(layer, chunks[0].layout.size)
         made = [(h["key"], h["back"]) if layer in STREAMS else pairs(h) for h in chunks]
         key, back, frame, keep = (
-            _joined(column)
+            joined(column)
             for column in zip(*((*pair, h.frame, (h.trusted >= needs) & ~h.quoted) for pair, h in zip(made, chunks, strict=True)))
         )
         rows: np.ndarray | slice = slice(None)
@@ -115,7 +114,7 @@ class TABLE(Table):
         if not len(frame):
             return
         if layer in STREAMS:
-            number = _joined([h[STREAMS[layer]] for h in chunks])[rows].astype(np.int64)
+            number = joined([h[STREAMS[layer]] for h in chunks])[rows].astype(np.int64)
         else:
             number = np.empty(len(frame), np.int64)
             if layer != "ipv6":  # only two words of the key are not zero
@@ -139,7 +138,7 @@ class TABLE(Table):
         words, ports = key[:, :4].copy(), key[:, 4].copy()
         words[swap] = words[swap][:, [2, 3, 0, 1]]
         low, high = ports & np.uint64(0xFFFF), ports >> np.uint64(16) & np.uint64(0xFFFF)
-        ends = [_addresses(layer, words[:, side : side + 2], ports >> np.uint64(32) > 0) for side in (0, 2)]
+        ends = [addresses(layer, words[:, side : side + 2], ports >> np.uint64(32) > 0) for side in (0, 2)]
         streamed = layer in STREAMS
         timed = pl.Series(last >= start)
         columns = {
@@ -162,27 +161,3 @@ class TABLE(Table):
         empty = {"stream": pl.UInt32, "port_a": pl.UInt16, "port_b": pl.UInt16}
         made = {n: pl.Series([None] * len(there), dtype=empty[n]) if c is None else pl.Series(c) for n, c in columns.items()}
         return pl.DataFrame([column.alias(name) for name, column in made.items()])
-
-
-def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Arrays one behind the other; a single one is not copied."""
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def _addresses(layer: str, words: np.ndarray, six: np.ndarray) -> pl.Series:
-    """Addresses kept as two uint64 → text, each different one made once."""
-    low = words[:, 1]
-    if layer == "eth":
-        return _unique(Field("", mac, ""), low)
-    out = _unique(Field("", ipv4, ""), low.astype(np.uint32))
-    if six.any():
-        whole = np.ascontiguousarray(words[six].astype(">u8")).view("V16").reshape(-1)
-        used = list(dict.fromkeys(whole.tolist()))
-        named = dict(zip(used, texts(Field("", ipv6, ""), np.array(used, "V16"))))
-        out = out.scatter(np.flatnonzero(six), pl.Series([named[one] for one in whole.tolist()], dtype=pl.String))
-    return out
-
-
-def _unique(f: Field, values: np.ndarray) -> pl.Series:
-    used, inverse = np.unique(values, return_inverse=True)
-    return pl.Series(texts(f, used), dtype=pl.String).gather(inverse)

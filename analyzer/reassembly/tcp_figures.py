@@ -1,0 +1,820 @@
+"""Figures of each TCP connection: counts, windows, round trips, retransmissions, for each direction. One loop, as the tracker's.
+
+Compiled by Cython when the package is built; runs interpreted too. It takes what `tcp_tracker` made of the segments, in the
+same order, and adds up. The figures are those of tcptrace's long report. Times are ns, sizes bytes.
+"""
+
+import cython
+
+from .tcp_tracker import INPUT, MARKS, OUTPUT
+
+MORE = (  # rows of the matrix that goes in beside the tracker's, int64
+    "kept",  # bytes of data that the capture kept
+    "identification",  # of the IP header, -1 none
+    "urgent",  # the urgent pointer
+    "mss",  # the option's value, -1 none
+    "sack_permitted",  # 1: the option is there
+    "timestamps",
+    "sack_option",
+    "bad_checksum",
+    "ip_length",  # bytes of the IP datagram
+)
+FIGURES = (  # what is kept of a direction, in this order
+    "packets",
+    "resets",
+    "acks",
+    "pure_acks",
+    "sacks",
+    "dsacks",
+    "most_blocks",
+    "unique_bytes",
+    "data_packets",
+    "data_bytes",
+    "retransmitted_packets",
+    "retransmitted_bytes",
+    "probe_packets",
+    "probe_bytes",
+    "out_of_order",
+    "pushed_packets",
+    "syns",
+    "fins",
+    "scale",  # -1 not offered
+    "timestamps",
+    "sack_permitted",
+    "urgent_packets",
+    "urgent_bytes",
+    "mss",  # -1 not offered
+    "max_segment",
+    "min_segment",
+    "max_window",
+    "min_window",
+    "zero_windows",
+    "windows",  # how many windows were added up
+    "window_sum",
+    "max_outstanding",
+    "min_outstanding",
+    "outstandings",
+    "outstanding_sum",
+    "weighted_outstanding",  # bytes × µs
+    "initial_bytes",
+    "initial_packets",
+    "stream_length",  # -1 unless a SYN and a FIN were seen
+    "truncated_bytes",
+    "truncated_packets",
+    "first_data",
+    "last_data",
+    "max_idle",
+    "hardware_duplicates",
+    "rtt_samples",
+    "rtt_min",
+    "rtt_max",
+    "rtt_handshake",
+    "full_samples",
+    "full_min",
+    "full_max",
+    "post_loss_acks",
+    "ambiguous_acks",
+    "last_min",
+    "last_max",
+    "cumulative_acks",
+    "duplicate_acks",
+    "triple_duplicate_acks",
+    "max_retransmissions",
+    "retransmit_min",
+    "retransmit_max",
+    "retransmits",
+    "ecn",  # bits: 1 its SYN asked or agreed, 2 it echoed congestion, 4 it slowed down
+    "ip_bytes",
+    "zero_time",  # ns that it had its window closed
+)
+ABOUT = (  # what is kept of a connection, in this order
+    "stream",
+    "client",  # 1: the end with the greater address and port
+    "guessed",
+    "first_frame",
+    "last_frame",
+    "first_time",
+    "last_time",
+    "syn_time",  # 0: not seen
+    "synack_time",
+    "handshake_time",
+    "states",  # as the tracker gives them, of the last segment
+    "closer",  # who sent the first FIN: 0 nobody, 1 the smaller end, 2 the greater
+    "close_frame",
+    "resetter",
+    "reset_frame",
+    "reused",
+)
+SUMS = ("rtt_sum", "rtt_squares", "full_sum", "full_squares", "last_sum", "last_squares", "retransmit_sum", "retransmit_squares")
+"""What is kept of a direction as a float: sums of ns and of their squares."""
+
+
+@cython.final
+@cython.cclass
+class Sent:
+    """A stretch of numbers that was sent: [first, behind), how often again, how often acknowledged. Ascending in its list."""
+
+    first: cython.longlong
+    behind: cython.longlong
+    time: cython.longlong
+    identification: cython.longlong
+    again: cython.longlong
+    acked: cython.longlong
+    next: "Sent"
+
+
+MASK = cython.declare(cython.longlong, 0xFFFFFFFF)
+FIN_FLAG = cython.declare(cython.longlong, 1)
+SYN_FLAG = cython.declare(cython.longlong, 2)
+RST_FLAG = cython.declare(cython.longlong, 4)
+PSH_FLAG = cython.declare(cython.longlong, 8)
+ACK_FLAG = cython.declare(cython.longlong, 16)
+URG_FLAG = cython.declare(cython.longlong, 32)
+ECE_FLAG = cython.declare(cython.longlong, 64)
+CWR_FLAG = cython.declare(cython.longlong, 128)
+
+BACK = cython.declare(cython.int, INPUT.index("back"))
+FLAGS = cython.declare(cython.int, INPUT.index("flags"))
+LENGTH = cython.declare(cython.int, INPUT.index("length"))
+WINDOW = cython.declare(cython.int, INPUT.index("window"))
+TIME = cython.declare(cython.int, INPUT.index("time"))
+FRAME = cython.declare(cython.int, INPUT.index("frame"))
+SCALE = cython.declare(cython.int, INPUT.index("scale"))
+FIRST_SACK = cython.declare(cython.int, INPUT.index("first_sack"))
+LAST_SACK = cython.declare(cython.int, INPUT.index("last_sack"))
+ACK = cython.declare(cython.int, INPUT.index("ack"))
+STREAM = cython.declare(cython.int, OUTPUT.index("stream"))
+OUT_MARKS = cython.declare(cython.int, OUTPUT.index("marks"))
+SHIFT = cython.declare(cython.int, OUTPUT.index("shift"))
+POSITION = cython.declare(cython.int, OUTPUT.index("position"))
+ACKED = cython.declare(cython.int, OUTPUT.index("acked"))
+OUT_STATES = cython.declare(cython.int, OUTPUT.index("states"))
+FROM_CLIENT = cython.declare(cython.longlong, 1 << MARKS.index("from_client"))
+GUESSED = cython.declare(cython.longlong, 1 << MARKS.index("guessed"))
+REPEATS = cython.declare(cython.longlong, 1 << MARKS.index("retransmission"))
+KEEP_ALIVE = cython.declare(cython.longlong, 1 << MARKS.index("keep_alive"))
+REUSED = cython.declare(cython.longlong, 1 << MARKS.index("reused_ports"))
+KEPT = cython.declare(cython.int, MORE.index("kept"))
+IDENTIFICATION = cython.declare(cython.int, MORE.index("identification"))
+URGENT = cython.declare(cython.int, MORE.index("urgent"))
+MSS = cython.declare(cython.int, MORE.index("mss"))
+SACK_PERMITTED = cython.declare(cython.int, MORE.index("sack_permitted"))
+TIMESTAMPS = cython.declare(cython.int, MORE.index("timestamps"))
+SACK_OPTION = cython.declare(cython.int, MORE.index("sack_option"))
+BAD_CHECKSUM = cython.declare(cython.int, MORE.index("bad_checksum"))
+IP_LENGTH = cython.declare(cython.int, MORE.index("ip_length"))
+
+
+@cython.final
+@cython.cclass
+class Side:
+    """One direction of a connection, and what it takes to add it up."""
+
+    packets: cython.longlong
+    resets: cython.longlong
+    acks: cython.longlong
+    pure_acks: cython.longlong
+    sacks: cython.longlong
+    dsacks: cython.longlong
+    most_blocks: cython.longlong
+    unique_bytes: cython.longlong
+    data_packets: cython.longlong
+    data_bytes: cython.longlong
+    retransmitted_packets: cython.longlong
+    retransmitted_bytes: cython.longlong
+    probe_packets: cython.longlong
+    probe_bytes: cython.longlong
+    out_of_order: cython.longlong
+    pushed_packets: cython.longlong
+    syns: cython.longlong
+    fins: cython.longlong
+    scale: cython.longlong
+    timestamps: cython.longlong
+    sack_permitted: cython.longlong
+    urgent_packets: cython.longlong
+    urgent_bytes: cython.longlong
+    mss: cython.longlong
+    max_segment: cython.longlong
+    min_segment: cython.longlong
+    max_window: cython.longlong
+    min_window: cython.longlong
+    zero_windows: cython.longlong
+    windows: cython.longlong
+    window_sum: cython.longlong
+    max_outstanding: cython.longlong
+    min_outstanding: cython.longlong
+    outstandings: cython.longlong
+    outstanding_sum: cython.longlong
+    weighted_outstanding: cython.longlong
+    initial_bytes: cython.longlong
+    initial_packets: cython.longlong
+    stream_length: cython.longlong
+    truncated_bytes: cython.longlong
+    truncated_packets: cython.longlong
+    first_data: cython.longlong
+    last_data: cython.longlong
+    max_idle: cython.longlong
+    hardware_duplicates: cython.longlong
+    rtt_samples: cython.longlong
+    rtt_min: cython.longlong
+    rtt_max: cython.longlong
+    rtt_handshake: cython.longlong
+    full_samples: cython.longlong
+    full_min: cython.longlong
+    full_max: cython.longlong
+    post_loss_acks: cython.longlong
+    ambiguous_acks: cython.longlong
+    last_min: cython.longlong
+    last_max: cython.longlong
+    cumulative_acks: cython.longlong
+    duplicate_acks: cython.longlong
+    triple_duplicate_acks: cython.longlong
+    max_retransmissions: cython.longlong
+    retransmit_min: cython.longlong
+    retransmit_max: cython.longlong
+    retransmits: cython.longlong
+    ecn: cython.longlong
+    ip_bytes: cython.longlong
+    zero_time: cython.longlong
+    rtt_sum: cython.double
+    rtt_squares: cython.double
+    full_sum: cython.double
+    full_squares: cython.double
+    last_sum: cython.double
+    last_squares: cython.double
+    retransmit_sum: cython.double
+    retransmit_squares: cython.double
+    # the state of adding up
+    head: Sent
+    tail: Sent
+    seen: cython.bint  # it sent something
+    last_time: cython.longlong
+    window: cython.longlong  # its last, scaled
+    raw_window: cython.longlong
+    top: cython.longlong  # the highest number that it sent, behind data
+    last_ack: cython.longlong  # of the peer's numbers
+    acking: cython.bint
+    first: cython.longlong  # number of its SYN, or of its first byte
+    syn_number: cython.longlong
+    fin_number: cython.longlong
+    data_acked: cython.bint  # the peer acknowledged data of it
+    closed_since: cython.longlong  # time at which it closed its window, 0 when it is open
+    ahead: cython.longlong  # bytes outstanding when last looked at
+    ahead_time: cython.longlong
+
+    def __init__(self):
+        if not cython.compiled:
+            self.head = self.tail = None
+            self.seen = self.acking = self.data_acked = False
+            for name in (*FIGURES, "last_time", "window", "top", "last_ack", "first", "ahead", "ahead_time", "closed_since", "raw_window"):
+                setattr(self, name, 0)
+            for name in SUMS:
+                setattr(self, name, 0.0)
+        self.scale = self.mss = self.stream_length = self.syn_number = self.fin_number = -1
+        self.window = -1
+
+
+@cython.cfunc
+def _write(side: Side, out: cython.longlong[:, ::1], sums: cython.double[:, ::1], row: cython.longlong):
+    """The figures of a side into a row of each matrix, in the order of FIGURES and SUMS."""
+    out[row, 0] = side.packets
+    out[row, 1] = side.resets
+    out[row, 2] = side.acks
+    out[row, 3] = side.pure_acks
+    out[row, 4] = side.sacks
+    out[row, 5] = side.dsacks
+    out[row, 6] = side.most_blocks
+    out[row, 7] = side.unique_bytes
+    out[row, 8] = side.data_packets
+    out[row, 9] = side.data_bytes
+    out[row, 10] = side.retransmitted_packets
+    out[row, 11] = side.retransmitted_bytes
+    out[row, 12] = side.probe_packets
+    out[row, 13] = side.probe_bytes
+    out[row, 14] = side.out_of_order
+    out[row, 15] = side.pushed_packets
+    out[row, 16] = side.syns
+    out[row, 17] = side.fins
+    out[row, 18] = side.scale
+    out[row, 19] = side.timestamps
+    out[row, 20] = side.sack_permitted
+    out[row, 21] = side.urgent_packets
+    out[row, 22] = side.urgent_bytes
+    out[row, 23] = side.mss
+    out[row, 24] = side.max_segment
+    out[row, 25] = side.min_segment
+    out[row, 26] = side.max_window
+    out[row, 27] = side.min_window
+    out[row, 28] = side.zero_windows
+    out[row, 29] = side.windows
+    out[row, 30] = side.window_sum
+    out[row, 31] = side.max_outstanding
+    out[row, 32] = side.min_outstanding
+    out[row, 33] = side.outstandings
+    out[row, 34] = side.outstanding_sum
+    out[row, 35] = side.weighted_outstanding
+    out[row, 36] = side.initial_bytes
+    out[row, 37] = side.initial_packets
+    out[row, 38] = side.stream_length
+    out[row, 39] = side.truncated_bytes
+    out[row, 40] = side.truncated_packets
+    out[row, 41] = side.first_data
+    out[row, 42] = side.last_data
+    out[row, 43] = side.max_idle
+    out[row, 44] = side.hardware_duplicates
+    out[row, 45] = side.rtt_samples
+    out[row, 46] = side.rtt_min
+    out[row, 47] = side.rtt_max
+    out[row, 48] = side.rtt_handshake
+    out[row, 49] = side.full_samples
+    out[row, 50] = side.full_min
+    out[row, 51] = side.full_max
+    out[row, 52] = side.post_loss_acks
+    out[row, 53] = side.ambiguous_acks
+    out[row, 54] = side.last_min
+    out[row, 55] = side.last_max
+    out[row, 56] = side.cumulative_acks
+    out[row, 57] = side.duplicate_acks
+    out[row, 58] = side.triple_duplicate_acks
+    out[row, 59] = side.max_retransmissions
+    out[row, 60] = side.retransmit_min
+    out[row, 61] = side.retransmit_max
+    out[row, 62] = side.retransmits
+    out[row, 63] = side.ecn
+    out[row, 64] = side.ip_bytes
+    out[row, 65] = side.zero_time
+    sums[row, 0] = side.rtt_sum
+    sums[row, 1] = side.rtt_squares
+    sums[row, 2] = side.full_sum
+    sums[row, 3] = side.full_squares
+    sums[row, 4] = side.last_sum
+    sums[row, 5] = side.last_squares
+    sums[row, 6] = side.retransmit_sum
+    sums[row, 7] = side.retransmit_squares
+
+
+@cython.final
+@cython.cclass
+class Talk:
+    """A connection: its two sides in the order of the key, and what happened to it as a whole."""
+
+    low: Side
+    high: Side
+    key: bytes
+    back: cython.bint  # the first segment came from the high end
+    client: cython.int  # 1: the high end
+    guessed: cython.bint
+    first_frame: cython.longlong
+    last_frame: cython.longlong
+    first_time: cython.longlong
+    last_time: cython.longlong
+    syn_time: cython.longlong
+    synack_time: cython.longlong
+    handshake_time: cython.longlong
+    states: cython.longlong  # as the tracker gave them last
+    closer: cython.int  # 0 nobody, 1 the low end, 2 the high end: who sent the first FIN
+    resetter: cython.int
+    reset_frame: cython.longlong
+    close_frame: cython.longlong
+    reused: cython.bint
+
+    def __init__(self):
+        self.low, self.high = Side(), Side()
+        if not cython.compiled:
+            self.key, self.back, self.client, self.guessed, self.reused = b"", False, 0, False, False
+            self.first_frame = self.last_frame = self.first_time = self.last_time = self.syn_time = self.synack_time = 0
+            self.handshake_time = self.states = self.closer = self.resetter = self.reset_frame = self.close_frame = 0
+
+
+@cython.cfunc
+def _finish(side: Side):
+    """What is known only at the end: it can be asked more than once."""
+    if side.syn_number >= 0 and side.fin_number >= 0:
+        side.stream_length = side.fin_number - side.syn_number - 1
+
+
+@cython.cfunc
+def _cover(
+    side: Side, first: cython.longlong, behind: cython.longlong, time: cython.longlong, identification: cython.longlong
+) -> cython.longlong:
+    """Enter [first, behind) into the list of what was sent. Returns bytes that were there already; -1 for none, but out of order."""
+    repeated: cython.longlong = 0
+    split: cython.bint = False
+    late: cython.bint = False
+    made: Sent
+    before: Sent = None
+    one: Sent = side.head
+    if side.tail is not None and first >= side.tail.behind:
+        before, one = side.tail, None
+    while one is not None and first < behind:
+        if first >= one.behind:
+            before, one = one, one.next
+            continue
+        if first < one.first:
+            made = _stretch(first, behind if behind < one.first else one.first, time, identification)
+            made.next = one
+            if before is None:
+                side.head = made
+            else:
+                before.next = made
+            before = made
+            late = late or not split
+            if behind <= one.first:
+                break
+            first, split = one.first, True
+        repeated += (behind if behind < one.behind else one.behind) - first
+        if not split:
+            if not one.acked:
+                _again(side, time - one.time)
+            if identification > 0 and one.identification == identification:
+                side.hardware_duplicates += 1
+        one.again += 1
+        one.time, one.identification = time, identification
+        if not one.acked and one.again > side.max_retransmissions:
+            side.max_retransmissions = one.again
+        if behind <= one.behind:
+            return repeated
+        first, split = one.behind, True
+        before, one = one, one.next
+    if one is None and first < behind:
+        made = _stretch(first, behind, time, identification)
+        if before is None:
+            side.head = made
+        else:
+            before.next = made
+        side.tail = made
+    if late and not repeated:
+        return -1
+    return repeated
+
+
+@cython.cfunc
+def _stretch(first: cython.longlong, behind: cython.longlong, time: cython.longlong, identification: cython.longlong) -> Sent:
+    made: Sent = Sent()
+    made.first, made.behind, made.time, made.identification = first, behind, time, identification
+    made.again = made.acked = 0
+    made.next = None
+    return made
+
+
+@cython.cfunc
+def _again(side: Side, after: cython.longlong):
+    """A retransmission, so long after the one before."""
+    side.retransmits += 1
+    if side.retransmits == 1 or after < side.retransmit_min:
+        side.retransmit_min = after
+    if after > side.retransmit_max:
+        side.retransmit_max = after
+    side.retransmit_sum += after
+    side.retransmit_squares += cython.cast(cython.double, after) * after
+
+
+@cython.cfunc
+def _answered(side: Side, ack: cython.longlong, repeats: cython.bint, time: cython.longlong):
+    """An acknowledgment of what `side` sent. Round trips of what was sent once only: P. Karn, C. Partridge, SIGCOMM 1987."""
+    one: Sent = side.head
+    latest: cython.longlong = 0
+    changed: cython.bint = False
+    while one is not None and ack > one.first:
+        if one.time > latest:
+            latest = one.time
+        if one.acked:
+            if ack == one.behind and repeats:
+                one.acked += 1
+                side.duplicate_acks += 1
+                if one.acked == 4:
+                    side.triple_duplicate_acks += 1
+        else:
+            one.acked = 1
+            changed = True
+            if ack == one.behind:
+                _sample(side, one, time, latest > one.time)
+            else:
+                side.cumulative_acks += 1
+        one = one.next
+    if changed:  # stretches acknowledged and without a hole between them become one: later segments need no more of them
+        one = side.head
+        after: Sent = one.next
+        while after is not None and one.acked and after.acked and one.behind == after.first:
+            after.first = one.first
+            side.head = one = after
+            after = one.next
+
+
+@cython.cfunc
+def _sample(side: Side, one: Sent, time: cython.longlong, overtaken: cython.bint):
+    """A round trip that ended with this acknowledgment, if it can be told from others."""
+    took: cython.longlong = time - one.time
+    size: cython.longlong = one.behind - one.first
+    if overtaken:
+        side.post_loss_acks += 1
+    elif one.again:
+        side.ambiguous_acks += 1
+        if side.ambiguous_acks == 1 or took < side.last_min:
+            side.last_min = took
+        if took > side.last_max:
+            side.last_max = took
+        side.last_sum += took
+        side.last_squares += cython.cast(cython.double, took) * took
+    else:
+        if side.rtt_samples == 0:
+            side.rtt_handshake = took
+        side.rtt_samples += 1
+        if side.rtt_samples == 1 or took < side.rtt_min:
+            side.rtt_min = took
+        if took > side.rtt_max:
+            side.rtt_max = took
+        side.rtt_sum += took
+        side.rtt_squares += cython.cast(cython.double, took) * took
+        if size >= side.max_segment > 0:
+            side.full_samples += 1
+            if side.full_samples == 1 or took < side.full_min:
+                side.full_min = took
+            if took > side.full_max:
+                side.full_max = took
+            side.full_sum += took
+            side.full_squares += cython.cast(cython.double, took) * took
+
+
+@cython.final
+@cython.cclass
+class Figures:
+    """The figures of all connections of a trace, by stream number."""
+
+    talks: list
+
+    def __init__(self):
+        self.talks = []
+
+    def __len__(self):
+        return len(self.talks)
+
+    def write(self, about: cython.longlong[:, ::1], out: cython.longlong[:, ::1], sums: cython.double[:, ::1]) -> list:
+        """Fill about (n, len(ABOUT)), out (2n, len(FIGURES)) and sums (2n, len(SUMS)): a row for each connection, of its client's
+        side in row 2k and its server's in 2k + 1. Returns the keys, a list of n. Streams nobody fed are left out."""
+        keys: list = []
+        row: cython.longlong = 0
+        stream: cython.longlong
+        talk: Talk
+        for stream in range(len(self.talks)):
+            talk = self.talks[stream]
+            if talk is None:
+                continue
+            keys.append(talk.key)
+            about[row, 0] = stream
+            about[row, 1] = talk.client
+            about[row, 2] = talk.guessed
+            about[row, 3] = talk.first_frame
+            about[row, 4] = talk.last_frame
+            about[row, 5] = talk.first_time
+            about[row, 6] = talk.last_time
+            about[row, 7] = talk.syn_time
+            about[row, 8] = talk.synack_time
+            about[row, 9] = talk.handshake_time
+            about[row, 10] = talk.states
+            about[row, 11] = talk.closer
+            about[row, 12] = talk.close_frame
+            about[row, 13] = talk.resetter
+            about[row, 14] = talk.reset_frame
+            about[row, 15] = talk.reused
+            client: Side = talk.high if talk.client else talk.low
+            server: Side = talk.low if talk.client else talk.high
+            _finish(client)
+            _finish(server)
+            _write(client, out, sums, 2 * row)
+            _write(server, out, sums, 2 * row + 1)
+            row += 1
+        return keys
+
+    def feed(
+        self,
+        keys: list,
+        which: cython.const[cython.longlong][::1],
+        rows: cython.const[cython.longlong][:, ::1],
+        more: cython.const[cython.longlong][:, ::1],
+        told: cython.const[cython.longlong][:, ::1],
+        sacks: cython.const[cython.longlong][:, ::1],
+    ):
+        """Add up segments. which: int64 (m,), the columns of the matrices to take, in order. more: (len(MORE), n)."""
+        i: cython.longlong
+        k: cython.longlong
+        stream: cython.longlong
+        talk: Talk
+        for k in range(which.shape[0]):
+            i = which[k]
+            stream = told[STREAM, i]
+            while stream >= len(self.talks):
+                self.talks.append(None)
+            talk = self.talks[stream]
+            if talk is None:
+                talk = Talk()
+                self.talks[stream] = talk
+                talk.key = keys[i]
+                talk.back = rows[BACK, i] != 0
+                talk.first_frame = rows[FRAME, i]
+                talk.first_time = rows[TIME, i]
+            if rows[BACK, i]:
+                self._add(talk, talk.high, talk.low, rows, more, told, sacks, i)
+            else:
+                self._add(talk, talk.low, talk.high, rows, more, told, sacks, i)
+
+    @cython.cfunc
+    def _add(
+        self,
+        talk: Talk,
+        side: Side,
+        other: Side,
+        rows: cython.const[cython.longlong][:, ::1],
+        more: cython.const[cython.longlong][:, ::1],
+        told: cython.const[cython.longlong][:, ::1],
+        sacks: cython.const[cython.longlong][:, ::1],
+        i: cython.longlong,
+    ):
+        flags: cython.longlong = rows[FLAGS, i]
+        length: cython.longlong = rows[LENGTH, i]
+        time: cython.longlong = rows[TIME, i]
+        frame: cython.longlong = rows[FRAME, i]
+        marks: cython.longlong = told[OUT_MARKS, i]
+        at: cython.longlong = told[POSITION, i]
+        ack: cython.longlong = told[ACKED, i]
+        syn: cython.bint = flags & SYN_FLAG != 0
+        fin: cython.bint = flags & FIN_FLAG != 0
+        reset: cython.bint = flags & RST_FLAG != 0
+        acks: cython.bint = flags & ACK_FLAG != 0
+        behind: cython.longlong = at + length
+        end: cython.longlong = behind + syn + fin
+        repeated: cython.longlong = 0
+        window: cython.longlong = rows[WINDOW, i]
+        who: cython.int = 2 if rows[BACK, i] else 1
+        blocks: cython.longlong = rows[LAST_SACK, i] - rows[FIRST_SACK, i]
+
+        # ------------------------------------------------ the connection
+        talk.last_frame, talk.last_time = frame, time
+        talk.client = who - 1 if marks & FROM_CLIENT else 2 - who
+        talk.guessed = marks & GUESSED != 0
+        talk.states = told[OUT_STATES, i]
+        if marks & REUSED:
+            talk.reused = True
+        if syn and not acks:
+            if not talk.syn_time:
+                talk.syn_time = time
+        elif syn and not talk.synack_time:
+            talk.synack_time = time
+        elif acks and talk.syn_time and talk.synack_time and not talk.handshake_time and not syn:
+            talk.handshake_time = time
+        if reset and not talk.resetter:
+            talk.resetter, talk.reset_frame = who, frame
+        elif fin and not talk.closer:
+            talk.closer, talk.close_frame = who, frame
+
+        # ------------------------------------------------ counts
+        side.packets += 1
+        side.ip_bytes += more[IP_LENGTH, i]
+        if side.seen and time - side.last_time > side.max_idle:
+            side.max_idle = time - side.last_time
+        if not side.seen:
+            side.first = at
+        side.last_time, side.seen = time, True
+        side.resets += reset
+        side.acks += acks
+        side.syns += syn
+        side.fins += fin
+        if acks and not length and not syn and not fin and not reset:
+            side.pure_acks += 1
+        if syn:
+            if more[MSS, i] >= 0:
+                side.mss = more[MSS, i]
+            if rows[SCALE, i] >= 0:
+                side.scale = rows[SCALE, i]
+            if flags & ECE_FLAG:
+                side.ecn |= 1
+        else:
+            if flags & ECE_FLAG:
+                side.ecn |= 2
+            if flags & CWR_FLAG:
+                side.ecn |= 4
+        side.sack_permitted |= more[SACK_PERMITTED, i]
+        side.timestamps |= more[TIMESTAMPS, i]
+        if more[SACK_OPTION, i]:
+            side.sacks += 1
+            if blocks > side.most_blocks:
+                side.most_blocks = blocks
+            if blocks > 0 and _duplicate(sacks, rows[FIRST_SACK, i], blocks, rows[ACK, i]):
+                side.dsacks += 1
+
+        # ------------------------------------------------ data
+        if syn and side.syn_number < 0:
+            side.syn_number = at
+        if fin:
+            side.fin_number = behind
+        if length:
+            if side.data_packets == 0:
+                side.first_data = time
+            side.last_data = time
+            side.data_packets += 1
+            side.data_bytes += length
+            side.pushed_packets += flags & PSH_FLAG != 0
+            if length > side.max_segment:
+                side.max_segment = length
+            if side.min_segment == 0 or length < side.min_segment:
+                side.min_segment = length
+            if flags & URG_FLAG and more[URGENT, i]:
+                side.urgent_packets += 1
+                side.urgent_bytes += more[URGENT, i]
+            if more[KEPT, i] < length:
+                side.truncated_packets += 1
+                side.truncated_bytes += length - more[KEPT, i]
+        if end > at:
+            repeated = _cover(side, at, end, time, more[IDENTIFICATION, i])
+            if repeated < 0:
+                repeated = 0
+                side.out_of_order += 1
+            if length:
+                if repeated > length:
+                    repeated = length
+                if other.window == 0 and length == 1 and other.seen:
+                    side.probe_packets += 1
+                    side.probe_bytes += length
+                elif repeated:
+                    side.retransmitted_packets += 1
+                    side.retransmitted_bytes += repeated
+                    side.unique_bytes += length - repeated
+                else:
+                    side.unique_bytes += length
+            if behind > side.top:
+                side.top = behind
+        if length and not side.data_acked and not repeated:
+            side.initial_packets += 1
+            side.initial_bytes += length
+
+        # ------------------------------------------------ acknowledgments
+        if acks:
+            _answered(other, ack, length == 0 and window == side.raw_window, time)
+            if not other.data_acked and other.data_packets and ack > other.first + (other.syn_number >= 0):
+                other.data_acked = True
+            if not side.acking or ack > side.last_ack:
+                side.last_ack, side.acking = ack, True
+        side.raw_window = window
+        self._windows(side, window, syn, reset, told[SHIFT, i], time)
+        if other.acking and not syn:
+            self._outstanding(side, behind - other.last_ack, time)
+
+    @cython.cfunc
+    def _windows(
+        self, side: Side, window: cython.longlong, syn: cython.bint, reset: cython.bint, shift: cython.longlong, time: cython.longlong
+    ):
+        """What it takes: scaled, those of SYNs only while there are no others, those of resets never."""
+        if not syn and shift > 0:
+            window <<= shift
+        if reset:
+            return
+        if side.windows == 0:
+            side.max_window = side.min_window = window
+        if syn:
+            side.window = window
+            return
+        if side.windows == 0:
+            side.max_window = side.min_window = window
+        side.windows += 1
+        side.window_sum += window
+        if window > side.max_window:
+            side.max_window = window
+        if side.min_window == 0 or 0 < window < side.min_window:
+            side.min_window = window
+        if window == 0:
+            side.zero_windows += 1
+            if not side.closed_since:
+                side.closed_since = time
+        elif side.closed_since:
+            side.zero_time += time - side.closed_since
+            side.closed_since = 0
+        side.window = window
+
+    @cython.cfunc
+    def _outstanding(self, side: Side, ahead: cython.longlong, time: cython.longlong):
+        """Bytes sent and not acknowledged when a segment of this side passes."""
+        if ahead < 0:
+            ahead = 0
+        if side.ahead_time:
+            side.weighted_outstanding += side.ahead * ((time - side.ahead_time) // 1000)
+        side.ahead, side.ahead_time = ahead, time
+        side.outstandings += 1
+        side.outstanding_sum += ahead
+        if ahead > side.max_outstanding:
+            side.max_outstanding = ahead
+        if ahead and (ahead < side.min_outstanding or side.min_outstanding == 0):
+            side.min_outstanding = ahead
+
+
+@cython.cfunc
+def _duplicate(
+    sacks: cython.const[cython.longlong][:, ::1], first: cython.longlong, blocks: cython.longlong, ack: cython.longlong
+) -> cython.bint:
+    """Whether the first block says what arrived twice: below the acknowledgment, or inside the second block. RFC 2883 §4."""
+    left: cython.longlong = sacks[0, first]
+    right: cython.longlong = sacks[1, first]
+    if ((ack - right) & MASK) < (MASK >> 1):
+        return True
+    if blocks < 2:
+        return False
+    return ((left - sacks[0, first + 1]) & MASK) < (MASK >> 1) and ((sacks[1, first + 1] - right) & MASK) < (MASK >> 1)

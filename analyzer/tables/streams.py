@@ -1,0 +1,269 @@
+"""A row is a TCP connection: who opened it, its handshake, both directions in figures, how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from ..fields import Field, Kind, flag, seconds, text, time, u8, u16, u32, u64
+from ..protocols.tcp_states import STATES
+from ..reassembly import figures
+from ..reassembly.streams import KEY
+from ..reassembly.tcp_figures import ABOUT, FIGURES, SUMS, Figures
+from . import Table
+from ._columns import SPAN, TIME, dtype_of
+from ._ends import addresses
+
+if TYPE_CHECKING:
+    from ..capture import Source
+    from ..dissect import Dissection
+
+Numbers = dict[str, np.ndarray]
+
+
+class Figure(NamedTuple):
+    """A column that each side has. what: from the side's figures to its values. there: where it has one; None: everywhere."""
+
+    name: str
+    kind: Kind
+    label: str
+    about: str
+    what: Callable[[Numbers], np.ndarray]
+    there: Callable[[Numbers], np.ndarray] | None = None
+
+
+def _plain(name: str, label: str, about: str = "", kind: Kind = u64) -> Figure:
+    return Figure(name, kind, label, about, lambda f: f[name])
+
+
+def _measured(name: str, label: str, count: str, of: str = "", kind: Kind = seconds, about: str = "") -> Figure:
+    """A figure that is there only if something was counted."""
+    return Figure(name, kind, label, about, lambda f: f[of or name], lambda f: f[count] > 0)
+
+
+def _spread(total: str, squares: str, count: str) -> Callable[[Numbers], np.ndarray]:
+    """Standard deviation of a sample, ns; 0 for one value."""
+
+    def made(f: Numbers) -> np.ndarray:
+        n = np.maximum(f[count], 1)
+        rest = np.maximum(f[squares] - f[total] * f[total] / n, 0)
+        return np.sqrt(rest / np.maximum(n - 1, 1)).astype(np.int64)
+
+    return made
+
+
+def _mean(total: str, count: str) -> Callable[[Numbers], np.ndarray]:
+    return lambda f: (f[total] / np.maximum(f[count], 1)).astype(np.int64)
+
+
+def _timed(prefix: str, label: str, count: str, low: str, high: str, total: str, squares: str) -> tuple[Figure, ...]:
+    """Least, greatest, mean and deviation of a sampled time."""
+    return (
+        _measured(f"{prefix}_min", f"{label}, least", count, low),
+        _measured(f"{prefix}_max", f"{label}, greatest", count, high),
+        Figure(f"{prefix}_avg", seconds, f"{label}, mean", "", _mean(total, count), lambda f: f[count] > 0),
+        Figure(f"{prefix}_stdev", seconds, f"{label}, deviation", "", _spread(total, squares, count), lambda f: f[count] > 0),
+    )
+
+
+SIDE = (  # tcptrace's long report, in its order
+    _plain("packets", "Packets"),
+    _plain("ip_bytes", "IP bytes", "whole IP datagrams"),
+    _plain("resets", "Resets"),
+    _plain("acks", "Segments with ACK"),
+    _plain("pure_acks", "Pure ACKs", "no data, SYN, FIN or RST"),
+    _plain("sacks", "Segments with SACK"),
+    _plain("dsacks", "Segments with D-SACK", "RFC 2883"),
+    _plain("most_blocks", "SACK blocks, most"),
+    _plain("unique_bytes", "Unique bytes", "of data, retransmissions and window probes left out"),
+    _plain("data_packets", "Data packets"),
+    _plain("data_bytes", "Data bytes", "retransmissions included"),
+    _plain("retransmitted_packets", "Retransmitted packets"),
+    _plain("retransmitted_bytes", "Retransmitted bytes"),
+    _plain("probe_packets", "Zero-window probes"),
+    _plain("probe_bytes", "Zero-window probe bytes"),
+    _plain("out_of_order", "Out of order", "filled a hole, repeated nothing"),
+    _plain("pushed_packets", "Pushed data packets"),
+    _plain("syns", "SYNs"),
+    _plain("fins", "FINs"),
+    Figure("window_scale", u8, "Window scale offered", "", lambda f: f["scale"], lambda f: f["scale"] >= 0),
+    Figure("timestamps_offered", flag, "Timestamps offered", "", lambda f: f["timestamps"] > 0),
+    Figure("sack_offered", flag, "SACK offered", "", lambda f: f["sack_permitted"] > 0),
+    Figure("ecn_offered", flag, "ECN offered", "in the SYN; RFC 3168", lambda f: f["ecn"] & 1 > 0),
+    Figure("ecn_echoed", flag, "Congestion echoed", "ECE after the handshake", lambda f: f["ecn"] & 2 > 0),
+    _plain("urgent_packets", "Urgent packets"),
+    _plain("urgent_bytes", "Urgent bytes", "sum of the urgent pointers"),
+    Figure("mss", u16, "MSS", "bytes of data that it takes in a segment", lambda f: f["mss"], lambda f: f["mss"] >= 0),
+    _measured("max_segment", "Segment, greatest", "data_packets", kind=u64, about="bytes of data"),
+    _measured("min_segment", "Segment, least", "data_packets", kind=u64),
+    Figure("avg_segment", u64, "Segment, mean", "", _mean("data_bytes", "data_packets"), lambda f: f["data_packets"] > 0),
+    _plain("max_window", "Window, greatest", "bytes that it takes, scaled; those of SYNs only if there are no others"),
+    _plain("min_window", "Window, least", "zero left out"),
+    _plain("zero_windows", "Zero windows", "segments that closed it"),
+    Figure("avg_window", u64, "Window, mean", "", lambda f: np.where(f["windows"] > 0, _mean("window_sum", "windows")(f), f["max_window"])),
+    _plain("zero_time", "Window closed", "time between a zero window and the next that is not", seconds),
+    _plain("max_outstanding", "Outstanding, greatest", "bytes sent and not acknowledged"),
+    _plain("min_outstanding", "Outstanding, least", "zero left out"),
+    Figure("avg_outstanding", u64, "Outstanding, mean", "", _mean("outstanding_sum", "outstandings"), lambda f: f["outstandings"] > 0),
+    Figure(
+        "weighted_outstanding",
+        u64,
+        "Outstanding, weighted by time",
+        "",
+        lambda f: f["weighted_outstanding"] // np.maximum(f["duration"] // 1000, 1),
+    ),
+    _plain("initial_bytes", "Initial window, bytes", "sent before the first of them was acknowledged"),
+    _plain("initial_packets", "Initial window, packets"),
+    Figure("stream_length", u64, "Stream length", "SYN to FIN", lambda f: f["stream_length"], lambda f: f["stream_length"] >= 0),
+    Figure(
+        "missed_bytes",
+        u64,
+        "Missed bytes",
+        "of the stream length, in no frame",
+        lambda f: np.maximum(f["stream_length"] - f["unique_bytes"] - f["probe_bytes"], 0),
+        lambda f: f["stream_length"] >= 0,
+    ),
+    _plain("truncated_bytes", "Truncated bytes", "not kept by the capture"),
+    _plain("truncated_packets", "Truncated packets"),
+    Figure("transmit_time", seconds, "Data transmit time", "first to last data", lambda f: f["last_data"] - f["first_data"]),
+    _plain("max_idle", "Idle, longest", "between two packets of this side", seconds),
+    _plain("hardware_duplicates", "Duplicates by hardware", "same numbers and same IP identification"),
+    Figure(
+        "throughput",
+        u64,
+        "Throughput",
+        "unique bytes a second, over the whole connection",
+        lambda f: (f["unique_bytes"] * 1e9 / np.maximum(f["duration"], 1)).astype(np.int64),
+        lambda f: f["duration"] > 0,
+    ),
+    _plain("rtt_samples", "Round trips sampled", "ACKs of what was sent once; Karn's algorithm"),
+    *_timed("rtt", "Round trip", "rtt_samples", "rtt_min", "rtt_max", "rtt_sum", "rtt_squares"),
+    _measured("rtt_handshake", "Round trip of the SYN", "rtt_samples"),
+    _plain("full_samples", "Round trips of full segments"),
+    *_timed("full_rtt", "Round trip of full segments", "full_samples", "full_min", "full_max", "full_sum", "full_squares"),
+    _plain("post_loss_acks", "ACKs after loss", "not sampled: something sent later filled a hole"),
+    _plain("ambiguous_acks", "Ambiguous ACKs", "of what was sent more than once"),
+    *_timed("last_rtt", "Round trip of the last sending", "ambiguous_acks", "last_min", "last_max", "last_sum", "last_squares"),
+    _plain("cumulative_acks", "Segments acknowledged together"),
+    _plain("duplicate_acks", "Duplicate ACKs", "that its data got"),
+    _plain("triple_duplicate_acks", "Triple duplicate ACKs"),
+    _plain("max_retransmissions", "Retransmissions of one segment, most"),
+    *_timed("retransmit", "Time to retransmit", "retransmits", "retransmit_min", "retransmit_max", "retransmit_sum", "retransmit_squares"),
+)
+OWN = (
+    Field("stream", u32, "Stream", "tcp.stream"),
+    Field("client", text, "Client", "who sent the SYN; the better guess where none was seen"),
+    Field("client_port", u16, "Client port"),
+    Field("server", text, "Server"),
+    Field("server_port", u16, "Server port"),
+    Field("client_guessed", flag, "Client guessed", "no SYN was seen"),
+    Field("first_frame", u64, "First frame"),
+    Field("last_frame", u64, "Last frame"),
+    Field("start", time, "Start"),
+    Field("duration", seconds, "Duration", "first to last frame"),
+    Field("frames", u64, "Frames"),
+    Field("handshake", text, "Handshake", "complete, or what is missing"),
+    Field("handshake_rtt", seconds, "Handshake time", "SYN to the ACK that ends it"),
+    Field("syn_rtt", seconds, "SYN to SYN,ACK"),
+    Field("scaled", flag, "Windows scaled", "both offered it; RFC 7323"),
+    Field("sack", flag, "SACK", "both permit it; RFC 2018"),
+    Field("timestamps", flag, "Timestamps", "both offered them; RFC 7323"),
+    Field("ecn", flag, "ECN", "both offered it; RFC 3168"),
+    Field("client_state", text, "Client's state", "after the last segment, as seen here; RFC 9293"),
+    Field("server_state", text, "Server's state"),
+    Field("closed_by", text, "Closed by", "who sent the first FIN"),
+    Field("reset_by", text, "Reset by", "who sent the first RST"),
+    Field("reset_frame", u64, "Reset in frame"),
+    Field("reused_ports", flag, "Ports used again", "an earlier connection had them"),
+)
+
+
+class TABLE(Table):
+    name = "streams"
+    about = "a TCP connection: who opened it, handshake, both directions in figures, how it ended"
+    columns = (*OWN, *(Field(f"{side}_{one.name}", one.kind, one.label, one.about) for side in ("client", "server") for one in SIDE))
+    needs = figures.NEEDS
+
+    def __init__(self) -> None:
+        self.figures = Figures()
+
+    def feed(self, d: Dissection) -> pl.DataFrame | None:
+        if d.segments is not None:
+            figures.feed(self.figures, d.segments)
+        return None
+
+    def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
+        room = len(self.figures)
+        about = np.zeros((room, len(ABOUT)), np.int64)
+        side = np.zeros((2 * room, len(FIGURES)), np.int64)
+        sums = np.zeros((2 * room, len(SUMS)), np.float64)
+        keys = self.figures.write(about.data, side.data, sums.data)
+        n = len(keys)
+        a = dict(zip(ABOUT, about[:n].T))
+        duration = a["last_time"] - a["first_time"]
+        sides = []
+        for which in (0, 1):
+            numbers = dict(zip(FIGURES, side[which : 2 * n : 2].T)) | dict(zip(SUMS, sums[which : 2 * n : 2].T))
+            sides.append(numbers | {"duration": duration})
+        columns = self._own(a, keys, *sides)
+        for prefix, numbers in zip(("client", "server"), sides):
+            for one in SIDE:
+                columns[f"{prefix}_{one.name}"] = _column(one.what(numbers), None if one.there is None else one.there(numbers))
+        made = pl.DataFrame([columns[f.name].cast(dtype_of(f)).alias(f.name) for f in self.columns])
+        return made if n else None
+
+    def _own(self, a: Numbers, keys: list[bytes], client: Numbers, server: Numbers) -> dict[str, pl.Series]:
+        key = np.frombuffer(b"".join(keys), np.uint64).reshape(-1, KEY // 8)
+        words, swap, six = key[:, :4].copy(), a["client"] == 1, key[:, 4] >> np.uint64(32) > 0
+        words[swap] = words[swap][:, [2, 3, 0, 1]]
+        low, high = key[:, 4] & np.uint64(0xFFFF), key[:, 4] >> np.uint64(16) & np.uint64(0xFFFF)
+        ends = [addresses("tcp", words[:, at : at + 2], six) for at in (0, 2)]
+        client_end = np.where(swap, 2, 1)
+        who = {name: np.where(a[name] == 0, "", np.where(a[name] == client_end, "client", "server")) for name in ("closer", "resetter")}
+        done = a["handshake_time"] > 0
+        states = [pl.Series(STATES).gather(a["states"] >> shift & 15) for shift in (8, 12)]
+        return {
+            "stream": _column(a["stream"]),
+            "client": ends[0],
+            "client_port": _column(np.where(swap, low, high).astype(np.int64)),
+            "server": ends[1],
+            "server_port": _column(np.where(swap, high, low).astype(np.int64)),
+            "client_guessed": _column(a["guessed"] > 0),
+            "first_frame": _column(a["first_frame"]),
+            "last_frame": _column(a["last_frame"]),
+            "start": _column(a["first_time"]).cast(TIME),
+            "duration": _column(a["last_time"] - a["first_time"]).cast(SPAN),
+            "frames": _column(client["packets"] + server["packets"]),
+            "handshake": _handshake(a, done),
+            "handshake_rtt": _column(a["handshake_time"] - a["syn_time"], done),
+            "syn_rtt": _column(a["synack_time"] - a["syn_time"], (a["synack_time"] > 0) & (a["syn_time"] > 0)),
+            "scaled": _column((client["scale"] >= 0) & (server["scale"] >= 0)),
+            "sack": _column((client["sack_permitted"] > 0) & (server["sack_permitted"] > 0)),
+            "timestamps": _column((client["timestamps"] > 0) & (server["timestamps"] > 0)),
+            "ecn": _column((client["ecn"] & server["ecn"] & 1) > 0),
+            "client_state": states[0],
+            "server_state": states[1],
+            "closed_by": _named(who["closer"]),
+            "reset_by": _named(who["resetter"]),
+            "reset_frame": _column(a["reset_frame"], a["resetter"] > 0),
+            "reused_ports": _column(a["reused"] > 0),
+        }
+
+
+def _handshake(a: Numbers, done: np.ndarray) -> pl.Series:
+    syn, synack = a["syn_time"] > 0, a["synack_time"] > 0
+    said = np.select([done, syn & synack, syn, synack], ["complete", "no ACK of the SYN,ACK", "no SYN,ACK", "no SYN"], "not in the capture")
+    return pl.Series(said.tolist(), dtype=pl.String)
+
+
+def _named(values: np.ndarray) -> pl.Series:
+    """Text, null where it is empty."""
+    return pl.Series([one or None for one in values.tolist()], dtype=pl.String)
+
+
+def _column(values: np.ndarray, there: np.ndarray | None = None) -> pl.Series:
+    made = pl.Series(np.ascontiguousarray(values))
+    return made if there is None else made.set(pl.Series(~there), None)
