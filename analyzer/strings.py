@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from binascii import hexlify
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -152,7 +153,7 @@ def hexadecimal(values: np.ndarray, digits: int, before: str = "0x", between: st
 def hexed(data: np.ndarray, start: np.ndarray, end: np.ndarray) -> Strings:
     """Stretches of bytes (uint8; int64) as hexadecimal digits, two a byte."""
     packed = joined([Strings(data, start, np.maximum(start, end))])
-    return Strings(HEX[packed.data].view(np.uint8), 2 * packed.start, 2 * packed.end)
+    return Strings(np.frombuffer(hexlify(packed.data.data), np.uint8), 2 * packed.start, 2 * packed.end)
 
 
 def _cells(count: int, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

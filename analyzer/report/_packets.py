@@ -72,11 +72,15 @@ class View:
         if s["header"] == "y":
             print(separator.join(self.fields))
         for d in analysis.dissections(needed(self.fields)):
-            parts: list[Strings] = []
-            for column in self.columns(d):
-                parts.append(always(separator if parts else "", len(column)))
-                parts += (always(quote, column.there()), column, always(quote, column.there()))
-            show(joined([*parts, always("\n", len(parts[0]))]))
+            show(self.rows(d, separator, quote))
+
+    def rows(self, d: Dissection, separator: str, quote: str) -> Strings:
+        """A line for each frame that a filter kept."""
+        parts: list[Strings] = []
+        for column in self.columns(d):
+            parts.append(always(separator if parts else "", len(column)))
+            parts += (always(quote, column.there()), column, always(quote, column.there()))
+        return joined([*parts, always("\n", len(parts[0]))])
 
     def columns(self, d: Dissection) -> list[Strings]:
         """Each field's printed values, a column a field, a row for each frame that a filter kept."""
