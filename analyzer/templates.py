@@ -64,11 +64,12 @@ def says(h: Headers, template: str, rows: np.ndarray) -> Strings:
             continue
         f = register()[name].field
         values, at = h.column(name)
-        at = np.arange(len(h)) if at is None else at
-        keep = place[at] >= 0
+        where = place if at is None else place[at]
+        keep = where >= 0
         if condition not in ("always", "present"):
-            keep &= h[condition][at]
-        values, where = values[keep], place[at[keep]]
+            keep &= h[condition] if at is None else h[condition][at]
+        if not keep.all():
+            values, where = values[keep], where[keep]
         if not len(where):
             continue
         there = np.zeros(len(rows), bool)
