@@ -61,6 +61,8 @@ def dotted(values: cython.const[cython.ulonglong][::1], out: cython.uchar[::1], 
         start[i] = at
 
 
+@cython.boundscheck(False)  # the bounds of a stretch are checked, not those of each byte of it
+@cython.wraparound(False)
 def append(
     data: cython.const[cython.uchar][::1],
     start: cython.const[cython.longlong][::1],
@@ -68,17 +70,26 @@ def append(
     out: cython.uchar[::1],
     at: cython.longlong[::1],
 ):
-    """Copy data[start[i]:end[i]] to out[at[i]:] for each i, and move at[i] behind it."""
+    """Copy data[start[i]:end[i]] to out[at[i]:] for each i, and move at[i] behind it. Raises IndexError for what lies outside."""
+    count: cython.longlong = start.shape[0]
+    size: cython.longlong = data.shape[0]
+    room: cython.longlong = out.shape[0]
     i: cython.longlong
     p: cython.longlong
+    first: cython.longlong
+    length: cython.longlong
     to: cython.longlong
-    for i in range(start.shape[0]):
+    if end.shape[0] != count or at.shape[0] != count:
+        raise IndexError("columns of different length")
+    for i in range(count):
+        first = start[i]
+        length = end[i] - first
         to = at[i]
+        if first < 0 or length < 0 or length > size - first or to < 0 or length > room - to:
+            raise IndexError("a stretch outside of its buffer")
         if cython.compiled:
-            for p in range(start[i], end[i]):
-                out[to] = data[p]
-                to += 1
-            at[i] = to
+            for p in range(length):
+                out[to + p] = data[first + p]
         else:  # a slice costs as much as many bytes when compiled, as a few when interpreted
-            at[i] = to + end[i] - start[i]
-            out[to : at[i]] = data[start[i] : end[i]]
+            out[to : to + length] = data[first : first + length]
+        at[i] = to + length

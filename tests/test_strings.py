@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analyzer import _strings
 from analyzer.fields import decimal_seconds
 from analyzer.report._text import safe, safe_strings
 from analyzer.strings import always, decimal, dotted, hexadecimal, hexed, joined, placed, stacked, strings
@@ -86,3 +87,10 @@ def test_what_no_utf8_has_is_spelled_out():
 @given(SAID)
 def test_hostile_columns_are_made_harmless(said):
     assert safe_strings(strings(said)).tolist() == [safe(one) for one in said]
+
+
+@pytest.mark.parametrize("start, end", [(0, 4), (-1, 1), (2, 1), (0, 2**62)])
+def test_a_stretch_outside_of_its_buffer_is_refused(start, end):
+    data, out = np.zeros(3, np.uint8), np.zeros(3, np.uint8)
+    with pytest.raises(IndexError):
+        _strings.append(data.data, np.array([start]).data, np.array([end]).data, out.data, np.zeros(1, np.int64).data)
