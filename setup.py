@@ -10,6 +10,7 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError
 
 COMPILED = (
+    "analyzer/_strings.py",
     "analyzer/capture/_records.py",
     "analyzer/protocols/_checksum.py",
     "analyzer/protocols/_walk.py",

@@ -19,6 +19,7 @@ from .fields import CUT, Column, Fault, Field, Headers, Payload, Spans, part, te
 from .filters import Filter, compiled
 from .protocols import protocols, register
 from .reassembly.streams import TCP, UDP, Segments, StreamNumbers
+from .strings import Parts, Strings, always, decimal, joined, placed, stacked, strings
 from .templates import says, template_fields
 
 DEEPEST = 64  # headers in a frame; what lies deeper is data, and said to be too deep
@@ -109,34 +110,37 @@ class Dissection:
             for h in self.chunks.get(owner, ()):
                 yield h, h.column(name)
 
-    def printed(self, name: str, join: str = ",", occurrence: str = "a") -> list[str]:
+    def printed(self, name: str, join: str = ",", occurrence: str = "a") -> Strings:
         """A field's values of each frame as `-T fields` prints them: none as '', several joined.
 
         occurrence: 'a' all of them, 'f' the first, 'l' the last.
         """
         names = either().get(name, (name,))
         found = [(h, c, register()[n].field) for n in names for h, c in self.columns(n)]
-        if len(found) == 1 and _once(found[0], len(self)):
-            h, (values, _), f = found[0]
-            return texts(f, values, h.buffer)
-        places = [h.frame if c.rows is None else h.frame[c.rows] for h, c, _ in found]
-        often = np.zeros(len(self), np.int64)
-        for frames in places:
-            often += np.bincount(frames, minlength=len(self))
-        several: dict[int, list[tuple[int, int, int, str]]] = {}
-        out = np.full(len(self), "", object)
-        for nth, (frames, (h, (values, rows), f)) in enumerate(zip(places, found, strict=True)):
-            made = np.array(texts(f, values, h.buffer), object)
-            alone = often[frames] == 1
-            out[frames[alone]] = made[alone]
-            if not alone.all():
-                at = np.flatnonzero(~alone)
-                own = at if rows is None else rows[at]
-                for row, *key, one in zip(frames[at].tolist(), self.layer(h)[own].tolist(), own.tolist(), made[at].tolist(), strict=True):
-                    several.setdefault(row, []).append((key[0], key[1], nth, one))
-        for row, many in several.items():
-            out[row] = join.join(_picked(many, occurrence))
-        return out.tolist()
+        parts = [(h.frame if c.rows is None else h.frame[c.rows], texts(f, c.values, h.buffer)) for h, c, f in found]
+        often = sum((np.bincount(frames, minlength=len(self)) for frames, _ in parts), np.zeros(len(self), np.int64))
+        if not (often > 1).any():
+            return placed(len(self), parts)
+        # Frames with several values: these in order of layer, header and field, separators behind all but a frame's last.
+        keys, many = [], []
+        for nth, ((frames, said), (h, (_, rows), _)) in enumerate(zip(parts, found, strict=True)):
+            at = np.flatnonzero(often[frames] > 1)
+            own = at if rows is None else rows[at]
+            keys.append(np.stack((np.full(len(at), nth), own, self.layer(h)[own], frames[at])))
+            many.append(said.take(at))
+        key = np.concatenate(keys, axis=1)
+        order = np.lexsort(key)
+        frame = key[-1, order]
+        first, last = np.flatnonzero(np.diff(frame, prepend=-1)), np.flatnonzero(np.diff(frame, append=-1))
+        said = stacked(many).take(order)
+        if occurrence == "a":
+            between = np.ones(len(frame), bool)
+            between[last] = False
+            line = joined([said, always(join, between)])
+            several = Strings(line.data, line.start[first], line.end[last])
+        else:
+            several = said.take(first if occurrence == "f" else last)
+        return placed(len(self), [*parts, (frame[first], several)])
 
     def innermost(self) -> Iterator[tuple[Headers, np.ndarray]]:
         """For each group of headers, the rows that are the innermost of their frame: not data, not quoted, not a bare tag."""
@@ -149,42 +153,55 @@ class Dissection:
             if len(rows) and h.protocol.name != "data":
                 yield h, rows
 
-    def summary(self) -> dict[str, np.ndarray]:
-        """Source, destination, protocol and info of each frame: arrays of str (object), as `packets` shows them."""
-        source, target, protocol, info = (np.full(len(self), "", object) for _ in range(4))
-        for h in self.order:
-            if h.protocol.addresses:
-                for out, name in zip((source, target), h.protocol.addresses, strict=True):
-                    values, rows = h.column(name)
-                    keep = ~h.quoted if rows is None else ~h.quoted[rows]
-                    frames = h.frame if rows is None else h.frame[rows]
-                    out[frames[keep]] = texts(register()[name].field, values[keep])
+    def summary(self) -> dict[str, Strings]:
+        """Source, destination, protocol and info of each frame, as `packets` shows them."""
+        protocol: Parts = []
+        info: Parts = []
         for h, rows in self.innermost():
+            frames = h.frame[rows]
             if h.protocol.name == "frame":  # a link type without a decoder is told by its name
-                links = self.batch.link_type[h.frame[rows]].tolist()
-                protocol[h.frame[rows]] = [link_name(one) for one in links]
-                info[h.frame[rows]] = "not decoded"
-                continue
-            protocol[h.frame[rows]] = h.protocol.label
-            info[h.frame[rows]] = says(h, h.protocol.info, rows)
-        for row in np.flatnonzero(self.batch.captured < self.batch.length).tolist():
-            info[row] += f" [{self.batch.captured[row]} of {self.batch.length[row]} bytes kept]"
+                protocol.append((frames, strings([link_name(one) for one in self.batch.link_type[frames].tolist()])))
+                info.append((frames, always("not decoded", len(rows))))
+            else:
+                protocol.append((frames, always(h.protocol.label, len(rows))))
+                info.append((frames, says(h, h.protocol.info, rows)))
+        columns = {"source": self._addresses(0), "destination": self._addresses(1), "protocol": protocol, "info": info}
+        found = {name: placed(len(self), parts) for name, parts in columns.items()}
+        if marks := self._marks():
+            found["info"] = joined([found["info"], *(placed(len(self), [mark]) for mark in marks)])
+        return found
+
+    def _addresses(self, end: int) -> Parts:
+        """The innermost addresses that are not quoted. end: 0 for the source's, 1 for the destination's."""
+        parts: Parts = []
+        without = np.ones(len(self), bool)  # frames that have none yet
+        for h in reversed(self.order):
+            if h.protocol.addresses:
+                values, rows = h.column(h.protocol.addresses[end])
+                at = slice(None) if rows is None else rows
+                frames = h.frame[at]
+                keep = np.flatnonzero(without[frames] & ~h.quoted[at])
+                if len(keep):
+                    parts.append((frames[keep], texts(register()[h.protocol.addresses[end]].field, values[keep])))
+                    without[frames[keep]] = False
+        return parts
+
+    def _marks(self) -> Parts:
+        """What stands behind the info of frames that were cut or are malformed."""
+        marks: Parts = []
+        captured, length = self.batch.captured, self.batch.length
+        cut = np.flatnonzero(captured < length)
+        if n := len(cut):
+            sizes = decimal(captured[cut]), always(" of ", n), decimal(length[cut])
+            marks.append((cut, joined([always(" [", n), *sizes, always(" bytes kept]", n)])))
+        bad: dict[int, str] = {}
         for fault in self.faults():
             if fault.says != CUT:
                 for row in fault.frame.tolist():
-                    info[row] += f" [malformed {protocols()[fault.protocol].label}]"
-        return {"source": source, "destination": target, "protocol": protocol, "info": info}
-
-
-def _once(found: tuple[Headers, Column, Field], size: int) -> bool:
-    """Whether every frame has exactly one value."""
-    h, (_, rows), _ = found
-    return rows is None and len(h) == size and bool((h.frame == np.arange(size)).all())
-
-
-def _picked(many: list[tuple[int, int, int, str]], occurrence: str) -> list[str]:
-    values = [one for *_, one in sorted(many, key=lambda item: item[:3])]
-    return values if occurrence == "a" else values[:1] if occurrence == "f" else values[-1:]
+                    bad[row] = f"{bad.get(row, '')} [malformed {protocols()[fault.protocol].label}]"
+        if bad:
+            marks.append((np.array(list(bad)), strings(list(bad.values()))))
+        return marks
 
 
 @cache

@@ -11,9 +11,12 @@ import copy
 import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+
+from .strings import Strings, decimal, dotted, hexadecimal, hexed, strings
 
 # ---------------------------------------------------------------- kinds
 
@@ -394,75 +397,39 @@ class Headers(Reading):
 # ---------------------------------------------------------------- values as text
 
 
-class _Texts(dict[int, str]):
-    """Remembers the text of values seen; forgets all when there are too many to keep."""
-
-    def __init__(self, make: Callable[[int], str]) -> None:
-        super().__init__()
-        self.make = make
-
-    def __missing__(self, value: int) -> str:
-        if len(self) > 200_000:
-            self.clear()
-        made = self[value] = self.make(value)
-        return made
-
-
-_ipv4 = _Texts(lambda v: f"{v >> 24}.{v >> 16 & 255}.{v >> 8 & 255}.{v & 255}")
-_mac = _Texts(lambda v: ":".join(f"{v:012x}"[i : i + 2] for i in range(0, 12, 2)))
-
-
-def _ipv6_text(value: bytes) -> str:
+@lru_cache(1 << 16)
+def _ipv6(value: bytes) -> str:
     made = ipaddress.IPv6Address(value)
+    four = ".".join(map(str, value[12:]))
     if value[:12] == bytes(10) + b"\xff\xff":  # RFC 5952 §5: IPv4-mapped addresses show the IPv4 part
-        return f"::ffff:{_ipv4[int.from_bytes(value[12:], 'big')]}"
+        return f"::ffff:{four}"
     if value[:12] == bytes(12) and value[12:14] != b"\0\0":  # as inet_ntop: IPv4-compatible
-        return f"::{_ipv4[int.from_bytes(value[12:], 'big')]}"
+        return f"::{four}"
     return str(made)
 
 
-_ipv6 = _Texts(_ipv6_text)  # type: ignore[arg-type]
-_hex = {digits: _Texts(lambda v, d=digits: f"0x{v:0{d}x}") for digits in (2, 4, 6, 8, 16)}  # type: ignore[misc]
-
-
-def decimal_seconds(ns: np.ndarray, digits: int = 9, width: int = 0) -> list[str]:
+def decimal_seconds(ns: np.ndarray, digits: int = 9, width: int = 0) -> Strings:
     """Nanoseconds (int64) as seconds with that many decimals, as tshark prints times; right-aligned in `width`."""
-    whole, rest = np.divmod(np.abs(ns) // 10 ** (9 - digits), 10**digits)
-    pattern = f"%{max(width - digits - 1, 0) or ''}d.%0{digits}d"
-    made = [pattern % pair for pair in zip(whole.tolist(), rest.tolist())]
-    for row in np.flatnonzero(ns < 0).tolist():
-        made[row] = f"-{made[row].lstrip()}".rjust(width)
-    return made
+    return decimal(ns, point=digits, drop=9 - digits, width=width)
 
 
-def plain(f: Field, values: np.ndarray) -> bool:
-    """Whether the field prints as the decimal number that its values are."""
-    return values.dtype.kind in "iu" and not f.hex and f.kind not in (mac, ipv4, raw, seconds, time)
-
-
-def texts(f: Field, values: np.ndarray, buffer: np.ndarray | None = None) -> list[str]:
+def texts(f: Field, values: np.ndarray, buffer: np.ndarray | None = None) -> Strings:
     """Values of a field as `-T fields` prints them. buffer: what byte fields point into."""
     kind = f.kind
     if kind is raw:
         assert buffer is not None
-        return [buffer[a:b].tobytes().hex() for a, b in values.tolist()]
-    listed = values.tolist()
+        return hexed(buffer, *np.ascontiguousarray(values.T))
     if kind is text:
-        return listed
-    if kind is ipv4:
-        return [_ipv4[v] for v in listed]
+        return strings(values.tolist())
     if kind is ipv6:
-        return [_ipv6[v] for v in listed]
+        return strings([_ipv6(v) for v in values.tolist()])
+    if kind is ipv4:
+        return dotted(values)
     if kind is mac:
-        return [_mac[v] for v in listed]
+        return hexadecimal(values, 12, before="", between=":")
     if kind is seconds or kind is time:
         return decimal_seconds(values)
-    if values.dtype.kind == "b":
-        return ["1" if v else "0" for v in listed]
-    if f.hex:
-        cache = _hex[f.hex]
-        return [cache[v] for v in listed]
-    return list(map(str, listed))
+    return hexadecimal(values, f.hex) if f.hex else decimal(values)
 
 
 def part(f: Field, **changes: object) -> Field:

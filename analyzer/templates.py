@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
-from .fields import Headers, plain, texts
+from .fields import Field, Headers, texts
 from .protocols import register
+from .strings import Strings, always, joined, placed, strings
 
 
 def pieces(template: str) -> Iterator[tuple[str, str, str, str]]:
@@ -53,40 +53,41 @@ def template_fields(template: str) -> set[str]:
     return {n for _, name, _, condition in pieces(template) for n in (name, condition) if n not in ("", "always", "present")}
 
 
-def says(h: Headers, template: str, rows: np.ndarray) -> list[str]:
+def says(h: Headers, template: str, rows: np.ndarray) -> Strings:
     """The template filled in for each of these headers."""
-    formats: list[str] = []
-    columns: list[list[Any]] = []
+    parts = [always("", len(rows))]
     place = np.full(len(h), -1, np.int64)
     place[rows] = np.arange(len(rows))
     for literal, name, form, condition in pieces(template):
         if not name:
-            formats.append(literal.replace("%", "%%"))
+            parts.append(always(literal, len(rows)))
             continue
         f = register()[name].field
         values, at = h.column(name)
-        at = np.arange(len(h)) if at is None else at
-        keep = place[at] >= 0
+        where = place if at is None else place[at]
+        keep = where >= 0
         if condition not in ("always", "present"):
-            keep &= h[condition][at]
-        values, where = values[keep], place[at[keep]].tolist()
-        if form == "mark":
-            printed = [""] * len(where)
-        elif form == "words" and f.words:
-            printed = [f.words.get(v) or f"{f.label.lower()} {t}" for v, t in zip(values.tolist(), texts(f, values), strict=True)]
-        else:
-            printed = values.tolist() if plain(f, values) else texts(f, values, h.buffer)
+            keep &= h[condition] if at is None else h[condition][at]
+        if not keep.all():
+            values, where = values[keep], where[keep]
+        if not len(where):
+            continue
+        there = np.zeros(len(rows), bool)
+        there[where] = True
         before, _, behind = literal.partition("%s")
-        if condition == "always" and len(where) == len(rows):
-            formats.append(f"{before.replace('%', '%%')}%s{behind.replace('%', '%%')}")
-            columns.append(printed)
-        elif where:
-            full = [""] * len(rows)
-            for i, one in zip(where, printed, strict=True):
-                full[i] = f"{before}{one}{behind}"
-            formats.append("%s")
-            columns.append(full)
-    pattern = "".join(formats)
-    if not columns:
-        return [pattern.replace("%%", "%")] * len(rows)
-    return [pattern % values for values in zip(*columns, strict=True)]
+        if before:
+            parts.append(always(before, there))
+        if form != "mark":
+            made = worded(f, values) if form == "words" and f.words else texts(f, values, h.buffer)
+            parts.append(placed(len(rows), [(where, made)]))
+        if behind:
+            parts.append(always(behind, there))
+    return joined(parts)
+
+
+def worded(f: Field, values: np.ndarray) -> Strings:
+    """What each value is called, with the field's label where it has no name."""
+    assert f.words
+    used, inverse = np.unique(values, return_inverse=True)
+    named = zip(used.tolist(), texts(f, used).tolist(), strict=True)
+    return strings([f.words.get(value) or f"{f.label.lower()} {said}" for value, said in named]).take(inverse)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 
@@ -139,14 +140,21 @@ def test_nothing_from_a_file_reaches_the_terminal_unescaped(save):
     assert json.loads(run("table", "frames", name, "-T", "ndjson").out)["frame.comment"] == [evil.decode()]
 
 
-def test_a_pipe_that_closes_ends_quietly(save):
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_pipe_that_closes_ends_quietly(save, unbuffered):
     name = save(pcap(*[b"\xff" * 60] * 30_000))
-    with subprocess.Popen([sys.executable, "-m", "analyzer", "packets", name], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+    words, env = [sys.executable, "-m", "analyzer", "packets", name], {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env) as child:
         assert child.stdout is not None and child.stderr is not None
         child.stdout.readline()
         child.stdout.close()
         assert child.stderr.read() == b""
     assert child.returncode == 128 + 13
+
+
+def test_a_terminal_without_arrows_gets_them_spelled_out(save):
+    words, env = [sys.executable, "-m", "analyzer", "packets", save(pcap(b"\xff" * 60))], {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    assert b" \\u2192 " in subprocess.run(words, env=env, capture_output=True, check=True).stdout
 
 
 def test_help_and_version_load_neither_numpy_nor_polars():

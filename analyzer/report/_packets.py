@@ -5,9 +5,7 @@ from __future__ import annotations
 import datetime
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
-from itertools import compress
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +15,8 @@ from ..dissect import COLUMNS, Dissection, field_of, nearest, needed
 from ..errors import UsageError
 from ..fields import Field, decimal_seconds, text
 from ..protocols import protocols, register
-from ._text import safe
+from ..strings import Strings, always, decimal, joined, placed, strings
+from ._text import safe_strings, show
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,17 +48,18 @@ class View:
             self._whole(analysis)
         elif self.form == "text" and not self.fields:
             for d in analysis.dissections({*needed(COLUMNS), "frame.time_delta", "frame.time_relative"}):
-                sys.stdout.writelines(kept(d, lines(d, self.clock, analysis)))
+                show(lines(d, self.clock, analysis))
         else:
             self._table(analysis)
 
     def _whole(self, analysis: Analysis) -> None:
-        from ._tree import dump, tree
+        from ._tree import Tree, dump
 
         for d in analysis.dissections(register()):
-            said = [] if self.tree else lines(d, self.clock, analysis)
-            for row in d.frames.frame.tolist():
-                parts = list(tree(d, row, self.names, self.opened)) if self.tree else [said[row].rstrip("\n")]
+            tree = Tree(d, self.names, self.opened)
+            said = [] if self.tree else lines(d, self.clock, analysis).tolist()
+            for nth, row in enumerate(d.frames.frame.tolist()):
+                parts = list(tree.lines(row)) if self.tree else [said[nth].rstrip("\n")]
                 if self.dump:
                     parts += dump(d, row)
                 sys.stdout.write("\n".join(parts) + "\n\n")
@@ -72,22 +72,27 @@ class View:
         if s["header"] == "y":
             print(separator.join(self.fields))
         for d in analysis.dissections(needed(self.fields)):
-            columns = self.columns(d)
-            if quote:
-                columns = [[f"{quote}{cell}{quote}" if cell else "" for cell in column] for column in columns]
-            sys.stdout.writelines(kept(d, [f"{separator.join(row)}\n" for row in zip(*columns)]))
+            show(self.rows(d, separator, quote))
 
-    def columns(self, d: Dissection) -> list[list[str]]:
-        """Each field's printed values, a list a field, an entry a frame."""
+    def rows(self, d: Dissection, separator: str, quote: str) -> Strings:
+        """A line for each frame that a filter kept."""
+        parts: list[Strings] = []
+        for column in self.columns(d):
+            parts.append(always(separator if parts else "", len(column)))
+            parts += (always(quote, column.there()), column, always(quote, column.there()))
+        return joined([*parts, always("\n", len(parts[0]))])
+
+    def columns(self, d: Dissection) -> list[Strings]:
+        """Each field's printed values, a column a field, a row for each frame that a filter kept."""
         summary = d.summary() if set(self.fields) & set(COLUMNS) else {}
         join = NAMED.get(self.settings["aggregator"], self.settings["aggregator"])
         out = []
         for name in self.fields:
             if name in COLUMNS:
-                out.append(summary[COLUMNS[name]].tolist())
+                out.append(kept(d, summary[COLUMNS[name]]))
                 continue
-            column = d.printed(name, join, self.settings["occurrence"])
-            out.append([safe(cell) for cell in column] if field_of(name).kind is text else column)
+            column = kept(d, d.printed(name, join, self.settings["occurrence"]))
+            out.append(safe_strings(column) if field_of(name).kind is text else column)
         return out
 
     def _table(self, analysis: Analysis) -> None:
@@ -104,15 +109,15 @@ class View:
 
         def rows() -> Iterator[pl.DataFrame]:
             for d in analysis.dissections(needed(self.fields)):
-                cells = {name: pl.Series(kept(d, column), dtype=pl.String) for name, column in zip(self.fields, self.columns(d))}
+                cells = {name: pl.Series(column.tolist(), dtype=pl.String) for name, column in zip(self.fields, self.columns(d))}
                 yield pl.DataFrame(cells).with_columns(pl.all().replace({"": None}))
 
         write(self.form, names, rows())
 
 
-def kept(d: Dissection, rows: list[str]) -> list[str]:
+def kept(d: Dissection, column: Strings) -> Strings:
     """Those of the frames that a filter kept."""
-    return rows if d.kept is None else list(compress(rows, d.kept.tolist()))
+    return column if d.kept is None else column.take(d.kept)
 
 
 def view(form: str, fields: Sequence[str], settings: Sequence[str], clock: str, utc: bool, opened: str | None, **shown: bool) -> View:
@@ -141,46 +146,54 @@ def view(form: str, fields: Sequence[str], settings: Sequence[str], clock: str, 
     return View(form, tuple(fields), chosen, clock, opened=wanted, **shown)
 
 
-def lines(d: Dissection, clock: str, analysis: Analysis) -> list[str]:
-    """A line for each frame."""
+def lines(d: Dissection, clock: str, analysis: Analysis) -> Strings:
+    """A line for each frame that a filter kept."""
     said = d.summary()
-    pattern = "%5d %s %15s → %-15s %-8s %5d %s\n"
-    rows = zip(
-        range(d.batch.first, d.batch.first + len(d)),
+    size = len(d)
+    source, target, protocol = said["source"], said["destination"], said["protocol"]
+    line = (
+        decimal(np.arange(d.batch.first, d.batch.first + size), width=5),
+        always(" ", size),
         times(d, clock, analysis),
-        said["source"].tolist(),
-        said["destination"].tolist(),
-        said["protocol"].tolist(),
-        d.batch.length.tolist(),
-        said["info"].tolist(),
+        always(" ", size),
+        source.fill(15),
+        source,
+        always(" → ", size),
+        target,
+        target.fill(15),
+        always(" ", size),
+        protocol,
+        protocol.fill(8),
+        always(" ", size),
+        decimal(d.batch.length, width=5),
+        always(" ", size),
+        said["info"],
+        always("\n", size),
     )
-    return [pattern % row for row in rows]
+    return joined([kept(d, part) for part in line])
 
 
-def times(d: Dissection, clock: str, analysis: Analysis) -> list[str]:
+def times(d: Dissection, clock: str, analysis: Analysis) -> Strings:
     """The time of each frame in one of tshark's forms, with the digits that its interface has; blank where it has none."""
     name = {"r": "frame.time_relative", "d": "frame.time_delta", "dd": "frame.time_delta"}.get(clock, "frame.time")
     values, rows = d.frames.column(name)
     frames = d.frames.frame if rows is None else d.frames.frame[rows]
     used, inverse = np.unique(d.batch.interface[frames], return_inverse=True)
     fine = np.array([analysis.trace.interfaces[index].units > 1_000_000 for index in used.tolist()], bool)[inverse]
-    if not fine.any() and len(frames) == len(d):
-        return _told(values, clock, 6)
-    out = np.full(len(d), " " * 11, object)
-    for digits, some in ((6, ~fine), (9, fine)):
-        out[frames[some]] = _told(values[some], clock, digits)
-    return out.tolist()
+    told = [(frames[some], _told(values[some], clock, digits)) for digits, some in ((6, ~fine), (9, fine)) if some.any()]
+    return placed(len(d), [(np.arange(len(d)), always(" " * 11, len(d))), *told])
 
 
-def _told(ns: np.ndarray, clock: str, digits: int) -> list[str]:
+def _told(ns: np.ndarray, clock: str, digits: int) -> Strings:
     """Times or spans (int64, ns) in one of tshark's forms."""
     if clock in ("r", "d", "dd", "e"):
         return decimal_seconds(ns, digits, digits + 5)
-    step = 10 ** (9 - digits)
-    return [f"{_day(v // 1_000_000_000, clock)}.{v % 1_000_000_000 // step:0{digits}d}" for v in ns.tolist()]
+    second, rest = np.divmod(ns, 1_000_000_000)
+    used, inverse = np.unique(second, return_inverse=True)
+    fraction = decimal_seconds(rest, digits)
+    return joined([strings([_day(one, clock) for one in used.tolist()]).take(inverse), replace(fraction, start=fraction.start + 1)])
 
 
-@cache
 def _day(second: int, clock: str) -> str:
     moment = datetime.datetime.fromtimestamp(second, datetime.UTC)
     if clock[0] == "a":

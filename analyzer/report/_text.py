@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from ..strings import Strings
 
 SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff\ud800-\udfff]")
@@ -16,6 +19,26 @@ UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\
 def safe(said: str) -> str:
     """The text with everything that could move a cursor, change a colour or turn the direction of writing spelled out."""
     return said if said.isascii() and said.isprintable() else UNSAFE.sub(_spelled, said)
+
+
+def safe_strings(column: Strings) -> Strings:
+    """The same for columns of text that are no Polars frame."""
+    if not len(column.data) or (column.data.min() >= 0x20 and column.data.max() < 0x7F):
+        return column
+    from ..strings import strings
+
+    return strings([safe(one) for one in column.tolist()])
+
+
+def show(lines: Strings) -> None:
+    """Write texts that `joined` made, as they are, to standard output."""
+    if sys.stdout.encoding.lower() == "utf-8":
+        sys.stdout.flush()
+        rest = lines.data.data
+        while rest:  # unbuffered output takes what a pipe has room for
+            rest = rest[sys.stdout.buffer.write(rest) :]
+    else:
+        sys.stdout.write(lines.data.tobytes().decode())
 
 
 def safe_all(many: Iterable[str]) -> list[str]:

@@ -6,91 +6,98 @@ It comes from the same declarations as the columns. What it shows of a field is 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..dissect import Dissection
 from ..fields import Field, Headers, Place, flag, raw, text, texts
 from ..protocols import protocols, register
+from ..strings import Strings
 from ._text import safe
 
 SHOWN = 48  # bytes of a byte field shown in the tree; the dump has them all
 
 
-def tree(d: Dissection, row: int, names: bool = False, opened: frozenset[str] | None = None) -> Iterator[str]:
-    """Lines about the frame at `row` of the batch. names: with the fields' names. opened: protocols to show in full (None: all).
+@dataclass
+class Tree:
+    """The trees of one batch. names: with the fields' names. opened: protocols to show in full (None: all)."""
 
-    The first two columns are where a header or field begins in the frame and how many bytes it has.
-    """
-    for h in d.order:
-        low, high = np.searchsorted(h.frame, (row, row + 1)).tolist()
-        for at in range(low, high):
-            yield from _header(h, at, names, opened)
+    d: Dissection
+    names: bool = False
+    opened: frozenset[str] | None = None
+    _texts: dict[tuple[int, str], Strings] = field(default_factory=dict)  # (headers, field) → all its values
 
+    def lines(self, row: int) -> Iterator[str]:
+        """Lines about the frame at `row` of the batch. The first two columns are where in the frame a header or field
+        begins, and how many bytes it has."""
+        for h in self.d.order:
+            low, high = np.searchsorted(h.frame, (row, row + 1)).tolist()
+            for at in range(low, high):
+                yield from self._header(h, at)
 
-def _header(h: Headers, at: int, names: bool, opened: frozenset[str] | None) -> Iterator[str]:
-    p = h.protocol
-    base = int(h.base[h.frame[at]])
-    start = int(h.start[at]) - base
-    if p.name == "frame":
-        yield f"Frame {h['frame.number'][at]}: {h['frame.len'][at]} bytes on the wire, {h['frame.cap_len'][at]} captured"
-    else:
-        quoted = ", quoted by the error above" if h.quoted[at] else ""
-        yield _line(start, int(h.trusted[at]) or None, 0, f"{p.label}{quoted}", p.name if names else "")
-    if opened is None or p.name in opened:
-        yield from _fields(h, at, start, names)
-    for fault in h.faults:
-        for i in np.flatnonzero(fault.frame == h.frame[at]).tolist():
-            name = register()[fault.field].field.label.lower() if fault.field in register() else ""
-            said = fault.says.format(needed=fault.needed[i], had=fault.had[i])
-            yield _line(int(fault.at[i]), None, 1, f"! {protocols()[fault.protocol].label}{': ' + name if name else ''} {said}", "")
+    def _header(self, h: Headers, at: int) -> Iterator[str]:
+        p = h.protocol
+        start = int(h.start[at]) - int(h.base[h.frame[at]])
+        if p.name == "frame":
+            yield f"Frame {h['frame.number'][at]}: {h['frame.len'][at]} bytes on the wire, {h['frame.cap_len'][at]} captured"
+        else:
+            quoted = ", quoted by the error above" if h.quoted[at] else ""
+            yield self._line(start, int(h.trusted[at]) or None, 0, f"{p.label}{quoted}", p.name)
+        if self.opened is None or p.name in self.opened:
+            yield from self._fields(h, at, start)
+        for fault in h.faults:
+            for i in np.flatnonzero(fault.frame == h.frame[at]).tolist():
+                name = register()[fault.field].field.label.lower() if fault.field in register() else ""
+                said = fault.says.format(needed=fault.needed[i], had=fault.had[i])
+                yield self._line(int(fault.at[i]), None, 1, f"! {protocols()[fault.protocol].label}{': ' + name if name else ''} {said}")
 
+    def _line(self, offset: int | None, size: int | None, depth: int, said: str, name: str = "") -> str:
+        left = f"{'' if offset is None else offset:>5} {'' if size is None else size:>4}  "
+        return f"{left}{'  ' * depth}{safe(said)}{f'  ({name})' if name and self.names else ''}"
 
-def _line(offset: int | None, size: int | None, depth: int, said: str, name: str) -> str:
-    left = f"{'' if offset is None else offset:>5} {'' if size is None else size:>4}  "
-    return f"{left}{'  ' * depth}{safe(said)}{f'  ({name})' if name else ''}"
+    def _fields(self, h: Headers, at: int, start: int) -> Iterator[str]:
+        inner = {part.name for place in h.layout.places.values() for part in place.field.parts}
+        for name, place in h.layout.places.items():
+            if name not in inner and place.field.label and h.trusted[at] >= place.behind:
+                yield from self._placed(h, at, start, place, 1)
+        shown = set(h.layout.places)
+        for f in h.protocol.fields():
+            if f.name in shown or not f.label:
+                continue
+            try:
+                values, rows = h.column(f.name)
+            except KeyError:  # belongs to a protocol of the same fields that is not in this frame
+                continue
+            low, high = (at, at + 1) if rows is None else np.searchsorted(rows, (at, at + 1)).tolist()
+            for one in range(low, high):
+                if f.kind is raw:
+                    a, b = values[one].tolist()
+                    base = int(h.base[h.frame[at]])
+                    said = h.buffer[a : min(b, a + SHOWN)].tobytes().hex() + ("…" if b - a > SHOWN else "")
+                    yield self._line(a - base, b - a, 1, f"{f.label}: {said}", f.name)
+                else:
+                    yield self._line(None, None, 1, f"{f.label}: {self._said(h, f, values, one)}", f.name)
 
+    def _placed(self, h: Headers, at: int, start: int, place: Place, depth: int) -> Iterator[str]:
+        f = place.field
+        bits = "" if place.width == place.size * 8 else _bits(h, at, place) + " = "
+        size = min(place.size, int(h.trusted[at]) - place.offset)
+        said = f"{bits}{f.label}: {self._said(h, f, h[f.name], at)}"
+        yield self._line(start + place.offset if depth == 1 else None, size if depth == 1 else None, depth, said, f.name)
+        for part in f.parts:
+            if part.label:
+                yield from self._placed(h, at, start, h.layout.places[part.name], depth + 1)
 
-def _fields(h: Headers, at: int, start: int, names: bool) -> Iterator[str]:
-    inner = {part.name for place in h.layout.places.values() for part in place.field.parts}
-    for name, place in h.layout.places.items():
-        if name not in inner and place.field.label and h.trusted[at] >= place.behind:
-            yield from _placed(h, at, start, place, 1, names)
-    shown = set(h.layout.places)
-    for f in h.protocol.fields():
-        if f.name in shown or not f.label:
-            continue
-        try:
-            values, rows = h.column(f.name)
-        except KeyError:  # belongs to a protocol of the same fields that is not in this frame
-            continue
-        low, high = (at, at + 1) if rows is None else np.searchsorted(rows, (at, at + 1)).tolist()
-        for one in range(low, high):
-            value = values[one : one + 1]
-            if f.kind is raw:
-                a, b = (int(v) for v in value[0])
-                base = int(h.base[h.frame[at]])
-                said = h.buffer[a : min(b, a + SHOWN)].tobytes().hex() + ("…" if b - a > SHOWN else "")
-                yield _line(a - base, b - a, 1, f"{f.label}: {said}", f.name if names else "")
-            else:
-                yield _line(None, None, 1, f"{f.label}: {_said(f, value, h)}", f.name if names else "")
-
-
-def _placed(h: Headers, at: int, start: int, place: Place, depth: int, names: bool) -> Iterator[str]:
-    f = place.field
-    value = h[f.name][at : at + 1]
-    bits = "" if place.width == place.size * 8 else _bits(h, at, place) + " = "
-    size = min(place.size, int(h.trusted[at]) - place.offset)
-    yield _line(
-        start + place.offset if depth == 1 else None,
-        size if depth == 1 else None,
-        depth,
-        f"{bits}{f.label}: {_said(f, value, h)}",
-        f.name if names else "",
-    )
-    for part in f.parts:
-        if part.label:
-            yield from _placed(h, at, start, h.layout.places[part.name], depth + 1, names)
+    def _said(self, h: Headers, f: Field, values: np.ndarray, at: int) -> str:
+        """One of a field's values as people read it: '0x0800 (IPv4)', 'yes'."""
+        if f.kind is flag:
+            return "yes" if values[at] else "no"
+        made = self._texts.get((id(h), f.name))
+        if made is None:
+            made = self._texts[id(h), f.name] = texts(f, values, h.buffer)
+        word = None if f.kind is text or not f.words else f.words.get(int(values[at]))
+        return f"{made[at]} ({word})" if word else made[at]
 
 
 def _bits(h: Headers, at: int, place: Place) -> str:
@@ -99,15 +106,6 @@ def _bits(h: Headers, at: int, place: Place) -> str:
     width = place.size * 8
     drawn = "".join(str(word >> bit & 1) if place.shift <= bit < place.shift + place.width else "." for bit in range(width - 1, -1, -1))
     return " ".join(drawn[i : i + 4] for i in range(0, width, 4))
-
-
-def _said(f: Field, value: np.ndarray, h: Headers) -> str:
-    """A value as people read it: '0x0800 (IPv4)', 'yes'."""
-    if f.kind is flag:
-        return "yes" if value[0] else "no"
-    printed = texts(f, value, h.buffer)[0]
-    word = None if f.kind is text or not f.words else f.words.get(int(value[0]))
-    return f"{printed} ({word})" if word else printed
 
 
 def dump(d: Dissection, row: int) -> Iterator[str]:

@@ -37,8 +37,8 @@ def _plain(f: Field, values: np.ndarray, buffer: np.ndarray | None) -> pl.Series
     if scalar == pl.String:
         if f.kind in (mac, ipv4) and len(values) > 64:
             used, inverse = np.unique(values, return_inverse=True)
-            return pl.Series(texts(f, used), dtype=pl.String).gather(inverse)
-        return pl.Series(texts(f, values, buffer), dtype=pl.String)
+            return pl.Series(texts(f, used).tolist(), dtype=pl.String).gather(inverse)
+        return pl.Series(texts(f, values, buffer).tolist(), dtype=pl.String)
     made = pl.Series(np.ascontiguousarray(values.astype(np.int64) if values.dtype.kind in "ui" else values))
     return made.cast(pl.Int64).cast(scalar) if scalar in (TIME, SPAN) else made.cast(scalar)
 

@@ -24,11 +24,11 @@ def addresses(layer: str, words: np.ndarray, six: np.ndarray) -> pl.Series:
     if six.any():
         whole = np.ascontiguousarray(words[six].astype(">u8")).view("V16").reshape(-1)
         used = list(dict.fromkeys(whole.tolist()))
-        named = dict(zip(used, texts(Field("", ipv6, ""), np.array(used, "V16"))))
+        named = dict(zip(used, texts(Field("", ipv6, ""), np.array(used, "V16")).tolist()))
         out = out.scatter(np.flatnonzero(six), pl.Series([named[one] for one in whole.tolist()], dtype=pl.String))
     return out
 
 
 def _unique(f: Field, values: np.ndarray) -> pl.Series:
     used, inverse = np.unique(values, return_inverse=True)
-    return pl.Series(texts(f, used), dtype=pl.String).gather(inverse)
+    return pl.Series(texts(f, used).tolist(), dtype=pl.String).gather(inverse)

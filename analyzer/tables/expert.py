@@ -36,7 +36,9 @@ class TABLE(Table):
                 at = np.flatnonzero(rule.rule(h))
                 if len(at):
                     about = (rule.severity, rule.group, rule.protocol, rule.name)
-                    rows += [(frame, depth, (*about, said, None)) for frame, said in zip(h.frame[at].tolist(), says(h, rule.says, at))]
+                    rows += [
+                        (frame, depth, (*about, said, None)) for frame, said in zip(h.frame[at].tolist(), says(h, rule.says, at).tolist())
+                    ]
         order = {id(h): depth for depth, h in enumerate(d.order)}
         for h in d.order:
             for fault in h.faults:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from ..dissect import COLUMNS, Dissection, needed
-from ..fields import Column, Field, text
+from ..fields import Field, text
 from ..protocols import register
 from . import Table
 from ._columns import series
@@ -35,4 +35,4 @@ class TABLE(Table):
         said = d.summary()
         own = [series(register()[name].field, d.frames.column(name), len(d.frames)) for name in OWN]
         rows = d.frames.frame
-        return pl.DataFrame(own + [series(f, Column(said[f.name][rows]), len(rows)) for f in SUMMARY])
+        return pl.DataFrame(own + [pl.Series(f.name, said[f.name].take(rows).tolist(), dtype=pl.String) for f in SUMMARY])
