@@ -102,6 +102,23 @@ def test_mpls_stack(cells):
     assert got == ["18,19", "5,0", "0,1", "64,63", "9"]
 
 
+@pytest.mark.parametrize("first", [0x01, 0x0C])
+def test_a_frame_inside_isl(cells, first):
+    """Cisco's trunks before 802.1Q: 26 bytes, then a frame with its own check sequence, which is read on."""
+    inside = bytes(ETH / INNER)
+    head = bytes([first, 0, 0x0C, 0, 0, 0x02]) + bytes.fromhex("0019 06ea b885") + struct.pack(">H", 12 + len(inside))
+    head += bytes.fromhex("aaaa03 00000c") + struct.pack(">HHH", 7 << 1 | 1, 5, 0)
+    got = cells(
+        head + inside + b"\1\2\3\4", "frame.protocols", "isl.vlan_id", "isl.bpdu", "isl.user_eth", "isl.trailer", "eth.dst", "udp.srcport"
+    )
+    assert got == ["eth:eth:ethertype:ip:udp:data", "7", "1", "2", "01020304", "00:11:22:33:44:55", "9"]
+    ring = head[:5] + b"\x13" + head[6:]
+    assert cells(ring + inside, "isl.type", "isl.user", "isl.user_eth", "eth.dst") == ["1", "0x03", "", ""]
+    near = head[:4] + b"\1" + head[5:]  # an Ethernet frame to another of Cisco's addresses
+    assert cells(near + inside, "isl.dst", "eth.dst") == ["", f"{first:02x}:00:0c:00:01:02"]
+    assert cells(head[:30], "isl.len", "isl.index", "eth.dst", lengths={0: 100}) == [str(12 + len(inside)), "5", ""]
+
+
 def test_trailer_and_check_sequence(cells):
     arp = bytes(ETH / ARP())
     assert cells(arp + bytes(17) + b"\x01", "eth.padding", "eth.trailer", "eth.fcs") == ["", "00" * 17 + "01", ""]

@@ -1,6 +1,8 @@
-"""The frame as the capture file has it: number, time, lengths, interface. No bytes of the wire."""
+"""The frame as the capture file has it: number, time, lengths, interface; which link's header it begins with."""
 
-from ..fields import Column, Field, Headers, Payload, flag, seconds, text, time, u8, u32, u64
+import numpy as np
+
+from ..fields import Column, Field, Headers, Payload, flag, gather, seconds, text, time, u8, u32, u64
 
 LABEL = "Frame"
 DIRECTION = {0: "not said", 1: "inbound", 2: "outbound"}
@@ -49,8 +51,19 @@ FLAGS = (  # (field, lowest bit, bits) of the packet flags
 )
 
 
+ETHERNET, ISL = 1, (0x01000C00, 0x0C000C00)  # destinations that begin so, and a fifth byte of 0, are no Ethernet header's
+
+
 def contents(h: Headers):
-    yield Payload("linktype", h["frame.link_type"], h.start, h.wire)
+    link = h["frame.link_type"]
+    first = gather(h.buffer, h.start, 4).view(">u4").reshape(-1)
+    isl = np.flatnonzero((first == ISL[0]) | (first == ISL[1]))
+    if not len(isl):
+        yield Payload("linktype", link, h.start, h.wire)
+        return
+    isl = isl[(link[isl] == ETHERNET) & (gather(h.buffer, h.start[isl] + 4, 1)[:, 0] == 0) & (h.end[isl] - h.start[isl] > 4)]
+    yield Payload("linktype", link, h.start, h.wire, np.setdiff1d(np.arange(len(h)), isl))
+    yield Payload("link", 1, h.start, h.wire, isl)
 
 
 def _flags(h: Headers) -> dict[str, Column]:
