@@ -40,10 +40,12 @@ def options(h: Headers, name: str) -> dict[str, Column]:
     return columns
 
 
-def contents(h: Headers, name: str):
-    """What follows the header whose fields are name.nxt and name.len_oct."""
+def contents(h: Headers, name: str, listed: bool = False):
+    """What follows the header whose fields are name.nxt and name.len_oct. listed: it is a list of options."""
     size = h[f"{name}.len_oct"].astype(np.int64)
     h.fault(
         h.whole & (h.start + size > h.wire) & ~h.quoted, f"{name}.len_oct", "says {needed} bytes, there are {had}", size, h.wire - h.start
     )
+    if listed:
+        h.column("ipv6.opt.type")  # an option that does not fit is said even if nobody asks for options
     yield Payload("ipproto", h[f"{name}.nxt"], h.start + size, h.wire)

@@ -7,7 +7,8 @@ from ..fields import Column, Field, Headers, Payload, flag, gather, seconds, tex
 LABEL = "Frame"
 DIRECTION = {0: "not said", 1: "inbound", 2: "outbound"}
 RECEPTION = {0: "not said", 1: "unicast", 2: "multicast", 3: "broadcast", 4: "promiscuous"}
-TOLD = (  # what pcapng's options say of single frames, https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-02.html §4.3
+# What the file says of single frames; most are options of pcapng, https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-02.html §4.3
+TOLD = (
     Field("frame.comment", text, "Comment", "pcapng only", many=True),
     Field("frame.packet_flags", u32, "Packet flags", "pcapng only: direction, reception, errors of the link", hex=8),
     Field("frame.drop_count", u64, "Dropped before", "frames that the recorder lost since the one before; pcapng only"),
@@ -16,6 +17,7 @@ TOLD = (  # what pcapng's options say of single frames, https://www.ietf.org/arc
     Field("frame.verdict.hw", text, "Verdict of the hardware", "pcapng only"),
     Field("frame.verdict.ebpf_tc", u64, "Verdict of eBPF TC", "pcapng only"),
     Field("frame.verdict.ebpf_xdp", u64, "Verdict of eBPF XDP", "pcapng only"),
+    Field("frame.fraction", u32, "Fraction", "that a pcap record has behind its seconds, where it is a second or more"),
     Field("frame.hash", text, "Hash", "algorithm and value; pcapng only", many=True),
 )
 ADDED = (

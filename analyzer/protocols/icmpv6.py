@@ -166,6 +166,8 @@ def contents(h: Headers):
     needed[rows] = 8 * length.astype(np.int64)
     beyond = (start + needed > h.wire) & (needed > 0) & ~h.quoted
     h.fault(beyond, "icmpv6.length", "says {needed} bytes, there are {had}", needed, h.wire - start, h.start + HEADER.size)
+    if found.any():
+        h.column("icmpv6.opt.type")  # an option that does not fit is said even if nobody asks for options
     yield Payload("ipversion", 6, start, end, np.flatnonzero(quotes), quoted=True)
     yield Payload("data", 0, start, h.wire, np.flatnonzero(echo))
     yield Payload("icmpv6.type", kind, h.start + HEADER.size, h.wire, np.flatnonzero(~quotes & ~echo & ~found))

@@ -14,7 +14,7 @@ INFO = "next: {ipv6.dstopts.nxt:words}"
 
 
 def contents(h: Headers):
-    return _extension.contents(h, "ipv6.dstopts")
+    return _extension.contents(h, "ipv6.dstopts", listed=True)
 
 
 DERIVED = ((_extension.OPTION_FIELDS, lambda h: _extension.options(h, "ipv6.dstopts")),)

@@ -14,7 +14,7 @@ INFO = "next: {ipv6.hopopts.nxt:words}"
 
 
 def contents(h: Headers):
-    return _extension.contents(h, "ipv6.hopopts")
+    return _extension.contents(h, "ipv6.hopopts", listed=True)
 
 
 DERIVED = ((_extension.OPTION_FIELDS, lambda h: _extension.options(h, "ipv6.hopopts")),)
