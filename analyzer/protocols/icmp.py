@@ -33,7 +33,8 @@ HEADER = Layout(
 )
 REST = HEADER.size  # where the four bytes begin that each type uses in its own way
 QUOTES = (3, 4, 5, 11, 12)
-ASKS = (0, 8, 13, 14, 15, 16, 17, 18)
+ECHOES = (0, 8)
+ASKS = (*ECHOES, 13, 14, 15, 16, 17, 18)
 PROBES = PROBE, ANSWER = 42, 43  # RFC 8335: ask a router for the state of one of its interfaces
 EXTENDED = (3, 11, 12)  # RFC 4884 §4: these say how long the datagram is that they quote
 USUAL = 128  # bytes that senders older than RFC 4884 quote before extensions
@@ -123,7 +124,8 @@ def contents(h: Headers):
     needed[rows] = length
     h.fault(beyond & h.whole & ~h.quoted, "icmp.length", "says {needed} bytes, there are {had}", needed, h.wire - start, h.start + 5)
     yield Payload("ipversion", 4, start, end, rows, quoted=True)
-    yield Payload("data", 0, np.where(np.isin(kind, ASKS), start, h.start + REST), h.wire, np.flatnonzero(~quotes & ~np.isin(kind, PROBES)))
+    yield Payload("data", 0, start, h.wire, np.flatnonzero(np.isin(kind, ECHOES)))
+    yield Payload("icmp.type", kind, h.start + REST, h.wire, np.flatnonzero(~np.isin(kind, list(TYPE))))
 
 
 def _rest(h: Headers) -> dict[str, Column]:
@@ -137,7 +139,7 @@ def _rest(h: Headers) -> dict[str, Column]:
         (FOUND, kind == ANSWER),
         (GATEWAY, kind == 5),
         (MTU, (kind == 3) & (code == 4)),
-        (POINTER, (kind == 12) & (code == 0)),
+        (POINTER, kind == 12),
         (STAMPS, np.isin(kind, (13, 14))),
         (MASK, np.isin(kind, (17, 18))),
         (ROUTERS, kind == 9),
