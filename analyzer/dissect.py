@@ -18,6 +18,7 @@ from .errors import UsageError
 from .fields import CUT, Column, Fault, Field, Headers, Payload, Spans, part, text, texts
 from .filters import Filter, compiled
 from .protocols import protocols, register
+from .protocols.frame import TOLD
 from .reassembly.streams import TCP, UDP, Segments, StreamNumbers
 from .strings import Parts, Strings, always, decimal, joined, placed, stacked, strings
 from .templates import says, template_fields
@@ -360,12 +361,15 @@ class Dissector:
             h.put("frame.time_relative", stamps, timed)
         used, inverse = np.unique(batch.interface, return_inverse=True)  # a hostile file may describe a million and use one
         named = [interfaces[index] for index in used.tolist()]
-        there = np.flatnonzero(np.array([one.numbered for one in named], bool)[inverse])
-        h.put("frame.interface_id", batch.interface[there], there)
+        there = np.flatnonzero(np.array([one.number is not None for one in named], bool)[inverse])
+        described = np.flatnonzero(np.array([one.description is not None for one in named], bool)[inverse])
+        h.put("frame.interface_id", np.array([one.number or 0 for one in named], np.int64)[inverse[there]], there)
         h.put("frame.interface_name", np.array([one.name or "unknown" for one in named], object)[inverse[there]], there)
         h.put("frame.file_number", rows * 0 + 1 if batch.file is None else batch.file + 1)
-        said = [(row, one) for row, many in batch.comments.items() for one in many]
-        h.put("frame.comment", np.array([one for _, one in said], object), np.array([row for row, _ in said], np.int64))
+        h.put("frame.interface_description", np.array([one.description for one in named], object)[inverse[described]], described)
+        h.put("frame.section_number", np.array([one.section + 1 for one in named], np.int64)[inverse[there]], there)
+        for f in TOLD:
+            h.put(f.name, *batch.told.get(f.name, (np.empty(0, f.kind.dtype), np.empty(0, np.int64))))
         return h
 
 

@@ -10,6 +10,7 @@ from scapy.all import ARP, ICMP, IP, TCP, UDP, Ether, IPv6, Raw
 from scapy.layers.igmp import IGMP
 from scapy.layers.inet import IPOption_LSRR, IPOption_Router_Alert, IPOption_RR, IPOption_Timestamp
 from scapy.layers.inet6 import (
+    HAO,
     ICMPv6EchoRequest,
     ICMPv6ND_NA,
     ICMPv6ND_NS,
@@ -18,6 +19,7 @@ from scapy.layers.inet6 import (
     ICMPv6NDOptMTU,
     ICMPv6NDOptPrefixInfo,
     ICMPv6NDOptRDNSS,
+    ICMPv6NDOptRedirectedHdr,
     ICMPv6NDOptSrcLLAddr,
     IPv6ExtHdrDestOpt,
     IPv6ExtHdrHopByHop,
@@ -102,6 +104,23 @@ def test_mpls_stack(cells):
     assert got == ["18,19", "5,0", "0,1", "64,63", "9"]
 
 
+@pytest.mark.parametrize("first", [0x01, 0x0C])
+def test_a_frame_inside_isl(cells, first):
+    """Cisco's trunks before 802.1Q: 26 bytes, then a frame with its own check sequence, which is read on."""
+    inside = bytes(ETH / INNER)
+    head = bytes([first, 0, 0x0C, 0, 0, 0x02]) + bytes.fromhex("0019 06ea b885") + struct.pack(">H", 12 + len(inside))
+    head += bytes.fromhex("aaaa03 00000c") + struct.pack(">HHH", 7 << 1 | 1, 5, 0)
+    got = cells(
+        head + inside + b"\1\2\3\4", "frame.protocols", "isl.vlan_id", "isl.bpdu", "isl.user_eth", "isl.trailer", "eth.dst", "udp.srcport"
+    )
+    assert got == ["eth:eth:ethertype:ip:udp:data", "7", "1", "2", "01020304", "00:11:22:33:44:55", "9"]
+    ring = head[:5] + b"\x13" + head[6:]
+    assert cells(ring + inside, "isl.type", "isl.user", "isl.user_eth", "eth.dst") == ["1", "0x03", "", ""]
+    near = head[:4] + b"\1" + head[5:]  # an Ethernet frame to another of Cisco's addresses
+    assert cells(near + inside, "isl.dst", "eth.dst") == ["", f"{first:02x}:00:0c:00:01:02"]
+    assert cells(head[:30], "isl.len", "isl.index", "eth.dst", lengths={0: 100}) == [str(12 + len(inside)), "5", ""]
+
+
 def test_trailer_and_check_sequence(cells):
     arp = bytes(ETH / ARP())
     assert cells(arp + bytes(17) + b"\x01", "eth.padding", "eth.trailer", "eth.fcs") == ["", "00" * 17 + "01", ""]
@@ -134,6 +153,20 @@ def test_ipv6_options(cells):
     packet = ETH / IPv6() / IPv6ExtHdrHopByHop(options=[RouterAlert(value=0), Jumbo(jumboplen=70000)]) / IPv6ExtHdrDestOpt() / UDP()
     got = cells(packet, "ipv6.opt.router_alert", "ipv6.opt.jumbo", "ipv6.hopopts.nxt", "ipv6.dstopts.nxt")
     assert got == ["0", "70000", "60", "17"]
+    packet = ETH / IPv6() / IPv6ExtHdrDestOpt(options=[HAO(hoa="2001:db8::5")]) / UDP()
+    assert cells(packet, "ipv6.opt.mipv6.home_address", "ipv6.dstopts.len", "ipv6.dstopts.len_oct") == ["2001:db8::5", "2", "24"]
+
+
+def test_snap_under_its_own_ethernet_type(cells):
+    """LLC in frames too long for a length, type 0x8870."""
+    frame = Ether(bytes(ETH)[:12] + b"\x88\x70") / LLC(dsap=0xAA, ssap=0xAA, ctrl=3) / SNAP(code=0x800) / INNER
+    assert cells(frame, "eth.type", "llc.type", "udp.srcport") == ["0x8870", "0x0800", "9"]
+
+
+def test_the_user_timeout_of_tcp(cells):
+    """RFC 5482 §3: a bit for minutes, fifteen for how many."""
+    packet = ETH / IP() / TCP(flags="S", options=[("UTO", 0x8005)])
+    assert cells(packet, "tcp.options.user_to_granularity", "tcp.options.user_to_val") == ["1", "5"]
 
 
 def test_neighbour_discovery(cells):
@@ -157,8 +190,10 @@ def test_neighbour_discovery(cells):
         "icmpv6.opt.rdnss",
     )
     assert got == ["64", "1", "1800", "2001:db8::", "1400", "2001:db8::53,2001:db8::54"]
-    redirect = ETH / IPv6() / ICMPv6ND_Redirect(tgt="fe80::9", dst="2001:db8::7")
-    assert cells(redirect, "icmpv6.nd.rd.target_address") == ["fe80::9"]
+    quoted = IPv6(src="fe80::2", dst="2001:db8::7") / UDP(sport=5, dport=6) / Raw(b"12345678")
+    redirect = ETH / IPv6() / ICMPv6ND_Redirect(tgt="fe80::9", dst="2001:db8::7") / ICMPv6NDOptRedirectedHdr(pkt=quoted)
+    got = cells(redirect, "icmpv6.nd.rd.target_address", "icmpv6.rd.na.destination_address", "icmpv6.opt.type", "udp.dstport")
+    assert got == ["fe80::9", "2001:db8::7", "4", "6"]
 
 
 # ---------------------------------------------------------------- ICMP, IGMP, UDP-Lite
@@ -171,7 +206,11 @@ def test_the_other_icmp_messages(cells):
     advert = struct.pack(">BBHBBH4sI4sI", 9, 0, 0, 2, 2, 1800, b"\x0a\0\0\1", 0, b"\x0a\0\0\2", 0)
     got = cells(ETH / IP(proto=1) / Raw(advert), "icmp.num_addrs", "icmp.lifetime", "icmp.router_address")
     assert got == ["2", "1800", "10.0.0.1,10.0.0.2"]
-    assert cells(ETH / IP() / ICMP(type=12, ptr=20) / IP() / UDP(), "icmp.pointer") == ["20"]
+    for code in (0, 1):
+        assert cells(ETH / IP() / ICMP(type=12, code=code, ptr=20) / IP() / UDP(), "icmp.pointer") == ["20"]
+    ask = cells(ETH / IP() / ICMP(type=17, id=3, seq=4), "icmp.ident", "icmp.seq", "icmp.address_mask", "frame.protocols")
+    assert ask == ["3", "4", "0.0.0.0", "eth:ethertype:ip:icmp"]
+    assert cells(ETH / IP() / ICMP(type=10), "icmp.type", "icmp.ident", "frame.protocols") == ["10", "", "eth:ethertype:ip:icmp"]
 
 
 def test_igmp(cells):

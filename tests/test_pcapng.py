@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from conftest import run
+from conftest import SHARED, run
 
 from analyzer import Analysis
 from analyzer.errors import InputError
@@ -97,11 +97,11 @@ def test_comments_are_kept_and_what_is_no_frame_is_counted(save):
         + interface("<")
         + packet("<", 1, options=option("<", 1, "très\x1b[31m".encode()))
         + block("<", 10, bytes(8))
-        + block("<", 5, bytes(12))
+        + block("<", 9, b"{}")
     )
     name = save(data)
     assert Analysis(name).table("frames")["frame.comment"].to_list() == [["très\x1b[31m"]]
-    assert Analysis(name).table("captures")["skipped"].to_list() == ["1 decryption secrets, 1 interface statistics"]
+    assert Analysis(name).table("captures")["skipped"].to_list() == ["1 decryption secrets, 1 systemd journal"]
     said = run("packets", name, "-T", "fields", "-e", "frame.comment").out
     assert said == "très\\x1b[31m\n"
 
@@ -150,3 +150,170 @@ def test_a_version_that_nobody_defined_is_refused(save):
     said = run(save(bytes(data)))
     assert said.status == 2
     assert "version 2" in said.err
+
+
+def stamp(order: str, value: int) -> bytes:
+    return struct.pack(order + "II", value >> 32, value & 0xFFFFFFFF)
+
+
+def statistics(order: str, where: int, when: int, **counts: int) -> bytes:
+    codes = {"begin": 2, "end": 3, "received": 4, "dropped": 5, "accepted": 6, "system_dropped": 7, "delivered": 8}
+    said = [
+        option(order, codes[name], stamp(order, n) if name in ("begin", "end") else struct.pack(order + "Q", n))
+        for name, n in counts.items()
+    ]
+    return block(order, 5, struct.pack(order + "I", where) + stamp(order, when) + b"".join(said))
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("batch", [1, 7, None])
+def test_what_the_recorder_lost_and_what_it_recorded_on(save, order, batch):
+    """Statistics grow from block to block, the last of each interface counts; sections number their interfaces anew."""
+    tall = [
+        option(order, 2, b"eth0"),
+        option(order, 3, b"uplink"),
+        option(order, 4, bytes([10, 0, 0, 1, 255, 255, 255, 0])),
+        option(order, 5, bytes(15) + b"\1\x40"),
+        option(order, 6, bytes.fromhex("020000000001")),
+        option(order, 8, struct.pack(order + "Q", 10**9)),
+        option(order, 9, b"\x09"),
+        option(order, 11, b"\0tcp port 80"),
+        option(order, 12, b"Plan 9"),
+        option(order, 13, b"\4"),
+        option(order, 15, b"a card"),
+        option(order, 1, b"one"),
+        option(order, 1, b"two"),
+    ]
+    machine = option(order, 2, b"a box") + option(order, 3, b"an OS") + option(order, 4, b"a program")
+    data = section(order, machine) + interface(order, options=b"".join(tall)) + interface(order, link=101)
+    data += packet(order, 1_700_000_000 * 10**9) + statistics(order, 0, 5, received=10, dropped=1)
+    data += packet(order, 1_700_000_001 * 10**9) + packet(order, 1, b"\x45" + bytes(30), where=1)
+    data += statistics(
+        order, 0, 7 * 10**9, begin=3 * 10**9, end=6 * 10**9, received=20, dropped=3, system_dropped=2, accepted=9, delivered=8
+    )
+    data += section(order) + interface(order) + statistics(order, 0, 1, dropped=100) + statistics(order, 6, 1, dropped=1)
+    tables = Analysis(save(data), batch_frames=batch).tables(["interfaces", "captures"])
+    one, two, three = tables["interfaces"].to_dicts()
+    assert [(row["section"], row["interface"], row["frames"], row["dropped"]) for row in (one, two, three)] == [
+        (1, 0, 2, 3),
+        (1, 1, 1, None),
+        (2, 0, 0, 100),
+    ]
+    expected = {
+        "name": "eth0",
+        "description": "uplink",
+        "addresses": ["10.0.0.1/255.255.255.0", "::1/64", "02:00:00:00:00:01"],
+        "speed": 10**9,
+        "filter": "tcp port 80",
+        "system": "Plan 9",
+        "hardware": "a card",
+        "resolution": "1e-9",
+        "fcs_length": 4,
+        "comments": ["one", "two"],
+        "received": 20,
+        "accepted": 9,
+        "system_dropped": 2,
+        "delivered": 8,
+        "bytes": 120,
+    }
+    assert {name: one[name] for name in expected} == expected
+    assert [one[name].timestamp() for name in ("counted_from", "counted_to", "counted_at", "start")] == [3, 6, 7, 1_700_000_000]
+    (row,) = tables["captures"].to_dicts()
+    assert [row[n] for n in ("received", "dropped", "hardware", "system", "application")] == [20, 105, "a box", "an OS", "a program"]
+    assert row["skipped"] == "1 statistics of an unknown interface"
+
+
+def test_interfaces_of_merged_captures_keep_their_frames(save):
+    one = section("<") + interface("<", options=option("<", 2, b"a")) + packet("<", 1_000_000) + packet("<", 3_000_000)
+    two = (
+        section(">")
+        + interface(">", options=option(">", 2, b"unused"))
+        + interface(">", link=101)
+        + packet(">", 2_000_000, b"\x45" * 31, 1)
+    )
+    rows = Analysis(save(one, "1.pcapng"), save(two, "2.pcapng")).table("interfaces")
+    assert rows.select("name", "interface", "frames", "bytes").rows() == [("a", 0, 2, 120), ("unused", 0, 0, 0), (None, 1, 1, 31)]
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("batch", [1, 7, None])
+def test_names_that_the_recorder_knew(save, order, batch):
+    def record(kind: int, value: bytes) -> bytes:
+        return option(order, kind, value)
+
+    records = record(1, bytes([192, 0, 2, 1]) + b"a.example\0b.example\0") + record(2, bytes(15) + b"\1" + b"localhost\0")
+    records += record(3, bytes.fromhex("020000000001") + b"printer\0") + record(1, b"\1\2") + bytes(4)
+    server = option(order, 2, b"dns.example") + option(order, 3, bytes([192, 0, 2, 53]))
+    data = section(order) + interface(order) + block(order, 4, records + server) + packet(order, 1)
+    tables = Analysis(save(data), batch_frames=batch).tables(["hosts", "captures"])
+    assert tables["hosts"].select("section", "address", "name").rows() == [
+        (1, "192.0.2.1", "a.example"),
+        (1, "192.0.2.1", "b.example"),
+        (1, "::1", "localhost"),
+        (1, "02:00:00:00:00:01", "printer"),
+    ]
+    assert set(tables["hosts"].select("server", "server_address").rows()) == {("dns.example", "192.0.2.53")}
+    assert tables["captures"].select("names", "skipped").row(0) == (4, "1 malformed name records")
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("batch", ["1", "7", "1000000"])
+def test_what_is_said_of_single_frames(save, order, batch):
+    """Flags: 0x81000085 is inbound, multicast, four bytes of check sequence that are wrong, and a bad symbol."""
+    said = option(order, 2, struct.pack(order + "I", 0x81000089)) + option(order, 4, struct.pack(order + "Q", 7))
+    more = option(order, 5, struct.pack(order + "Q", (1 << 64) - 1)) + option(order, 6, struct.pack(order + "I", 3))
+    other = option(order, 7, b"\0\xca\xfe") + option(order, 3, b"\2\1\2\3\4") + option(order, 1, b"a") + option(order, 1, b"b")
+    odd = option(order, 2, b"\1") + option(order, 2988, b"\0\0\0\x2a!") + option(order, 4242, b"")
+    verdict = option(order, 7, b"\1" + struct.pack(order + "q", -1))
+    data = section(order) + interface(order)
+    data += (
+        packet(order, 1, options=said + more) + packet(order, 2) + packet(order, 3, options=other + odd) + packet(order, 4, options=verdict)
+    )
+    name = save(data)
+
+    def printed(*fields: str) -> list[str]:
+        words = [word for one in fields for word in ("-e", "frame." + one)]
+        return run("packets", name, "--batch-frames", batch, "-T", "fields", *words).out.splitlines()
+
+    flags = ("direction", "reception_type", "fcs_length", "crc_error", "symbol_error", "preamble_error")
+    empty = "\t" * (len(flags) + 1)
+    assert printed("packet_flags", *(f"packet_flags_{n}" for n in flags), "fcs_len") == [
+        "0x81000089\t0x00000001\t2\t4\t1\t1\t0\t4",
+        empty,
+        empty,
+        empty,
+    ]
+    assert printed("drop_count", "interface_queue", "packet_id") == [f"7\t3\t{2**63 - 1}", "\t\t", "\t\t", "\t\t"]
+    assert printed("comment", "hash", "verdict.hw", "verdict.ebpf_tc") == ["\t\t\t", "\t\t\t", "a,b\tCRC32 01020304\tcafe\t", "\t\t\t-1"]
+    table = Analysis(name, batch_frames=int(batch)).table("captures")
+    assert table["skipped"].to_list() == ["1 malformed options, 1 custom options, 1 unknown options"]
+
+
+def test_secrets_are_counted_and_not_shown(save):
+    secret = b"CLIENT_RANDOM 00 11"
+    data = section("<") + interface("<") + block("<", 10, struct.pack("<II", 0x544C534B, len(secret)) + secret) + packet("<", 1)
+    name = save(data)
+    for words in (("report",), *(("table", one) for one in ("captures", "interfaces", "hosts", "frames")), ("packets", "-V", "-x")):
+        assert "RANDOM" not in run(words[0], *words[1:2], name, *words[2:]).out
+    assert Analysis(name).table("captures")["skipped"].to_list() == ["1 decryption secrets"]
+
+
+@pytest.mark.skipif(not (SHARED / "corpus").exists(), reason="../shared is not there")
+@pytest.mark.parametrize("order", ["be", "le"])
+def test_another_programs_captures(order):
+    """What the generator of these captures says that it put in, and what tshark 4.0.17 prints of them."""
+    folder = SHARED / "corpus" / "pcapng-test-generator"
+    said = run(
+        "packets",
+        str(folder / f"output_{order}__basic__test009.pcapng"),
+        "-T",
+        "fields",
+        "-e",
+        "frame.packet_flags",
+        "-e",
+        "frame.drop_count",
+    )
+    assert said.out == "0x00000000\t0\n0x48000000\t12345\n"
+    name = str(folder / f"output_{order}__advanced__test102.pcapng")
+    hosts = Analysis(name).table("hosts")["address"].to_list()
+    assert (sum("." in one for one in hosts), sum(":" in one for one in hosts)) == (8, 3)  # as capinfos counts them

@@ -146,3 +146,42 @@ def pcapng(
         at += size
         n += 1
     return n, at, FULL
+
+
+def options(
+    data: cython.const[cython.uchar][::1],
+    start: cython.const[cython.longlong][::1],
+    end: cython.const[cython.longlong][::1],
+    big: cython.bint,
+    row: cython.longlong[::1],
+    code: cython.longlong[::1],
+    at: cython.longlong[::1],
+    size: cython.longlong[::1],
+):
+    """Walk the pcapng option list (§3.5) in data[start[i]:end[i]] of each packet i, up to the first that does not fit.
+
+    Writes for each option its packet, code, where its value begins and how long it is. Returns how many there are; with arrays
+    that are too short the rest is only counted.
+    """
+    n: cython.longlong = 0
+    room: cython.longlong = row.shape[0]
+    count: cython.longlong = start.shape[0]
+    i: cython.longlong
+    p: cython.longlong
+    kind: cython.longlong
+    length: cython.longlong
+    for i in range(count):
+        p = start[i]
+        while p + 4 <= end[i]:
+            kind = _u16(data, p, big)
+            length = _u16(data, p + 2, big)
+            if kind == 0 or p + 4 + length > end[i]:
+                break
+            if n < room:
+                row[n] = i
+                code[n] = kind
+                at[n] = p + 4
+                size[n] = length
+            n += 1
+            p += 4 + ((length + 3) & ~3)
+    return n

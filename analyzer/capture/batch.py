@@ -6,11 +6,12 @@ import contextlib
 import io
 import struct
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import numpy as np
 
 from ..errors import Damage, InputError
+from ..fields import Column
 from . import _records
 from .compressed import FAULTS
 from .files import File, Pipe
@@ -26,12 +27,14 @@ LARGEST = 262_144  # the most bytes of a frame: libpcap's MAXIMUM_SNAPLEN
 LARGEST_BY_LINK = {231: 128 << 20, 249: 128 << 20}  # D-Bus and USBPcap messages may be larger
 
 
-@dataclass
+@dataclass(slots=True)
 class Interface:
     """Where frames were recorded: a pcap file has one, each section of a pcapng file its own.
 
-    units are ticks a second of the file's time stamps, offset is added to them (seconds). numbered: whether the format numbers
-    interfaces. fcs is the length of the frame check sequence that frames carry (bytes), None if the file does not say.
+    units are ticks a second of the file's time stamps, offset is added to them (seconds). number: in its section, or through all
+    where captures are merged; None if the format numbers none. fcs is the length of the frame check sequence that frames carry
+    (bytes). None: the file does not say. The rest is what the recorder wrote about it. Speeds are bits a second. From begin on:
+    the last statistics block; counts of frames, begin, end and when in ns since 1970.
     """
 
     link_type: int
@@ -39,11 +42,28 @@ class Interface:
     name: str | None = None
     description: str | None = None
     units: int = 1_000_000
-    numbered: bool = False
+    number: int | None = None
     offset: int = 0
     fcs: int | None = None
     section: int = 0
     frames: int = 0
+    addresses: tuple[str, ...] = ()
+    comments: tuple[str, ...] = ()
+    filter: str | None = None
+    system: str | None = None
+    hardware: str | None = None
+    zone: str | None = None
+    speed: int | None = None
+    speed_out: int | None = None
+    speed_in: int | None = None
+    begin: int | None = None
+    end: int | None = None
+    when: int | None = None
+    received: int | None = None
+    dropped: int | None = None
+    accepted: int | None = None
+    system_dropped: int | None = None
+    delivered: int | None = None
 
 
 @dataclass
@@ -54,7 +74,7 @@ class Batch:
     first: the number of the first frame (1-based). offset: int64, where a frame begins in `buffer`.
     captured, length: int64, bytes stored and bytes on the wire. time: int64, ns since 1970; 0 where `timed` is false.
     interface: int64, index into the source's interfaces. link_type: int64, LINKTYPE_ number. fcs: int64, -1 unknown.
-    comments: row → comments of that frame. file: int64, index of the source that each frame comes from; None: the first.
+    told: field → what the file says of single frames. file: int64, index of the source that each comes from; None: the first.
     """
 
     buffer: np.ndarray
@@ -67,7 +87,7 @@ class Batch:
     interface: np.ndarray
     link_type: np.ndarray
     fcs: np.ndarray
-    comments: dict[int, list[str]] = field(default_factory=dict)
+    told: dict[str, Column] = field(default_factory=dict)
     file: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -78,8 +98,29 @@ class Batch:
         arrays = (self.offset[:n], self.captured[:n], self.length[:n], self.time[:n])
         timed = None if self.timed is None else self.timed[:n]
         file = None if self.file is None else self.file[:n]
-        comments = {row: said for row, said in self.comments.items() if row < n}
-        return Batch(self.buffer, self.first, *arrays, timed, self.interface[:n], self.link_type[:n], self.fcs[:n], comments, file)
+        where = (self.interface[:n], self.link_type[:n], self.fcs[:n])
+        return Batch(self.buffer, self.first, *arrays, timed, *where, told_of(self.told, 0, n), file)
+
+
+def told_of(told: dict[str, Column], begin: int, end: int) -> dict[str, Column]:
+    """What is told of the frames begin:end, which become the first."""
+    found = {}
+    for name, (values, rows) in told.items():
+        assert rows is not None
+        there = (rows >= begin) & (rows < end)
+        if there.any():
+            found[name] = Column(values[there], rows[there] - begin)
+    return found
+
+
+class Name(NamedTuple):
+    """What the recorder knew an address by. section: from 0. server: the name server that said so, and its address."""
+
+    section: int
+    address: str
+    name: str
+    server: str | None
+    server_address: str | None
 
 
 class Source:
@@ -101,6 +142,10 @@ class Source:
         self.skipped: dict[str, int] = {}
         self.comments: list[str] = []
         self.application: str | None = None
+        self.hardware: str | None = None
+        self.system: str | None = None
+        self.names: list[Name] = []
+        self.places: list[int] = []  # where its interfaces stand among those of several captures
         self.frames = 0
         self.file: File | Pipe | None = None
         self.compression = ""
@@ -168,6 +213,10 @@ class Source:
     def _stopped(self, stop: int) -> bool:
         """Deal with what stopped the scan at `pos`; False if the file ends here, with or without `damage`."""
         raise NotImplementedError
+
+    def _skip(self, kind: str, count: int = 1) -> None:
+        """Count what is no frame."""
+        self.skipped[kind] = self.skipped.get(kind, 0) + count
 
     def _hurt(self, says: str, frame: int | None = None, offset: int | None = None) -> None:
         """The file breaks: at the next frame and `pos` unless said otherwise."""

@@ -14,8 +14,9 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import InputError
+from ..fields import Column
 from . import open_capture
-from .batch import BYTES, SLACK, Batch, Interface, Source
+from .batch import BYTES, SLACK, Batch, Interface, Source, told_of
 from .files import Pool
 
 LEAST = 256 << 10  # bytes of a file's buffer when many are open
@@ -36,7 +37,6 @@ class Trace:
         self.pool = Pool()
         self.skipped: list[str] = []
         self.interfaces: list[Interface] = []
-        self._places: dict[int, list[int]] = {}
         found = list(self._found(names))
         if len(found) == 1:
             self.sources = [open_capture(found[0][0], batch_frames, self.pool)]
@@ -104,9 +104,11 @@ class Trace:
 
     def place(self, source: int, interfaces: list[Interface], numbers: np.ndarray) -> np.ndarray:
         """Where a source's interfaces of these numbers (int64) stand among all; adds those that are new."""
-        places = self._places.setdefault(source, [])
+        places = self.sources[source].places
         for interface in interfaces[len(places) :]:
             places.append(len(self.interfaces))
+            if interface.number is not None:
+                interface.number = len(self.interfaces)
             self.interfaces.append(interface)
         used, inverse = np.unique(numbers, return_inverse=True)
         return np.array([places[number] for number in used.tolist()], np.int64)[inverse]
@@ -175,7 +177,7 @@ class _Reading:
             interface,
             batch.link_type[rows],
             batch.fcs[rows],
-            {row - begin: said for row, said in batch.comments.items() if begin <= row < end},
+            told_of(batch.told, begin, end),
             np.full(end - begin, self.place),
         )
         return part, self.keys[rows]
@@ -198,12 +200,13 @@ def _joined(parts: list[tuple[Batch, np.ndarray]]) -> Batch:
 
     offset = np.concatenate([batch.offset + start for (batch, _), start in zip(parts, starts, strict=False)])[order]
     timed = [np.ones(len(batch), bool) if batch.timed is None else batch.timed for batch, _ in parts]
-    comments = {
-        int(back[count + row]): said for (batch, _), count in zip(parts, counts, strict=False) for row, said in batch.comments.items()
-    }
+    told = {}
+    for name in dict.fromkeys(name for batch, _ in parts for name in batch.told):
+        some = [(batch.told[name], count) for (batch, _), count in zip(parts, counts, strict=False) if name in batch.told]
+        values, rows = np.concatenate([c.values for c, _ in some]), np.concatenate([back[count + c.rows] for c, count in some])
+        sort = np.argsort(rows, kind="stable")
+        told[name] = Column(values[sort], rows[sort])
     names = ("captured", "length", "time", "interface", "link_type", "fcs", "file")
     captured, length, time, interface, link_type, fcs, file = map(column, names)
     all_timed = np.concatenate(timed)[order]
-    return Batch(
-        buffer, 0, offset, captured, length, time, None if all_timed.all() else all_timed, interface, link_type, fcs, comments, file
-    )
+    return Batch(buffer, 0, offset, captured, length, time, None if all_timed.all() else all_timed, interface, link_type, fcs, told, file)

@@ -18,6 +18,16 @@ def empty_frame(h):
     return h["frame.cap_len"] == 0
 
 
+@finding("frame", "warn", "capture", "a fraction of {frame.fraction} behind the seconds of its time is a second or more")
+def time_fraction(h):
+    """The record's fraction of a second is no fraction: 1,000,000 microseconds or more.
+
+    Most often nanoseconds were written under the magic number of microseconds. The time is shown as the file has it, late by up to
+    an hour and more; differences between frames are a thousand times what they were.
+    """
+    return h["frame.fraction"] > 0
+
+
 @finding("frame", "note", "capture", "recorded {frame.time_delta} s after the frame before it: time went back")
 def time_went_back(h):
     """A frame has an earlier time than the one stored before it.

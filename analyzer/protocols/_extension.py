@@ -2,25 +2,29 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, Reading, u8, u16, u32
+from ..fields import Column, Field, Headers, Layout, Payload, Reading, ipv6, u8, u16, u32
 from ._options import walk
 
-PAD1, ALERT, JUMBO = 0, 5, 0xC2
+PAD1, LIMIT, ALERT, JUMBO, HOME = 0, 4, 5, 0xC2, 0xC9
 OPTION = {
     PAD1: "one byte of padding",
     1: "padding",
-    4: "tunnel encapsulation limit",
+    LIMIT: "tunnel encapsulation limit",
     ALERT: "router alert",
     JUMBO: "jumbo payload",
-    201: "home address",
+    HOME: "home address",
+}
+VALUES = {
+    LIMIT: Layout(Field("ipv6.opt.tel", u8, "Tunnel encapsulation limit", "tunnels that may still be entered, RFC 2473 §4.1.1", many=True)),
+    ALERT: Layout(Field("ipv6.opt.router_alert", u16, "Router alert", "RFC 2711: 0 multicast listener discovery, 1 RSVP", many=True)),
+    JUMBO: Layout(Field("ipv6.opt.jumbo", u32, "Jumbo payload length", "bytes, RFC 2675", many=True)),
+    HOME: Layout(Field("ipv6.opt.mipv6.home_address", ipv6, "Home address", "of a mobile sender, RFC 6275 §6.3", many=True)),
 }
 OPTION_FIELDS = (
     Field("ipv6.opt.type", u8, "Option", hex=2, words=OPTION, many=True),
     Field("ipv6.opt.length", u8, "Option length", "bytes behind type and length", many=True),
-    Field("ipv6.opt.router_alert", u16, "Router alert", "RFC 2711: 0 multicast listener discovery, 1 RSVP", many=True),
-    Field("ipv6.opt.jumbo", u32, "Jumbo payload length", "bytes, RFC 2675", many=True),
+    *(f for layout in VALUES.values() for f in layout.fields),
 )
-VALUES = {ALERT: Layout(Field("ipv6.opt.router_alert", u16, "")), JUMBO: Layout(Field("ipv6.opt.jumbo", u32, ""))}
 
 
 def options(h: Headers, name: str) -> dict[str, Column]:
@@ -40,10 +44,12 @@ def options(h: Headers, name: str) -> dict[str, Column]:
     return columns
 
 
-def contents(h: Headers, name: str):
-    """What follows the header whose fields are name.nxt and name.len_oct."""
+def contents(h: Headers, name: str, listed: bool = False):
+    """What follows the header whose fields are name.nxt and name.len_oct. listed: it is a list of options."""
     size = h[f"{name}.len_oct"].astype(np.int64)
     h.fault(
         h.whole & (h.start + size > h.wire) & ~h.quoted, f"{name}.len_oct", "says {needed} bytes, there are {had}", size, h.wire - h.start
     )
+    if listed:
+        h.column("ipv6.opt.type")  # an option that does not fit is said even if nobody asks for options
     yield Payload("ipproto", h[f"{name}.nxt"], h.start + size, h.wire)

@@ -1,4 +1,4 @@
-"""Option lists of many headers at once: the walk of `_walk.py`, with arrays in and out."""
+"""Lists of options or objects of many headers at once: the walks of `_walk.py`, with arrays in and out."""
 
 from __future__ import annotations
 
@@ -39,4 +39,17 @@ def walk(
     row, at, size = np.empty((3, room), np.int64)
     alone, final = (sum(1 << kind for kind in kinds) for kinds in (single, last))
     n = _walk.options(h.buffer.data, start.data, end.data, alone, final, unit, head, bad.data, row.data, at.data, size.data)
+    return Options(row[:n], at[:n], size[:n], h.buffer[at[:n]].astype(np.int64), bad)
+
+
+def items(h: Headers, start: np.ndarray, end: np.ndarray, head: int, least: int, place: int = 0) -> Options:
+    """The items in h.buffer[start[i]:end[i]] of each header i whose lengths are words of 16 bits, `place` bytes into them.
+
+    head: bytes that the length does not count. least: bytes of the shortest item.
+    """
+    end = np.maximum(np.minimum(end, h.end), start)
+    room = int((end - start).sum()) // least + len(h)
+    bad = np.empty(len(h), np.int64)
+    row, at, size = np.empty((3, room), np.int64)
+    n = _walk.items(h.buffer.data, start.data, end.data, place, head, least, bad.data, row.data, at.data, size.data)
     return Options(row[:n], at[:n], size[:n], h.buffer[at[:n]].astype(np.int64), bad)

@@ -1,4 +1,4 @@
-"""The walk over options: kind, length, value, again and again. A loop, since each option says where the next begins.
+"""The walk over options and objects: what it is, length, value, again and again. A loop, since each says where the next begins.
 
 Compiled by Cython when the package is built; runs interpreted too.
 """
@@ -61,4 +61,51 @@ def options(
             p += length
             if kind < 63 and (last >> kind) & 1 and p < stop and data[p] != kind:
                 break
+    return n
+
+
+def items(
+    data: cython.const[cython.uchar][::1],
+    start: cython.const[cython.longlong][::1],
+    end: cython.const[cython.longlong][::1],
+    place: cython.longlong,
+    head: cython.longlong,
+    least: cython.longlong,
+    bad: cython.longlong[::1],
+    row: cython.longlong[::1],
+    at: cython.longlong[::1],
+    size: cython.longlong[::1],
+):
+    """The same for items whose length is a big-endian word of 16 bits, `place` bytes into them; an item has `least` bytes at least.
+
+    `head` is added to the length (0: it counts the whole item).
+    """
+    n: cython.longlong = 0
+    room: cython.longlong = row.shape[0]
+    count: cython.longlong = start.shape[0]
+    i: cython.longlong
+    p: cython.longlong
+    stop: cython.longlong
+    high: cython.longlong
+    length: cython.longlong
+    for i in range(count):
+        p = start[i]
+        stop = end[i]
+        bad[i] = -1
+        while p < stop:
+            length = 0
+            if p + least <= stop:
+                high = data[p + place]
+                length = (high << 8 | data[p + place + 1]) + head
+                if length < least or p + length > stop:
+                    length = 0
+            if n < room:
+                row[n] = i
+                at[n] = p
+                size[n] = length
+            n += 1
+            if length == 0:
+                bad[i] = p
+                break
+            p += length
     return n

@@ -13,7 +13,7 @@ HEADER = Layout(
 )
 ON = {"linktype": 1, "ipproto": 143}
 ADDRESSES = ("eth.src", "eth.dst")
-EITHER = {"eth.addr": ADDRESSES}
+EITHER = {"eth.addr": ("eth.dst", "eth.src")}
 INFO = "[type {eth.type}][length {eth.len}]"
 SEQUENCE = Layout(Field("eth.fcs", u32, "Frame check sequence", "CRC of the frame, where the capture has it", hex=8))
 SHORTEST = 60  # bytes of the shortest frame, without its check sequence

@@ -1,9 +1,9 @@
-"""Internet Control Message Protocol. RFC 792; RFC 1191 §4 (MTU of the next hop); RFC 950 (address mask)."""
+"""Internet Control Message Protocol. RFC 792; RFC 1191 §4 (MTU of the next hop); RFC 950 (address mask); RFC 4884 (extensions)."""
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, Reading, ipv4, u8, u16, u32
-from . import _sums
+from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, ipv4, u8, u16, u24, u32
+from . import _multipart, _sums
 
 LABEL = "ICMP"
 TYPE = {
@@ -25,6 +25,7 @@ TYPE = {
     42: "extended echo request",
     43: "extended echo reply",
 }
+STATE = {1: "incomplete", 2: "reachable", 3: "stale", 4: "delay", 5: "probe", 6: "failed"}  # RFC 8335 §3
 HEADER = Layout(
     Field("icmp.type", u8, "Type", words=TYPE),
     Field("icmp.code", u8, "Code"),
@@ -32,11 +33,33 @@ HEADER = Layout(
 )
 REST = HEADER.size  # where the four bytes begin that each type uses in its own way
 QUOTES = (3, 4, 5, 11, 12)
-ASKS = (0, 8, 13, 14, 15, 16, 17, 18)
-PROBES = (42, 43)  # RFC 8335: ask a router for the state of one of its interfaces
+ECHOES = (0, 8)
+ASKS = (*ECHOES, 13, 14, 15, 16, 17, 18)
+PROBES = PROBE, ANSWER = 42, 43  # RFC 8335: ask a router for the state of one of its interfaces
+EXTENDED = (3, 11, 12)  # RFC 4884 §4: these say how long the datagram is that they quote
+USUAL = 128  # bytes that senders older than RFC 4884 quote before extensions
 IDENT = Layout(Field("icmp.ident", u16, "Identifier", "which program asks"))
 SEQUENCE = Layout(Field("before", u16, ""), Field("icmp.seq", u16, "Sequence number"))
-PROBE = Layout(Field("before", u16, ""), Field("icmp.ext.echo.seq", u8, "Sequence number", "of an extended echo, RFC 8335"))
+EXTENDED_ECHO = Layout(
+    Field("before", u16, ""),
+    Field("icmp.ext.echo.seq", u8, "Sequence number", "of an extended echo, RFC 8335"),
+)
+ASKED = Layout(
+    Field("before", u24, ""), Field("", bits(7), ""), Field("icmp.ext.echo.req.local", flag, "Local", "an interface of the router itself")
+)
+FOUND = Layout(
+    Field("before", u24, ""),
+    Field("icmp.ext.echo.rsp.state", bits(3), "Neighbor's state", words=STATE),
+    Field("", bits(2), ""),
+    Field("icmp.ext.echo.rsp.active", flag, "Active"),
+    Field("icmp.ext.echo.rsp.ipv4", flag, "Runs IPv4"),
+    Field("icmp.ext.echo.rsp.ipv6", flag, "Runs IPv6"),
+)
+LENGTH = Layout(
+    Field("before", u8, ""),
+    Field("icmp.length", u8, "Length of the quoted datagram", "in words of 4 bytes, where extensions follow: RFC 4884 §4"),
+)
+TOTAL = Layout(Field("before", u16, ""), Field("total", u16, ""))
 GATEWAY = Layout(Field("icmp.redir_gw", ipv4, "Gateway", "the better first hop"))
 MTU = Layout(Field("before", u16, ""), Field("icmp.mtu", u16, "MTU of the next hop", "bytes"))
 POINTER = Layout(Field("icmp.pointer", u8, "Pointer", "offset of the faulty byte in the quoted header"))
@@ -57,12 +80,52 @@ ON = {"ipproto": 1}
 INFO = "{icmp.type:words}[, code {icmp.code}][, id {icmp.ident}][, seq {icmp.seq}][, gateway {icmp.redir_gw}][, next hop's MTU {icmp.mtu}]"
 
 
+def _quoted(h: Headers) -> tuple[np.ndarray, np.ndarray]:
+    """(where the quoted datagram ends, where extensions begin: at `wire` if there are none).
+
+    Senders older than RFC 4884 give no length and quote 128 bytes (§5.5). What follows them is no part of a datagram that is
+    not so long, and of a longer one hardly ever looks like extensions with their checksum.
+    """
+    kind, start = h["icmp.type"], h.start + 8
+    end, extensions = h.wire.copy(), np.where(kind == PROBE, np.minimum(start, h.wire), h.wire)
+    rows = np.flatnonzero(np.isin(kind, QUOTES) & h.whole)
+    length = 4 * _length(h, rows).astype(np.int64)
+    told = rows[length > 0]
+    end[told] = extensions[told] = np.minimum(start[told] + length[length > 0], h.wire[told])
+    older = rows[(length == 0) & (h.wire[rows] - start[rows] > USUAL)]
+    if len(older):
+        at = start[older] + USUAL
+        short = Reading(TOTAL, h.buffer, start[older], h.end[older])["total"] <= USUAL
+        looks = Reading(_multipart.HEAD, h.buffer, at, h.end[older])["icmp.ext.version"] == 2
+        looks &= h.wire[older] <= h.end[older]
+        looks[looks] = _sums.sums(h, at[looks], h.wire[older][looks]) == 0xFFFF
+        found = short | looks
+        end[older[found]] = extensions[older[found]] = at[found]
+    return end, extensions
+
+
+def _length(h: Headers, rows: np.ndarray) -> np.ndarray:
+    """What these messages say the length of the quoted datagram is, in words of 4 bytes; 0 where nothing is said."""
+    said = Reading(LENGTH, h.buffer, h.start[rows] + REST, h.end[rows])["icmp.length"]
+    return np.where(np.isin(h["icmp.type"][rows], EXTENDED), said, 0)
+
+
 def contents(h: Headers):
     kind = h["icmp.type"]
     start = h.start + 8
     quotes = np.isin(kind, QUOTES)
-    yield Payload("ipversion", 4, start, h.wire, np.flatnonzero(quotes), quoted=True)
-    yield Payload("data", 0, np.where(np.isin(kind, ASKS), start, h.start + REST), h.wire, np.flatnonzero(~quotes))
+    end, extensions = _quoted(h)
+    _multipart.check(h, extensions)
+    rows = np.flatnonzero(quotes)
+    length = 4 * _length(h, rows).astype(np.int64)
+    beyond = np.zeros(len(h), bool)
+    beyond[rows] = start[rows] + length > h.wire[rows]
+    needed = np.zeros(len(h), np.int64)
+    needed[rows] = length
+    h.fault(beyond & h.whole & ~h.quoted, "icmp.length", "says {needed} bytes, there are {had}", needed, h.wire - start, h.start + 5)
+    yield Payload("ipversion", 4, start, end, rows, quoted=True)
+    yield Payload("data", 0, start, h.wire, np.flatnonzero(np.isin(kind, ECHOES)))
+    yield Payload("icmp.type", kind, h.start + REST, h.wire, np.flatnonzero(~np.isin(kind, list(TYPE))))
 
 
 def _rest(h: Headers) -> dict[str, Column]:
@@ -71,10 +134,12 @@ def _rest(h: Headers) -> dict[str, Column]:
     for layout, mask in (
         (IDENT, np.isin(kind, ASKS + PROBES)),
         (SEQUENCE, np.isin(kind, ASKS)),
-        (PROBE, np.isin(kind, PROBES)),
+        (EXTENDED_ECHO, np.isin(kind, PROBES)),
+        (ASKED, kind == PROBE),
+        (FOUND, kind == ANSWER),
         (GATEWAY, kind == 5),
         (MTU, (kind == 3) & (code == 4)),
-        (POINTER, (kind == 12) & (code == 0)),
+        (POINTER, kind == 12),
         (STAMPS, np.isin(kind, (13, 14))),
         (MASK, np.isin(kind, (17, 18))),
         (ROUTERS, kind == 9),
@@ -90,11 +155,19 @@ def _rest(h: Headers) -> dict[str, Column]:
     at = h.start[advert][one] + 8 + 4 * words[one] * (np.arange(len(one)) - np.repeat(np.cumsum(count) - count, count))
     reading = Reading(ROUTER, h.buffer, at, at + 8, advert[one])
     found.update({f.name: reading.column(f.name) for f in ROUTER.fields})
+    length = _length(h, np.arange(len(h)))
+    told = np.flatnonzero((length > 0) & h.whole)
+    found["icmp.length"] = Column(length[told], told)
+    found["icmp.length.original_datagram"] = Column(length[told].astype(np.int64) * 4, told)
     known = np.flatnonzero(h.trusted == HEADER.size)
     found["icmp.checksum.status"] = Column(_sums.judged(h, h.wire[known], None, known), known)
     return found
 
 
-LAYOUTS = (IDENT, SEQUENCE, PROBE, GATEWAY, MTU, POINTER, STAMPS, MASK, ROUTERS, ROUTER)
+LAYOUTS = (IDENT, SEQUENCE, EXTENDED_ECHO, ASKED, FOUND, GATEWAY, MTU, POINTER, LENGTH, STAMPS, MASK, ROUTERS, ROUTER)
 FIELDS = (f for one in LAYOUTS for f in one.fields if f.label)
-DERIVED = (((*FIELDS, _sums.status_field("icmp.checksum.status")), _rest),)
+BYTES = Field("icmp.length.original_datagram", u16, "Length of the quoted datagram", "bytes")
+DERIVED = (
+    ((*FIELDS, BYTES, _sums.status_field("icmp.checksum.status")), _rest),
+    (_multipart.FIELDS, lambda h: _multipart.columns(h, _quoted(h)[1])),
+)

@@ -1,10 +1,12 @@
-"""Internet Control Message Protocol for IPv6 (RFC 4443), neighbour discovery (RFC 4861), DNS in advertisements (RFC 8106)."""
+"""Internet Control Message Protocol for IPv6 (RFC 4443), neighbour discovery (RFC 4861), DNS in advertisements (RFC 8106),
+extensions (RFC 4884)."""
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, ipv6, mac, u8, u16, u32
-from . import _sums
+from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, ipv6, mac, u8, u16, u24, u32
+from . import _multipart, _sums
 from ._options import walk
+from .icmp import STATE
 
 LABEL = "ICMPv6"
 TYPE = {
@@ -38,7 +40,8 @@ HEADER = Layout(
     Field("icmpv6.checksum", u16, "Checksum", "over a pseudo-header too, RFC 8200 §8.1", hex=4),
 )
 ECHOES = (128, 129)
-PROBES = (160, 161)  # RFC 8335
+PROBES = PROBE, ANSWER = 160, 161  # RFC 8335
+EXTENDED = (1, 3)  # RFC 4884 §4.4, §4.5: these say how long the packet is that they quote
 RS, RA, NS, NA, REDIRECT = 133, 134, 135, 136, 137
 BODY = {  # what stands behind the first four bytes: (types, layout)
     "identifier": (ECHOES + PROBES, Layout(Field("icmpv6.echo.identifier", u16, "Identifier", "which program asks", hex=4))),
@@ -46,6 +49,25 @@ BODY = {  # what stands behind the first four bytes: (types, layout)
     "probe": (
         PROBES,
         Layout(Field("before", u16, ""), Field("icmpv6.ext.echo.seq", u8, "Sequence number", "of an extended echo, RFC 8335")),
+    ),
+    "asked": (
+        (PROBE,),
+        Layout(
+            Field("before", u24, ""),
+            Field("", bits(7), ""),
+            Field("icmpv6.ext.echo.req.local", flag, "Local", "an interface of the node itself"),
+        ),
+    ),
+    "found": (
+        (ANSWER,),
+        Layout(
+            Field("before", u24, ""),
+            Field("icmpv6.ext.echo.rsp.state", bits(3), "Neighbor's state", words=STATE),
+            Field("", bits(2), ""),
+            Field("icmpv6.ext.echo.rsp.active", flag, "Active"),
+            Field("icmpv6.ext.echo.rsp.ipv4", flag, "Runs IPv4"),
+            Field("icmpv6.ext.echo.rsp.ipv6", flag, "Runs IPv6"),
+        ),
     ),
     "mtu": ((2,), Layout(Field("icmpv6.mtu", u32, "MTU of the next hop", "bytes"))),
     "pointer": ((4,), Layout(Field("icmpv6.pointer", u32, "Pointer", "offset of the fault in the quoted packet"))),
@@ -86,6 +108,7 @@ BODY = {  # what stands behind the first four bytes: (types, layout)
         ),
     ),
 }
+LENGTH = Layout(Field("icmpv6.length", u8, "Length of the quoted packet", "in units of 8 bytes, where extensions follow: RFC 4884 §4"))
 OPTIONS_AT = {RS: 8, RA: 16, NS: 24, NA: 24, REDIRECT: 40}  # where the options begin, RFC 4861 §4
 OPTION = {
     1: "source link-layer address",
@@ -115,13 +138,37 @@ INFO = (
 )
 
 
+def _length(h: Headers) -> tuple[np.ndarray, np.ndarray]:
+    """Messages that say the length of the quoted packet, and what they say, in units of 8 bytes."""
+    rows = np.flatnonzero(np.isin(h["icmpv6.type"], EXTENDED) & h.whole)
+    length = Reading(LENGTH, h.buffer, h.start[rows] + HEADER.size, h.end[rows])["icmpv6.length"]
+    return rows[length > 0], length[length > 0]
+
+
+def _quoted(h: Headers) -> tuple[np.ndarray, np.ndarray]:
+    """(where the quoted packet ends, where extensions begin: at `wire` if there are none)."""
+    end, extensions = h.wire.copy(), np.where(h["icmpv6.type"] == PROBE, np.minimum(h.start + 8, h.wire), h.wire)
+    rows, length = _length(h)
+    end[rows] = extensions[rows] = np.minimum(h.start[rows] + 8 + 8 * length.astype(np.int64), h.wire[rows])
+    return end, extensions
+
+
 def contents(h: Headers):
     kind = h["icmpv6.type"]
     start = h.start + 8
     quotes = (kind >= 1) & (kind <= 4)
-    echo = np.isin(kind, ECHOES + PROBES)
-    found = np.isin(kind, tuple(OPTIONS_AT))
-    yield Payload("ipversion", 6, start, h.wire, np.flatnonzero(quotes), quoted=True)
+    echo = np.isin(kind, ECHOES)
+    found = np.isin(kind, (*OPTIONS_AT, *PROBES))
+    end, extensions = _quoted(h)
+    _multipart.check(h, extensions)
+    rows, length = _length(h)
+    needed = np.zeros(len(h), np.int64)
+    needed[rows] = 8 * length.astype(np.int64)
+    beyond = (start + needed > h.wire) & (needed > 0) & ~h.quoted
+    h.fault(beyond, "icmpv6.length", "says {needed} bytes, there are {had}", needed, h.wire - start, h.start + HEADER.size)
+    if found.any():
+        h.column("icmpv6.opt.type")  # an option that does not fit is said even if nobody asks for options
+    yield Payload("ipversion", 6, start, end, np.flatnonzero(quotes), quoted=True)
     yield Payload("data", 0, start, h.wire, np.flatnonzero(echo))
     yield Payload("icmpv6.type", kind, h.start + HEADER.size, h.wire, np.flatnonzero(~quotes & ~echo & ~found))
     redirected = np.flatnonzero(kind == REDIRECT)
@@ -151,6 +198,8 @@ def _body(h: Headers) -> dict[str, Column]:
         rows = np.flatnonzero(np.isin(kind, kinds) & h.whole)
         reading = Reading(layout, h.buffer, h.start[rows] + HEADER.size, h.end[rows], rows)
         found.update({f.name: reading.column(f.name) for f in layout.fields if f.label})
+    rows, length = _length(h)
+    found["icmpv6.length"] = Column(length, rows)
     return found
 
 
@@ -197,7 +246,8 @@ OPTION_FIELDS = (
     *(f for layout in (LINK, PREFIX, LINK_MTU, SERVER) for f in layout.fields if f.label),
 )
 DERIVED = (
-    (tuple(f for _, layout in BODY.values() for f in layout.fields if f.label), _body),
+    ((*(f for _, layout in BODY.values() for f in layout.fields if f.label), *LENGTH.fields), _body),
     (OPTION_FIELDS, _options),
     ((_sums.status_field("icmpv6.checksum.status"),), _status),
+    (_multipart.FIELDS, lambda h: _multipart.columns(h, _quoted(h)[1])),
 )

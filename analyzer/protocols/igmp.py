@@ -13,6 +13,8 @@ TYPE = {
     0x14: "PIM v1",
     0x16: "membership report v2",
     0x17: "leave group",
+    0x1E: "trace answer",
+    0x1F: "trace",
     0x22: "membership report v3",
 }
 RECORD = {
@@ -23,6 +25,7 @@ RECORD = {
     5: "allow new sources",
     6: "block old sources",
 }
+TRACE = (0x1E, 0x1F)  # mtrace: the group stands where others have it
 QUERY, REPORT1, REPORT2, LEAVE, REPORT3 = 0x11, 0x12, 0x16, 0x17, 0x22
 HEADER = Layout(
     Field("igmp.type", u8, "Type", hex=2, words=TYPE),
@@ -54,7 +57,7 @@ def _derived(h: Headers) -> dict[str, Column]:
     code = h["igmp.max_resp_code"].astype(np.int64)
     waits = np.flatnonzero((version == 2) | ((version == 3) & (kind == QUERY)))
     spread = np.where((version == 3) & (code > 127), ((code & 15) | 16) << ((code >> 4 & 7) + 3), code)  # RFC 9776 §4.1.1
-    one = np.flatnonzero((version > 0) & (kind != REPORT3))
+    one = np.flatnonzero(((version > 0) & (kind != REPORT3)) | (h.whole & np.isin(kind, TRACE)))
     single = Reading(GROUP, h.buffer, h.start[one] + 4, h.end[one], one).column("igmp.maddr")
     rows = np.flatnonzero((version == 3) & (kind == REPORT3))
     count = Reading(COUNT, h.buffer, h.start[rows] + 4, h.end[rows])["igmp.num_grp_recs"].astype(np.int64)

@@ -47,6 +47,8 @@ def contents(h: Headers):
     declared = h.start + total
     beyond = h.whole & (declared > h.wire) & ~h.quoted
     h.fault(beyond, "ip.len_raw", "says {needed} bytes, the frame has {had}", total, h.wire - h.start, h.start + 2)
+    if (size > HEADER.size).any():
+        h.column("ip.opt.type")  # an option that does not fit is said even if nobody asks for options
     end = np.minimum(declared, h.wire)
     h.claims(np.where(h.whole, end, h.wire))
     start = h.start + size

@@ -7,14 +7,22 @@ from ._words import IPPROTO
 LABEL = "Hop-by-hop options"
 HEADER = Layout(
     Field("ipv6.hopopts.nxt", u8, "Next header", words=IPPROTO),
-    Field("ipv6.hopopts.len_oct", u8, "Length", "bytes of this header; the wire counts 8 bytes beyond the first 8", times=8, plus=8),
+    Field(
+        "ipv6.hopopts.len_oct",
+        u8,
+        "Length",
+        "bytes of this header",
+        times=8,
+        plus=8,
+        parts=(Field("ipv6.hopopts.len", u8, "Length as sent", "in units of 8 bytes, without the first 8"),),
+    ),
 )
 ON = {"ipproto": 0}
 INFO = "next: {ipv6.hopopts.nxt:words}"
 
 
 def contents(h: Headers):
-    return _extension.contents(h, "ipv6.hopopts")
+    return _extension.contents(h, "ipv6.hopopts", listed=True)
 
 
 DERIVED = ((_extension.OPTION_FIELDS, lambda h: _extension.options(h, "ipv6.hopopts")),)

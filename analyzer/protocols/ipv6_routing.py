@@ -8,7 +8,15 @@ LABEL = "Routing header"
 TYPE = {0: "source route (deprecated by RFC 5095)", 2: "mobile IP", 3: "RPL source route", 4: "segment routing"}
 HEADER = Layout(
     Field("ipv6.routing.nxt", u8, "Next header", words=IPPROTO),
-    Field("ipv6.routing.len_oct", u8, "Length", "bytes of this header; the wire counts 8 bytes beyond the first 8", times=8, plus=8),
+    Field(
+        "ipv6.routing.len_oct",
+        u8,
+        "Length",
+        "bytes of this header",
+        times=8,
+        plus=8,
+        parts=(Field("ipv6.routing.len", u8, "Length as sent", "in units of 8 bytes, without the first 8"),),
+    ),
     Field("ipv6.routing.type", u8, "Type", words=TYPE),
     Field("ipv6.routing.segleft", u8, "Segments left", "stops still to visit"),
 )

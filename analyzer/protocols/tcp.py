@@ -152,7 +152,14 @@ FIXED = {
             Field("tcp.options.timestamp.tsecr", u32, "Timestamp echo", "the peer's clock, as last seen"),
         ),
     ),
-    USER_TIMEOUT: (4, Layout(*HEAD, Field("granularity", flag, ""), Field("tcp.options.user_to_val", bits(15), "User timeout"))),
+    USER_TIMEOUT: (
+        4,
+        Layout(
+            *HEAD,
+            Field("tcp.options.user_to_granularity", flag, "User timeout in minutes", "else in seconds"),
+            Field("tcp.options.user_to_val", bits(15), "User timeout"),
+        ),
+    ),
 }
 OPTION_FIELDS = (
     Field("tcp.option_kind", u8, "Option kind", words=OPTION, many=True),

@@ -88,7 +88,8 @@ def _capture(table: pl.DataFrame) -> Section:
         facts.append(("Average", f"{row['frames'] * rate:,.1f} frames/s, {row['bytes'] * 8 * rate:,.0f} bit/s, {each:,.1f} bytes a frame"))
     facts += [
         ("Time order", "" if row["in_time_order"] else "times go back: see `analyze table expert`"),
-        ("Written by", row["application"]),
+        ("Dropped", f"{count(row['dropped'])} frames: see `analyze table interfaces`" if row["dropped"] else ""),
+        ("Written by", ", ".join(said for said in (row["application"], row["system"], row["hardware"]) if said)),
         ("Comment", row["comment"]),
         ("Not frames", row["skipped"]),
         ("Damage", row["damage"]),

@@ -17,7 +17,7 @@ FAR = np.iinfo(np.int64)
 
 class TABLE(Table):
     name = "captures"
-    about = "an input file: format, link types, frames, first and last time, damage"
+    about = "an input file: format, link types, frames, first and last time, losses, damage"
     columns = (
         Field("capture", text, "Capture"),
         Field("format", text, "Format"),
@@ -36,7 +36,12 @@ class TABLE(Table):
         Field("end", time, "End", "latest frame"),
         Field("duration", seconds, "Duration"),
         Field("in_time_order", flag, "In time order", "no frame is earlier than the one before it in its file"),
+        Field("received", u64, "Received", "frames that its interfaces saw, as the recorder counted; pcapng only"),
+        Field("dropped", u64, "Dropped", "frames that were lost to the recorder, as it counted; pcapng only"),
         Field("application", text, "Application", "that wrote the file"),
+        Field("hardware", text, "Hardware", "of the machine that recorded"),
+        Field("system", text, "System", "of the machine that recorded"),
+        Field("names", u32, "Names", "of addresses, in the file: `analyze table hosts`"),
         Field("comment", text, "Comment"),
         Field("skipped", text, "Skipped", "blocks that hold no frame"),
         Field("damage", text, "Damage", "where the file breaks, if it does"),
@@ -87,6 +92,11 @@ class TABLE(Table):
         frames, size, kept, cut = self.sums[place].tolist()
         start, end, _ = self.times[place].tolist()
         timed = start <= end
+
+        def total(*counts: int | None) -> int | None:
+            told = [one for one in counts if one is not None]
+            return min(sum(told), FAR.max) if told else None
+
         return {
             "capture": source.name,
             "format": source.format,
@@ -105,7 +115,12 @@ class TABLE(Table):
             "end": end if timed else None,
             "duration": end - start if timed else None,
             "in_time_order": bool(self.ordered[place]),
+            "received": total(*(one.received for one in source.interfaces)),
+            "dropped": total(*(count for one in source.interfaces for count in (one.dropped, one.system_dropped))),
             "application": source.application,
+            "hardware": source.hardware,
+            "system": source.system,
+            "names": len(source.names) or None,
             "comment": "\n".join(source.comments) or None,
             "skipped": ", ".join(f"{n} {name}" for name, n in source.skipped.items()) or None,
             "damage": str(source.damage) if source.damage else None,
