@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import struct
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -123,7 +124,7 @@ class Name(NamedTuple):
     server_address: str | None
 
 
-class Source:
+class Source(ABC):
     """A capture being read: base of the readers of each format.
 
     After the last batch `damage` says where the file broke, if it did. `skipped` counts, by kind, what is no frame.
@@ -201,18 +202,19 @@ class Source:
 
     def _begin(self) -> None:
         """Read the file header, as far as there is one."""
+        return  # not every format has one
 
+    @abstractmethod
     def _scan(self, limit: int, table: list[memoryview]) -> tuple[int, int, int]:
         """Find records behind the window's `pos`: (how many, position behind them, what stopped it)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _batch(self, table: np.ndarray) -> Batch:
         """Make a batch of the records found; may set `damage` and give fewer."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _stopped(self, stop: int) -> bool:
         """Deal with what stopped the scan at `pos`; False if the file ends here, with or without `damage`."""
-        raise NotImplementedError
 
     def _skip(self, kind: str, count: int = 1) -> None:
         """Count what is no frame."""
