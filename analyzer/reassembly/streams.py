@@ -254,11 +254,13 @@ class StreamNumbers:
         put("tcp.connection.synack", np.flatnonzero(syn & ack))
         put("tcp.connection.fin", np.flatnonzero(flags & 1))
         put("tcp.connection.rst", np.flatnonzero(flags & 4))
-        for name in MARKED:
-            put(MARKED[name], np.flatnonzero(marks >> MARKS.index(name) & 1))
+        for name, field in MARKED.items():
+            if field in self.wanted:
+                put(field, np.flatnonzero(marks >> MARKS.index(name) & 1))
         put("tcp.analysis.flags", np.flatnonzero(marks & SUSPICIOUS))
         for name, field in FACTS.items():
-            put(field, np.flatnonzero(s["rto"] if name == "rto_frame" else s[name]), s[name])
+            if field in self.wanted:
+                put(field, np.flatnonzero(s["rto"] if name == "rto_frame" else s[name]), s[name])
         speaks = ((marks & SUSPICIOUS) != 0) | (s["acks_frame"] > 0) | s.marked("told")
         put("tcp.analysis.initial_rtt", np.flatnonzero(speaks & (s["initial_rtt"] > 0)), s["initial_rtt"])
 
@@ -278,7 +280,7 @@ def _paired(h: Headers, ports: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]
 
 def _spread(chunks: list[Headers], order: np.ndarray, columns: dict[str, np.ndarray]) -> None:
     """Hand columns that are in `order` back to the chunks that they came from."""
-    back = np.argsort(order)
+    back = np.argsort(order, kind="stable")  # nearly sorted already, which this kind is quick with
     rows = order[back]
     at = 0
     for h in chunks:
@@ -287,6 +289,11 @@ def _spread(chunks: list[Headers], order: np.ndarray, columns: dict[str, np.ndar
             own = rows[low:high] - at
             h.put(name, values[back[low:high]], None if len(own) == len(h) else own)
         at += len(h)
+
+
+def _reaches(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Whether number a is b or behind it, though numbers wrap. RFC 9293 §3.4."""
+    return (a - b & MASK) < 1 << 31
 
 
 def _sack(h: Headers, base: np.ndarray) -> None:
@@ -302,7 +309,7 @@ def _sack(h: Headers, base: np.ndarray) -> None:
     follows = np.zeros(len(rows), bool)
     follows[:-1] = ~first[1:]
     next_left, next_right = np.append(left[1:], 0), np.append(right[1:], 0)
-    twice = first & ((right <= ack) | (follows & (left >= next_left) & (right <= next_right)))
+    twice = first & (_reaches(ack, right) | (follows & _reaches(left, next_left) & _reaches(next_right, right)))
     for name, values in (("le", left), ("re", right)):
         h.put(f"tcp.options.sack_{name}", values, rows)
         h.put(f"tcp.options.sack.dsack_{name}", values[twice], rows[twice])

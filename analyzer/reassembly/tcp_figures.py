@@ -16,7 +16,7 @@ MORE = (  # rows of the matrix that goes in beside the tracker's, int64
     "sack_permitted",  # 1: the option is there
     "timestamps",
     "sack_option",
-    "bad_checksum",
+    "dsack",  # 1: a block says what arrived twice
     "ip_length",  # bytes of the IP datagram
 )
 FIGURES = (  # what is kept of a direction, in this order
@@ -58,31 +58,20 @@ FIGURES = (  # what is kept of a direction, in this order
     "weighted_outstanding",  # bytes × µs
     "initial_bytes",
     "initial_packets",
-    "stream_length",  # -1 unless a SYN and a FIN were seen
+    "syn_number",  # position of its SYN, -1 not seen
+    "fin_number",
     "truncated_bytes",
     "truncated_packets",
     "first_data",
     "last_data",
     "max_idle",
     "hardware_duplicates",
-    "rtt_samples",
-    "rtt_min",
-    "rtt_max",
     "rtt_handshake",
-    "full_samples",
-    "full_min",
-    "full_max",
     "post_loss_acks",
-    "ambiguous_acks",
-    "last_min",
-    "last_max",
     "cumulative_acks",
     "duplicate_acks",
     "triple_duplicate_acks",
     "max_retransmissions",
-    "retransmit_min",
-    "retransmit_max",
-    "retransmits",
     "ecn",  # bits: 1 its SYN asked or agreed, 2 it echoed congestion, 4 it slowed down
     "ip_bytes",
     "zero_time",  # ns that it had its window closed
@@ -100,13 +89,14 @@ ABOUT = (  # what is kept of a connection, in this order
     "handshake_time",
     "states",  # as the tracker gives them, of the last segment
     "closer",  # who sent the first FIN: 0 nobody, 1 the smaller end, 2 the greater
-    "close_frame",
     "resetter",
     "reset_frame",
     "reused",
 )
-SUMS = ("rtt_sum", "rtt_squares", "full_sum", "full_squares", "last_sum", "last_squares", "retransmit_sum", "retransmit_squares")
-"""What is kept of a direction as a float: sums of ns and of their squares."""
+SAMPLES = ("rtt", "full", "last", "retransmit")
+"""Sampled times of a direction: round trips, those of full segments, those of what was sent again, times to send again."""
+COUNTS = (*FIGURES, *(f"{name}_{what}" for name in SAMPLES for what in ("count", "min", "max")))
+SUMS = tuple(f"{name}_{what}" for name in SAMPLES for what in ("sum", "squares"))
 
 
 @cython.final
@@ -123,7 +113,7 @@ class Sent:
     next: "Sent"
 
 
-MASK = cython.declare(cython.longlong, 0xFFFFFFFF)
+STRETCHES = cython.declare(cython.longlong, 10000)  # remembered for each direction, so that no list is walked for ever
 FIN_FLAG = cython.declare(cython.longlong, 1)
 SYN_FLAG = cython.declare(cython.longlong, 2)
 RST_FLAG = cython.declare(cython.longlong, 4)
@@ -142,7 +132,6 @@ FRAME = cython.declare(cython.int, INPUT.index("frame"))
 SCALE = cython.declare(cython.int, INPUT.index("scale"))
 FIRST_SACK = cython.declare(cython.int, INPUT.index("first_sack"))
 LAST_SACK = cython.declare(cython.int, INPUT.index("last_sack"))
-ACK = cython.declare(cython.int, INPUT.index("ack"))
 STREAM = cython.declare(cython.int, OUTPUT.index("stream"))
 OUT_MARKS = cython.declare(cython.int, OUTPUT.index("marks"))
 SHIFT = cython.declare(cython.int, OUTPUT.index("shift"))
@@ -151,8 +140,6 @@ ACKED = cython.declare(cython.int, OUTPUT.index("acked"))
 OUT_STATES = cython.declare(cython.int, OUTPUT.index("states"))
 FROM_CLIENT = cython.declare(cython.longlong, 1 << MARKS.index("from_client"))
 GUESSED = cython.declare(cython.longlong, 1 << MARKS.index("guessed"))
-REPEATS = cython.declare(cython.longlong, 1 << MARKS.index("retransmission"))
-KEEP_ALIVE = cython.declare(cython.longlong, 1 << MARKS.index("keep_alive"))
 REUSED = cython.declare(cython.longlong, 1 << MARKS.index("reused_ports"))
 KEPT = cython.declare(cython.int, MORE.index("kept"))
 IDENTIFICATION = cython.declare(cython.int, MORE.index("identification"))
@@ -161,8 +148,37 @@ MSS = cython.declare(cython.int, MORE.index("mss"))
 SACK_PERMITTED = cython.declare(cython.int, MORE.index("sack_permitted"))
 TIMESTAMPS = cython.declare(cython.int, MORE.index("timestamps"))
 SACK_OPTION = cython.declare(cython.int, MORE.index("sack_option"))
-BAD_CHECKSUM = cython.declare(cython.int, MORE.index("bad_checksum"))
+DSACK = cython.declare(cython.int, MORE.index("dsack"))
 IP_LENGTH = cython.declare(cython.int, MORE.index("ip_length"))
+
+
+@cython.final
+@cython.cclass
+class Sample:
+    """Times of one kind, ns: how many, the least, the greatest, their sum and the sum of their squares."""
+
+    count: cython.longlong
+    least: cython.longlong
+    most: cython.longlong
+    total: cython.double
+    squares: cython.double
+
+    def __init__(self):
+        if not cython.compiled:
+            self.count = self.least = self.most = 0
+            self.total = self.squares = 0.0
+
+
+@cython.cfunc
+def _took(sample: Sample, time: cython.longlong):
+    """Add a time."""
+    if sample.count == 0 or time < sample.least:
+        sample.least = time
+    if time > sample.most:
+        sample.most = time
+    sample.count += 1
+    sample.total += time
+    sample.squares += cython.cast(cython.double, time) * time
 
 
 @cython.final
@@ -208,55 +224,38 @@ class Side:
     weighted_outstanding: cython.longlong
     initial_bytes: cython.longlong
     initial_packets: cython.longlong
-    stream_length: cython.longlong
+    syn_number: cython.longlong
+    fin_number: cython.longlong
     truncated_bytes: cython.longlong
     truncated_packets: cython.longlong
     first_data: cython.longlong
     last_data: cython.longlong
     max_idle: cython.longlong
     hardware_duplicates: cython.longlong
-    rtt_samples: cython.longlong
-    rtt_min: cython.longlong
-    rtt_max: cython.longlong
     rtt_handshake: cython.longlong
-    full_samples: cython.longlong
-    full_min: cython.longlong
-    full_max: cython.longlong
     post_loss_acks: cython.longlong
-    ambiguous_acks: cython.longlong
-    last_min: cython.longlong
-    last_max: cython.longlong
     cumulative_acks: cython.longlong
     duplicate_acks: cython.longlong
     triple_duplicate_acks: cython.longlong
     max_retransmissions: cython.longlong
-    retransmit_min: cython.longlong
-    retransmit_max: cython.longlong
-    retransmits: cython.longlong
     ecn: cython.longlong
     ip_bytes: cython.longlong
     zero_time: cython.longlong
-    rtt_sum: cython.double
-    rtt_squares: cython.double
-    full_sum: cython.double
-    full_squares: cython.double
-    last_sum: cython.double
-    last_squares: cython.double
-    retransmit_sum: cython.double
-    retransmit_squares: cython.double
+    rtt: Sample
+    full: Sample
+    last: Sample
+    again: Sample
     # the state of adding up
     head: Sent
     tail: Sent
+    stretches: cython.longlong  # how many are in the list
     seen: cython.bint  # it sent something
     last_time: cython.longlong
     window: cython.longlong  # its last, scaled
     raw_window: cython.longlong
-    top: cython.longlong  # the highest number that it sent, behind data
     last_ack: cython.longlong  # of the peer's numbers
     acking: cython.bint
     first: cython.longlong  # number of its SYN, or of its first byte
-    syn_number: cython.longlong
-    fin_number: cython.longlong
     data_acked: cython.bint  # the peer acknowledged data of it
     closed_since: cython.longlong  # time at which it closed its window, 0 when it is open
     ahead: cython.longlong  # bytes outstanding when last looked at
@@ -266,17 +265,29 @@ class Side:
         if not cython.compiled:
             self.head = self.tail = None
             self.seen = self.acking = self.data_acked = False
-            for name in (*FIGURES, "last_time", "window", "top", "last_ack", "first", "ahead", "ahead_time", "closed_since", "raw_window"):
+            for name in (
+                *FIGURES,
+                "last_time",
+                "window",
+                "stretches",
+                "last_ack",
+                "first",
+                "ahead",
+                "ahead_time",
+                "closed_since",
+                "raw_window",
+            ):
                 setattr(self, name, 0)
-            for name in SUMS:
-                setattr(self, name, 0.0)
-        self.scale = self.mss = self.stream_length = self.syn_number = self.fin_number = -1
+        self.rtt, self.full, self.last, self.again = Sample(), Sample(), Sample(), Sample()
+        self.scale = self.mss = self.syn_number = self.fin_number = -1
         self.window = -1
 
 
 @cython.cfunc
 def _write(side: Side, out: cython.longlong[:, ::1], sums: cython.double[:, ::1], row: cython.longlong):
-    """The figures of a side into a row of each matrix, in the order of FIGURES and SUMS."""
+    """The figures of a side into a row of each matrix, in the order of COUNTS and SUMS."""
+    place: cython.longlong = 0
+    sample: Sample
     out[row, 0] = side.packets
     out[row, 1] = side.resets
     out[row, 2] = side.acks
@@ -315,42 +326,30 @@ def _write(side: Side, out: cython.longlong[:, ::1], sums: cython.double[:, ::1]
     out[row, 35] = side.weighted_outstanding
     out[row, 36] = side.initial_bytes
     out[row, 37] = side.initial_packets
-    out[row, 38] = side.stream_length
-    out[row, 39] = side.truncated_bytes
-    out[row, 40] = side.truncated_packets
-    out[row, 41] = side.first_data
-    out[row, 42] = side.last_data
-    out[row, 43] = side.max_idle
-    out[row, 44] = side.hardware_duplicates
-    out[row, 45] = side.rtt_samples
-    out[row, 46] = side.rtt_min
-    out[row, 47] = side.rtt_max
-    out[row, 48] = side.rtt_handshake
-    out[row, 49] = side.full_samples
-    out[row, 50] = side.full_min
-    out[row, 51] = side.full_max
-    out[row, 52] = side.post_loss_acks
-    out[row, 53] = side.ambiguous_acks
-    out[row, 54] = side.last_min
-    out[row, 55] = side.last_max
-    out[row, 56] = side.cumulative_acks
-    out[row, 57] = side.duplicate_acks
-    out[row, 58] = side.triple_duplicate_acks
-    out[row, 59] = side.max_retransmissions
-    out[row, 60] = side.retransmit_min
-    out[row, 61] = side.retransmit_max
-    out[row, 62] = side.retransmits
-    out[row, 63] = side.ecn
-    out[row, 64] = side.ip_bytes
-    out[row, 65] = side.zero_time
-    sums[row, 0] = side.rtt_sum
-    sums[row, 1] = side.rtt_squares
-    sums[row, 2] = side.full_sum
-    sums[row, 3] = side.full_squares
-    sums[row, 4] = side.last_sum
-    sums[row, 5] = side.last_squares
-    sums[row, 6] = side.retransmit_sum
-    sums[row, 7] = side.retransmit_squares
+    out[row, 38] = side.syn_number
+    out[row, 39] = side.fin_number
+    out[row, 40] = side.truncated_bytes
+    out[row, 41] = side.truncated_packets
+    out[row, 42] = side.first_data
+    out[row, 43] = side.last_data
+    out[row, 44] = side.max_idle
+    out[row, 45] = side.hardware_duplicates
+    out[row, 46] = side.rtt_handshake
+    out[row, 47] = side.post_loss_acks
+    out[row, 48] = side.cumulative_acks
+    out[row, 49] = side.duplicate_acks
+    out[row, 50] = side.triple_duplicate_acks
+    out[row, 51] = side.max_retransmissions
+    out[row, 52] = side.ecn
+    out[row, 53] = side.ip_bytes
+    out[row, 54] = side.zero_time
+    for sample in (side.rtt, side.full, side.last, side.again):
+        out[row, 55 + 3 * place] = sample.count
+        out[row, 55 + 3 * place + 1] = sample.least
+        out[row, 55 + 3 * place + 2] = sample.most
+        sums[row, 2 * place] = sample.total
+        sums[row, 2 * place + 1] = sample.squares
+        place += 1
 
 
 @cython.final
@@ -361,7 +360,6 @@ class Talk:
     low: Side
     high: Side
     key: bytes
-    back: cython.bint  # the first segment came from the high end
     client: cython.int  # 1: the high end
     guessed: cython.bint
     first_frame: cython.longlong
@@ -375,22 +373,14 @@ class Talk:
     closer: cython.int  # 0 nobody, 1 the low end, 2 the high end: who sent the first FIN
     resetter: cython.int
     reset_frame: cython.longlong
-    close_frame: cython.longlong
     reused: cython.bint
 
     def __init__(self):
         self.low, self.high = Side(), Side()
         if not cython.compiled:
-            self.key, self.back, self.client, self.guessed, self.reused = b"", False, 0, False, False
+            self.key, self.client, self.guessed, self.reused = b"", 0, False, False
             self.first_frame = self.last_frame = self.first_time = self.last_time = self.syn_time = self.synack_time = 0
-            self.handshake_time = self.states = self.closer = self.resetter = self.reset_frame = self.close_frame = 0
-
-
-@cython.cfunc
-def _finish(side: Side):
-    """What is known only at the end: it can be asked more than once."""
-    if side.syn_number >= 0 and side.fin_number >= 0:
-        side.stream_length = side.fin_number - side.syn_number - 1
+            self.handshake_time = self.states = self.closer = self.resetter = self.reset_frame = 0
 
 
 @cython.cfunc
@@ -411,7 +401,7 @@ def _cover(
             before, one = one, one.next
             continue
         if first < one.first:
-            made = _stretch(first, behind if behind < one.first else one.first, time, identification)
+            made = _stretch(side, first, behind if behind < one.first else one.first, time, identification)
             made.next = one
             if before is None:
                 side.head = made
@@ -425,7 +415,7 @@ def _cover(
         repeated += (behind if behind < one.behind else one.behind) - first
         if not split:
             if not one.acked:
-                _again(side, time - one.time)
+                _took(side.again, time - one.time)
             if identification > 0 and one.identification == identification:
                 side.hardware_duplicates += 1
         one.again += 1
@@ -437,36 +427,28 @@ def _cover(
         first, split = one.behind, True
         before, one = one, one.next
     if one is None and first < behind:
-        made = _stretch(first, behind, time, identification)
+        made = _stretch(side, first, behind, time, identification)
         if before is None:
             side.head = made
         else:
             before.next = made
         side.tail = made
+    if side.stretches > STRETCHES:
+        side.head = side.head.next
+        side.stretches -= 1
     if late and not repeated:
         return -1
     return repeated
 
 
 @cython.cfunc
-def _stretch(first: cython.longlong, behind: cython.longlong, time: cython.longlong, identification: cython.longlong) -> Sent:
+def _stretch(side: Side, first: cython.longlong, behind: cython.longlong, time: cython.longlong, identification: cython.longlong) -> Sent:
     made: Sent = Sent()
     made.first, made.behind, made.time, made.identification = first, behind, time, identification
     made.again = made.acked = 0
     made.next = None
+    side.stretches += 1
     return made
-
-
-@cython.cfunc
-def _again(side: Side, after: cython.longlong):
-    """A retransmission, so long after the one before."""
-    side.retransmits += 1
-    if side.retransmits == 1 or after < side.retransmit_min:
-        side.retransmit_min = after
-    if after > side.retransmit_max:
-        side.retransmit_max = after
-    side.retransmit_sum += after
-    side.retransmit_squares += cython.cast(cython.double, after) * after
 
 
 @cython.cfunc
@@ -499,41 +481,23 @@ def _answered(side: Side, ack: cython.longlong, repeats: cython.bint, time: cyth
             after.first = one.first
             side.head = one = after
             after = one.next
+            side.stretches -= 1
 
 
 @cython.cfunc
 def _sample(side: Side, one: Sent, time: cython.longlong, overtaken: cython.bint):
     """A round trip that ended with this acknowledgment, if it can be told from others."""
     took: cython.longlong = time - one.time
-    size: cython.longlong = one.behind - one.first
     if overtaken:
         side.post_loss_acks += 1
     elif one.again:
-        side.ambiguous_acks += 1
-        if side.ambiguous_acks == 1 or took < side.last_min:
-            side.last_min = took
-        if took > side.last_max:
-            side.last_max = took
-        side.last_sum += took
-        side.last_squares += cython.cast(cython.double, took) * took
+        _took(side.last, took)
     else:
-        if side.rtt_samples == 0:
+        if side.rtt.count == 0:
             side.rtt_handshake = took
-        side.rtt_samples += 1
-        if side.rtt_samples == 1 or took < side.rtt_min:
-            side.rtt_min = took
-        if took > side.rtt_max:
-            side.rtt_max = took
-        side.rtt_sum += took
-        side.rtt_squares += cython.cast(cython.double, took) * took
-        if size >= side.max_segment > 0:
-            side.full_samples += 1
-            if side.full_samples == 1 or took < side.full_min:
-                side.full_min = took
-            if took > side.full_max:
-                side.full_max = took
-            side.full_sum += took
-            side.full_squares += cython.cast(cython.double, took) * took
+        _took(side.rtt, took)
+        if one.behind - one.first >= side.max_segment > 0:
+            _took(side.full, took)
 
 
 @cython.final
@@ -550,7 +514,7 @@ class Figures:
         return len(self.talks)
 
     def write(self, about: cython.longlong[:, ::1], out: cython.longlong[:, ::1], sums: cython.double[:, ::1]) -> list:
-        """Fill about (n, len(ABOUT)), out (2n, len(FIGURES)) and sums (2n, len(SUMS)): a row for each connection, of its client's
+        """Fill about (n, len(ABOUT)), out (2n, len(COUNTS)) and sums (2n, len(SUMS)): a row for each connection, of its client's
         side in row 2k and its server's in 2k + 1. Returns the keys, a list of n. Streams nobody fed are left out."""
         keys: list = []
         row: cython.longlong = 0
@@ -573,14 +537,11 @@ class Figures:
             about[row, 9] = talk.handshake_time
             about[row, 10] = talk.states
             about[row, 11] = talk.closer
-            about[row, 12] = talk.close_frame
-            about[row, 13] = talk.resetter
-            about[row, 14] = talk.reset_frame
-            about[row, 15] = talk.reused
+            about[row, 12] = talk.resetter
+            about[row, 13] = talk.reset_frame
+            about[row, 14] = talk.reused
             client: Side = talk.high if talk.client else talk.low
             server: Side = talk.low if talk.client else talk.high
-            _finish(client)
-            _finish(server)
             _write(client, out, sums, 2 * row)
             _write(server, out, sums, 2 * row + 1)
             row += 1
@@ -593,7 +554,6 @@ class Figures:
         rows: cython.const[cython.longlong][:, ::1],
         more: cython.const[cython.longlong][:, ::1],
         told: cython.const[cython.longlong][:, ::1],
-        sacks: cython.const[cython.longlong][:, ::1],
     ):
         """Add up segments. which: int64 (m,), the columns of the matrices to take, in order. more: (len(MORE), n)."""
         i: cython.longlong
@@ -610,13 +570,12 @@ class Figures:
                 talk = Talk()
                 self.talks[stream] = talk
                 talk.key = keys[i]
-                talk.back = rows[BACK, i] != 0
                 talk.first_frame = rows[FRAME, i]
                 talk.first_time = rows[TIME, i]
             if rows[BACK, i]:
-                self._add(talk, talk.high, talk.low, rows, more, told, sacks, i)
+                self._add(talk, talk.high, talk.low, rows, more, told, i)
             else:
-                self._add(talk, talk.low, talk.high, rows, more, told, sacks, i)
+                self._add(talk, talk.low, talk.high, rows, more, told, i)
 
     @cython.cfunc
     def _add(
@@ -627,7 +586,6 @@ class Figures:
         rows: cython.const[cython.longlong][:, ::1],
         more: cython.const[cython.longlong][:, ::1],
         told: cython.const[cython.longlong][:, ::1],
-        sacks: cython.const[cython.longlong][:, ::1],
         i: cython.longlong,
     ):
         flags: cython.longlong = rows[FLAGS, i]
@@ -665,7 +623,7 @@ class Figures:
         if reset and not talk.resetter:
             talk.resetter, talk.reset_frame = who, frame
         elif fin and not talk.closer:
-            talk.closer, talk.close_frame = who, frame
+            talk.closer = who
 
         # ------------------------------------------------ counts
         side.packets += 1
@@ -699,8 +657,7 @@ class Figures:
             side.sacks += 1
             if blocks > side.most_blocks:
                 side.most_blocks = blocks
-            if blocks > 0 and _duplicate(sacks, rows[FIRST_SACK, i], blocks, rows[ACK, i]):
-                side.dsacks += 1
+            side.dsacks += more[DSACK, i]
 
         # ------------------------------------------------ data
         if syn and side.syn_number < 0:
@@ -741,8 +698,6 @@ class Figures:
                     side.unique_bytes += length - repeated
                 else:
                     side.unique_bytes += length
-            if behind > side.top:
-                side.top = behind
         if length and not side.data_acked and not repeated:
             side.initial_packets += 1
             side.initial_bytes += length
@@ -773,8 +728,6 @@ class Figures:
         if syn:
             side.window = window
             return
-        if side.windows == 0:
-            side.max_window = side.min_window = window
         side.windows += 1
         side.window_sum += window
         if window > side.max_window:
@@ -804,17 +757,3 @@ class Figures:
             side.max_outstanding = ahead
         if ahead and (ahead < side.min_outstanding or side.min_outstanding == 0):
             side.min_outstanding = ahead
-
-
-@cython.cfunc
-def _duplicate(
-    sacks: cython.const[cython.longlong][:, ::1], first: cython.longlong, blocks: cython.longlong, ack: cython.longlong
-) -> cython.bint:
-    """Whether the first block says what arrived twice: below the acknowledgment, or inside the second block. RFC 2883 §4."""
-    left: cython.longlong = sacks[0, first]
-    right: cython.longlong = sacks[1, first]
-    if ((ack - right) & MASK) < (MASK >> 1):
-        return True
-    if blocks < 2:
-        return False
-    return ((left - sacks[0, first + 1]) & MASK) < (MASK >> 1) and ((sacks[1, first + 1] - right) & MASK) < (MASK >> 1)

@@ -12,7 +12,7 @@ from ..fields import Field, Kind, flag, seconds, text, time, u8, u16, u32, u64
 from ..protocols.tcp_states import STATES
 from ..reassembly import figures
 from ..reassembly.streams import KEY
-from ..reassembly.tcp_figures import ABOUT, FIGURES, SUMS, Figures
+from ..reassembly.tcp_figures import ABOUT, COUNTS, SUMS, Figures
 from . import Table
 from ._columns import SPAN, TIME, dtype_of
 from ._ends import addresses
@@ -44,12 +44,12 @@ def _measured(name: str, label: str, count: str, of: str = "", kind: Kind = seco
     return Figure(name, kind, label, about, lambda f: f[of or name], lambda f: f[count] > 0)
 
 
-def _spread(total: str, squares: str, count: str) -> Callable[[Numbers], np.ndarray]:
-    """Standard deviation of a sample, ns; 0 for one value."""
+def _stdev(sample: str) -> Callable[[Numbers], np.ndarray]:
+    """Standard deviation of a sampled time, ns; 0 for one value."""
 
     def made(f: Numbers) -> np.ndarray:
-        n = np.maximum(f[count], 1)
-        rest = np.maximum(f[squares] - f[total] * f[total] / n, 0)
+        n, total = np.maximum(f[f"{sample}_count"], 1), f[f"{sample}_sum"]
+        rest = np.maximum(f[f"{sample}_squares"] - total * total / n, 0)
         return np.sqrt(rest / np.maximum(n - 1, 1)).astype(np.int64)
 
     return made
@@ -59,14 +59,25 @@ def _mean(total: str, count: str) -> Callable[[Numbers], np.ndarray]:
     return lambda f: (f[total] / np.maximum(f[count], 1)).astype(np.int64)
 
 
-def _timed(prefix: str, label: str, count: str, low: str, high: str, total: str, squares: str) -> tuple[Figure, ...]:
-    """Least, greatest, mean and deviation of a sampled time."""
+def _timed(prefix: str, label: str, sample: str) -> tuple[Figure, ...]:
+    """Least, greatest, mean and deviation of a sampled time, one of SAMPLES."""
+    count = f"{sample}_count"
     return (
-        _measured(f"{prefix}_min", f"{label}, least", count, low),
-        _measured(f"{prefix}_max", f"{label}, greatest", count, high),
-        Figure(f"{prefix}_avg", seconds, f"{label}, mean", "", _mean(total, count), lambda f: f[count] > 0),
-        Figure(f"{prefix}_stdev", seconds, f"{label}, deviation", "", _spread(total, squares, count), lambda f: f[count] > 0),
+        _measured(f"{prefix}_min", f"{label}, least", count, f"{sample}_min"),
+        _measured(f"{prefix}_max", f"{label}, greatest", count, f"{sample}_max"),
+        Figure(f"{prefix}_avg", seconds, f"{label}, mean", "", _mean(f"{sample}_sum", count), lambda f: f[count] > 0),
+        Figure(f"{prefix}_stdev", seconds, f"{label}, deviation", "", _stdev(sample), lambda f: f[count] > 0),
     )
+
+
+def _closed(f: Numbers) -> np.ndarray:
+    """The sides whose SYN was seen, and a FIN in a later segment, bool."""
+    return (f["syn_number"] >= 0) & (f["fin_number"] > f["syn_number"])
+
+
+def _length(f: Numbers) -> np.ndarray:
+    """Bytes between SYN and FIN."""
+    return f["fin_number"] - f["syn_number"] - 1
 
 
 SIDE = (  # tcptrace's long report, in its order
@@ -117,14 +128,14 @@ SIDE = (  # tcptrace's long report, in its order
     ),
     _plain("initial_bytes", "Initial window, bytes", "sent before the first of them was acknowledged"),
     _plain("initial_packets", "Initial window, packets"),
-    Figure("stream_length", u64, "Stream length", "SYN to FIN", lambda f: f["stream_length"], lambda f: f["stream_length"] >= 0),
+    Figure("stream_length", u64, "Stream length", "SYN to FIN", _length, _closed),
     Figure(
         "missed_bytes",
         u64,
         "Missed bytes",
         "of the stream length, in no frame",
-        lambda f: np.maximum(f["stream_length"] - f["unique_bytes"] - f["probe_bytes"], 0),
-        lambda f: f["stream_length"] >= 0,
+        lambda f: np.maximum(_length(f) - f["unique_bytes"] - f["probe_bytes"], 0),
+        _closed,
     ),
     _plain("truncated_bytes", "Truncated bytes", "not kept by the capture"),
     _plain("truncated_packets", "Truncated packets"),
@@ -139,19 +150,19 @@ SIDE = (  # tcptrace's long report, in its order
         lambda f: (f["unique_bytes"] * 1e9 / np.maximum(f["duration"], 1)).astype(np.int64),
         lambda f: f["duration"] > 0,
     ),
-    _plain("rtt_samples", "Round trips sampled", "ACKs of what was sent once; Karn's algorithm"),
-    *_timed("rtt", "Round trip", "rtt_samples", "rtt_min", "rtt_max", "rtt_sum", "rtt_squares"),
-    _measured("rtt_handshake", "Round trip of the SYN", "rtt_samples"),
-    _plain("full_samples", "Round trips of full segments"),
-    *_timed("full_rtt", "Round trip of full segments", "full_samples", "full_min", "full_max", "full_sum", "full_squares"),
+    Figure("rtt_samples", u64, "Round trips sampled", "ACKs of what was sent once; Karn's algorithm", lambda f: f["rtt_count"]),
+    *_timed("rtt", "Round trip", "rtt"),
+    _measured("rtt_handshake", "Round trip of the SYN", "rtt_count"),
+    Figure("full_samples", u64, "Round trips of full segments", "", lambda f: f["full_count"]),
+    *_timed("full_rtt", "Round trip of full segments", "full"),
     _plain("post_loss_acks", "ACKs after loss", "not sampled: something sent later filled a hole"),
-    _plain("ambiguous_acks", "Ambiguous ACKs", "of what was sent more than once"),
-    *_timed("last_rtt", "Round trip of the last sending", "ambiguous_acks", "last_min", "last_max", "last_sum", "last_squares"),
+    Figure("ambiguous_acks", u64, "Ambiguous ACKs", "of what was sent more than once", lambda f: f["last_count"]),
+    *_timed("last_rtt", "Round trip of the last sending", "last"),
     _plain("cumulative_acks", "Segments acknowledged together"),
     _plain("duplicate_acks", "Duplicate ACKs", "that its data got"),
     _plain("triple_duplicate_acks", "Triple duplicate ACKs"),
     _plain("max_retransmissions", "Retransmissions of one segment, most"),
-    *_timed("retransmit", "Time to retransmit", "retransmits", "retransmit_min", "retransmit_max", "retransmit_sum", "retransmit_squares"),
+    *_timed("retransmit", "Time to retransmit", "retransmit"),
 )
 OWN = (
     Field("stream", u32, "Stream", "tcp.stream"),
@@ -192,13 +203,13 @@ class TABLE(Table):
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
         if d.segments is not None:
-            figures.feed(self.figures, d.segments)
+            figures.feed(self.figures, d.segments, d.kept)
         return None
 
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
         room = len(self.figures)
         about = np.zeros((room, len(ABOUT)), np.int64)
-        side = np.zeros((2 * room, len(FIGURES)), np.int64)
+        side = np.zeros((2 * room, len(COUNTS)), np.int64)
         sums = np.zeros((2 * room, len(SUMS)), np.float64)
         keys = self.figures.write(about.data, side.data, sums.data)
         n = len(keys)
@@ -206,7 +217,7 @@ class TABLE(Table):
         duration = a["last_time"] - a["first_time"]
         sides = []
         for which in (0, 1):
-            numbers = dict(zip(FIGURES, side[which : 2 * n : 2].T)) | dict(zip(SUMS, sums[which : 2 * n : 2].T))
+            numbers = dict(zip(COUNTS, side[which : 2 * n : 2].T)) | dict(zip(SUMS, sums[which : 2 * n : 2].T))
             sides.append(numbers | {"duration": duration})
         columns = self._own(a, keys, *sides)
         for prefix, numbers in zip(("client", "server"), sides):
