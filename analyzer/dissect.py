@@ -92,7 +92,7 @@ class Dissection:
     order: list[Headers] = field(default_factory=list)
     undecoded: list[Undecoded] = field(default_factory=list)
     kept: np.ndarray | None = None  # the frames that a filter kept, bool (frames,)
-    segments: Segments | None = None  # what the TCP tracker said, if somebody asked
+    segments: Segments | None = None  # what the TCP tracker said, of all frames, if somebody asked
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -462,4 +462,4 @@ def only(d: Dissection, mask: np.ndarray) -> Dissection:
     for one in d.undecoded:
         rows = mask[one.frame]
         undecoded.append(Undecoded(one.space, one.number[rows], one.frame[rows], one.size[rows]))
-    return Dissection(d.batch, d.paths, order[0], chunks, order, undecoded, mask)
+    return Dissection(d.batch, d.paths, order[0], chunks, order, undecoded, mask, d.segments)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from conftest import CAPTURES, pcap
 from scapy.all import ICMP, IP, TCP, UDP, Dot1Q, Ether, IPv6, Raw
 
 from analyzer import Analysis
+from analyzer.reassembly import streams
+from analyzer.reassembly.tcp_figures import ABOUT, FIGURES
 
 A, B = "10.0.0.1", "10.0.0.2"
 
@@ -92,3 +97,43 @@ def test_the_first_frame_is_the_first_even_if_it_lies_deeper(save, batch):
     for protocol in ("ip", "udp"):
         row = table.filter(protocol=protocol).row(0, named=True)
         assert (row["address_a"], row["frames_ab"], row["frames_ba"], row["first_frame"]) == (A, 1, 1, 1)
+
+
+@pytest.mark.parametrize("batch", [None, 1, 7])
+def test_a_connection_in_figures(save, batch):
+    """Five bytes asked, one segment of the answer sent twice; every number counted by hand."""
+    frames = [
+        tcp(True, "S", 10),
+        tcp(False, "SA", 500, 11),
+        tcp(True, "A", 11, 501),
+        tcp(True, "PA", 11, 501, b"hello"),
+        tcp(False, "A", 501, 16, b"abc"),
+        tcp(False, "A", 504, 16, b"defg"),
+        tcp(True, "A", 16, 504),
+        tcp(False, "A", 504, 16, b"defg"),
+        tcp(True, "A", 16, 508),
+        tcp(False, "FA", 508, 16),
+        tcp(True, "FA", 16, 509),
+        tcp(False, "A", 509, 17),
+    ]
+    row = Analysis(save(pcap(*frames)), batch_frames=batch).table("streams").row(0, named=True)
+    assert (row["client"], row["client_port"], row["server"], row["server_port"]) == (A, 40000, B, 80)
+    assert (row["client_state"], row["server_state"], row["closed_by"]) == ("CLOSED", "TIME-WAIT", "server")
+    assert [row[f"client_{name}"] for name in ("packets", "data_bytes", "unique_bytes", "stream_length")] == [6, 5, 5, 5]
+    server = ("packets", "data_packets", "data_bytes", "unique_bytes", "retransmitted_bytes", "stream_length", "ambiguous_acks")
+    assert [row[f"server_{name}"] for name in server] == [6, 3, 11, 7, 4, 7, 1]
+
+
+@pytest.mark.parametrize("batch", [None, 1])
+def test_streams_count_the_frames_that_match(save, batch):
+    frames = [tcp(True, "S", 10), tcp(False, "SA", 500, 11), tcp(True, "A", 11, 501), tcp(True, "PA", 11, 501, b"hello")]
+    row = Analysis(save(pcap(*frames)), batch_frames=batch, filter="tcp.flags.syn == 1").table("streams").row(0, named=True)
+    assert (row["frames"], row["client_packets"], row["server_packets"], row["client_data_bytes"]) == (2, 1, 1, 0)
+
+
+def test_figures_are_written_in_the_order_of_their_names():
+    source = Path(streams.__file__).with_name("tcp_figures.py").read_text()
+    sides = re.findall(r"    out\[row, (\d+)\] = side\.(\w+)\n", source)
+    talks = re.findall(r"about\[row, (\d+)\] = (?:talk\.)?(\w+)\n", source)
+    assert sides == [(str(place), name) for place, name in enumerate(FIGURES)]
+    assert talks == [(str(place), name) for place, name in enumerate(ABOUT)]
