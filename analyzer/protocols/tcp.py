@@ -218,7 +218,7 @@ SACK_BLOCK = Layout(*(f for f in OPTION_FIELDS if f.name.endswith("e_raw")))
 
 
 @cache
-def _flag_texts() -> tuple[np.ndarray, np.ndarray]:
+def flag_texts() -> tuple[np.ndarray, np.ndarray]:
     """For each value of the flags: 'SYN, ACK', and Wireshark's twelve letters '·······A··S·'."""
     words = [", ".join(name for bit, name in enumerate(FLAGS) if value >> bit & 1) or "none" for value in range(4096)]
     letters = ["".join(one if value >> 11 - i & 1 else "·" for i, one in enumerate("RRRACEUAPRSF")) for value in range(4096)]
@@ -227,7 +227,7 @@ def _flag_texts() -> tuple[np.ndarray, np.ndarray]:
 
 def _flags(h: Headers) -> dict[str, Column]:
     values, rows = h.column("tcp.flags")
-    words, letters = _flag_texts()
+    words, letters = flag_texts()
     return {"tcp.flags.words": Column(words[values], rows), "tcp.flags.str": Column(letters[values], rows)}
 
 

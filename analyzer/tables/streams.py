@@ -9,13 +9,11 @@ import numpy as np
 import polars as pl
 
 from ..fields import Field, Kind, flag, seconds, text, time, u8, u16, u32, u64
-from ..protocols.tcp_states import STATES
 from ..reassembly import figures
-from ..reassembly.streams import KEY
 from ..reassembly.tcp_figures import ABOUT, COUNTS, SUMS, Figures
 from . import Table
 from ._columns import SPAN, TIME, dtype_of
-from ._ends import addresses
+from ._ends import pair, state
 
 if TYPE_CHECKING:
     from ..capture import Source
@@ -227,21 +225,17 @@ class TABLE(Table):
         return made if n else None
 
     def _own(self, a: Numbers, keys: list[bytes], client: Numbers, server: Numbers) -> dict[str, pl.Series]:
-        key = np.frombuffer(b"".join(keys), np.uint64).reshape(-1, KEY // 8)
-        words, swap, six = key[:, :4].copy(), a["client"] == 1, key[:, 4] >> np.uint64(32) > 0
-        words[swap] = words[swap][:, [2, 3, 0, 1]]
-        low, high = key[:, 4] & np.uint64(0xFFFF), key[:, 4] >> np.uint64(16) & np.uint64(0xFFFF)
-        ends = [addresses("tcp", words[:, at : at + 2], six) for at in (0, 2)]
-        client_end = np.where(swap, 2, 1)
+        (client_address, client_port), (server_address, server_port) = pair(keys, a["client"] == 1)
+        client_end = np.where(a["client"] == 1, 2, 1)
         who = {name: np.where(a[name] == 0, "", np.where(a[name] == client_end, "client", "server")) for name in ("closer", "resetter")}
         done = a["handshake_time"] > 0
-        states = [pl.Series(STATES).gather(a["states"] >> shift & 15) for shift in (8, 12)]
+        states = [state(a["states"], shift) for shift in (8, 12)]
         return {
             "stream": _column(a["stream"]),
-            "client": ends[0],
-            "client_port": _column(np.where(swap, low, high).astype(np.int64)),
-            "server": ends[1],
-            "server_port": _column(np.where(swap, high, low).astype(np.int64)),
+            "client": client_address,
+            "client_port": client_port,
+            "server": server_address,
+            "server_port": server_port,
             "client_guessed": _column(a["guessed"] > 0),
             "first_frame": _column(a["first_frame"]),
             "last_frame": _column(a["last_frame"]),

@@ -1,0 +1,83 @@
+"""A row is a TCP segment: its relative numbers, what state both ends were in before it and after it, what is unusual."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from ..dissect import Dissection
+from ..fields import Field, flag, signed, text, time, u16, u32, u64
+from ..protocols import register
+from ..protocols.tcp import flag_texts
+from ..reassembly.streams import MARKED
+from ..reassembly.tcp_tracker import MARKS
+from . import Table
+from ._columns import dtype_of
+from ._ends import WHO, assumed, pair, state, tracked
+
+UNUSUAL = {name: register()[field].field.label.lower() for name, field in MARKED.items() if ".analysis." in field}
+
+
+def _unusual(marks: np.ndarray) -> pl.Series:
+    """The words of tcp.analysis for each segment, null for most."""
+    bits = {1 << MARKS.index(name): label for name, label in UNUSUAL.items()}
+    used, inverse = np.unique(marks & sum(bits), return_inverse=True)
+    words = [", ".join(label for bit, label in bits.items() if value & bit) or None for value in used.tolist()]
+    return pl.Series(words, dtype=pl.String).gather(inverse)
+
+
+class TABLE(Table):
+    name = "segments"
+    about = "a TCP segment: relative numbers, flags, state of both ends before and after, findings"
+    columns = (
+        Field("frame", u64, "Frame"),
+        Field("time", time, "Time"),
+        Field("stream", u32, "Stream", "tcp.stream"),
+        Field("end", text, "Sent by", "client or server"),
+        Field("source", text, "Source"),
+        Field("source_port", u16, "Source port"),
+        Field("destination", text, "Destination"),
+        Field("destination_port", u16, "Destination port"),
+        Field("flags", text, "Flags"),
+        Field("seq", signed, "Sequence number", "counted from the SYN, over any number of wraps; below 0 before the first that was seen"),
+        Field("ack", signed, "Acknowledgment number", "the same, of the other direction"),
+        Field("bytes", u32, "Bytes of data"),
+        Field("window", u64, "Window", "bytes, scaled"),
+        Field("client_before", text, "Client's state before", "as seen here; RFC 9293"),
+        Field("client_after", text, "Client's state after"),
+        Field("server_before", text, "Server's state before"),
+        Field("server_after", text, "Server's state after"),
+        Field("client_assumed", flag, "Client's state is assumed", "no SYN was seen, or this end has sent nothing yet"),
+        Field("server_assumed", flag, "Server's state is assumed"),
+        Field("findings", text, "Findings", "what tcp.analysis says"),
+    )
+    needs = frozenset({"tcp.analysis.flags"})
+
+    def feed(self, d: Dissection) -> pl.DataFrame | None:
+        s, rows = tracked(d)
+        if s is None or not len(rows):
+            return None
+        back, packed, flags = s["back"][rows] != 0, s["states"][rows], s["flags"][rows]
+        source, destination = pair([s.keys[row] for row in rows.tolist()], back)
+        shift = np.where(flags & 2 == 0, np.maximum(s["shift"][rows], 0), 0)
+        ack = pl.Series(s["acked"][rows])
+        timed = True if d.batch.timed is None else d.batch.timed[s.frame[rows]]
+        made = (
+            s["frame"][rows],
+            pl.Series(s["time"][rows]).set(pl.Series(np.broadcast_to(~np.asarray(timed), len(rows))), None),
+            s["stream"][rows],
+            WHO.gather(s.marked("from_client")[rows] ^ 1),
+            *source,
+            *destination,
+            pl.Series(flag_texts()[0].tolist(), dtype=pl.String).gather(flags),
+            s["position"][rows],
+            ack.set(pl.Series(flags & 16 == 0), None),
+            s["length"][rows],
+            s["window"][rows] << shift,
+            *(state(packed, shift) for shift in (0, 8, 4, 12)),
+            assumed(s, rows, 0),
+            assumed(s, rows, 1),
+            _unusual(s["marks"][rows]),
+        )
+        columns = [pl.Series(f.name, values).cast(dtype_of(f)) for f, values in zip(self.columns, made, strict=True)]
+        return pl.DataFrame(columns)
