@@ -75,20 +75,17 @@ def recordings() -> list[str]:
     return sorted(path.name.removesuffix(".pcap.xz") for path in RECORDINGS.glob("*.pcap.xz"))
 
 
+def sizes(name: str) -> tuple[int, ...]:
+    """Batches to read a recording in: of 1, 7 and all frames; not of 1 where that takes a second and shows what others show."""
+    return BATCHES[1:] if (RECORDINGS / f"{name}.pcap.xz").stat().st_size > 3000 else BATCHES
+
+
 def transitions(name: str, batch: int | None = None) -> list[tuple[int, int, str, str, str]]:
     """(stream, frame, end, state before, state after) of each change of state, as seen."""
     from analyzer import Analysis
-    from analyzer.protocols.tcp_states import STATES
 
-    rows = []
-    for d in Analysis(name, batch_frames=batch).dissections({"tcp.analysis.flags"}):
-        if d.segments is not None:
-            stream, frame = d.segments["stream"].tolist(), d.segments["frame"].tolist()
-            rows += [
-                (stream[i], frame[i], ("client", "server")[end], STATES[before], STATES[after])
-                for i, end, before, after, _ in d.segments.changes
-            ]
-    return rows
+    rows = Analysis(name, batch_frames=batch).table("states")
+    return rows.select("stream", "frame", "end", "before", "after").rows()
 
 
 class Talk:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from conftest import BATCHES, RECORDINGS, Talk, pcap, recordings, transitions
+from conftest import BATCHES, RECORDINGS, Talk, pcap, recordings, sizes, transitions
 
 from analyzer.protocols import tcp_states
 from analyzer.protocols.tcp_states import EVENTS, NEXT, STATES
@@ -297,7 +297,7 @@ STORIES: dict[str, tuple[str, ...]] = {  # recording → for each of its connect
 
 @pytest.mark.parametrize("name", recordings())
 def test_recordings(name):
-    for size in BATCHES:
+    for size in sizes(name):
         assert told(transitions(str(RECORDINGS / f"{name}.pcap.xz"), size)) == list(STORIES[name])
 
 
