@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..fields import Headers
-from ..protocols import tcp_states
+from ..protocols import register, tcp_states
 from ..protocols.tcp import TRACKED
 from ._numbers import Numbers
 from .tcp_tracker import INPUT, MARKS, OUTPUT, Tracker
@@ -122,6 +122,15 @@ class Segments:
             parts.append(full)
         return np.concatenate(parts)[self.order]
 
+    def outer(self, name: str) -> np.ndarray:
+        """A field of the header that each segment lies in, shape (n,); -1 where there is no such field."""
+        parts = []
+        for h in self.chunks:
+            net, rows = h.up() or (None, None)
+            there = net is not None and net.protocol.name in register()[name].owners
+            parts.append(net[name][rows].astype(np.int64) if net is not None and there else np.full(len(h), -1))
+        return np.concatenate(parts)[self.order]
+
     def counts(self, name: str) -> np.ndarray:
         """How many values of a header field each segment has, int64 (n,)."""
         return self.all_counts(name)[self.order]
@@ -187,6 +196,8 @@ class StreamNumbers:
             give("scale", segments.column("tcp.options.wscale.shift", -1))
             give("cookie", segments.counts("tcp.options.tfo.cookie") > 0)
             give("low_port", segments.column("tcp.srcport") < segments.column("tcp.dstport"))
+            give("identification", segments.outer("ip.id"))
+            give("stamp", segments.column("tcp.options.timestamp.tsval", -1))
             sacks = self._sacks(segments)
         segments.sacks = sacks
         segments.changes = self.tcp.feed(keys, given.data, sacks.data, told.data)

@@ -10,7 +10,6 @@ from .tcp_tracker import INPUT, MARKS, OUTPUT
 
 MORE = (  # rows of the matrix that goes in beside the tracker's, int64
     "kept",  # bytes of data that the capture kept
-    "identification",  # of the IP header, -1 none
     "urgent",  # the urgent pointer
     "mss",  # the option's value, -1 none
     "sack_permitted",  # 1: the option is there
@@ -107,7 +106,6 @@ class Sent:
     first: cython.longlong
     behind: cython.longlong
     time: cython.longlong
-    identification: cython.longlong
     again: cython.longlong
     acked: cython.longlong
     next: "Sent"
@@ -140,9 +138,9 @@ ACKED = cython.declare(cython.int, OUTPUT.index("acked"))
 OUT_STATES = cython.declare(cython.int, OUTPUT.index("states"))
 FROM_CLIENT = cython.declare(cython.longlong, 1 << MARKS.index("from_client"))
 GUESSED = cython.declare(cython.longlong, 1 << MARKS.index("guessed"))
+COPIED = cython.declare(cython.longlong, 1 << MARKS.index("copied"))
 REUSED = cython.declare(cython.longlong, 1 << MARKS.index("reused_ports"))
 KEPT = cython.declare(cython.int, MORE.index("kept"))
-IDENTIFICATION = cython.declare(cython.int, MORE.index("identification"))
 URGENT = cython.declare(cython.int, MORE.index("urgent"))
 MSS = cython.declare(cython.int, MORE.index("mss"))
 SACK_PERMITTED = cython.declare(cython.int, MORE.index("sack_permitted"))
@@ -384,9 +382,7 @@ class Talk:
 
 
 @cython.cfunc
-def _cover(
-    side: Side, first: cython.longlong, behind: cython.longlong, time: cython.longlong, identification: cython.longlong
-) -> cython.longlong:
+def _cover(side: Side, first: cython.longlong, behind: cython.longlong, time: cython.longlong) -> cython.longlong:
     """Enter [first, behind) into the list of what was sent. Returns bytes that were there already; -1 for none, but out of order."""
     repeated: cython.longlong = 0
     split: cython.bint = False
@@ -401,7 +397,7 @@ def _cover(
             before, one = one, one.next
             continue
         if first < one.first:
-            made = _stretch(side, first, behind if behind < one.first else one.first, time, identification)
+            made = _stretch(side, first, behind if behind < one.first else one.first, time)
             made.next = one
             if before is None:
                 side.head = made
@@ -416,10 +412,8 @@ def _cover(
         if not split:
             if not one.acked:
                 _took(side.again, time - one.time)
-            if identification > 0 and one.identification == identification:
-                side.hardware_duplicates += 1
         one.again += 1
-        one.time, one.identification = time, identification
+        one.time = time
         if not one.acked and one.again > side.max_retransmissions:
             side.max_retransmissions = one.again
         if behind <= one.behind:
@@ -427,7 +421,7 @@ def _cover(
         first, split = one.behind, True
         before, one = one, one.next
     if one is None and first < behind:
-        made = _stretch(side, first, behind, time, identification)
+        made = _stretch(side, first, behind, time)
         if before is None:
             side.head = made
         else:
@@ -442,9 +436,9 @@ def _cover(
 
 
 @cython.cfunc
-def _stretch(side: Side, first: cython.longlong, behind: cython.longlong, time: cython.longlong, identification: cython.longlong) -> Sent:
+def _stretch(side: Side, first: cython.longlong, behind: cython.longlong, time: cython.longlong) -> Sent:
     made: Sent = Sent()
-    made.first, made.behind, made.time, made.identification = first, behind, time, identification
+    made.first, made.behind, made.time = first, behind, time
     made.again = made.acked = 0
     made.next = None
     side.stretches += 1
@@ -627,6 +621,7 @@ class Figures:
 
         # ------------------------------------------------ counts
         side.packets += 1
+        side.hardware_duplicates += marks & COPIED != 0
         side.ip_bytes += more[IP_LENGTH, i]
         if side.seen and time - side.last_time > side.max_idle:
             side.max_idle = time - side.last_time
@@ -682,7 +677,7 @@ class Figures:
                 side.truncated_packets += 1
                 side.truncated_bytes += length - more[KEPT, i]
         if end > at:
-            repeated = _cover(side, at, end, time, more[IDENTIFICATION, i])
+            repeated = _cover(side, at, end, time)
             if repeated < 0:
                 repeated = 0
                 side.out_of_order += 1

@@ -27,6 +27,8 @@ INPUT = (  # rows of the matrix that goes in, int64; what is not known is -1
     "first_sack",  # this segment's SACK blocks are rows first_sack … last_sack - 1 of `sacks`
     "last_sack",
     "low_port",  # 1: the sender's port is the smaller one
+    "identification",  # of the IP header
+    "stamp",  # the timestamp option's value
 )
 OUTPUT = (  # rows of the matrix that comes out, int64
     "stream",
@@ -49,6 +51,8 @@ OUTPUT = (  # rows of the matrix that comes out, int64
     "states",  # four bits each: client before, server before, client after, server after; then a bit each: assumed
     "position",  # unwrapped sequence number, counted from `own`
     "acked",  # unwrapped acknowledgment, counted from `peer`
+    "missed",  # bytes of the peer that this is the first to acknowledge and that no frame holds
+    "found",  # bytes of this segment that were acknowledged before a frame held them
 )
 MARKS = (
     "retransmission",
@@ -73,12 +77,24 @@ MARKS = (
     "from_client",
     "guessed",  # which end is the client is a guess: no SYN was seen
     "told",  # bytes in flight were counted, though nothing may be left of them
+    # our own judgment, which the rules of tcp.analysis do not feed on
+    "repeated",  # bytes that a frame held before, sent again
+    "filled",  # bytes below the next that no frame held, sent again: the first sending was lost before it was recorded
+    "timed_out",  # of these two: because a timer ran out
+    "needless",  # of `repeated`: the peer had acknowledged them
+    "reordered",  # bytes below the next that no frame held, sent before what overtook them
+    "copied",  # the network made two of one packet
+    "probed",  # asks whether a window of zero has opened
+    "kept_alive",  # asks whether the peer is still there
 )
 UNACKED = cython.declare(cython.longlong, 10000)  # segments remembered for each direction, as Wireshark
 RANGES = cython.declare(cython.longlong, 1000)  # pieces behind a hole remembered for each direction
 MASK = cython.declare(cython.longlong, 0xFFFFFFFF)
 HALF = cython.declare(cython.longlong, 0x80000000)
 GREATEST_SHIFT = cython.declare(cython.longlong, 14)  # RFC 7323 §2.3
+RECENT = cython.declare(cython.longlong, 16)  # segments of a direction that a copy is looked for among
+NEAR = cython.declare(cython.longlong, 1024)  # identifications further apart say nothing of order: a sender may draw them at random
+TRIP = cython.declare(cython.longlong, 10_000_000)  # ns that an answer may take beside the round trip
 SOON = cython.declare(cython.longlong, 20_000_000)  # ns: a fast retransmission comes within this after the acknowledgment
 CLOSE = cython.declare(cython.longlong, 3_000_000)  # ns: reordering takes less, when no round trip is known
 
@@ -96,6 +112,8 @@ COOKIE = cython.declare(cython.int, INPUT.index("cookie"))
 FIRST_SACK = cython.declare(cython.int, INPUT.index("first_sack"))
 LAST_SACK = cython.declare(cython.int, INPUT.index("last_sack"))
 LOW_PORT = cython.declare(cython.int, INPUT.index("low_port"))
+IDENTIFICATION = cython.declare(cython.int, INPUT.index("identification"))
+STAMP = cython.declare(cython.int, INPUT.index("stamp"))
 
 STREAM = cython.declare(cython.int, OUTPUT.index("stream"))
 OWN = cython.declare(cython.int, OUTPUT.index("own"))
@@ -117,6 +135,8 @@ SEEN = cython.declare(cython.int, OUTPUT.index("seen"))
 OUT_STATES = cython.declare(cython.int, OUTPUT.index("states"))
 POSITION = cython.declare(cython.int, OUTPUT.index("position"))
 ACKED = cython.declare(cython.int, OUTPUT.index("acked"))
+MISSED = cython.declare(cython.int, OUTPUT.index("missed"))
+FOUND = cython.declare(cython.int, OUTPUT.index("found"))
 
 RETRANSMISSION = cython.declare(cython.longlong, 1 << MARKS.index("retransmission"))
 FAST = cython.declare(cython.longlong, 1 << MARKS.index("fast_retransmission"))
@@ -140,6 +160,14 @@ FIN_PASSIVE = cython.declare(cython.longlong, 1 << MARKS.index("fin_passive"))
 FROM_CLIENT = cython.declare(cython.longlong, 1 << MARKS.index("from_client"))
 GUESSED = cython.declare(cython.longlong, 1 << MARKS.index("guessed"))
 TOLD = cython.declare(cython.longlong, 1 << MARKS.index("told"))
+REPEATED = cython.declare(cython.longlong, 1 << MARKS.index("repeated"))
+FILLED = cython.declare(cython.longlong, 1 << MARKS.index("filled"))
+TIMED_OUT = cython.declare(cython.longlong, 1 << MARKS.index("timed_out"))
+NEEDLESS = cython.declare(cython.longlong, 1 << MARKS.index("needless"))
+REORDERED = cython.declare(cython.longlong, 1 << MARKS.index("reordered"))
+COPIED = cython.declare(cython.longlong, 1 << MARKS.index("copied"))
+PROBED = cython.declare(cython.longlong, 1 << MARKS.index("probed"))
+KEPT_ALIVE = cython.declare(cython.longlong, 1 << MARKS.index("kept_alive"))
 
 FIN_FLAG = cython.declare(cython.longlong, 1)
 SYN_FLAG = cython.declare(cython.longlong, 2)
@@ -205,10 +233,18 @@ class End:
     next_frame: cython.longlong
     edge: cython.longlong  # the peer may acknowledge up to here without surprise
     edged: cython.bint
-    whole: cython.longlong  # everything before this was seen or acknowledged
+    first: cython.longlong  # the smallest number seen
+    whole: cython.longlong  # everything from there to before this was seen
     ranges: Range
     last_range: Range
     range_count: cython.longlong
+    recent: cython.longlong  # how many segments with data there were; the last RECENT of them are in the next two
+    recent_seq: cython.longlong[16]
+    recent_identification: cython.longlong[16]
+    top_identification: cython.longlong  # of the segment with the greatest number
+    top_stamp: cython.longlong
+    top_ack: cython.longlong  # the greatest acknowledgment of it
+    agreed: cython.bint  # it sent a SYN,ACK
     head: Unacked
     tail: Unacked
     count: cython.longlong
@@ -242,6 +278,9 @@ class End:
     def __init__(self):
         if not cython.compiled:
             self.left, self.right = [0] * 4, [0] * 4
+            self.recent_seq, self.recent_identification = [0] * 16, [0] * 16
+            self.recent = self.top_identification = self.top_stamp = self.top_ack = self.first = 0
+            self.agreed = False
             self.head = self.tail = self.ranges = self.last_range = None
             self.base = self.near = self.next = self.next_time = self.next_frame = self.edge = self.whole = self.range_count = 0
             self.count = self.pushed = self.fin = self.last_ack = self.ack_time = self.duplicates = self.first_frame = self.marks = 0
@@ -291,6 +330,8 @@ def _unwrap(raw: cython.longlong, near: cython.longlong) -> cython.longlong:
 @cython.cfunc
 def _arrived(end: End, start: cython.longlong, behind: cython.longlong):
     """Note that [start, behind) was seen, and move `whole` over what is without holes."""
+    if start < end.first:
+        end.first = start
     if start <= end.whole:
         if behind > end.whole:
             end.whole = behind
@@ -306,6 +347,38 @@ def _arrived(end: End, start: cython.longlong, behind: cython.longlong):
     if piece is None:
         end.last_range = None
         end.range_count = 0
+
+
+@cython.cfunc
+def _complete(end: End, acknowledged: cython.longlong) -> cython.longlong:
+    """The number before which everything was seen, or lies before `acknowledged`."""
+    whole: cython.longlong = end.whole
+    if acknowledged > whole:
+        whole = acknowledged
+    piece: Range = end.ranges
+    while piece is not None and piece.start <= whole:
+        if piece.end > whole:
+            whole = piece.end
+        piece = piece.next
+    return whole
+
+
+@cython.cfunc
+def _held(end: End, start: cython.longlong, behind: cython.longlong) -> cython.longlong:
+    """How many numbers of [start, behind) were seen."""
+    total: cython.longlong = 0
+    low: cython.longlong = start if start > end.first else end.first
+    high: cython.longlong = behind if behind < end.whole else end.whole
+    if high > low:
+        total = high - low
+    piece: Range = end.ranges
+    while piece is not None and piece.start < behind:
+        low = start if start > piece.start else piece.start
+        high = behind if behind < piece.end else piece.end
+        if high > low:
+            total += high - low
+        piece = piece.next
+    return total
 
 
 @cython.cfunc
@@ -521,7 +594,7 @@ class Tracker:
         """The columns that every segment has, quoted or not."""
         time: cython.longlong = rows[TIME, i]
         j: cython.int
-        for j in range(DUPLICATE_NUM, ACKED + 1):
+        for j in range(DUPLICATE_NUM, FOUND + 1):
             out[j, i] = 0
         if not connection.started:
             connection.first_time = connection.last_time = time
@@ -636,12 +709,13 @@ class Tracker:
         # ------------------------------------------------ what it moves
         if flags & (SYN_FLAG | FIN_FLAG):
             behind += 1
+        marks |= self._judged(connection, end, peer, rows, out, i, marks, seq, behind)
         if behind > seq:
             _sent(end, seq, behind, time, frame)
         if not marks & PROBE:
             if not end.started or behind > end.next:
                 if not end.started:
-                    end.whole = seq
+                    end.whole = end.first = seq
                 end.next, end.started = behind, True
                 end.next_time, end.next_frame = time, frame
                 end.near = behind
@@ -657,8 +731,12 @@ class Tracker:
         end.heard = True
 
         if acks:
-            if peer.started and ack > peer.whole:
-                _arrived(peer, peer.whole, ack)
+            if peer.started and ack > peer.top_ack:
+                if ack > peer.whole:
+                    away: cython.longlong = peer.top_ack if peer.top_ack > peer.first else peer.first
+                    if ack > away:
+                        out[MISSED, i] = ack - away - _held(peer, away, ack)
+                peer.top_ack = ack
             exact: Unacked = _acknowledged(peer, ack)
             if exact is not None:
                 out[ACKS_FRAME, i] = exact.frame
@@ -741,6 +819,95 @@ class Tracker:
         return peer.acked and time - peer.ack_time < SOON and peer.duplicates >= 2 and peer.last_ack == seq
 
     @cython.cfunc
+    def _judged(
+        self,
+        connection: Connection,
+        end: End,
+        peer: End,
+        rows: cython.const[cython.longlong][:, ::1],
+        out: cython.longlong[:, ::1],
+        i: cython.longlong,
+        marks: cython.longlong,
+        seq: cython.longlong,
+        behind: cython.longlong,
+    ) -> cython.longlong:
+        """What a segment that brings nothing new is, as a careful reader says. Returns bits of MARKS.
+
+        Bytes that no frame held are late or sent again: a sender counts the identifications of its packets up (RFC 6864 lets it
+        do otherwise), and its timestamps never go back (RFC 7323 §4.1), which tells what was sent first. Where neither does,
+        less than a round trip is too soon for a retransmission.
+        """
+        flags: cython.longlong = rows[FLAGS, i]
+        length: cython.longlong = rows[LENGTH, i]
+        identification: cython.longlong = rows[IDENTIFICATION, i]
+        stamp: cython.longlong = rows[STAMP, i]
+        time: cython.longlong = rows[TIME, i]
+        held: cython.longlong
+        away: cython.longlong
+        judged: cython.longlong = 0
+        agrees: cython.bint = flags & (SYN_FLAG | ACK_FLAG) == SYN_FLAG | ACK_FLAG and not end.agreed
+        if agrees:  # in a simultaneous open it has the number of the SYN before it, and repeats nothing
+            end.agreed = True
+        if marks & PROBE:
+            return PROBED
+        if end.started and length <= 1 and not flags & MOVES and seq == end.next - 1:
+            if peer.window == 0:
+                return PROBED
+            if length == 0 or (peer.acked and peer.last_ack >= end.next):
+                return KEPT_ALIVE
+        if behind == seq:
+            return 0
+        if end.started and seq < end.next and not agrees:
+            held = _held(end, seq, behind if behind < end.next else end.next)
+            if held:
+                if self._copy(end, seq, identification):
+                    return COPIED
+                judged = REPEATED
+                if peer.acked and behind <= peer.last_ack:
+                    judged |= NEEDLESS
+            else:
+                judged = FILLED
+                away = (identification - end.top_identification) & 0xFFFF
+                if identification > 0 and end.top_identification > 0 and (0 < away < NEAR or away > 0x10000 - NEAR):
+                    if away >= NEAR:
+                        judged = REORDERED
+                elif stamp >= 0 and end.top_stamp >= 0 and stamp != end.top_stamp:
+                    if (stamp - end.top_stamp) & MASK >= HALF:
+                        judged = REORDERED
+                elif time - end.next_time < (connection.initial_rtt or CLOSE):
+                    judged = REORDERED
+            if seq < end.top_ack:
+                away = behind if behind < end.top_ack else end.top_ack
+                out[FOUND, i] = away - seq - _held(end, seq, away)
+            if judged & (REPEATED | FILLED):
+                away = end.ack_time if end.heard else time  # its last word, then the peer's: which of them made it send?
+                if peer.heard and peer.ack_time > away:
+                    away = peer.ack_time
+                if time - away > connection.initial_rtt + (connection.initial_rtt >> 1) + TRIP:
+                    judged |= TIMED_OUT
+        if not end.started or behind > end.next:
+            end.top_identification, end.top_stamp = identification, stamp
+        end.recent_seq[end.recent & RECENT - 1] = seq
+        end.recent_identification[end.recent & RECENT - 1] = identification
+        end.recent += 1
+        return judged
+
+    @cython.cfunc
+    def _copy(self, end: End, seq: cython.longlong, identification: cython.longlong) -> cython.bint:
+        """Whether one of the last segments had the same number and the same identification, of a sender that changes it."""
+        same: cython.bint = False
+        changes: cython.bint = False
+        j: cython.longlong
+        if identification <= 0:
+            return False
+        for j in range(end.recent if end.recent < RECENT else RECENT):
+            if end.recent_identification[j] != identification:
+                changes = True
+            elif end.recent_seq[j] == seq:
+                same = True
+        return same and changes
+
+    @cython.cfunc
     def _rto(self, end: End, time: cython.longlong, out: cython.longlong[:, ::1], i: cython.longlong):
         """Time since the eldest segment that is not acknowledged: the one that the sender's timer runs for. RFC 6298 §5."""
         out[RTO, i] = time - (end.next_time if end.head is None else end.head.time)
@@ -807,10 +974,10 @@ class Tracker:
                 self._change(i, to_client, peer, GOT_ACK_OF_SYN)
             if peer.finished and ack >= peer.fin:
                 self._change(i, to_client, peer, GOT_ACK_OF_FIN)
-            if peer.finished and not peer.fin_arrived and peer.whole >= peer.fin:
+            if peer.finished and not peer.fin_arrived and _complete(peer, peer.top_ack) >= peer.fin:
                 peer.fin_arrived = True
                 self._change(i, from_client, end, GOT_FIN)
-        if end.finished and not end.fin_arrived and end.whole >= end.fin:
+        if end.finished and not end.fin_arrived and _complete(end, end.top_ack) >= end.fin:
             end.fin_arrived = True
             self._change(i, to_client, peer, GOT_FIN)
 
