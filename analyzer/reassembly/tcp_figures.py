@@ -100,6 +100,8 @@ SUMS = tuple(f"{name}_{what}" for name in SAMPLES for what in ("sum", "squares")
 
 
 @cython.final
+@cython.no_gc
+@cython.freelist(256)
 @cython.cclass
 class Sent:
     """A stretch of numbers that was sent: [first, behind), how often again, how often acknowledged. Ascending in its list."""
@@ -153,6 +155,7 @@ IP_LENGTH = cython.declare(cython.int, MORE.index("ip_length"))
 
 
 @cython.final
+@cython.no_gc
 @cython.cclass
 class Sample:
     """Times of one kind, ns: how many, the least, the greatest, their sum and the sum of their squares."""
@@ -182,6 +185,7 @@ def _took(sample: Sample, time: cython.longlong):
 
 
 @cython.final
+@cython.no_gc
 @cython.cclass
 class Side:
     """One direction of a connection, and what it takes to add it up."""
@@ -353,6 +357,7 @@ def _write(side: Side, out: cython.longlong[:, ::1], sums: cython.double[:, ::1]
 
 
 @cython.final
+@cython.no_gc
 @cython.cclass
 class Talk:
     """A connection: its two sides in the order of the key, and what happened to it as a whole."""

@@ -168,6 +168,8 @@ ESTABLISHED = cython.declare(cython.int, tcp_states.ESTABLISHED)
 
 
 @cython.final
+@cython.no_gc
+@cython.freelist(256)
 @cython.cclass
 class Unacked:
     """A segment that the peer has not acknowledged yet. Eldest first in its list."""
@@ -180,6 +182,8 @@ class Unacked:
 
 
 @cython.final
+@cython.no_gc
+@cython.freelist(256)
 @cython.cclass
 class Range:
     """Bytes that arrived behind a hole: [start, end). Ascending and apart in its list."""
@@ -190,6 +194,7 @@ class Range:
 
 
 @cython.final
+@cython.no_gc
 @cython.cclass
 class End:
     """One end of a connection: what it sent, and the last that it said of its peer's data."""
@@ -254,6 +259,7 @@ class End:
 
 
 @cython.final
+@cython.no_gc
 @cython.cclass
 class Connection:
     """A connection: its number, its two ends in the order of the key."""
