@@ -63,4 +63,5 @@ def lines(columns: Sequence[Strings], between: str) -> Strings:
     """The rows, a line each."""
     n = len(columns[0])
     gap = always(between, n)
-    return joined([part for column in columns for part in (gap, column)][1:] + [always("\n", n)])
+    parts = [part for column in columns for part in (gap, column)]
+    return joined([*parts[1:], always("\n", n)])
