@@ -1,3 +1,4 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False
 """The TCP tracker: each segment in the light of those before it. One loop, since each row hangs on its predecessors.
 
 Compiled by Cython when the package is built; runs interpreted too. State lives in objects, one for each connection and one
@@ -196,6 +197,8 @@ ESTABLISHED = cython.declare(cython.int, tcp_states.ESTABLISHED)
 
 
 @cython.final
+@cython.no_gc
+@cython.freelist(256)
 @cython.cclass
 class Unacked:
     """A segment that the peer has not acknowledged yet. Eldest first in its list."""
@@ -208,6 +211,8 @@ class Unacked:
 
 
 @cython.final
+@cython.no_gc
+@cython.freelist(256)
 @cython.cclass
 class Range:
     """Bytes that arrived behind a hole: [start, end). Ascending and apart in its list."""
@@ -218,6 +223,7 @@ class Range:
 
 
 @cython.final
+@cython.no_gc
 @cython.cclass
 class End:
     """One end of a connection: what it sent, and the last that it said of its peer's data."""
@@ -293,6 +299,7 @@ class End:
 
 
 @cython.final
+@cython.no_gc
 @cython.cclass
 class Connection:
     """A connection: its number, its two ends in the order of the key."""
@@ -510,7 +517,10 @@ class Tracker:
     count: cython.longlong
     states: bytes
     analyse: cython.bint
-    changes: list  # of this call: (row, end: 0 client, 1 server, state before, state after, event)
+    rows: cython.const[cython.longlong][:, ::1]  # what a call is about
+    sacks: cython.const[cython.longlong][:, ::1]
+    out: cython.longlong[:, ::1]
+    changes: list  # of this call
 
     def __init__(self, states: bytes, analyse: bool):
         self.known = {}
@@ -529,40 +539,39 @@ class Tracker:
         sacks: cython.const[cython.longlong][:, ::1],
         out: cython.longlong[:, ::1],
     ) -> list:
-        """Fill `out` (len(OUTPUT), n) from `rows` (len(INPUT), n). keys: bytes, one for each row. sacks: (2, m) raw edges.
+        """Fill `out` (len(OUTPUT), n), which is zero, from `rows` (len(INPUT), n). keys: bytes, one for each row. sacks: (2, m) raw edges.
 
-        Returns the changes of state: (row, end, before, after, event) each, end 0 for the client.
+        Returns the changes of state, a number each: row << 16 | end << 12 | before << 8 | after << 4 | event; end: 0 client, 1 server.
         """
         i: cython.longlong
         back: cython.longlong
         flags: cython.longlong
-        self.changes = []
+        self.rows, self.sacks, self.out, self.changes = rows, sacks, out, []
         for i in range(len(keys)):
-            back = rows[BACK, i]
-            flags = rows[FLAGS, i]
+            back = self.rows[BACK, i]
+            flags = self.rows[FLAGS, i]
             connection: Connection = self.known.get(keys[i])
             if connection is None:
                 connection = self._new(keys[i])
             end: End = connection.high if back else connection.low
             peer: End = connection.low if back else connection.high
-            out[OUT_MARKS, i] = 0
-            if rows[LIVE, i]:
-                if flags & SYN_FLAG and not flags & ACK_FLAG and end.based and (end.base & MASK) != rows[SEQ, i]:
+            if self.rows[LIVE, i]:
+                if flags & SYN_FLAG and not flags & ACK_FLAG and end.based and (end.base & MASK) != self.rows[SEQ, i]:
                     connection = self._new(keys[i])
                     end = connection.high if back else connection.low
                     peer = connection.low if back else connection.high
-                    out[OUT_MARKS, i] = REUSED
+                    self.out[OUT_MARKS, i] = REUSED
                     connection.seen = 1
-                self._bases(end, peer, flags, rows[SEQ, i], rows[ACK, i])
-            out[STREAM, i] = connection.stream
-            out[OWN, i] = end.base & MASK if end.based else -1
-            out[PEER, i] = peer.base & MASK if peer.based else -1
+                self._bases(end, peer, flags, self.rows[SEQ, i], self.rows[ACK, i])
+            self.out[STREAM, i] = connection.stream
+            self.out[OWN, i] = end.base & MASK if end.based else -1
+            self.out[PEER, i] = peer.base & MASK if peer.based else -1
             if self.analyse:
-                self._clock(connection, rows, out, i)
-                if rows[LIVE, i]:
-                    self._segment(connection, end, peer, rows, sacks, out, i)
+                self._clock(connection, i)
+                if self.rows[LIVE, i]:
+                    self._segment(connection, end, peer, i)
                 else:
-                    out[SHIFT, i] = end.shift
+                    self.out[SHIFT, i] = end.shift
         return self.changes
 
     @cython.cfunc
@@ -590,19 +599,16 @@ class Tracker:
                 peer.base, peer.based = _unwrap(ack, peer.near) - 1, True
 
     @cython.cfunc
-    def _clock(self, connection: Connection, rows: cython.const[cython.longlong][:, ::1], out: cython.longlong[:, ::1], i: cython.longlong):
+    def _clock(self, connection: Connection, i: cython.longlong):
         """The columns that every segment has, quoted or not."""
-        time: cython.longlong = rows[TIME, i]
-        j: cython.int
-        for j in range(DUPLICATE_NUM, FOUND + 1):
-            out[j, i] = 0
+        time: cython.longlong = self.rows[TIME, i]
         if not connection.started:
             connection.first_time = connection.last_time = time
             connection.started = True
-        out[SINCE_FIRST, i] = time - connection.first_time
-        out[SINCE_LAST, i] = time - connection.last_time
+        self.out[SINCE_FIRST, i] = time - connection.first_time
+        self.out[SINCE_LAST, i] = time - connection.last_time
         connection.last_time = time
-        out[SEEN, i] = connection.seen
+        self.out[SEEN, i] = connection.seen
 
     @cython.cfunc
     def _segment(
@@ -610,25 +616,22 @@ class Tracker:
         connection: Connection,
         end: End,
         peer: End,
-        rows: cython.const[cython.longlong][:, ::1],
-        sacks: cython.const[cython.longlong][:, ::1],
-        out: cython.longlong[:, ::1],
         i: cython.longlong,
     ):
-        flags: cython.longlong = rows[FLAGS, i]
-        length: cython.longlong = rows[LENGTH, i]
-        window: cython.longlong = rows[WINDOW, i]
-        time: cython.longlong = rows[TIME, i]
-        frame: cython.longlong = rows[FRAME, i]
+        flags: cython.longlong = self.rows[FLAGS, i]
+        length: cython.longlong = self.rows[LENGTH, i]
+        window: cython.longlong = self.rows[WINDOW, i]
+        time: cython.longlong = self.rows[TIME, i]
+        frame: cython.longlong = self.rows[FRAME, i]
         moves: cython.bint = flags & MOVES != 0
-        seq: cython.longlong = _unwrap(rows[SEQ, i], end.near)
+        seq: cython.longlong = _unwrap(self.rows[SEQ, i], end.near)
         acks: cython.bint = flags & ACK_FLAG != 0
         # Without ACK the number means nothing; the field is compared all the same, so it has to have a place.
-        ack: cython.longlong = _unwrap(rows[ACK, i], peer.near) if peer.placed else rows[ACK, i]
+        ack: cython.longlong = _unwrap(self.rows[ACK, i], peer.near) if peer.placed else self.rows[ACK, i]
         same_ack: cython.bint = end.acked and ack == end.last_ack
         expected: cython.bint = end.started and seq == end.next
         first: cython.bint = connection.client < 0
-        marks: cython.longlong = out[OUT_MARKS, i]
+        marks: cython.longlong = self.out[OUT_MARKS, i]
         behind: cython.longlong = seq + length
         plain: cython.bint = length == 0 and not moves and expected
         late: cython.bint
@@ -636,19 +639,19 @@ class Tracker:
         j: cython.longlong
 
         if first:
-            self._roles(connection, end, peer, flags, rows[BACK, i], rows[LOW_PORT, i])
+            self._roles(connection, end, peer, flags, self.rows[BACK, i], self.rows[LOW_PORT, i])
         elif flags & (SYN_FLAG | ACK_FLAG) == SYN_FLAG and connection.guessed:
-            connection.client, connection.guessed = cython.cast(cython.int, rows[BACK, i]), False
-        from_client: cython.bint = connection.client == rows[BACK, i]
+            connection.client, connection.guessed = cython.cast(cython.int, self.rows[BACK, i]), False
+        from_client: cython.bint = connection.client == self.rows[BACK, i]
         client: End = end if from_client else peer
         server: End = peer if from_client else end
-        out[OUT_STATES, i] = client.state | server.state << 4
+        self.out[OUT_STATES, i] = client.state | server.state << 4
 
         if flags & SYN_FLAG:
-            self._scales(end, peer, flags, rows[SCALE, i])
+            self._scales(end, peer, flags, self.rows[SCALE, i])
             if not acks:
                 connection.syn_time, connection.syn_seen = time, True
-                if rows[COOKIE, i]:
+                if self.rows[COOKIE, i]:
                     marks |= TFO_SYN
                     end.syn_data = length > 0
             elif peer.syn_data and peer.started and ack == peer.next:
@@ -683,8 +686,8 @@ class Tracker:
             elif plain and window and window == end.window and same_ack:
                 end.duplicates += 1
                 marks |= DUPLICATE
-                out[DUPLICATE_NUM, i] = end.duplicates
-                out[DUPLICATE_FRAME, i] = end.first_frame
+                self.out[DUPLICATE_NUM, i] = end.duplicates
+                self.out[DUPLICATE_FRAME, i] = end.first_frame
         if not same_ack:
             end.first_frame = frame
             end.duplicates = 0
@@ -704,12 +707,12 @@ class Tracker:
                     marks |= OUT_OF_ORDER
                 else:
                     marks |= RETRANSMISSION
-                    self._rto(end, time, out, i)
+                    self._rto(end, time, i)
 
         # ------------------------------------------------ what it moves
         if flags & (SYN_FLAG | FIN_FLAG):
             behind += 1
-        marks |= self._judged(connection, end, peer, rows, out, i, marks, seq, behind)
+        marks |= self._judged(connection, end, peer, i, marks, seq, behind)
         if behind > seq:
             _sent(end, seq, behind, time, frame)
         if not marks & PROBE:
@@ -735,20 +738,20 @@ class Tracker:
                 if ack > peer.whole:
                     away: cython.longlong = peer.top_ack if peer.top_ack > peer.first else peer.first
                     if ack > away:
-                        out[MISSED, i] = ack - away - _held(peer, away, ack)
+                        self.out[MISSED, i] = ack - away - _held(peer, away, ack)
                 peer.top_ack = ack
             exact: Unacked = _acknowledged(peer, ack)
             if exact is not None:
-                out[ACKS_FRAME, i] = exact.frame
-                out[ACK_RTT, i] = time - exact.time
+                self.out[ACKS_FRAME, i] = exact.frame
+                self.out[ACK_RTT, i] = time - exact.time
             if not peer.started and ack > peer.near:
                 peer.near = ack
-        blocks = rows[LAST_SACK, i] - rows[FIRST_SACK, i]
+        blocks = self.rows[LAST_SACK, i] - self.rows[FIRST_SACK, i]
         end.sacks = 0
         for j in range(blocks):
             if j < 4:
-                end.left[j] = _unwrap(sacks[0, rows[FIRST_SACK, i] + j], peer.near)
-                end.right[j] = _unwrap(sacks[1, rows[FIRST_SACK, i] + j], peer.near)
+                end.left[j] = _unwrap(self.sacks[0, self.rows[FIRST_SACK, i] + j], peer.near)
+                end.right[j] = _unwrap(self.sacks[1, self.rows[FIRST_SACK, i] + j], peer.near)
                 end.sacks += 1
         if length and end.head is not None and end.flying:
             blocks = _in_flight(end)
@@ -758,8 +761,8 @@ class Tracker:
             end.push_ends = flags & PSH_FLAG != 0
             marks |= TOLD
             if blocks > 0:
-                out[IN_FLIGHT, i] = blocks - (1 if flags & (SYN_FLAG | FIN_FLAG) else 0)
-                out[PUSHED, i] = end.pushed
+                self.out[IN_FLIGHT, i] = blocks - (1 if flags & (SYN_FLAG | FIN_FLAG) else 0)
+                self.out[PUSHED, i] = end.pushed
 
         # ------------------------------------------------ closing, states
         if flags & FIN_FLAG:
@@ -769,17 +772,17 @@ class Tracker:
             else:
                 marks |= FIN_PASSIVE
         self._states(i, from_client, end, peer, flags, seq, ack, behind)
-        out[OUT_STATES, i] |= client.state << 8 | server.state << 12
-        out[OUT_STATES, i] |= (not client.heard) << 16 | (not server.heard) << 17
+        self.out[OUT_STATES, i] |= client.state << 8 | server.state << 12
+        self.out[OUT_STATES, i] |= (not client.heard) << 16 | (not server.heard) << 17
         if from_client:
             marks |= FROM_CLIENT
         if connection.guessed:
             marks |= GUESSED
-        out[OUT_MARKS, i] = marks
-        out[INITIAL_RTT, i] = connection.initial_rtt
-        out[SHIFT, i] = end.shift
-        out[POSITION, i] = seq - end.base
-        out[ACKED, i] = ack - peer.base if acks and peer.based else 0
+        self.out[OUT_MARKS, i] = marks
+        self.out[INITIAL_RTT, i] = connection.initial_rtt
+        self.out[SHIFT, i] = end.shift
+        self.out[POSITION, i] = seq - end.base
+        self.out[ACKED, i] = ack - peer.base if acks and peer.based else 0
         self._completeness(connection, first, flags, length)
 
     @cython.cfunc
@@ -824,8 +827,6 @@ class Tracker:
         connection: Connection,
         end: End,
         peer: End,
-        rows: cython.const[cython.longlong][:, ::1],
-        out: cython.longlong[:, ::1],
         i: cython.longlong,
         marks: cython.longlong,
         seq: cython.longlong,
@@ -837,11 +838,11 @@ class Tracker:
         do otherwise), and its timestamps never go back (RFC 7323 §4.1), which tells what was sent first. Where neither does,
         less than a round trip is too soon for a retransmission.
         """
-        flags: cython.longlong = rows[FLAGS, i]
-        length: cython.longlong = rows[LENGTH, i]
-        identification: cython.longlong = rows[IDENTIFICATION, i]
-        stamp: cython.longlong = rows[STAMP, i]
-        time: cython.longlong = rows[TIME, i]
+        flags: cython.longlong = self.rows[FLAGS, i]
+        length: cython.longlong = self.rows[LENGTH, i]
+        identification: cython.longlong = self.rows[IDENTIFICATION, i]
+        stamp: cython.longlong = self.rows[STAMP, i]
+        time: cython.longlong = self.rows[TIME, i]
         held: cython.longlong
         away: cython.longlong
         judged: cython.longlong = 0
@@ -878,7 +879,7 @@ class Tracker:
                     judged = REORDERED
             if seq < end.top_ack:
                 away = behind if behind < end.top_ack else end.top_ack
-                out[FOUND, i] = away - seq - _held(end, seq, away)
+                self.out[FOUND, i] = away - seq - _held(end, seq, away)
             if judged & (REPEATED | FILLED):
                 away = end.ack_time if end.heard else time  # its last word, then the peer's: which of them made it send?
                 if peer.heard and peer.ack_time > away:
@@ -908,10 +909,10 @@ class Tracker:
         return same and changes
 
     @cython.cfunc
-    def _rto(self, end: End, time: cython.longlong, out: cython.longlong[:, ::1], i: cython.longlong):
+    def _rto(self, end: End, time: cython.longlong, i: cython.longlong):
         """Time since the eldest segment that is not acknowledged: the one that the sender's timer runs for. RFC 6298 §5."""
-        out[RTO, i] = time - (end.next_time if end.head is None else end.head.time)
-        out[RTO_FRAME, i] = end.next_frame if end.head is None else end.head.frame
+        self.out[RTO, i] = time - (end.next_time if end.head is None else end.head.time)
+        self.out[RTO_FRAME, i] = end.next_frame if end.head is None else end.head.frame
 
     @cython.cfunc
     def _completeness(self, connection: Connection, first: cython.bint, flags: cython.longlong, length: cython.longlong):
@@ -936,7 +937,7 @@ class Tracker:
         """Run one event through the table."""
         after: cython.int = self.states[end.state * EVENTS + event]
         if after != end.state:
-            self.changes.append((i, 0 if client else 1, end.state, after, event))
+            self.changes.append(i << 16 | (0 if client else 1) << 12 | end.state << 8 | after << 4 | event)
             end.state = after
 
     @cython.cfunc
