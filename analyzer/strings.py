@@ -36,13 +36,17 @@ class Strings:
         """Which texts are not empty, bool (n,)."""
         return self.end > self.start
 
-    def fill(self, width: int) -> Strings:
-        """The blanks that each text lacks to be `width` characters wide."""
+    def wide(self) -> np.ndarray:
+        """How many characters each text has, int64 (n,)."""
         wide = self.end - self.start
         if len(self.data) and self.data.max() > 0x7F:
             more = np.cumsum(np.append(0, (self.data & 0xC0) == 0x80))  # bytes that go on with a character
             wide -= more[self.end] - more[self.start]
-        return Strings(np.full(width, 0x20, np.uint8), np.zeros(len(self), np.int64), np.maximum(width - wide, 0))
+        return wide
+
+    def fill(self, width: int) -> Strings:
+        """The blanks that each text lacks to be `width` characters wide."""
+        return Strings(np.full(width, 0x20, np.uint8), np.zeros(len(self), np.int64), np.maximum(width - self.wide(), 0))
 
     def tolist(self) -> list[str]:
         whole = self.data.tobytes()

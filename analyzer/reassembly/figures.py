@@ -20,17 +20,14 @@ def feed(into: Figures, s: Segments, kept_frames: np.ndarray | None) -> None:
     def give(name: str, values: np.ndarray) -> None:
         more[MORE.index(name)] = values
 
-    kept, datagram, identification = [], [], []
+    kept, datagram = [], []
     for h in s.chunks:
         data = h.start + h["tcp.hdr_len"]
         kept.append(np.clip(np.minimum(h.end, h.wire) - data, 0, None))
         net, rows = h.up() or (None, None)
         datagram.append(np.zeros(len(h), np.int64) if net is None else h.wire - net.start[rows])
-        has = net is not None and net.protocol.name == "ip"
-        identification.append(net["ip.id"][rows].astype(np.int64) if has and net is not None else np.full(len(h), -1))
     give("kept", np.concatenate(kept)[s.order])
     give("ip_length", np.concatenate(datagram)[s.order])
-    give("identification", np.concatenate(identification)[s.order])
     give("dsack", s.counts("tcp.options.sack.dsack_le") > 0)
     give("urgent", s.column("tcp.urgent_pointer"))
     give("mss", s.column("tcp.options.mss_val", -1))

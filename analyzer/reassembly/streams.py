@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..fields import Headers
-from ..protocols import tcp_states
+from ..protocols import register, tcp_states
 from ..protocols.tcp import TRACKED
 from ._numbers import Numbers
 from .tcp_tracker import INPUT, MARKS, OUTPUT, Tracker
@@ -87,8 +87,9 @@ class Segments:
     """The TCP segments of a batch as the tracker saw them, in its order; arrays of shape (n,) and matrices (columns, n).
 
     frame: int64, row in the batch. keys: bytes, of the connection (`pairs`). given, told: int64 matrices whose rows are named by
-    `tcp_tracker.INPUT` and `OUTPUT`. sacks: int64 (2, m), raw edges. changes: (row, end: 0 client, 1 server, state before, after,
-    event). chunks, order: the batch's headers of `tcp`, and the index of each segment's among them all.
+    `tcp_tracker.INPUT` and `OUTPUT`. sacks: int64 (2, m), raw edges. changes: int64 (m, 5), a row for each change of state: segment,
+    end (0 client, 1 server), state before, after, event. chunks, order: the batch's headers of `tcp`, and the index of each segment's
+    among them all.
     """
 
     frame: np.ndarray
@@ -96,7 +97,7 @@ class Segments:
     given: np.ndarray
     told: np.ndarray
     sacks: np.ndarray
-    changes: list[tuple[int, int, int, int, int]]
+    changes: np.ndarray
     chunks: list[Headers]
     order: np.ndarray
 
@@ -120,6 +121,15 @@ class Segments:
             full = np.full(len(h), missing, np.int64)
             full[slice(None) if rows is None else rows] = values
             parts.append(full)
+        return np.concatenate(parts)[self.order]
+
+    def outer(self, name: str) -> np.ndarray:
+        """A field of the header that each segment lies in, shape (n,); -1 where there is no such field."""
+        parts = []
+        for h in self.chunks:
+            net, rows = h.up() or (None, None)
+            there = net is not None and net.protocol.name in register()[name].owners
+            parts.append(net[name][rows].astype(np.int64) if net is not None and there else np.full(len(h), -1))
         return np.concatenate(parts)[self.order]
 
     def counts(self, name: str) -> np.ndarray:
@@ -165,9 +175,9 @@ class StreamNumbers:
         keys = np.concatenate([key for key, _ in made])[order].tolist()
         frame = np.concatenate([h.frame for h in chunks])[order]
         given = np.zeros((len(INPUT), len(order)), np.int64)
-        told = np.empty((len(OUTPUT), len(order)), np.int64)
+        told = np.zeros((len(OUTPUT), len(order)), np.int64)
         sacks = np.zeros((2, 0), np.int64)
-        segments = Segments(frame, keys, given, told, sacks, [], chunks, order)
+        segments = Segments(frame, keys, given, told, sacks, np.zeros((0, 5), np.int64), chunks, order)
 
         def give(name: str, values: np.ndarray) -> None:
             given[INPUT.index(name)] = values
@@ -187,9 +197,12 @@ class StreamNumbers:
             give("scale", segments.column("tcp.options.wscale.shift", -1))
             give("cookie", segments.counts("tcp.options.tfo.cookie") > 0)
             give("low_port", segments.column("tcp.srcport") < segments.column("tcp.dstport"))
+            give("identification", segments.outer("ip.id"))
+            give("stamp", segments.column("tcp.options.timestamp.tsval", -1))
             sacks = self._sacks(segments)
         segments.sacks = sacks
-        segments.changes = self.tcp.feed(keys, given.data, sacks.data, told.data)
+        changes = np.array(self.tcp.feed(keys, given.data, sacks.data, told.data), np.int64)
+        segments.changes = np.column_stack([changes >> 16, *(changes >> low & 15 for low in (12, 8, 4, 0))])
         _spread(chunks, order, {"tcp.stream": segments["stream"]})
         self._numbers(segments, live)
         if self.analyse:

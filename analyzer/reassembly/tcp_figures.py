@@ -1,3 +1,4 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False
 """Figures of each TCP connection: counts, windows, round trips, retransmissions, for each direction. One loop, as the tracker's.
 
 Compiled by Cython when the package is built; runs interpreted too. It takes what `tcp_tracker` made of the segments, in the
@@ -10,7 +11,6 @@ from .tcp_tracker import INPUT, MARKS, OUTPUT
 
 MORE = (  # rows of the matrix that goes in beside the tracker's, int64
     "kept",  # bytes of data that the capture kept
-    "identification",  # of the IP header, -1 none
     "urgent",  # the urgent pointer
     "mss",  # the option's value, -1 none
     "sack_permitted",  # 1: the option is there
@@ -100,6 +100,8 @@ SUMS = tuple(f"{name}_{what}" for name in SAMPLES for what in ("sum", "squares")
 
 
 @cython.final
+@cython.no_gc
+@cython.freelist(256)
 @cython.cclass
 class Sent:
     """A stretch of numbers that was sent: [first, behind), how often again, how often acknowledged. Ascending in its list."""
@@ -107,7 +109,6 @@ class Sent:
     first: cython.longlong
     behind: cython.longlong
     time: cython.longlong
-    identification: cython.longlong
     again: cython.longlong
     acked: cython.longlong
     next: "Sent"
@@ -140,9 +141,9 @@ ACKED = cython.declare(cython.int, OUTPUT.index("acked"))
 OUT_STATES = cython.declare(cython.int, OUTPUT.index("states"))
 FROM_CLIENT = cython.declare(cython.longlong, 1 << MARKS.index("from_client"))
 GUESSED = cython.declare(cython.longlong, 1 << MARKS.index("guessed"))
+COPIED = cython.declare(cython.longlong, 1 << MARKS.index("copied"))
 REUSED = cython.declare(cython.longlong, 1 << MARKS.index("reused_ports"))
 KEPT = cython.declare(cython.int, MORE.index("kept"))
-IDENTIFICATION = cython.declare(cython.int, MORE.index("identification"))
 URGENT = cython.declare(cython.int, MORE.index("urgent"))
 MSS = cython.declare(cython.int, MORE.index("mss"))
 SACK_PERMITTED = cython.declare(cython.int, MORE.index("sack_permitted"))
@@ -153,6 +154,7 @@ IP_LENGTH = cython.declare(cython.int, MORE.index("ip_length"))
 
 
 @cython.final
+@cython.no_gc
 @cython.cclass
 class Sample:
     """Times of one kind, ns: how many, the least, the greatest, their sum and the sum of their squares."""
@@ -182,6 +184,7 @@ def _took(sample: Sample, time: cython.longlong):
 
 
 @cython.final
+@cython.no_gc
 @cython.cclass
 class Side:
     """One direction of a connection, and what it takes to add it up."""
@@ -353,6 +356,7 @@ def _write(side: Side, out: cython.longlong[:, ::1], sums: cython.double[:, ::1]
 
 
 @cython.final
+@cython.no_gc
 @cython.cclass
 class Talk:
     """A connection: its two sides in the order of the key, and what happened to it as a whole."""
@@ -384,9 +388,7 @@ class Talk:
 
 
 @cython.cfunc
-def _cover(
-    side: Side, first: cython.longlong, behind: cython.longlong, time: cython.longlong, identification: cython.longlong
-) -> cython.longlong:
+def _cover(side: Side, first: cython.longlong, behind: cython.longlong, time: cython.longlong) -> cython.longlong:
     """Enter [first, behind) into the list of what was sent. Returns bytes that were there already; -1 for none, but out of order."""
     repeated: cython.longlong = 0
     split: cython.bint = False
@@ -401,7 +403,7 @@ def _cover(
             before, one = one, one.next
             continue
         if first < one.first:
-            made = _stretch(side, first, behind if behind < one.first else one.first, time, identification)
+            made = _stretch(side, first, behind if behind < one.first else one.first, time)
             made.next = one
             if before is None:
                 side.head = made
@@ -416,10 +418,8 @@ def _cover(
         if not split:
             if not one.acked:
                 _took(side.again, time - one.time)
-            if identification > 0 and one.identification == identification:
-                side.hardware_duplicates += 1
         one.again += 1
-        one.time, one.identification = time, identification
+        one.time = time
         if not one.acked and one.again > side.max_retransmissions:
             side.max_retransmissions = one.again
         if behind <= one.behind:
@@ -427,7 +427,7 @@ def _cover(
         first, split = one.behind, True
         before, one = one, one.next
     if one is None and first < behind:
-        made = _stretch(side, first, behind, time, identification)
+        made = _stretch(side, first, behind, time)
         if before is None:
             side.head = made
         else:
@@ -442,9 +442,9 @@ def _cover(
 
 
 @cython.cfunc
-def _stretch(side: Side, first: cython.longlong, behind: cython.longlong, time: cython.longlong, identification: cython.longlong) -> Sent:
+def _stretch(side: Side, first: cython.longlong, behind: cython.longlong, time: cython.longlong) -> Sent:
     made: Sent = Sent()
-    made.first, made.behind, made.time, made.identification = first, behind, time, identification
+    made.first, made.behind, made.time = first, behind, time
     made.again = made.acked = 0
     made.next = None
     side.stretches += 1
@@ -506,6 +506,9 @@ class Figures:
     """The figures of all connections of a trace, by stream number."""
 
     talks: list
+    rows: cython.const[cython.longlong][:, ::1]  # what a call is about
+    more: cython.const[cython.longlong][:, ::1]
+    told: cython.const[cython.longlong][:, ::1]
 
     def __init__(self):
         self.talks = []
@@ -560,9 +563,10 @@ class Figures:
         k: cython.longlong
         stream: cython.longlong
         talk: Talk
+        self.rows, self.more, self.told = rows, more, told
         for k in range(which.shape[0]):
             i = which[k]
-            stream = told[STREAM, i]
+            stream = self.told[STREAM, i]
             while stream >= len(self.talks):
                 self.talks.append(None)
             talk = self.talks[stream]
@@ -570,12 +574,12 @@ class Figures:
                 talk = Talk()
                 self.talks[stream] = talk
                 talk.key = keys[i]
-                talk.first_frame = rows[FRAME, i]
-                talk.first_time = rows[TIME, i]
-            if rows[BACK, i]:
-                self._add(talk, talk.high, talk.low, rows, more, told, i)
+                talk.first_frame = self.rows[FRAME, i]
+                talk.first_time = self.rows[TIME, i]
+            if self.rows[BACK, i]:
+                self._add(talk, talk.high, talk.low, i)
             else:
-                self._add(talk, talk.low, talk.high, rows, more, told, i)
+                self._add(talk, talk.low, talk.high, i)
 
     @cython.cfunc
     def _add(
@@ -583,18 +587,15 @@ class Figures:
         talk: Talk,
         side: Side,
         other: Side,
-        rows: cython.const[cython.longlong][:, ::1],
-        more: cython.const[cython.longlong][:, ::1],
-        told: cython.const[cython.longlong][:, ::1],
         i: cython.longlong,
     ):
-        flags: cython.longlong = rows[FLAGS, i]
-        length: cython.longlong = rows[LENGTH, i]
-        time: cython.longlong = rows[TIME, i]
-        frame: cython.longlong = rows[FRAME, i]
-        marks: cython.longlong = told[OUT_MARKS, i]
-        at: cython.longlong = told[POSITION, i]
-        ack: cython.longlong = told[ACKED, i]
+        flags: cython.longlong = self.rows[FLAGS, i]
+        length: cython.longlong = self.rows[LENGTH, i]
+        time: cython.longlong = self.rows[TIME, i]
+        frame: cython.longlong = self.rows[FRAME, i]
+        marks: cython.longlong = self.told[OUT_MARKS, i]
+        at: cython.longlong = self.told[POSITION, i]
+        ack: cython.longlong = self.told[ACKED, i]
         syn: cython.bint = flags & SYN_FLAG != 0
         fin: cython.bint = flags & FIN_FLAG != 0
         reset: cython.bint = flags & RST_FLAG != 0
@@ -602,15 +603,15 @@ class Figures:
         behind: cython.longlong = at + length
         end: cython.longlong = behind + syn + fin
         repeated: cython.longlong = 0
-        window: cython.longlong = rows[WINDOW, i]
-        who: cython.int = 2 if rows[BACK, i] else 1
-        blocks: cython.longlong = rows[LAST_SACK, i] - rows[FIRST_SACK, i]
+        window: cython.longlong = self.rows[WINDOW, i]
+        who: cython.int = 2 if self.rows[BACK, i] else 1
+        blocks: cython.longlong = self.rows[LAST_SACK, i] - self.rows[FIRST_SACK, i]
 
         # ------------------------------------------------ the connection
         talk.last_frame, talk.last_time = frame, time
         talk.client = who - 1 if marks & FROM_CLIENT else 2 - who
         talk.guessed = marks & GUESSED != 0
-        talk.states = told[OUT_STATES, i]
+        talk.states = self.told[OUT_STATES, i]
         if marks & REUSED:
             talk.reused = True
         if syn and not acks:
@@ -627,7 +628,8 @@ class Figures:
 
         # ------------------------------------------------ counts
         side.packets += 1
-        side.ip_bytes += more[IP_LENGTH, i]
+        side.hardware_duplicates += marks & COPIED != 0
+        side.ip_bytes += self.more[IP_LENGTH, i]
         if side.seen and time - side.last_time > side.max_idle:
             side.max_idle = time - side.last_time
         if not side.seen:
@@ -640,10 +642,10 @@ class Figures:
         if acks and not length and not syn and not fin and not reset:
             side.pure_acks += 1
         if syn:
-            if more[MSS, i] >= 0:
-                side.mss = more[MSS, i]
-            if rows[SCALE, i] >= 0:
-                side.scale = rows[SCALE, i]
+            if self.more[MSS, i] >= 0:
+                side.mss = self.more[MSS, i]
+            if self.rows[SCALE, i] >= 0:
+                side.scale = self.rows[SCALE, i]
             if flags & ECE_FLAG:
                 side.ecn |= 1
         else:
@@ -651,13 +653,13 @@ class Figures:
                 side.ecn |= 2
             if flags & CWR_FLAG:
                 side.ecn |= 4
-        side.sack_permitted |= more[SACK_PERMITTED, i]
-        side.timestamps |= more[TIMESTAMPS, i]
-        if more[SACK_OPTION, i]:
+        side.sack_permitted |= self.more[SACK_PERMITTED, i]
+        side.timestamps |= self.more[TIMESTAMPS, i]
+        if self.more[SACK_OPTION, i]:
             side.sacks += 1
             if blocks > side.most_blocks:
                 side.most_blocks = blocks
-            side.dsacks += more[DSACK, i]
+            side.dsacks += self.more[DSACK, i]
 
         # ------------------------------------------------ data
         if syn and side.syn_number < 0:
@@ -675,14 +677,14 @@ class Figures:
                 side.max_segment = length
             if side.min_segment == 0 or length < side.min_segment:
                 side.min_segment = length
-            if flags & URG_FLAG and more[URGENT, i]:
+            if flags & URG_FLAG and self.more[URGENT, i]:
                 side.urgent_packets += 1
-                side.urgent_bytes += more[URGENT, i]
-            if more[KEPT, i] < length:
+                side.urgent_bytes += self.more[URGENT, i]
+            if self.more[KEPT, i] < length:
                 side.truncated_packets += 1
-                side.truncated_bytes += length - more[KEPT, i]
+                side.truncated_bytes += length - self.more[KEPT, i]
         if end > at:
-            repeated = _cover(side, at, end, time, more[IDENTIFICATION, i])
+            repeated = _cover(side, at, end, time)
             if repeated < 0:
                 repeated = 0
                 side.out_of_order += 1
@@ -710,7 +712,7 @@ class Figures:
             if not side.acking or ack > side.last_ack:
                 side.last_ack, side.acking = ack, True
         side.raw_window = window
-        self._windows(side, window, syn, reset, told[SHIFT, i], time)
+        self._windows(side, window, syn, reset, self.told[SHIFT, i], time)
         if other.acking and not syn:
             self._outstanding(side, behind - other.last_ack, time)
 

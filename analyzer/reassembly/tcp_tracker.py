@@ -1,3 +1,4 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False
 """The TCP tracker: each segment in the light of those before it. One loop, since each row hangs on its predecessors.
 
 Compiled by Cython when the package is built; runs interpreted too. State lives in objects, one for each connection and one
@@ -27,6 +28,8 @@ INPUT = (  # rows of the matrix that goes in, int64; what is not known is -1
     "first_sack",  # this segment's SACK blocks are rows first_sack … last_sack - 1 of `sacks`
     "last_sack",
     "low_port",  # 1: the sender's port is the smaller one
+    "identification",  # of the IP header
+    "stamp",  # the timestamp option's value
 )
 OUTPUT = (  # rows of the matrix that comes out, int64
     "stream",
@@ -49,6 +52,8 @@ OUTPUT = (  # rows of the matrix that comes out, int64
     "states",  # four bits each: client before, server before, client after, server after; then a bit each: assumed
     "position",  # unwrapped sequence number, counted from `own`
     "acked",  # unwrapped acknowledgment, counted from `peer`
+    "missed",  # bytes of the peer that this is the first to acknowledge and that no frame holds
+    "found",  # bytes of this segment that were acknowledged before a frame held them
 )
 MARKS = (
     "retransmission",
@@ -73,12 +78,24 @@ MARKS = (
     "from_client",
     "guessed",  # which end is the client is a guess: no SYN was seen
     "told",  # bytes in flight were counted, though nothing may be left of them
+    # our own judgment, which the rules of tcp.analysis do not feed on
+    "repeated",  # bytes that a frame held before, sent again
+    "filled",  # bytes below the next that no frame held, sent again: the first sending was lost before it was recorded
+    "timed_out",  # of these two: because a timer ran out
+    "needless",  # of `repeated`: the peer had acknowledged them
+    "reordered",  # bytes below the next that no frame held, sent before what overtook them
+    "copied",  # the network made two of one packet
+    "probed",  # asks whether a window of zero has opened
+    "kept_alive",  # asks whether the peer is still there
 )
 UNACKED = cython.declare(cython.longlong, 10000)  # segments remembered for each direction, as Wireshark
 RANGES = cython.declare(cython.longlong, 1000)  # pieces behind a hole remembered for each direction
 MASK = cython.declare(cython.longlong, 0xFFFFFFFF)
 HALF = cython.declare(cython.longlong, 0x80000000)
 GREATEST_SHIFT = cython.declare(cython.longlong, 14)  # RFC 7323 §2.3
+RECENT = cython.declare(cython.longlong, 16)  # segments of a direction that a copy is looked for among
+NEAR = cython.declare(cython.longlong, 1024)  # identifications further apart say nothing of order: a sender may draw them at random
+TRIP = cython.declare(cython.longlong, 10_000_000)  # ns that an answer may take beside the round trip
 SOON = cython.declare(cython.longlong, 20_000_000)  # ns: a fast retransmission comes within this after the acknowledgment
 CLOSE = cython.declare(cython.longlong, 3_000_000)  # ns: reordering takes less, when no round trip is known
 
@@ -96,6 +113,8 @@ COOKIE = cython.declare(cython.int, INPUT.index("cookie"))
 FIRST_SACK = cython.declare(cython.int, INPUT.index("first_sack"))
 LAST_SACK = cython.declare(cython.int, INPUT.index("last_sack"))
 LOW_PORT = cython.declare(cython.int, INPUT.index("low_port"))
+IDENTIFICATION = cython.declare(cython.int, INPUT.index("identification"))
+STAMP = cython.declare(cython.int, INPUT.index("stamp"))
 
 STREAM = cython.declare(cython.int, OUTPUT.index("stream"))
 OWN = cython.declare(cython.int, OUTPUT.index("own"))
@@ -117,6 +136,8 @@ SEEN = cython.declare(cython.int, OUTPUT.index("seen"))
 OUT_STATES = cython.declare(cython.int, OUTPUT.index("states"))
 POSITION = cython.declare(cython.int, OUTPUT.index("position"))
 ACKED = cython.declare(cython.int, OUTPUT.index("acked"))
+MISSED = cython.declare(cython.int, OUTPUT.index("missed"))
+FOUND = cython.declare(cython.int, OUTPUT.index("found"))
 
 RETRANSMISSION = cython.declare(cython.longlong, 1 << MARKS.index("retransmission"))
 FAST = cython.declare(cython.longlong, 1 << MARKS.index("fast_retransmission"))
@@ -140,6 +161,14 @@ FIN_PASSIVE = cython.declare(cython.longlong, 1 << MARKS.index("fin_passive"))
 FROM_CLIENT = cython.declare(cython.longlong, 1 << MARKS.index("from_client"))
 GUESSED = cython.declare(cython.longlong, 1 << MARKS.index("guessed"))
 TOLD = cython.declare(cython.longlong, 1 << MARKS.index("told"))
+REPEATED = cython.declare(cython.longlong, 1 << MARKS.index("repeated"))
+FILLED = cython.declare(cython.longlong, 1 << MARKS.index("filled"))
+TIMED_OUT = cython.declare(cython.longlong, 1 << MARKS.index("timed_out"))
+NEEDLESS = cython.declare(cython.longlong, 1 << MARKS.index("needless"))
+REORDERED = cython.declare(cython.longlong, 1 << MARKS.index("reordered"))
+COPIED = cython.declare(cython.longlong, 1 << MARKS.index("copied"))
+PROBED = cython.declare(cython.longlong, 1 << MARKS.index("probed"))
+KEPT_ALIVE = cython.declare(cython.longlong, 1 << MARKS.index("kept_alive"))
 
 FIN_FLAG = cython.declare(cython.longlong, 1)
 SYN_FLAG = cython.declare(cython.longlong, 2)
@@ -169,6 +198,8 @@ ESTABLISHED = cython.declare(cython.int, tcp_states.ESTABLISHED)
 
 
 @cython.final
+@cython.no_gc
+@cython.freelist(256)
 @cython.cclass
 class Unacked:
     """A segment that the peer has not acknowledged yet. Eldest first in its list."""
@@ -181,6 +212,8 @@ class Unacked:
 
 
 @cython.final
+@cython.no_gc
+@cython.freelist(256)
 @cython.cclass
 class Range:
     """Bytes that arrived behind a hole: [start, end). Ascending and apart in its list."""
@@ -191,6 +224,7 @@ class Range:
 
 
 @cython.final
+@cython.no_gc
 @cython.cclass
 class End:
     """One end of a connection: what it sent, and the last that it said of its peer's data."""
@@ -206,10 +240,18 @@ class End:
     next_frame: cython.longlong
     edge: cython.longlong  # the peer may acknowledge up to here without surprise
     edged: cython.bint
-    whole: cython.longlong  # everything before this was seen or acknowledged
+    first: cython.longlong  # the smallest number seen
+    whole: cython.longlong  # everything from there to before this was seen
     ranges: Range
     last_range: Range
     range_count: cython.longlong
+    recent: cython.longlong  # how many segments with data there were; the last RECENT of them are in the next two
+    recent_seq: cython.longlong[16]
+    recent_identification: cython.longlong[16]
+    top_identification: cython.longlong  # of the segment with the greatest number
+    top_stamp: cython.longlong
+    top_ack: cython.longlong  # the greatest acknowledgment of it
+    agreed: cython.bint  # it sent a SYN,ACK
     head: Unacked
     tail: Unacked
     count: cython.longlong
@@ -245,6 +287,9 @@ class End:
     def __init__(self):
         if not cython.compiled:
             self.left, self.right = [0] * 4, [0] * 4
+            self.recent_seq, self.recent_identification = [0] * 16, [0] * 16
+            self.recent = self.top_identification = self.top_stamp = self.top_ack = self.first = 0
+            self.agreed = False
             self.head = self.tail = self.ranges = self.last_range = None
             self.base = self.near = self.next = self.next_time = self.next_frame = self.edge = self.whole = self.range_count = 0
             self.count = self.pushed = self.fin = self.last_ack = self.ack_time = self.duplicates = self.first_frame = self.marks = 0
@@ -257,6 +302,7 @@ class End:
 
 
 @cython.final
+@cython.no_gc
 @cython.cclass
 class Connection:
     """A connection: its number, its two ends in the order of the key."""
@@ -294,6 +340,8 @@ def _unwrap(raw: cython.longlong, near: cython.longlong) -> cython.longlong:
 @cython.cfunc
 def _arrived(end: End, start: cython.longlong, behind: cython.longlong):
     """Note that [start, behind) was seen, and move `whole` over what is without holes."""
+    if start < end.first:
+        end.first = start
     if start <= end.whole:
         if behind > end.whole:
             end.whole = behind
@@ -309,6 +357,38 @@ def _arrived(end: End, start: cython.longlong, behind: cython.longlong):
     if piece is None:
         end.last_range = None
         end.range_count = 0
+
+
+@cython.cfunc
+def _complete(end: End, acknowledged: cython.longlong) -> cython.longlong:
+    """The number before which everything was seen, or lies before `acknowledged`."""
+    whole: cython.longlong = end.whole
+    if acknowledged > whole:
+        whole = acknowledged
+    piece: Range = end.ranges
+    while piece is not None and piece.start <= whole:
+        if piece.end > whole:
+            whole = piece.end
+        piece = piece.next
+    return whole
+
+
+@cython.cfunc
+def _held(end: End, start: cython.longlong, behind: cython.longlong) -> cython.longlong:
+    """How many numbers of [start, behind) were seen."""
+    total: cython.longlong = 0
+    low: cython.longlong = start if start > end.first else end.first
+    high: cython.longlong = behind if behind < end.whole else end.whole
+    if high > low:
+        total = high - low
+    piece: Range = end.ranges
+    while piece is not None and piece.start < behind:
+        low = start if start > piece.start else piece.start
+        high = behind if behind < piece.end else piece.end
+        if high > low:
+            total += high - low
+        piece = piece.next
+    return total
 
 
 @cython.cfunc
@@ -440,7 +520,10 @@ class Tracker:
     count: cython.longlong
     states: bytes
     analyse: cython.bint
-    changes: list  # of this call: (row, end: 0 client, 1 server, state before, state after, event)
+    rows: cython.const[cython.longlong][:, ::1]  # what a call is about
+    sacks: cython.const[cython.longlong][:, ::1]
+    out: cython.longlong[:, ::1]
+    changes: list  # of this call
 
     def __init__(self, states: bytes, analyse: bool):
         self.known = {}
@@ -459,40 +542,39 @@ class Tracker:
         sacks: cython.const[cython.longlong][:, ::1],
         out: cython.longlong[:, ::1],
     ) -> list:
-        """Fill `out` (len(OUTPUT), n) from `rows` (len(INPUT), n). keys: bytes, one for each row. sacks: (2, m) raw edges.
+        """Fill `out` (len(OUTPUT), n), which is zero, from `rows` (len(INPUT), n). keys: bytes, one for each row. sacks: (2, m) raw edges.
 
-        Returns the changes of state: (row, end, before, after, event) each, end 0 for the client.
+        Returns the changes of state, a number each: row << 16 | end << 12 | before << 8 | after << 4 | event; end: 0 client, 1 server.
         """
         i: cython.longlong
         back: cython.longlong
         flags: cython.longlong
-        self.changes = []
+        self.rows, self.sacks, self.out, self.changes = rows, sacks, out, []
         for i in range(len(keys)):
-            back = rows[BACK, i]
-            flags = rows[FLAGS, i]
+            back = self.rows[BACK, i]
+            flags = self.rows[FLAGS, i]
             connection: Connection = self.known.get(keys[i])
             if connection is None:
                 connection = self._new(keys[i])
             end: End = connection.high if back else connection.low
             peer: End = connection.low if back else connection.high
-            out[OUT_MARKS, i] = 0
-            if rows[LIVE, i]:
-                if flags & SYN_FLAG and not flags & ACK_FLAG and end.based and (end.base & MASK) != rows[SEQ, i]:
+            if self.rows[LIVE, i]:
+                if flags & SYN_FLAG and not flags & ACK_FLAG and end.based and (end.base & MASK) != self.rows[SEQ, i]:
                     connection = self._new(keys[i])
                     end = connection.high if back else connection.low
                     peer = connection.low if back else connection.high
-                    out[OUT_MARKS, i] = REUSED
+                    self.out[OUT_MARKS, i] = REUSED
                     connection.seen = 1
-                self._bases(end, peer, flags, rows[SEQ, i], rows[ACK, i])
-            out[STREAM, i] = connection.stream
-            out[OWN, i] = end.base & MASK if end.based else -1
-            out[PEER, i] = peer.base & MASK if peer.based else -1
+                self._bases(end, peer, flags, self.rows[SEQ, i], self.rows[ACK, i])
+            self.out[STREAM, i] = connection.stream
+            self.out[OWN, i] = end.base & MASK if end.based else -1
+            self.out[PEER, i] = peer.base & MASK if peer.based else -1
             if self.analyse:
-                self._clock(connection, rows, out, i)
-                if rows[LIVE, i]:
-                    self._segment(connection, end, peer, rows, sacks, out, i)
+                self._clock(connection, i)
+                if self.rows[LIVE, i]:
+                    self._segment(connection, end, peer, i)
                 else:
-                    out[SHIFT, i] = end.shift
+                    self.out[SHIFT, i] = end.shift
         return self.changes
 
     @cython.cfunc
@@ -520,19 +602,16 @@ class Tracker:
                 peer.base, peer.based = _unwrap(ack, peer.near) - 1, True
 
     @cython.cfunc
-    def _clock(self, connection: Connection, rows: cython.const[cython.longlong][:, ::1], out: cython.longlong[:, ::1], i: cython.longlong):
+    def _clock(self, connection: Connection, i: cython.longlong):
         """The columns that every segment has, quoted or not."""
-        time: cython.longlong = rows[TIME, i]
-        j: cython.int
-        for j in range(DUPLICATE_NUM, ACKED + 1):
-            out[j, i] = 0
+        time: cython.longlong = self.rows[TIME, i]
         if not connection.started:
             connection.first_time = connection.last_time = time
             connection.started = True
-        out[SINCE_FIRST, i] = time - connection.first_time
-        out[SINCE_LAST, i] = time - connection.last_time
+        self.out[SINCE_FIRST, i] = time - connection.first_time
+        self.out[SINCE_LAST, i] = time - connection.last_time
         connection.last_time = time
-        out[SEEN, i] = connection.seen
+        self.out[SEEN, i] = connection.seen
 
     @cython.cfunc
     def _segment(
@@ -540,26 +619,23 @@ class Tracker:
         connection: Connection,
         end: End,
         peer: End,
-        rows: cython.const[cython.longlong][:, ::1],
-        sacks: cython.const[cython.longlong][:, ::1],
-        out: cython.longlong[:, ::1],
         i: cython.longlong,
     ):
-        flags: cython.longlong = rows[FLAGS, i]
-        length: cython.longlong = rows[LENGTH, i]
-        window: cython.longlong = rows[WINDOW, i]
-        time: cython.longlong = rows[TIME, i]
-        frame: cython.longlong = rows[FRAME, i]
+        flags: cython.longlong = self.rows[FLAGS, i]
+        length: cython.longlong = self.rows[LENGTH, i]
+        window: cython.longlong = self.rows[WINDOW, i]
+        time: cython.longlong = self.rows[TIME, i]
+        frame: cython.longlong = self.rows[FRAME, i]
         moves: cython.bint = flags & MOVES != 0
-        seq: cython.longlong = _unwrap(rows[SEQ, i], end.near)
+        seq: cython.longlong = _unwrap(self.rows[SEQ, i], end.near)
         acks: cython.bint = flags & ACK_FLAG != 0
         # Without ACK the number means nothing; the field is compared all the same, so it has to have a place.
-        ack: cython.longlong = _unwrap(rows[ACK, i], peer.near) if peer.placed else rows[ACK, i]
+        ack: cython.longlong = _unwrap(self.rows[ACK, i], peer.near) if peer.placed else self.rows[ACK, i]
         same_ack: cython.bint = end.acked and ack == end.last_ack
         expected: cython.bint = end.started and seq == end.next
         gap: cython.bint = end.started and seq > end.next
         first: cython.bint = connection.client < 0
-        marks: cython.longlong = out[OUT_MARKS, i]
+        marks: cython.longlong = self.out[OUT_MARKS, i]
         behind: cython.longlong = seq + length
         plain: cython.bint = length == 0 and not moves and expected
         late: cython.bint
@@ -567,19 +643,19 @@ class Tracker:
         j: cython.longlong
 
         if first:
-            self._roles(connection, end, peer, flags, rows[BACK, i], rows[LOW_PORT, i])
+            self._roles(connection, end, peer, flags, self.rows[BACK, i], self.rows[LOW_PORT, i])
         elif flags & (SYN_FLAG | ACK_FLAG) == SYN_FLAG and connection.guessed:
-            connection.client, connection.guessed = cython.cast(cython.int, rows[BACK, i]), False
-        from_client: cython.bint = connection.client == rows[BACK, i]
+            connection.client, connection.guessed = cython.cast(cython.int, self.rows[BACK, i]), False
+        from_client: cython.bint = connection.client == self.rows[BACK, i]
         client: End = end if from_client else peer
         server: End = peer if from_client else end
-        out[OUT_STATES, i] = client.state | server.state << 4
+        self.out[OUT_STATES, i] = client.state | server.state << 4
 
         if flags & SYN_FLAG:
-            self._scales(end, peer, flags, rows[SCALE, i])
+            self._scales(end, peer, flags, self.rows[SCALE, i])
             if not acks:
                 connection.syn_time, connection.syn_seen = time, True
-                if rows[COOKIE, i]:
+                if self.rows[COOKIE, i]:
                     marks |= TFO_SYN
                     end.syn_data = length > 0
             elif peer.syn_data and peer.started and ack == peer.next:
@@ -614,8 +690,8 @@ class Tracker:
             elif plain and window and window == end.window and same_ack:
                 end.duplicates += 1
                 marks |= DUPLICATE
-                out[DUPLICATE_NUM, i] = end.duplicates
-                out[DUPLICATE_FRAME, i] = end.first_frame
+                self.out[DUPLICATE_NUM, i] = end.duplicates
+                self.out[DUPLICATE_FRAME, i] = end.first_frame
         if not same_ack:
             end.first_frame = frame
             end.duplicates = 0
@@ -635,16 +711,17 @@ class Tracker:
                     marks |= OUT_OF_ORDER
                 else:
                     marks |= RETRANSMISSION
-                    self._rto(end, time, out, i)
+                    self._rto(end, time, i)
 
         # ------------------------------------------------ what it moves
         behind += (flags >> 1 & 1) + (flags & FIN_FLAG)
+        marks |= self._judged(connection, end, peer, i, marks, seq, behind)
         if behind > seq:
             _sent(end, seq, behind, time, frame)
         if not marks & PROBE:
             if not end.started or behind > end.next:
                 if not end.started:
-                    end.whole = seq
+                    end.whole = end.first = seq
                 end.next, end.started = behind, True
                 end.next_time, end.next_frame = time, frame
                 end.near = behind
@@ -660,20 +737,24 @@ class Tracker:
         end.heard = True
 
         if acks:
-            if peer.started and ack > peer.whole:
-                _arrived(peer, peer.whole, ack)
+            if peer.started and ack > peer.top_ack:
+                if ack > peer.whole:
+                    away: cython.longlong = peer.top_ack if peer.top_ack > peer.first else peer.first
+                    if ack > away:
+                        self.out[MISSED, i] = ack - away - _held(peer, away, ack)
+                peer.top_ack = ack
             exact: Unacked = _acknowledged(peer, ack)
             if exact is not None:
-                out[ACKS_FRAME, i] = exact.frame
-                out[ACK_RTT, i] = time - exact.time
+                self.out[ACKS_FRAME, i] = exact.frame
+                self.out[ACK_RTT, i] = time - exact.time
             if not peer.started and ack > peer.near:
                 peer.near = ack
-        blocks = rows[LAST_SACK, i] - rows[FIRST_SACK, i]
+        blocks = self.rows[LAST_SACK, i] - self.rows[FIRST_SACK, i]
         end.sacks = 0
         for j in range(blocks):
             if j < 4:
-                end.left[j] = _unwrap(sacks[0, rows[FIRST_SACK, i] + j], peer.near)
-                end.right[j] = _unwrap(sacks[1, rows[FIRST_SACK, i] + j], peer.near)
+                end.left[j] = _unwrap(self.sacks[0, self.rows[FIRST_SACK, i] + j], peer.near)
+                end.right[j] = _unwrap(self.sacks[1, self.rows[FIRST_SACK, i] + j], peer.near)
                 end.sacks += 1
         if length and end.head is not None and end.flying:
             blocks = _in_flight(end)
@@ -683,8 +764,8 @@ class Tracker:
             end.push_ends = flags & PSH_FLAG != 0
             marks |= TOLD
             if blocks > 0:
-                out[IN_FLIGHT, i] = blocks - (1 if flags & (SYN_FLAG | FIN_FLAG) else 0)
-                out[PUSHED, i] = end.pushed
+                self.out[IN_FLIGHT, i] = blocks - (1 if flags & (SYN_FLAG | FIN_FLAG) else 0)
+                self.out[PUSHED, i] = end.pushed
 
         # ------------------------------------------------ closing, states
         if flags & FIN_FLAG:
@@ -694,17 +775,17 @@ class Tracker:
             else:
                 marks |= FIN_PASSIVE
         self._states(i, from_client, end, peer, flags, seq, ack, behind, gap)
-        out[OUT_STATES, i] |= client.state << 8 | server.state << 12
-        out[OUT_STATES, i] |= (not client.heard) << 16 | (not server.heard) << 17
+        self.out[OUT_STATES, i] |= client.state << 8 | server.state << 12
+        self.out[OUT_STATES, i] |= (not client.heard) << 16 | (not server.heard) << 17
         if from_client:
             marks |= FROM_CLIENT
         if connection.guessed:
             marks |= GUESSED
-        out[OUT_MARKS, i] = marks
-        out[INITIAL_RTT, i] = connection.initial_rtt
-        out[SHIFT, i] = end.shift
-        out[POSITION, i] = seq - end.base
-        out[ACKED, i] = ack - peer.base if acks and peer.based else 0
+        self.out[OUT_MARKS, i] = marks
+        self.out[INITIAL_RTT, i] = connection.initial_rtt
+        self.out[SHIFT, i] = end.shift
+        self.out[POSITION, i] = seq - end.base
+        self.out[ACKED, i] = ack - peer.base if acks and peer.based else 0
         self._completeness(connection, first, flags, length)
 
     @cython.cfunc
@@ -744,10 +825,97 @@ class Tracker:
         return peer.acked and time - peer.ack_time < SOON and peer.duplicates >= 2 and peer.last_ack == seq
 
     @cython.cfunc
-    def _rto(self, end: End, time: cython.longlong, out: cython.longlong[:, ::1], i: cython.longlong):
+    def _judged(
+        self,
+        connection: Connection,
+        end: End,
+        peer: End,
+        i: cython.longlong,
+        marks: cython.longlong,
+        seq: cython.longlong,
+        behind: cython.longlong,
+    ) -> cython.longlong:
+        """What a segment that brings nothing new is, as a careful reader says. Returns bits of MARKS.
+
+        Bytes that no frame held are late or sent again: a sender counts the identifications of its packets up (RFC 6864 lets it
+        do otherwise), and its timestamps never go back (RFC 7323 §4.1), which tells what was sent first. Where neither does,
+        less than a round trip is too soon for a retransmission.
+        """
+        flags: cython.longlong = self.rows[FLAGS, i]
+        length: cython.longlong = self.rows[LENGTH, i]
+        identification: cython.longlong = self.rows[IDENTIFICATION, i]
+        stamp: cython.longlong = self.rows[STAMP, i]
+        time: cython.longlong = self.rows[TIME, i]
+        held: cython.longlong
+        away: cython.longlong
+        judged: cython.longlong = 0
+        agrees: cython.bint = flags & (SYN_FLAG | ACK_FLAG) == SYN_FLAG | ACK_FLAG and not end.agreed
+        if agrees:  # in a simultaneous open it has the number of the SYN before it, and repeats nothing
+            end.agreed = True
+        if marks & PROBE:
+            return PROBED
+        if end.started and length <= 1 and not flags & MOVES and seq == end.next - 1:
+            if peer.window == 0:
+                return PROBED
+            if length == 0 or (peer.acked and peer.last_ack >= end.next):
+                return KEPT_ALIVE
+        if behind == seq:
+            return 0
+        if end.started and seq < end.next and not agrees:
+            held = _held(end, seq, behind if behind < end.next else end.next)
+            if held:
+                if self._copy(end, seq, identification):
+                    return COPIED
+                judged = REPEATED
+                if peer.acked and behind <= peer.last_ack:
+                    judged |= NEEDLESS
+            else:
+                judged = FILLED
+                away = (identification - end.top_identification) & 0xFFFF
+                if identification > 0 and end.top_identification > 0 and (0 < away < NEAR or away > 0x10000 - NEAR):
+                    if away >= NEAR:
+                        judged = REORDERED
+                elif stamp >= 0 and end.top_stamp >= 0 and stamp != end.top_stamp:
+                    if (stamp - end.top_stamp) & MASK >= HALF:
+                        judged = REORDERED
+                elif time - end.next_time < (connection.initial_rtt or CLOSE):
+                    judged = REORDERED
+            if seq < end.top_ack:
+                away = behind if behind < end.top_ack else end.top_ack
+                self.out[FOUND, i] = away - seq - _held(end, seq, away)
+            if judged & (REPEATED | FILLED):
+                away = end.ack_time if end.heard else time  # its last word, then the peer's: which of them made it send?
+                if peer.heard and peer.ack_time > away:
+                    away = peer.ack_time
+                if time - away > connection.initial_rtt + (connection.initial_rtt >> 1) + TRIP:
+                    judged |= TIMED_OUT
+        if not end.started or behind > end.next:
+            end.top_identification, end.top_stamp = identification, stamp
+        end.recent_seq[end.recent & RECENT - 1] = seq
+        end.recent_identification[end.recent & RECENT - 1] = identification
+        end.recent += 1
+        return judged
+
+    @cython.cfunc
+    def _copy(self, end: End, seq: cython.longlong, identification: cython.longlong) -> cython.bint:
+        """Whether one of the last segments had the same number and the same identification, of a sender that changes it."""
+        same: cython.bint = False
+        changes: cython.bint = False
+        j: cython.longlong
+        if identification <= 0:
+            return False
+        for j in range(end.recent if end.recent < RECENT else RECENT):
+            if end.recent_identification[j] != identification:
+                changes = True
+            elif end.recent_seq[j] == seq:
+                same = True
+        return same and changes
+
+    @cython.cfunc
+    def _rto(self, end: End, time: cython.longlong, i: cython.longlong):
         """Time since the eldest segment that is not acknowledged: the one that the sender's timer runs for. RFC 6298 §5."""
-        out[RTO, i] = time - (end.next_time if end.head is None else end.head.time)
-        out[RTO_FRAME, i] = end.next_frame if end.head is None else end.head.frame
+        self.out[RTO, i] = time - (end.next_time if end.head is None else end.head.time)
+        self.out[RTO_FRAME, i] = end.next_frame if end.head is None else end.head.frame
 
     @cython.cfunc
     def _completeness(self, connection: Connection, first: cython.bint, flags: cython.longlong, length: cython.longlong):
@@ -772,7 +940,7 @@ class Tracker:
         """Run one event through the table."""
         after: cython.int = self.states[end.state * EVENTS + event]
         if after != end.state:
-            self.changes.append((i, 0 if client else 1, end.state, after, event))
+            self.changes.append(i << 16 | (0 if client else 1) << 12 | end.state << 8 | after << 4 | event)
             end.state = after
 
     @cython.cfunc
@@ -816,10 +984,10 @@ class Tracker:
                 self._change(i, to_client, peer, GOT_ACK_OF_SYN)
             if peer.finished and ack >= peer.fin:
                 self._change(i, to_client, peer, GOT_ACK_OF_FIN)
-            if peer.finished and not peer.fin_arrived and peer.whole >= peer.fin:
+            if peer.finished and not peer.fin_arrived and _complete(peer, peer.top_ack) >= peer.fin:
                 peer.fin_arrived = True
                 self._change(i, from_client, end, GOT_FIN)
-        if end.finished and not end.fin_arrived and end.whole >= end.fin:
+        if end.finished and not end.fin_arrived and _complete(end, end.top_ack) >= end.fin:
             end.fin_arrived = True
             self._change(i, to_client, peer, GOT_FIN)
 

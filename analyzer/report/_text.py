@@ -55,16 +55,12 @@ def safe_json(line: str) -> str:
     return UNSAFE.sub(lambda m: m[0] if m[0] == "\n" else f"\\u{ord(m[0]):04x}", line)
 
 
-def safe_column(column: pl.Expr) -> pl.Expr:
-    """The same for columns of text in a Polars frame."""
+def safe_column(column: pl.Series) -> pl.Series:
+    """The same for a column of text in a Polars frame."""
     import polars as pl
 
     odd = r"[\x00-\x1f\x7f-\x{9f}\x{ad}\x{61c}\x{200b}-\x{200f}\x{2028}-\x{202e}\x{2060}-\x{206f}\x{feff}\x{fff9}-\x{ffff}]"
-
-    def spell(values: pl.Series) -> pl.Series:
-        return values.map_elements(safe, return_dtype=pl.String) if values.str.contains(odd).any() else values
-
-    return column.map_batches(spell, return_dtype=pl.String)
+    return column.map_elements(safe, return_dtype=pl.String) if column.str.contains(odd).any() else column
 
 
 def listing(entries: Iterable[tuple[str, str]]) -> None:

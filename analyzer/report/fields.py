@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 from ..fields import Field
-from ._cells import exact
-from ._text import safe_column
+from ._cells import ROWS, lines, printed
+from ._text import show
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 def write(columns: Sequence[Field], rows: Iterable[pl.DataFrame]) -> None:
     for part in rows:
-        cells = exact(part).with_columns(safe_column(pl.col(pl.String)))
-        sys.stdout.writelines("\t".join(row) + "\n" for row in cells.iter_rows())
+        for some in part.iter_slices(ROWS):
+            show(lines([printed(column) for column in some], "\t"))

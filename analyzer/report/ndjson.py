@@ -14,7 +14,7 @@ from ._text import safe_json
 
 def lines(part: pl.DataFrame) -> Iterator[str]:
     """The rows as JSON objects."""
-    return iter(safe_json(plain(part, joined=False).write_ndjson()).splitlines())
+    return iter(safe_json(plain(part).write_ndjson()).splitlines())
 
 
 def write(columns: Sequence[Field], rows: Iterable[pl.DataFrame]) -> None:

@@ -2,64 +2,74 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 
 import polars as pl
 
 from ..fields import Field, flag, ipv4, ipv6, mac, raw, text, time
-from ._cells import exact
-from ._text import safe_column
+from ..strings import Strings, always, joined, strings
+from ._cells import ROWS, flat, printed
+from ._text import show
 
 SAMPLE = 500  # rows that decide the widths
 LEFT = (text, mac, ipv4, ipv6, raw, time, flag)
 LONGEST = 100  # characters of a cell; bytes and comments may be longer, `-T json` has them whole
 
 
-def cells(part: pl.DataFrame, columns: Sequence[Field]) -> pl.DataFrame:
-    """All cells as text: words beside their numbers, yes for what is set, nothing longer than LONGEST."""
-    shown = exact(part).with_columns(safe_column(pl.col(pl.String)))
-    changes = []
-    for f in columns:
-        column = pl.col(f.name)
-        if f.words:
-            named = {str(value): f"{value} {word}" for value, word in f.words.items()}
-            changes.append(column.replace(named))
-        elif f.kind is flag and not f.many:
-            changes.append(column.replace({"true": "yes", "false": ""}))
-        elif f.kind in (text, raw) or f.many:
-            changes.append(
-                pl.when(column.str.len_chars() > LONGEST).then(column.str.head(LONGEST - 1) + "…").otherwise(column).alias(f.name)
-            )
-    return shown.with_columns(changes)
+def _shortened(column: pl.Series) -> pl.Series:
+    long = column.str.len_chars() > LONGEST
+    return (column.str.head(LONGEST - 1) + "…").zip_with(long.fill_null(False), column) if long.any() else column
+
+
+def _cells(column: pl.Series, f: Field) -> Strings:
+    """A column as text: words beside their numbers, yes for what is set, nothing longer than LONGEST."""
+    if f.words:
+        return printed(flat(column).replace({str(value): f"{value} {word}" for value, word in f.words.items()}))
+    if f.kind is flag and not f.many:
+        return always("yes", column.fill_null(False).to_numpy())
+    return printed(column, _shortened if f.kind in (text, raw) or f.many else lambda column: column)
+
+
+def _stripped(lines: Strings) -> Strings:
+    """Without the blanks at the ends, which a line of empty cells has many of."""
+    end = lines.end.copy()
+    while (blank := (end > lines.start) & (lines.data[end - 1] == 0x20)).any():
+        end -= blank
+    return Strings(lines.data, lines.start, end)
 
 
 def write(columns: Sequence[Field], rows: Iterable[pl.DataFrame]) -> None:
-    heads = pl.DataFrame({f.name: [f.name] for f in columns})
     right = [f.kind not in LEFT and not f.words and not f.many for f in columns]
-    waiting = heads
-    line: pl.Expr | None = None
+    widths: list[int] = []
+    waiting: list[pl.DataFrame] = []
 
-    def begin() -> pl.Expr:
-        widths = waiting.head(SAMPLE + 1).select(pl.all().str.len_chars().max()).row(0)
-        padded = [
-            pl.col(f.name).str.pad_start(width) if aligned else pl.col(f.name).str.pad_end(width)
-            for f, width, aligned in zip(columns, widths, right)
-        ]
-        made = pl.concat_str(padded, separator="  ").str.strip_chars_end(" ")
-        show(waiting, made)
-        return made
+    def line(cells: Sequence[Strings]) -> None:
+        gap = always("  ", len(cells[0]))
+        parts: list[Strings] = []
+        for column, width, aligned in zip(cells, widths, right):
+            blank = column.fill(width)
+            parts += (blank, column, gap) if aligned else (column, blank, gap)
+        show(joined([_stripped(joined(parts)), always("\n", len(cells[0]))]))
 
-    def show(some: pl.DataFrame, line: pl.Expr) -> None:
-        sys.stdout.write("\n".join(some.select(line).to_series().to_list()) + "\n")
+    def body(part: pl.DataFrame) -> None:
+        for some in part.iter_slices(ROWS):
+            line([_cells(some[f.name], f) for f in columns])
+
+    def begin() -> None:
+        first = pl.concat(waiting).head(SAMPLE) if waiting else None
+        for f in columns:
+            shown = 0 if first is None else int(_cells(first[f.name], f).wide().max())
+            widths.append(max(len(f.name), shown))
+        line([strings([f.name]) for f in columns])
+        for part in waiting:
+            body(part)
 
     for part in rows:
-        some = cells(part, columns)
-        if line is not None:
-            show(some, line)
+        if widths:
+            body(part)
             continue
-        waiting = pl.concat([waiting, some])
-        if len(waiting) > SAMPLE:
-            line = begin()
-    if line is None:
+        waiting.append(part)
+        if sum(map(len, waiting)) >= SAMPLE:
+            begin()
+    if not widths:
         begin()

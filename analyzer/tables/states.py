@@ -32,9 +32,9 @@ class TABLE(Table):
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
         s, kept = tracked(d)
-        if s is None or not s.changes:
+        if s is None or not len(s.changes):
             return None
-        rows, end, before, after, event = np.array(s.changes, np.int64).T
+        rows, end, before, after, event = s.changes.T
         keep = np.isin(rows, kept)
         rows, end, before, after, event = (column[keep] for column in (rows, end, before, after, event))
         if not len(rows):

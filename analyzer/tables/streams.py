@@ -139,7 +139,7 @@ SIDE = (  # tcptrace's long report, in its order
     _plain("truncated_packets", "Truncated packets"),
     Figure("transmit_time", seconds, "Data transmit time", "first to last data", lambda f: f["last_data"] - f["first_data"]),
     _plain("max_idle", "Idle, longest", "between two packets of this side", seconds),
-    _plain("hardware_duplicates", "Duplicates by hardware", "same numbers and same IP identification"),
+    _plain("hardware_duplicates", "Duplicates by hardware", "same numbers and same IP identification, of a sender that changes it"),
     Figure(
         "throughput",
         u64,
