@@ -6,7 +6,7 @@ import struct
 from datetime import UTC, datetime
 
 import pytest
-from conftest import pcap, run
+from conftest import BATCHES, Talk, pcap, run
 from scapy.all import ICMP, IP, TCP, UDP, Dot1Q, Ether, IPv6, Raw
 from scapy.layers.inet import IPOption_RR
 from scapy.layers.inet6 import ICMPv6ND_NS, ICMPv6NDOptSrcLLAddr, IPv6ExtHdrHopByHop, RouterAlert
@@ -17,7 +17,6 @@ from analyzer.tables import make, names
 
 ETH = Ether(dst="00:11:22:33:44:55", src="00:16:d3:5c:b9:e3")
 V4, V6 = IP(src="1.1.1.1", dst="2.2.2.2"), IPv6(src="2001:db8::1", dst="2001:db8::2")
-BATCHES = (1, 7, 1 << 20)
 
 
 @pytest.fixture
@@ -29,6 +28,19 @@ def cells(save):
         words = [word for one in wanted for word in ("-e", one)]
         (said,) = {run("packets", name, "--batch-frames", str(size), "-T", "fields", *words).out for size in BATCHES}
         return [line.split("\t") for line in said.splitlines()]
+
+    return get
+
+
+@pytest.fixture
+def streams(save):
+    """Columns of the table of streams: a tuple for each connection."""
+
+    def get(data: bytes, *columns: str) -> list[tuple]:
+        name = save(data)
+        seen = [Analysis(name, batch_frames=size).table("streams").select(columns).rows() for size in BATCHES]
+        assert seen[0] == seen[1] == seen[2]
+        return seen[0]
 
     return get
 
@@ -186,3 +198,137 @@ def test_options_that_do_not_fit_are_said_unasked(save):
     assert findings(name) == [(1, "malformed"), (2, "malformed"), (3, "malformed")]
     assert Analysis(name).table("expert")["offset"].to_list() == [34, 78, 56]
     assert len(Analysis(name).table("udp")) == 2
+
+
+# ---------------------------------------------------------------- connections
+
+
+def analysed(cells, talk: Talk, *marks: str) -> dict[str, list[int]]:
+    """The frames that have each of these marks of tcp.analysis."""
+    rows = cells(pcap(*talk.frames), *(f"tcp.analysis.{mark}" for mark in marks))
+    return {mark: [frame for frame, row in enumerate(rows, 1) if row[i]] for i, mark in enumerate(marks)}
+
+
+@pytest.mark.parametrize("network", [V4, V6])
+def test_a_length_of_0_counts_in_the_stream(streams, network):
+    """3000 bytes that a network card would have cut up: all of them data of the connection, none missing, none sent twice."""
+    frame = bytearray(bytes(ETH / network / TCP(sport=40000, dport=80, flags="A", seq=1) / Raw(bytes(3000))))
+    at = 16 if network is V4 else 18
+    frame[at : at + 2] = b"\0\0"
+    more = bytes(ETH / network / TCP(sport=40000, dport=80, flags="A", seq=3001) / Raw(b"end"))
+    columns = ("client_data_bytes", "client_unique_bytes", "client_retransmitted_bytes", "client_max_segment")
+    assert streams(pcap(bytes(frame), more), *columns) == [(3003, 3003, 0, 3000)]
+
+
+def test_the_same_ports_twice_are_two_connections(cells, streams):
+    """8 and 5 segments: the second SYN has another number, so it opens another connection, and says that the ports were used before."""
+    talk = (
+        Talk()
+        .open()
+        .add("c", "PA", 1, 1, b"abc")
+        .add("s", "PA", 1, 4, b"defg")
+        .add("c", "FA", 4, 5)
+        .add("s", "FA", 5, 5)
+        .add("c", "A", 5, 6)
+    )
+    talk.add("c", "S", 90000).add("s", "SA", 70000, 90001).add("c", "A", 90001, 70001).add("c", "PA", 90001, 70001, b"hello")
+    talk.add("c", "RA", 90006, 70001)
+    columns = ("frames", "client_data_bytes", "server_data_bytes", "reused_ports", "first_frame", "last_frame", "client_port")
+    assert streams(pcap(*talk.frames), *columns) == [(8, 3, 4, False, 1, 8, 40000), (5, 5, 0, True, 9, 13, 40000)]
+    assert analysed(cells, talk, "reused_ports", "lost_segment", "retransmission") == {
+        "reused_ports": [9],
+        "lost_segment": [],
+        "retransmission": [],
+    }
+    assert [row[0] for row in cells(pcap(*talk.frames), "tcp.seq")][8:] == ["0", "0", "1", "1", "6"]
+
+
+def test_a_syn_sent_again_is_a_retransmission(cells, streams):
+    """Its time-out counts from the first of them; a third counts from there too. RFC 6298 §5."""
+    talk = Talk().add("c", "S", 0).add("c", "S", 0).add("c", "S", 0).add("s", "SA", 0, 1).add("c", "A", 1, 1)
+    fields = ("tcp.stream", "tcp.analysis.retransmission", "tcp.analysis.out_of_order", "tcp.analysis.rto", "tcp.analysis.rto_frame")
+    assert cells(pcap(*talk.frames), *fields)[:4] == [
+        ["0", "", "", "", ""],
+        ["0", "1", "", "1.000000000", "1"],
+        ["0", "1", "", "2.000000000", "1"],
+        ["0", "", "", "", ""],
+    ]
+    assert streams(pcap(*talk.frames), "frames", "client_syns", "client_data_bytes") == [(5, 3, 0)]
+
+
+def test_a_retransmission_with_new_data_behind_it(streams):
+    """Five bytes again and ten new ones: five were sent twice, fifteen once, nothing is missing or late."""
+    talk = (
+        Talk()
+        .open()
+        .add("c", "PA", 1, 1, b"abcde")
+        .add("c", "PA", 1, 1, b"abcde0123456789")
+        .add("s", "A", 1, 16)
+        .add("c", "A", 16, 1, b"x")
+    )
+    columns = ("data_packets", "data_bytes", "unique_bytes", "retransmitted_bytes", "out_of_order")
+    assert streams(pcap(*talk.frames), *(f"client_{name}" for name in columns)) == [(3, 21, 16, 5, 0)]
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_data_behind_a_window_probe(cells, streams, taken):
+    """A byte into a window of zero, refused or taken; then the window opens and the rest follows: sent in order, none lost."""
+    talk = Talk().open().add("c", "PA", 1, 1, b"abcde").add("s", "A", 1, 6, window=0).add("c", "A", 6, 1, b"f")
+    talk.add("s", "A", 1, 6 + taken, window=0).add("s", "A", 1, 6 + taken, window=100)
+    talk.add("c", "PA", 6 + taken, 1, b"fghij"[taken:]).add("s", "A", 1, 11, window=100)
+    assert analysed(cells, talk, "zero_window_probe", "retransmission", "out_of_order", "zero_window", "window_update") == {
+        "zero_window_probe": [6],
+        "retransmission": [],
+        "out_of_order": [],
+        "zero_window": [5, 7],
+        "window_update": [8],
+    }
+    columns = ("client_data_bytes", "client_probe_packets", "client_probe_bytes", "client_out_of_order", "server_zero_windows")
+    assert streams(pcap(*talk.frames), *columns) == [(10 if taken else 11, 1, 1, 0, 2)]
+
+
+def test_swapped_segments_are_out_of_order_and_not_sent_again(cells, streams):
+    talk = Talk().open().add("c", "PA", 6, 1, b"fghij").add("c", "A", 1, 1, b"abcde").add("s", "A", 1, 11)
+    assert analysed(cells, talk, "lost_segment", "out_of_order", "retransmission", "ack_lost_segment") == {
+        "lost_segment": [4],
+        "out_of_order": [5],
+        "retransmission": [],
+        "ack_lost_segment": [],
+    }
+    columns = ("client_data_bytes", "client_unique_bytes", "client_retransmitted_packets", "client_out_of_order")
+    assert streams(pcap(*talk.frames), *columns) == [(10, 10, 0, 1)]
+
+
+def test_a_lone_reset_is_a_connection(streams):
+    """One segment, no SYN: counted, and who the client is, is a guess."""
+    columns = ("frames", "client_guessed", "client_packets", "server_packets", "server_resets", "client_data_bytes")
+    assert streams(pcap(*Talk().add("s", "R", 0).frames), *columns) == [(1, True, 0, 1, 1, 0)]
+
+
+def test_a_syn_with_a_bad_checksum_is_counted_and_said(save, streams):
+    syn = bytearray(Talk().add("c", "S", 0).frames[0])
+    syn[50] ^= 1
+    assert streams(pcap(bytes(syn)), "frames", "client_syns", "client_packets") == [(1, 1, 1)]
+    name = save(pcap(bytes(syn)))
+    for size in BATCHES:
+        said = run(
+            "packets", name, "--checksums", "--batch-frames", str(size), "-T", "fields", "-e", "tcp.checksum.status", "-e", "tcp.stream"
+        )
+        assert said.out.split() == ["0", "0"]
+
+
+def test_data_with_a_syn_is_data(cells, streams):
+    """With a Fast Open cookie or without (RFC 9293 §3.4 allows it): its first byte is number 1."""
+    for options in ([], [("TFO", (1, 2))]):
+        talk = Talk().add("c", "S", 0, data=b"hello", options=options).add("s", "SA", 0, 6).add("c", "A", 6, 1, b"world")
+        assert cells(pcap(*talk.frames), "tcp.seq", "tcp.nxtseq", "tcp.len") == [["0", "6", "5"], ["0", "1", "0"], ["6", "11", "5"]]
+        columns = ("client_data_bytes", "client_unique_bytes", "client_retransmitted_bytes")
+        assert streams(pcap(*talk.frames), *columns) == [(10, 10, 0)]
+
+
+def test_a_data_offset_past_the_end_leaves_the_stream_whole(cells, streams):
+    """The header claims 60 bytes of 20: the segment is counted, has no data, and the numbers of those behind it stay right."""
+    talk = Talk().open().add("c", "A", 1, 1, dataofs=15).add("c", "PA", 1, 1, b"abc").add("s", "A", 1, 4)
+    columns = ("frames", "client_packets", "client_data_bytes", "client_unique_bytes", "client_retransmitted_bytes")
+    assert streams(pcap(*talk.frames), *columns) == [(6, 4, 3, 3, 0)]
+    assert cells(pcap(*talk.frames), "tcp.stream", "tcp.seq", "tcp.analysis.lost_segment") == [["0", seq, ""] for seq in "001111"]
