@@ -184,8 +184,11 @@ def test_a_scale_above_14_is_14(save):
         assert found == [["1000", ""], ["1000", ""], [str(3 << 14), "16384"], [str(5 << 14), "16384"]]
 
 
-NEAR = st.sampled_from((0, 1 << 31, 1 << 32)).flatmap(lambda about: st.integers(about - 2000, about + 2000)).map(lambda n: n & 0xFFFFFFFF)
-NUMBER = st.one_of(NEAR, st.integers(0, 0xFFFFFFFF))
+NUMBER = st.one_of(
+    st.integers(-4, 4).map(lambda n: n & 0xFFFFFFFF),
+    st.tuples(st.sampled_from((0, 1 << 31)), st.integers(-2000, 2000)).map(lambda n: sum(n) & 0xFFFFFFFF),
+    st.integers(0, 0xFFFFFFFF),
+)
 SEGMENT = st.tuples(
     st.booleans(),  # from the end of port 40000
     st.one_of(st.sampled_from([2, 18, 16, 24, 17, 4, 20, 1, 3, 0]), st.integers(0, 255)),  # flags
@@ -213,7 +216,7 @@ def trace(segments: list[tuple]) -> bytes:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], derandomize=True
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], derandomize=True
 )
 @given(st.lists(SEGMENT, min_size=1, max_size=24))
 def test_any_sequence_of_segments(save, segments):
@@ -222,19 +225,19 @@ def test_any_sequence_of_segments(save, segments):
     seen = [Analysis(name, batch_frames=size).tables(["states", "segments", "streams"]) for size in BATCHES]
     for tables in seen[1:]:
         assert all(tables[what].equals(seen[0][what]) for what in tables)
-    at: dict[tuple[int, str], str] = {}
-    for stream, end, before, after in seen[0]["states"].select("stream", "end", "before", "after").rows():
-        assert at.get((stream, end), before) == before != after
-        at[stream, end] = after
-    last: dict[tuple[int, str], str] = {}
-    columns = ("stream", "client_before", "client_after", "server_before", "server_after")
-    for stream, *states in seen[0]["segments"].select(columns).rows():
-        for end, before, after in (("client", *states[:2]), ("server", *states[2:])):
-            assert last.get((stream, end), before) == before
-            last[stream, end] = after
+    at: dict[tuple[int, int], str] = {}  # by port: a late SYN corrects the guess which of them is the client
+    for stream, port, before, after in seen[0]["states"].select("stream", "port", "before", "after").rows():
+        assert at.get((stream, port), before) == before != after
+        at[stream, port] = after
+    last: dict[tuple[int, int], str] = {}
+    for row in seen[0]["segments"].iter_rows(named=True):
+        other = "server" if row["end"] == "client" else "client"
+        for end, port in ((row["end"], row["source_port"]), (other, row["destination_port"])):
+            assert last.get((row["stream"], port), row[f"{end}_before"]) == row[f"{end}_before"]
+            last[row["stream"], port] = row[f"{end}_after"]
     assert {key: state for key, state in last.items() if key in at} == at
     assert sum(seen[0]["streams"]["frames"]) == len(segments)
     for row in seen[0]["streams"].iter_rows(named=True):
         for side in ("client", "server"):
-            assert row[f"{side}_state"] == last[row["stream"], side]
+            assert row[f"{side}_state"] == last[row["stream"], row[f"{side}_port"]]
             assert 0 <= row[f"{side}_unique_bytes"] <= row[f"{side}_data_bytes"]
