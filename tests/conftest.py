@@ -64,3 +64,58 @@ def save(tmp_path: Path):
         return str(path)
 
     return write
+
+
+RECORDINGS = Path(__file__).resolve().parent / "recordings"
+BATCHES = (1, 7, 1 << 20)
+
+
+def recordings() -> list[str]:
+    """Names of the recordings of TCP."""
+    return sorted(path.name.removesuffix(".pcap.xz") for path in RECORDINGS.glob("*.pcap.xz"))
+
+
+def sizes(name: str) -> tuple[int, ...]:
+    """Batches to read a recording in: of 1, 7 and all frames; not of 1 where that takes a second and shows what others show."""
+    return BATCHES[1:] if (RECORDINGS / f"{name}.pcap.xz").stat().st_size > 3000 else BATCHES
+
+
+def transitions(name: str, batch: int | None = None) -> list[tuple[int, int, str, str, str]]:
+    """(stream, frame, end, state before, state after) of each change of state, as seen."""
+    from analyzer import Analysis
+
+    rows = Analysis(name, batch_frames=batch).table("states")
+    return rows.select("stream", "frame", "end", "before", "after").rows()
+
+
+class Talk:
+    """A connection written segment by segment: who speaks is the client (c) or the server (s), numbers count from their SYNs.
+
+    isn: number of the client's and of the server's SYN, so that numbers wrap where a test wants it. Options are scapy's.
+    """
+
+    def __init__(self, client: int = 1000, server: int = 5000, port: int = 40000) -> None:
+        self.isn = {"c": client, "s": server}
+        self.port = port
+        self.frames: list[bytes] = []
+
+    def add(self, who: str, flags: str, seq: int, ack: int | None = None, data: bytes = b"", **more: object) -> Talk:
+        from scapy.all import IP, TCP, Ether, Raw
+
+        there, back = ("10.0.0.1", self.port), ("10.0.0.2", 80)
+        source, target = (there, back) if who == "c" else (back, there)
+        acked = 0 if ack is None else (self.isn["s" if who == "c" else "c"] + ack) & 0xFFFFFFFF
+        head = TCP(
+            sport=source[1],
+            dport=target[1],
+            flags=flags,
+            seq=(self.isn[who] + seq) & 0xFFFFFFFF,
+            ack=acked,
+            **more,
+        )
+        self.frames.append(bytes(Ether() / IP(src=source[0], dst=target[0]) / head / Raw(data)))
+        return self
+
+    def open(self) -> Talk:
+        """The three-way handshake: frames 1, 2 and 3."""
+        return self.add("c", "S", 0).add("s", "SA", 0, 1).add("c", "A", 1, 1)

@@ -6,6 +6,8 @@ with the RFC's figure. What is not in it does not change the state.
 A trace shows one point of the path. A segment seen there counts as sent and as received, as in the figures of the RFC
 (§3.5, §3.6), so states are "as seen here". Of the events of Figure 5 a trace cannot show the calls of a program and the
 end of a time-out by themselves: an active OPEN is seen as its SYN, a CLOSE as its FIN, an ABORT as its RST.
+
+A FIN that does not acknowledge the other's, seen before it, tells that the two crossed: its sender had not received that one.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ EVENTS = (
     "received SYN,ACK",
     "received ACK of its SYN",
     "sent FIN",
+    "sent FIN before the other's arrived",
     "received FIN",
     "received ACK of its FIN",
     "sent RST",
@@ -38,7 +41,22 @@ EVENTS = (
     "received RST after a passive open",
     "2 MSL passed",
 )
-OPENED, SENT_SYN, SYN, SENT_SYN_ACK, SYN_ACK, ACK_OF_SYN, SENT_FIN, FIN, ACK_OF_FIN, SENT_RST, RST, RST_PASSIVE, QUIET = range(len(EVENTS))
+(
+    OPENED,
+    SENT_SYN,
+    SYN,
+    SENT_SYN_ACK,
+    SYN_ACK,
+    ACK_OF_SYN,
+    SENT_FIN,
+    SENT_FIN_EARLY,
+    FIN,
+    ACK_OF_FIN,
+    SENT_RST,
+    RST,
+    RST_PASSIVE,
+    QUIET,
+) = range(len(EVENTS))
 (
     CLOSED,
     LISTEN,
@@ -72,6 +90,9 @@ NEXT: dict[tuple[int, int], int] = {
     (SYN_RECEIVED, FIN): CLOSE_WAIT,  # §3.10.7.4, eighth
     (ESTABLISHED, FIN): CLOSE_WAIT,
     (FIN_WAIT_1, FIN): CLOSING,  # simultaneous close
+    (SYN_RECEIVED, SENT_FIN_EARLY): FIN_WAIT_1,
+    (ESTABLISHED, SENT_FIN_EARLY): FIN_WAIT_1,
+    (CLOSE_WAIT, SENT_FIN_EARLY): CLOSING,  # simultaneous close, of whose FIN passed here second
     (FIN_WAIT_2, FIN): TIME_WAIT,
     (FIN_WAIT_1, ACK_OF_FIN): FIN_WAIT_2,
     (CLOSING, ACK_OF_FIN): TIME_WAIT,

@@ -184,6 +184,7 @@ SENT_SYN_ACK = cython.declare(cython.int, tcp_states.SENT_SYN_ACK)
 GOT_SYN_ACK = cython.declare(cython.int, tcp_states.SYN_ACK)
 GOT_ACK_OF_SYN = cython.declare(cython.int, tcp_states.ACK_OF_SYN)
 SENT_FIN = cython.declare(cython.int, tcp_states.SENT_FIN)
+SENT_FIN_EARLY = cython.declare(cython.int, tcp_states.SENT_FIN_EARLY)
 GOT_FIN = cython.declare(cython.int, tcp_states.FIN)
 GOT_ACK_OF_FIN = cython.declare(cython.int, tcp_states.ACK_OF_FIN)
 SENT_RST = cython.declare(cython.int, tcp_states.SENT_RST)
@@ -279,6 +280,8 @@ class End:
     # what state it is in
     state: cython.int
     passive: cython.bint
+    iss: cython.longlong  # number of its first SYN; others may follow with other numbers
+    opened: cython.bint  # it sent one
     heard: cython.bint  # it sent something
 
     def __init__(self):
@@ -290,9 +293,9 @@ class End:
             self.head = self.tail = self.ranges = self.last_range = None
             self.base = self.near = self.next = self.next_time = self.next_frame = self.edge = self.whole = self.range_count = 0
             self.count = self.pushed = self.fin = self.last_ack = self.ack_time = self.duplicates = self.first_frame = self.marks = 0
-            self.sacks = self.state = 0
+            self.sacks = self.state = self.iss = 0
             self.based = self.placed = self.started = self.edged = self.push_ends = self.finished = self.fin_arrived = False
-            self.closes = self.syn_data = self.plain_window = self.acked = self.passive = self.heard = False
+            self.closes = self.syn_data = self.plain_window = self.acked = self.passive = self.opened = self.heard = False
         self.tidy = True
         self.window = self.shift = -1
         self.flying = True
@@ -630,6 +633,7 @@ class Tracker:
         ack: cython.longlong = _unwrap(self.rows[ACK, i], peer.near) if peer.placed else self.rows[ACK, i]
         same_ack: cython.bint = end.acked and ack == end.last_ack
         expected: cython.bint = end.started and seq == end.next
+        gap: cython.bint = end.started and seq > end.next
         first: cython.bint = connection.client < 0
         marks: cython.longlong = self.out[OUT_MARKS, i]
         behind: cython.longlong = seq + length
@@ -667,7 +671,7 @@ class Tracker:
         else:
             if window == 0 and not moves:
                 marks |= ZERO
-            if end.started and seq > end.next and not flags & RST_FLAG:
+            if gap and not flags & RST_FLAG:
                 marks |= LOST
                 end.flying = False
                 if end.edge > end.next:
@@ -710,8 +714,7 @@ class Tracker:
                     self._rto(end, time, i)
 
         # ------------------------------------------------ what it moves
-        if flags & (SYN_FLAG | FIN_FLAG):
-            behind += 1
+        behind += (flags >> 1 & 1) + (flags & FIN_FLAG)
         marks |= self._judged(connection, end, peer, i, marks, seq, behind)
         if behind > seq:
             _sent(end, seq, behind, time, frame)
@@ -771,7 +774,7 @@ class Tracker:
                 marks |= FIN_ACTIVE
             else:
                 marks |= FIN_PASSIVE
-        self._states(i, from_client, end, peer, flags, seq, ack, behind)
+        self._states(i, from_client, end, peer, flags, seq, ack, behind, gap)
         self.out[OUT_STATES, i] |= client.state << 8 | server.state << 12
         self.out[OUT_STATES, i] |= (not client.heard) << 16 | (not server.heard) << 17
         if from_client:
@@ -951,27 +954,33 @@ class Tracker:
         seq: cython.longlong,
         ack: cython.longlong,
         behind: cython.longlong,
+        gap: cython.bint,
     ):
         """The events that a segment is, for who sent it and for who gets it. RFC 9293 §3.10.7."""
         to_client: cython.bint = not from_client
         acks: cython.bint = flags & ACK_FLAG != 0
+        answers: cython.bint = acks and peer.opened and peer.iss < ack <= peer.next  # its SYN: SND.UNA < SEG.ACK <= SND.NXT
         if flags & SYN_FLAG:
+            if not end.opened:
+                end.opened, end.iss = True, seq
+            if not acks:
+                end.passive = False
             self._change(i, from_client, end, SENT_SYN_ACK if acks else SENT_SYN)
         if flags & RST_FLAG:
-            if self._resets(end, peer, acks, seq, ack):
+            if answers if peer.state == SYN_SENT else self._resets(end, peer, seq, gap):
                 self._change(i, to_client, peer, GOT_RST_PASSIVE if peer.passive else GOT_RST)
             self._change(i, from_client, end, SENT_RST)
             return
         if flags & FIN_FLAG:
             end.finished, end.fin = True, behind
-            self._change(i, from_client, end, SENT_FIN)
+            self._change(i, from_client, end, SENT_FIN_EARLY if acks and peer.finished and ack < peer.fin else SENT_FIN)
         if flags & SYN_FLAG:
             if not acks:
                 self._change(i, to_client, peer, GOT_SYN)
-            elif peer.state != SYN_SENT or (peer.based and ack > peer.base):
+            elif peer.state != SYN_SENT or answers or not peer.opened:
                 self._change(i, to_client, peer, GOT_SYN_ACK)
         if acks:
-            if peer.based and ack > peer.base and peer.state == SYN_RECEIVED:
+            if peer.state == SYN_RECEIVED and ack > (peer.iss if peer.opened else peer.base):
                 self._change(i, to_client, peer, GOT_ACK_OF_SYN)
             if peer.finished and ack >= peer.fin:
                 self._change(i, to_client, peer, GOT_ACK_OF_FIN)
@@ -983,10 +992,10 @@ class Tracker:
             self._change(i, to_client, peer, GOT_FIN)
 
     @cython.cfunc
-    def _resets(self, end: End, peer: End, acks: cython.bint, seq: cython.longlong, ack: cython.longlong) -> cython.bint:
-        """Whether the receiver accepts a RST: it acknowledges the SYN, or carries the next number. RFC 9293 §3.10.7.3, §3.10.7.4."""
-        if peer.state == SYN_SENT:
-            return acks and peer.based and ack == peer.next
-        if not peer.acked:
-            return True
-        return peer.last_ack <= seq <= end.next
+    def _resets(self, end: End, peer: End, seq: cython.longlong, gap: cython.bint) -> cython.bint:
+        """Whether a RST carries the next number that its receiver expects. RFC 9293 §3.10.7.4, second.
+
+        That is what the receiver acknowledged last or, its acknowledgment still to come, up to the last number seen.
+        """
+        low: cython.longlong = peer.last_ack if peer.acked else end.whole
+        return seq == low or (seq > low and not gap)
