@@ -8,22 +8,54 @@ import struct
 from functools import cache
 
 import pytest
-from conftest import BATCHES, RECORDINGS, Talk, pcap, recordings, run, sizes, transitions
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from scapy.all import IP, TCP, Ether, Raw
+from conftest import BATCHES, RECORDINGS, recordings, run, sizes, transitions
 
 from analyzer import Analysis
 
-MARKS = (
-    "flags retransmission fast_retransmission spurious_retransmission out_of_order lost_segment ack_lost_segment duplicate_ack "
-    "zero_window zero_window_probe zero_window_probe_ack window_full window_update keep_alive keep_alive_ack reused_ports tfo_syn tfo_ack"
-).split()
-VALUES = "acks_frame ack_rtt initial_rtt bytes_in_flight push_bytes_sent rto rto_frame duplicate_ack_num duplicate_ack_frame".split()
-RELATIVE = (
-    "tcp.stream tcp.seq tcp.ack tcp.nxtseq tcp.len tcp.options.sack_le tcp.options.sack_re tcp.options.sack.dsack_le "
-    "tcp.completeness tcp.window_size tcp.checksum.status"
-).split()
+MARKS = [
+    "flags",
+    "retransmission",
+    "fast_retransmission",
+    "spurious_retransmission",
+    "out_of_order",
+    "lost_segment",
+    "ack_lost_segment",
+    "duplicate_ack",
+    "zero_window",
+    "zero_window_probe",
+    "zero_window_probe_ack",
+    "window_full",
+    "window_update",
+    "keep_alive",
+    "keep_alive_ack",
+    "reused_ports",
+    "tfo_syn",
+    "tfo_ack",
+]
+VALUES = [
+    "acks_frame",
+    "ack_rtt",
+    "initial_rtt",
+    "bytes_in_flight",
+    "push_bytes_sent",
+    "rto",
+    "rto_frame",
+    "duplicate_ack_num",
+    "duplicate_ack_frame",
+]
+RELATIVE = [
+    "tcp.stream",
+    "tcp.seq",
+    "tcp.ack",
+    "tcp.nxtseq",
+    "tcp.len",
+    "tcp.options.sack_le",
+    "tcp.options.sack_re",
+    "tcp.options.sack.dsack_le",
+    "tcp.completeness",
+    "tcp.window_size",
+    "tcp.checksum.status",
+]
 OURS = {  # where tshark is wrong, and what is right
     # The SYN of 2 has no ACK flag, yet tshark takes the 0 in its field for an acknowledgment, behind which the SYN of 1 (above 2^31) lies,
     # and forgets that one. What 4 acknowledges went first in 1; 3 sent it again.
@@ -133,4 +165,9 @@ def test_numbers_may_wrap(save, name, first):
     for size in sizes(name):
         assert cells(after, size, fields) == right
     assert transitions(after) == transitions(before)
-    assert Analysis(after).table("streams").drop("capture", strict=False).equals(Analysis(before).table("streams").drop("capture", strict=False))
+    assert (
+        Analysis(after)
+        .table("streams")
+        .drop("capture", strict=False)
+        .equals(Analysis(before).table("streams").drop("capture", strict=False))
+    )
