@@ -114,14 +114,14 @@ class Segments:
         return (self["marks"] >> MARKS.index(name) & 1).astype(bool)
 
     def column(self, name: str, missing: int = 0) -> np.ndarray:
-        """A header field of each segment, shape (n,); `missing` where it is not there."""
-        parts = []
+        """A header field of each segment, int64 (n,); `missing` where it is not there."""
+        found = np.full(sum(map(len, self.chunks)), missing, np.int64)
+        at = 0
         for h in self.chunks:
             values, rows = h.column(name)
-            full = np.full(len(h), missing, np.int64)
-            full[slice(None) if rows is None else rows] = values
-            parts.append(full)
-        return np.concatenate(parts)[self.order]
+            found[at : at + len(h)][slice(None) if rows is None else rows] = values
+            at += len(h)
+        return found[self.order]
 
     def counts(self, name: str) -> np.ndarray:
         """How many values of a header field each segment has, int64 (n,)."""
