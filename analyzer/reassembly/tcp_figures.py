@@ -552,16 +552,19 @@ class Figures:
 
     def feed(
         self,
-        keys: list,
+        keys: bytes,
         which: cython.const[cython.longlong][::1],
         rows: cython.const[cython.longlong][:, ::1],
         more: cython.const[cython.longlong][:, ::1],
         told: cython.const[cython.longlong][:, ::1],
     ):
-        """Add up segments. which: int64 (m,), the columns of the matrices to take, in order. more: (len(MORE), n)."""
+        """Add up segments. keys: as the tracker takes them. which: int64 (m,), the columns of the matrices to take, in order.
+        more: (len(MORE), n).
+        """
         i: cython.longlong
         k: cython.longlong
         stream: cython.longlong
+        size: cython.longlong = len(keys) // max(rows.shape[1], 1)
         talk: Talk
         self.rows, self.more, self.told = rows, more, told
         for k in range(which.shape[0]):
@@ -573,7 +576,7 @@ class Figures:
             if talk is None:
                 talk = Talk()
                 self.talks[stream] = talk
-                talk.key = keys[i]
+                talk.key = keys[i * size : i * size + size]
                 talk.first_frame = self.rows[FRAME, i]
                 talk.first_time = self.rows[TIME, i]
             if self.rows[BACK, i]:
