@@ -258,13 +258,15 @@ class Side:
     first: cython.longlong  # number of its SYN, or of its first byte
     data_acked: cython.bint  # the peer acknowledged data of it
     closed_since: cython.longlong  # time at which it closed its window, 0 when it is open
+    identification: cython.longlong  # of its first IP header with one that is not 0
+    identified: cython.bint  # it had another: a host that never changes it says nothing with it, RFC 6864 §4.1
     ahead: cython.longlong  # bytes outstanding when last looked at
     ahead_time: cython.longlong
 
     def __init__(self):
         if not cython.compiled:
             self.head = self.tail = None
-            self.seen = self.acking = self.data_acked = False
+            self.seen = self.acking = self.data_acked = self.identified = False
             for name in (
                 *FIGURES,
                 "last_time",
@@ -276,6 +278,7 @@ class Side:
                 "ahead_time",
                 "closed_since",
                 "raw_window",
+                "identification",
             ):
                 setattr(self, name, 0)
         self.rtt, self.full, self.last, self.again = Sample(), Sample(), Sample(), Sample()
@@ -416,7 +419,7 @@ def _cover(
         if not split:
             if not one.acked:
                 _took(side.again, time - one.time)
-            if identification > 0 and one.identification == identification:
+            if side.identified and identification > 0 and one.identification == identification:
                 side.hardware_duplicates += 1
         one.again += 1
         one.time, one.identification = time, identification
@@ -453,7 +456,11 @@ def _stretch(side: Side, first: cython.longlong, behind: cython.longlong, time: 
 
 @cython.cfunc
 def _answered(side: Side, ack: cython.longlong, repeats: cython.bint, time: cython.longlong):
-    """An acknowledgment of what `side` sent. Round trips of what was sent once only: P. Karn, C. Partridge, SIGCOMM 1987."""
+    """An acknowledgment of what `side` sent. Round trips of what was sent once only: P. Karn, C. Partridge, SIGCOMM 1987.
+
+    repeats: the greatest number so far again, without data, SYN and FIN, with the window of the one before. It is a duplicate if more
+    is outstanding: RFC 5681 §2.
+    """
     one: Sent = side.head
     latest: cython.longlong = 0
     changed: cython.bint = False
@@ -461,7 +468,7 @@ def _answered(side: Side, ack: cython.longlong, repeats: cython.bint, time: cyth
         if one.time > latest:
             latest = one.time
         if one.acked:
-            if ack == one.behind and repeats:
+            if ack == one.behind < side.tail.behind and repeats:
                 one.acked += 1
                 side.duplicate_acks += 1
                 if one.acked == 4:
@@ -493,7 +500,7 @@ def _sample(side: Side, one: Sent, time: cython.longlong, overtaken: cython.bint
     elif one.again:
         _took(side.last, took)
     else:
-        if side.rtt.count == 0:
+        if one.first == side.syn_number:
             side.rtt_handshake = took
         _took(side.rtt, took)
         if one.behind - one.first >= side.max_segment > 0:
@@ -602,6 +609,7 @@ class Figures:
         behind: cython.longlong = at + length
         end: cython.longlong = behind + syn + fin
         repeated: cython.longlong = 0
+        late: cython.bint = False  # sent again, or behind what was sent later
         window: cython.longlong = rows[WINDOW, i]
         who: cython.int = 2 if rows[BACK, i] else 1
         blocks: cython.longlong = rows[LAST_SACK, i] - rows[FIRST_SACK, i]
@@ -628,6 +636,11 @@ class Figures:
         # ------------------------------------------------ counts
         side.packets += 1
         side.ip_bytes += more[IP_LENGTH, i]
+        if more[IDENTIFICATION, i] > 0:
+            if not side.identification:
+                side.identification = more[IDENTIFICATION, i]
+            elif more[IDENTIFICATION, i] != side.identification:
+                side.identified = True
         if side.seen and time - side.last_time > side.max_idle:
             side.max_idle = time - side.last_time
         if not side.seen:
@@ -673,6 +686,7 @@ class Figures:
             side.pushed_packets += flags & PSH_FLAG != 0
             if length > side.max_segment:
                 side.max_segment = length
+                side.full = Sample()  # those before were not full
             if side.min_segment == 0 or length < side.min_segment:
                 side.min_segment = length
             if flags & URG_FLAG and more[URGENT, i]:
@@ -683,6 +697,7 @@ class Figures:
                 side.truncated_bytes += length - more[KEPT, i]
         if end > at:
             repeated = _cover(side, at, end, time, more[IDENTIFICATION, i])
+            late = repeated != 0
             if repeated < 0:
                 repeated = 0
                 side.out_of_order += 1
@@ -704,14 +719,14 @@ class Figures:
 
         # ------------------------------------------------ acknowledgments
         if acks:
-            _answered(other, ack, length == 0 and window == side.raw_window, time)
+            _answered(other, ack, side.acking and ack == side.last_ack and end == at and window == side.raw_window, time)
             if not other.data_acked and other.data_packets and ack > other.first + (other.syn_number >= 0):
                 other.data_acked = True
             if not side.acking or ack > side.last_ack:
                 side.last_ack, side.acking = ack, True
         side.raw_window = window
         self._windows(side, window, syn, reset, told[SHIFT, i], time)
-        if other.acking and not syn:
+        if other.acking and not syn and not reset and not late:
             self._outstanding(side, behind - other.last_ack, time)
 
     @cython.cfunc
@@ -745,7 +760,7 @@ class Figures:
 
     @cython.cfunc
     def _outstanding(self, side: Side, ahead: cython.longlong, time: cython.longlong):
-        """Bytes sent and not acknowledged when a segment of this side passes."""
+        """Bytes sent and not acknowledged when a segment of this side passes that is not late, sent again or a reset."""
         if ahead < 0:
             ahead = 0
         if side.ahead_time:
