@@ -68,9 +68,10 @@ def _hex(chunk: Chunk) -> str:
     lines = []
     for at in range(0, len(said), 16):
         left, right = pairs[3 * at : 3 * at + 23], pairs[3 * at + 24 : 3 * at + 47]
-        text = f"{said[at : at + 8]} {said[at + 8 : at + 16]}".rstrip(" ") if len(said) - at <= 8 else f"{said[at : at + 8]} {said[at + 8 : at + 16]}"
         urgent = "".join(f"  [urgent: {chunk.data[one]:02x}]" for one in chunk.urgent if at <= one < at + 16)
-        lines.append(f"{chunk.indent}{chunk.offset + at:08X}  {f'{left}  {right}':48}  {text}{urgent}\n")
+        text = f"{said[at : at + 8]} {said[at + 8 : at + 16]}" if at + 8 <= len(said) else said[at:]
+        line = f"{chunk.indent}{chunk.offset + at:08X}  {f'{left}  {right}':48}  {text}"
+        lines.append(f"{line.removesuffix(' ')}{urgent}\n")
     return "".join(lines)
 
 
