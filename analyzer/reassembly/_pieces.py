@@ -51,6 +51,7 @@ KINDS = (
     "conflict",  # came again with `size` other bytes, the first of them at `position`
     "late",  # came when the hole was already given up
     "urgent",  # one byte of the data that follows is urgent (RFC 9293 §3.8.5)
+    "end",  # all is there up to the FIN, or given up
 )
 WAIT = cython.declare(cython.longlong, 1_000_000_000)  # ns
 ALL = cython.declare(cython.longlong, 64 << 20)  # bytes held in all
@@ -78,6 +79,7 @@ CUT = cython.declare(cython.longlong, KINDS.index("cut"))
 CONFLICT = cython.declare(cython.longlong, KINDS.index("conflict"))
 LATE = cython.declare(cython.longlong, KINDS.index("late"))
 URGENT_BYTE = cython.declare(cython.longlong, KINDS.index("urgent"))
+ENDED = cython.declare(cython.longlong, KINDS.index("end"))
 
 FIN_FLAG = cython.declare(cython.longlong, 1)
 SYN_FLAG = cython.declare(cython.longlong, 2)
@@ -99,6 +101,7 @@ class Way:
     covered_time: cython.longlong
     held: cython.longlong  # bytes, with what it takes to hold them
     synced: cython.bint  # its SYN was seen
+    ended: cython.bint
     last_frame: cython.longlong
     last_time: cython.longlong
     waiting: list  # heap of (position, nth, data, length, frame, time)
@@ -110,7 +113,7 @@ class Way:
         self.number, self.base, self.edge, self.top = number, base, edge, edge
         self.fin = self.covered = self.covered_time = -1
         self.acked = self.held = 0
-        self.synced = False
+        self.synced = self.ended = False
         self.waiting, self.past, self.holes, self.urgent = [], bytearray(), [], []
 
 
@@ -208,6 +211,13 @@ class Order:
             if behind > way.top:
                 way.top = behind
         self._patience(way, frame, time)
+        self._end(way, frame, time)
+
+    @cython.cfunc
+    def _end(self, way: Way, frame: cython.longlong, time: cython.longlong):
+        if 0 <= way.fin <= way.edge and not way.ended:
+            way.ended = True
+            self._tell(way, ENDED, way.fin, 0, frame, time, frame)
 
     @cython.cfunc
     def _tell(
@@ -304,6 +314,7 @@ class Order:
         start: cython.longlong = way.waiting[0][0]
         self._hole(way, start, frame, time)
         self._drain(way, frame)
+        self._end(way, frame, time)
 
     @cython.cfunc
     def _hole(self, way: Way, end: cython.longlong, frame: cython.longlong, time: cython.longlong):
@@ -325,6 +336,7 @@ class Order:
             end = way.acked - 1
         if way.edge < end <= way.edge + (1 << 30):  # no window is larger, RFC 7323 §2.2
             self._hole(way, end, way.last_frame, way.last_time)
+            self._end(way, way.last_frame, way.last_time)
 
 
 def _first_held(way: Way) -> int:

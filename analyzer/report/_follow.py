@@ -215,7 +215,7 @@ class Follow:
                 urgent = []
             elif kind in MISSING:
                 yield Chunk(node, offset, frame, time, b"", size, says=WHY[kind])
-            else:
+            elif kind in (CONFLICT, LATE):
                 self._note(kind, node, position + self.shifts[node], size, frame)
             if kind == DATA or kind in MISSING:
                 self.shifts[node] = offset - position
