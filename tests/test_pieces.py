@@ -248,8 +248,19 @@ def test_any_cutting_of_a_text_gives_the_text(tmp_path_factory, cut, size):
 
 # ---------------------------------------------------------------- recordings
 
-# name: SHA-256 of what node 0 and node 1 sent, from `tshark -q -z follow,tcp,raw,0`
-FOLLOWED = {}
+# name: bytes that node 0 and node 1 sent, and the beginning of their SHA-256, from `tshark -q -z follow,tcp,raw,0`
+FOLLOWED = {
+    "tcp-oob": (9, "8b330c12f234a0da", 0, "e3b0c44298fc1c14"),
+    "tcp-reorder": (199936, "e65792609f9862f2", 0, "e3b0c44298fc1c14"),
+    "tcp-zerowindow": (41992, "e57a6d4897b0e89c", 0, "e3b0c44298fc1c14"),
+    "tcp-keepalive": (8, "61ad389f7dbccd11", 0, "e3b0c44298fc1c14"),
+    "tcp-tfo": (9, "b15480b389eb9cff", 9, "b15480b389eb9cff"),
+    "tcp-dup-far": (199936, "e65792609f9862f2", 0, "e3b0c44298fc1c14"),
+    "tcp-fastretx": (199936, "e65792609f9862f2", 0, "e3b0c44298fc1c14"),
+    "tcp-burstloss": (199936, "e65792609f9862f2", 0, "e3b0c44298fc1c14"),
+    "tcp-simopen": (6, "950aac73896c95c1", 6, "cc8a8250b3d75b55"),
+    "tcp-linger0": (4, "3a6eb0790f39ac87", 0, "e3b0c44298fc1c14"),
+}
 
 
 @pytest.mark.parametrize("name", FOLLOWED)
@@ -257,8 +268,8 @@ def test_recorded_streams(save, name):
     path = save(lzma.decompress((RECORDINGS / f"{name}.pcap.xz").read_bytes()))
     for size in BATCHES:
         lines = run("follow", path, "--stream", "0", "--as", "raw", "--batch-frames", str(size)).out.splitlines()[6:-1]
-        both = (b"".join(bytes.fromhex(line) for line in lines if line.startswith("\t") == bool(node)) for node in (0, 1))
-        assert tuple(hashlib.sha256(one).hexdigest()[:16] for one in both) == FOLLOWED[name]
+        both = [b"".join(bytes.fromhex(line) for line in lines if line.startswith("\t") == bool(node)) for node in (0, 1)]
+        assert tuple(told for one in both for told in (len(one), hashlib.sha256(one).hexdigest()[:16])) == FOLLOWED[name]
 
 
 # ---------------------------------------------------------------- for who reads messages
