@@ -267,7 +267,7 @@ class Side:
     def __init__(self):
         if not cython.compiled:
             self.head = self.tail = None
-            self.seen = self.acking = self.data_acked = self.identified = False
+            self.seen = self.acking = self.data_acked = False
             for name in (
                 *FIGURES,
                 "last_time",
@@ -279,7 +279,6 @@ class Side:
                 "ahead_time",
                 "closed_since",
                 "raw_window",
-                "identification",
             ):
                 setattr(self, name, 0)
         self.rtt, self.full, self.last, self.again = Sample(), Sample(), Sample(), Sample()
