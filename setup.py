@@ -15,6 +15,8 @@ COMPILED = (
     "analyzer/protocols/_checksum.py",
     "analyzer/protocols/_walk.py",
     "analyzer/reassembly/_numbers.py",
+    "analyzer/reassembly/tcp_facts.py",
+    "analyzer/reassembly/_pieces.py",
     "analyzer/reassembly/tcp_figures.py",
     "analyzer/reassembly/tcp_tracker.py",
 )

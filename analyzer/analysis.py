@@ -26,6 +26,7 @@ class Analysis:
     batch_frames: frames taken at a time; never changes a result. count: frames to read at the most. checksums: whether those of
     IPv4, TCP and UDP are verified. filter: a display filter; tables see only the frames that match.
     on_batch: called with (frames so far, bytes read so far, bytes in all if known) after each batch.
+    notes: sentences about what was found that stand beside the result, for standard error.
     Raises InputError if a capture cannot be opened, UsageError if the filter is wrong.
     """
 
@@ -43,6 +44,7 @@ class Analysis:
         self.count = count
         self.checksums = checksums
         self.on_batch = on_batch
+        self.notes: list[str] = []
         self._read = False
 
     @property

@@ -50,7 +50,7 @@ class Paths:
             table = self._next[name] = grown
         found = table[paths]
         if (found < 0).any():
-            for path in np.unique(paths[found < 0]).tolist():
+            for path in np.flatnonzero(np.bincount(paths[found < 0])).tolist():
                 table[path] = len(self)
                 self.parent.append(path)
                 self.name.append(name)

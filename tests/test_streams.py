@@ -124,6 +124,76 @@ def test_a_connection_in_figures(save, batch):
     assert [row[f"server_{name}"] for name in server] == [6, 3, 11, 7, 4, 7, 1]
 
 
+def segment(there: bool, flags: str, seq: int, ack: int, data: bytes = b"", window: int = 1000, ident: int = 0) -> bytes:
+    ends = (A, B, 40000, 80) if there else (B, A, 80, 40000)
+    over = TCP(sport=ends[2], dport=ends[3], flags=flags, seq=seq, ack=ack, window=window) / Raw(data)
+    return bytes(Ether() / IP(src=ends[0], dst=ends[1], id=ident, flags="DF") / over)
+
+
+@pytest.mark.parametrize("batch", [None, 1, 7])
+def test_a_duplicate_ack_is_what_rfc_5681_says(save, batch):
+    """RFC 5681 section 2: data is outstanding; the ACK has no data, no SYN, no FIN, the same number and the same window."""
+    start = [segment(True, "S", 10, 0), segment(False, "SA", 500, 11), segment(True, "A", 11, 501)]
+    idle = [segment(True, "A", 11, 501, b"a" * 10), segment(False, "A", 501, 21), segment(False, "A", 501, 21)]
+    lost = [segment(True, "A", 21, 501, b"b" * 10), segment(True, "A", 31, 501, b"c" * 10)]
+    none = [segment(False, "A", 501, 21, window=999), segment(False, "A", 501, 21, b"d", 999), segment(False, "FA", 502, 21, b"", 999)]
+    three = [segment(False, "A", 503, 21, b"", 999)] * 3
+    new = [segment(False, "A", 503, 25, b"", 999), segment(False, "A", 503, 31, b"", 999)]  # a part of what was sent, then all of it
+    row = Analysis(save(pcap(*start, *idle, *lost, *none, *three, *new)), batch_frames=batch).table("streams").row(0, named=True)
+    assert (row["client_duplicate_acks"], row["client_triple_duplicate_acks"], row["server_duplicate_acks"]) == (3, 1, 0)
+
+
+@pytest.mark.parametrize("batch", [None, 1, 7])
+def test_full_segments_are_the_greatest(save, batch):
+    """The frames lie 1 s apart (conftest): the small segment was answered at once, the two full ones after 2 s and 1 s."""
+    frames = [
+        segment(True, "S", 10, 0),
+        segment(False, "SA", 500, 11),
+        segment(True, "A", 11, 501, b"a" * 5),
+        segment(False, "A", 501, 16),
+        segment(True, "A", 16, 501, b"b" * 100),
+        segment(True, "A", 116, 501, b"c" * 100),
+        segment(False, "A", 501, 116),
+        segment(False, "A", 501, 216),
+    ]
+    row = Analysis(save(pcap(*frames)), batch_frames=batch).table("streams").row(0, named=True)
+    assert (row["client_rtt_samples"], row["client_full_samples"]) == (4, 2)
+    assert row["client_full_rtt_min"] == row["client_full_rtt_max"] == 2 * row["client_rtt_handshake"]
+
+
+@pytest.mark.parametrize("batch", [None, 1, 7])
+def test_without_a_syn_there_is_no_round_trip_of_it(save, batch):
+    frames = [segment(True, "A", 11, 501, b"a" * 5), segment(False, "A", 501, 16)]
+    row = Analysis(save(pcap(*frames)), batch_frames=batch).table("streams").row(0, named=True)
+    assert (row["client_rtt_samples"], row["client_rtt_handshake"]) == (1, None)
+
+
+@pytest.mark.parametrize("batch", [None, 1, 7])
+def test_an_identification_that_never_changes_is_no_evidence(save, batch):
+    """RFC 6864 section 4.1: a datagram that is never fragmented may carry any identification."""
+    sent = [(11, 1), (21, 2), (21, 2), (31, 3)]
+    for steady, duplicates in ((True, 0), (False, 1)):
+        frames = [segment(True, "A", seq, 501, b"a" * 10, ident=7 if steady else ident) for seq, ident in sent]
+        row = Analysis(save(pcap(*frames)), batch_frames=batch).table("streams").row(0, named=True)
+        assert (row["client_hardware_duplicates"], row["client_retransmitted_packets"]) == (duplicates, 1)
+
+
+@pytest.mark.parametrize("batch", [None, 1, 7])
+def test_outstanding_bytes_are_those_of_the_newest_segment(save, batch):
+    """20 bytes, then 30 under way; the first sent again leaves 30; the reset says nothing. Mean of 0, 20, 30: 16."""
+    frames = [
+        segment(True, "S", 10, 0),
+        segment(False, "SA", 500, 11),
+        segment(True, "A", 11, 501),
+        segment(True, "A", 11, 501, b"a" * 20),
+        segment(True, "A", 31, 501, b"b" * 10),
+        segment(True, "A", 11, 501, b"a" * 20),
+        segment(True, "R", 41, 0),
+    ]
+    row = Analysis(save(pcap(*frames)), batch_frames=batch).table("streams").row(0, named=True)
+    assert [row[f"client_{what}_outstanding"] for what in ("max", "min", "avg")] == [30, 20, 16]
+
+
 @pytest.mark.parametrize("batch", [None, 1])
 def test_streams_count_the_frames_that_match(save, batch):
     frames = [tcp(True, "S", 10), tcp(False, "SA", 500, 11), tcp(True, "A", 11, 501), tcp(True, "PA", 11, 501, b"hello")]

@@ -84,6 +84,8 @@ def run(args: list[str]) -> int:
         return 0
     if analysis.trace.skipped:
         _complain(f"left out, no captures: {', '.join(analysis.trace.skipped)}")
+    for note in analysis.notes:
+        _complain(note)
     for damage in analysis.damage:
         _complain(str(damage))
     return 2 if analysis.damage else 0

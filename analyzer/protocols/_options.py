@@ -12,7 +12,7 @@ from . import _walk
 
 class Options(NamedTuple):
     """Every option of some headers, in order. row: header (index) it belongs to; at: where it begins in the buffer; size: its
-    whole length in bytes, 0 if it does not fit its list; kind: its first byte. All int64, shape (n,).
+    whole length in bytes, 0 if it does not fit its list; all int64, shape (n,). kind: its first byte, uint8 (n,).
     bad: for each header, where the option stands that does not fit, or -1; shape (headers,)."""
 
     row: np.ndarray
@@ -23,7 +23,9 @@ class Options(NamedTuple):
 
     def of(self, kind: int, least: int, most: int = 255) -> np.ndarray:
         """Indices of the options of that kind whose whole length is within these bounds."""
-        return np.flatnonzero((self.kind == kind) & (self.size >= least) & (self.size <= most))
+        found = np.flatnonzero(self.kind == kind)
+        size = self.size[found]
+        return found[(size >= least) & (size <= most)]
 
 
 def walk(
@@ -39,7 +41,7 @@ def walk(
     row, at, size = np.empty((3, room), np.int64)
     alone, final = (sum(1 << kind for kind in kinds) for kinds in (single, last))
     n = _walk.options(h.buffer.data, start.data, end.data, alone, final, unit, head, bad.data, row.data, at.data, size.data)
-    return Options(row[:n], at[:n], size[:n], h.buffer[at[:n]].astype(np.int64), bad)
+    return Options(row[:n], at[:n], size[:n], h.buffer[at[:n]], bad)
 
 
 def items(h: Headers, start: np.ndarray, end: np.ndarray, head: int, least: int, place: int = 0) -> Options:
@@ -52,4 +54,4 @@ def items(h: Headers, start: np.ndarray, end: np.ndarray, head: int, least: int,
     bad = np.empty(len(h), np.int64)
     row, at, size = np.empty((3, room), np.int64)
     n = _walk.items(h.buffer.data, start.data, end.data, place, head, least, bad.data, row.data, at.data, size.data)
-    return Options(row[:n], at[:n], size[:n], h.buffer[at[:n]].astype(np.int64), bad)
+    return Options(row[:n], at[:n], size[:n], h.buffer[at[:n]], bad)

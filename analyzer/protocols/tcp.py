@@ -182,8 +182,9 @@ def _options(h: Headers) -> dict[str, Column]:
     found = walk(h, start, np.where(h.whole, declared, start), (EOL, NOP), (EOL,))
     h.fault((found.bad >= 0) & ~h.quoted & (declared <= h.end), "tcp.options", "an option does not fit into the header", at=found.bad)
     row, at, size, kind, _ = found
-    long = np.flatnonzero((kind > NOP) & (at + 1 < h.end[row]))
-    columns = {"tcp.option_kind": Column(kind.astype(np.uint8), row), "tcp.option_len": Column(h.buffer[at[long] + 1], row[long])}
+    long = np.flatnonzero(kind > NOP)
+    long = long[at[long] + 1 < h.end[row[long]]]
+    columns = {"tcp.option_kind": Column(kind, row), "tcp.option_len": Column(h.buffer[at[long] + 1], row[long])}
     for number, (length, layout) in FIXED.items():
         pick = found.of(number, length, length)
         reading = Reading(layout, h.buffer, at[pick], at[pick] + length, row[pick])
@@ -202,10 +203,11 @@ def _options(h: Headers) -> dict[str, Column]:
     columns.update({f.name: reading.column(f.name) for f in SACK_BLOCK.fields})
     pick = found.of(MD5, 18, 18)
     columns["tcp.options.md5.digest"] = Column(np.column_stack((at[pick] + 2, at[pick] + 18)), row[pick])
-    magic = np.where(at + 4 <= h.end[row], h.buffer[at + 2].astype(np.int64) << 8 | h.buffer[at + 3], 0)
-    head = np.where((kind == EXPERIMENT) & (magic == FAST_OPEN_MAGIC), 4, 2)
-    pick = np.flatnonzero(((kind == FAST_OPEN) | (head == 4)) & (size > head))
-    columns["tcp.options.tfo.cookie"] = Column(np.column_stack((at[pick] + head[pick], at[pick] + size[pick])), row[pick])
+    trial = found.of(EXPERIMENT, 5)
+    trial = trial[(h.buffer[at[trial] + 2].astype(np.int64) << 8 | h.buffer[at[trial] + 3]) == FAST_OPEN_MAGIC]
+    pick = np.sort(np.append(found.of(FAST_OPEN, 3), trial))
+    head = np.where(kind[pick] == EXPERIMENT, 4, 2)
+    columns["tcp.options.tfo.cookie"] = Column(np.column_stack((at[pick] + head, at[pick] + size[pick])), row[pick])
     pick = found.of(MPTCP, 3)
     columns["tcp.options.mptcp.subtype"] = Column(h.buffer[at[pick] + 2] >> 4, row[pick])
     return columns

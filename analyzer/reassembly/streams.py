@@ -14,9 +14,11 @@ from ._numbers import Numbers
 from .tcp_tracker import INPUT, MARKS, OUTPUT, Tracker
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..capture import Batch
+
+    Made = Callable[[], tuple[np.ndarray, np.ndarray | None]]  # segments that have a column's value, and the values of all; None: true
 
 KEY = 40  # bytes of a conversation's key: two addresses of 16, two ports, the IP version
 MASK = 0xFFFFFFFF  # sequence numbers wrap, RFC 9293 §3.4
@@ -86,14 +88,14 @@ def in_order(chunks: Sequence[Headers]) -> np.ndarray:
 class Segments:
     """The TCP segments of a batch as the tracker saw them, in its order; arrays of shape (n,) and matrices (columns, n).
 
-    frame: int64, row in the batch. keys: bytes, of the connection (`pairs`). given, told: int64 matrices whose rows are named by
-    `tcp_tracker.INPUT` and `OUTPUT`. sacks: int64 (2, m), raw edges. changes: int64 (m, 5), a row for each change of state: segment,
-    end (0 client, 1 server), state before, after, event. chunks, order: the batch's headers of `tcp`, and the index of each segment's
-    among them all.
+    frame: int64, row in the batch. keys: of their connections (`pairs`), one behind the other. given, told: int64 matrices whose rows
+    are named by `tcp_tracker.INPUT` and `OUTPUT`. sacks: int64 (2, m), raw edges. changes: int64 (m, 5), a row for each change of
+    state: segment, end (0 client, 1 server), state before, after, event. chunks, order: the batch's headers of `tcp`, and the index
+    of each segment's among them all.
     """
 
     frame: np.ndarray
-    keys: list[bytes]
+    keys: bytes
     given: np.ndarray
     told: np.ndarray
     sacks: np.ndarray
@@ -114,14 +116,14 @@ class Segments:
         return (self["marks"] >> MARKS.index(name) & 1).astype(bool)
 
     def column(self, name: str, missing: int = 0) -> np.ndarray:
-        """A header field of each segment, shape (n,); `missing` where it is not there."""
-        parts = []
+        """A header field of each segment, int64 (n,); `missing` where it is not there."""
+        found = np.full(sum(map(len, self.chunks)), missing, np.int64)
+        at = 0
         for h in self.chunks:
             values, rows = h.column(name)
-            full = np.full(len(h), missing, np.int64)
-            full[slice(None) if rows is None else rows] = values
-            parts.append(full)
-        return np.concatenate(parts)[self.order]
+            found[at : at + len(h)][slice(None) if rows is None else rows] = values
+            at += len(h)
+        return found[self.order]
 
     def outer(self, name: str) -> np.ndarray:
         """A field of the header that each segment lies in, shape (n,); -1 where there is no such field."""
@@ -172,7 +174,7 @@ class StreamNumbers:
         order = in_order(chunks)
         order = order[there[order]]
         made = [_paired(h, ("tcp.srcport", "tcp.dstport")) for h in chunks]
-        keys = np.concatenate([key for key, _ in made])[order].tolist()
+        keys = np.concatenate([key for key, _ in made])[order].tobytes()
         frame = np.concatenate([h.frame for h in chunks])[order]
         given = np.zeros((len(INPUT), len(order)), np.int64)
         told = np.zeros((len(OUTPUT), len(order)), np.int64)
@@ -247,35 +249,47 @@ class StreamNumbers:
 
     def _analysis(self, s: Segments, there: np.ndarray) -> None:
         """Columns of tcp.analysis and its neighbours. Those that are facts of some segments only have no value elsewhere."""
-
-        def put(name: str, rows: np.ndarray, values: np.ndarray | None = None) -> None:
-            if name in self.wanted:
-                column = np.ones(len(rows), bool) if values is None else values[rows]
-                _spread(s.chunks, s.order[rows], {name: column})
-
-        every = np.arange(len(s.order))
-        put("tcp.time_relative", every, s["since_first"])
-        put("tcp.time_delta", every, s["since_last"])
-        put("tcp.completeness", every, s["seen"])
         flags, marks, shift = s["flags"], s["marks"], s["shift"]
         syn, ack = (flags & 2) != 0, (flags & 16) != 0
-        scaled = np.where((shift > 0) & ~syn & (s["live"] != 0), shift, 0)
-        put("tcp.window_size", np.flatnonzero(s.behind("tcp.window_size_value")), s["window"] << scaled)
-        later = np.flatnonzero(~syn & there)
-        put("tcp.window_size_scalefactor", later, np.where(shift < 0, shift, 1 << np.maximum(shift, 0)))
-        put("tcp.connection.syn", np.flatnonzero(syn & ~ack))
-        put("tcp.connection.synack", np.flatnonzero(syn & ack))
-        put("tcp.connection.fin", np.flatnonzero(flags & 1))
-        put("tcp.connection.rst", np.flatnonzero(flags & 4))
-        for name, field in MARKED.items():
-            if field in self.wanted:
-                put(field, np.flatnonzero(marks >> MARKS.index(name) & 1))
-        put("tcp.analysis.flags", np.flatnonzero(marks & SUSPICIOUS))
-        for name, field in FACTS.items():
-            if field in self.wanted:
-                put(field, np.flatnonzero(s["rto"] if name == "rto_frame" else s[name]), s[name])
-        speaks = ((marks & SUSPICIOUS) != 0) | (s["acks_frame"] > 0) | s.marked("told")
-        put("tcp.analysis.initial_rtt", np.flatnonzero(speaks & (s["initial_rtt"] > 0)), s["initial_rtt"])
+
+        def everywhere(name: str) -> Made:
+            return lambda: (np.arange(len(s.order)), s[name])
+
+        def flagged(mask: Callable[[], np.ndarray]) -> Made:
+            return lambda: (np.flatnonzero(mask()), None)
+
+        def marked(name: str) -> Made:
+            return flagged(lambda: s.marked(name))
+
+        def fact(name: str) -> Made:
+            return lambda: (np.flatnonzero(s["rto" if name == "rto_frame" else name]), s[name])
+
+        def window() -> tuple[np.ndarray, np.ndarray]:
+            scaled = np.where((shift > 0) & ~syn & (s["live"] != 0), shift, 0)
+            return np.flatnonzero(s.behind("tcp.window_size_value")), s["window"] << scaled
+
+        def first_round_trip() -> tuple[np.ndarray, np.ndarray]:
+            speaks = ((marks & SUSPICIOUS) != 0) | (s["acks_frame"] > 0) | s.marked("told")
+            return np.flatnonzero(speaks & (s["initial_rtt"] > 0)), s["initial_rtt"]
+
+        made: dict[str, Made] = {
+            "tcp.time_relative": everywhere("since_first"),
+            "tcp.time_delta": everywhere("since_last"),
+            "tcp.completeness": everywhere("seen"),
+            "tcp.window_size": window,
+            "tcp.window_size_scalefactor": lambda: (np.flatnonzero(~syn & there), np.where(shift < 0, shift, 1 << np.maximum(shift, 0))),
+            "tcp.connection.syn": flagged(lambda: syn & ~ack),
+            "tcp.connection.synack": flagged(lambda: syn & ack),
+            "tcp.connection.fin": flagged(lambda: flags & 1),
+            "tcp.connection.rst": flagged(lambda: flags & 4),
+            **{field: marked(name) for name, field in MARKED.items()},
+            "tcp.analysis.flags": flagged(lambda: marks & SUSPICIOUS),
+            **{field: fact(name) for name, field in FACTS.items()},
+            "tcp.analysis.initial_rtt": first_round_trip,
+        }
+        for name in self.wanted & made.keys():
+            rows, values = made[name]()
+            _spread(s.chunks, s.order[rows], {name: np.ones(len(rows), bool) if values is None else values[rows]})
 
 
 def _relative(seq: np.ndarray, ack: np.ndarray, acks: np.ndarray, own: np.ndarray, peer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

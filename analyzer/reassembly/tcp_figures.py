@@ -453,7 +453,11 @@ def _stretch(side: Side, first: cython.longlong, behind: cython.longlong, time: 
 
 @cython.cfunc
 def _answered(side: Side, ack: cython.longlong, repeats: cython.bint, time: cython.longlong):
-    """An acknowledgment of what `side` sent. Round trips of what was sent once only: P. Karn, C. Partridge, SIGCOMM 1987."""
+    """An acknowledgment of what `side` sent. Round trips of what was sent once only: P. Karn, C. Partridge, SIGCOMM 1987.
+
+    repeats: the greatest number so far again, without data, SYN and FIN, with the window of the one before. It is a duplicate if more
+    is outstanding: RFC 5681 §2.
+    """
     one: Sent = side.head
     latest: cython.longlong = 0
     changed: cython.bint = False
@@ -461,7 +465,7 @@ def _answered(side: Side, ack: cython.longlong, repeats: cython.bint, time: cyth
         if one.time > latest:
             latest = one.time
         if one.acked:
-            if ack == one.behind and repeats:
+            if ack == one.behind < side.tail.behind and repeats:
                 one.acked += 1
                 side.duplicate_acks += 1
                 if one.acked == 4:
@@ -493,7 +497,7 @@ def _sample(side: Side, one: Sent, time: cython.longlong, overtaken: cython.bint
     elif one.again:
         _took(side.last, took)
     else:
-        if side.rtt.count == 0:
+        if one.first == side.syn_number:
             side.rtt_handshake = took
         _took(side.rtt, took)
         if one.behind - one.first >= side.max_segment > 0:
@@ -552,16 +556,19 @@ class Figures:
 
     def feed(
         self,
-        keys: list,
+        keys: bytes,
         which: cython.const[cython.longlong][::1],
         rows: cython.const[cython.longlong][:, ::1],
         more: cython.const[cython.longlong][:, ::1],
         told: cython.const[cython.longlong][:, ::1],
     ):
-        """Add up segments. which: int64 (m,), the columns of the matrices to take, in order. more: (len(MORE), n)."""
+        """Add up segments. keys: as the tracker takes them. which: int64 (m,), the columns of the matrices to take, in order.
+        more: (len(MORE), n).
+        """
         i: cython.longlong
         k: cython.longlong
         stream: cython.longlong
+        size: cython.longlong = len(keys) // max(rows.shape[1], 1)
         talk: Talk
         self.rows, self.more, self.told = rows, more, told
         for k in range(which.shape[0]):
@@ -573,7 +580,7 @@ class Figures:
             if talk is None:
                 talk = Talk()
                 self.talks[stream] = talk
-                talk.key = keys[i]
+                talk.key = keys[i * size : i * size + size]
                 talk.first_frame = self.rows[FRAME, i]
                 talk.first_time = self.rows[TIME, i]
             if self.rows[BACK, i]:
@@ -603,6 +610,7 @@ class Figures:
         behind: cython.longlong = at + length
         end: cython.longlong = behind + syn + fin
         repeated: cython.longlong = 0
+        late: cython.bint = False  # sent again, or behind what was sent later
         window: cython.longlong = self.rows[WINDOW, i]
         who: cython.int = 2 if self.rows[BACK, i] else 1
         blocks: cython.longlong = self.rows[LAST_SACK, i] - self.rows[FIRST_SACK, i]
@@ -675,6 +683,7 @@ class Figures:
             side.pushed_packets += flags & PSH_FLAG != 0
             if length > side.max_segment:
                 side.max_segment = length
+                side.full = Sample()  # those before were not full
             if side.min_segment == 0 or length < side.min_segment:
                 side.min_segment = length
             if flags & URG_FLAG and self.more[URGENT, i]:
@@ -685,6 +694,7 @@ class Figures:
                 side.truncated_bytes += length - self.more[KEPT, i]
         if end > at:
             repeated = _cover(side, at, end, time)
+            late = repeated != 0
             if repeated < 0:
                 repeated = 0
                 side.out_of_order += 1
@@ -706,14 +716,14 @@ class Figures:
 
         # ------------------------------------------------ acknowledgments
         if acks:
-            _answered(other, ack, length == 0 and window == side.raw_window, time)
+            _answered(other, ack, side.acking and ack == side.last_ack and end == at and window == side.raw_window, time)
             if not other.data_acked and other.data_packets and ack > other.first + (other.syn_number >= 0):
                 other.data_acked = True
             if not side.acking or ack > side.last_ack:
                 side.last_ack, side.acking = ack, True
         side.raw_window = window
         self._windows(side, window, syn, reset, self.told[SHIFT, i], time)
-        if other.acking and not syn:
+        if other.acking and not syn and not reset and not late:
             self._outstanding(side, behind - other.last_ack, time)
 
     @cython.cfunc
@@ -747,7 +757,7 @@ class Figures:
 
     @cython.cfunc
     def _outstanding(self, side: Side, ahead: cython.longlong, time: cython.longlong):
-        """Bytes sent and not acknowledged when a segment of this side passes."""
+        """Bytes sent and not acknowledged when a segment of this side passes that is not late, sent again or a reset."""
         if ahead < 0:
             ahead = 0
         if side.ahead_time:

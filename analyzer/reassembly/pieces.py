@@ -1,0 +1,191 @@
+"""The bytes of TCP streams: segments that come out of order, twice or overlapping, put together; holes and contradictions told.
+
+`Pieces` gives the bytes of each direction in order as soon as they are: what `follow` prints. `Reader` lays the bytes of each
+direction one behind the other, across batches, for who reads messages in them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..strings import Strings, joined
+from ._pieces import GIVEN, KINDS, TOLD, Order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ..fields import Headers
+    from .streams import Segments
+
+NEEDS = frozenset({"tcp.stream", "tcp.analysis.flags"})  # fields to ask of the dissection: positions are the tracker's
+HELD = 1 << 20  # bytes held behind a hole of one direction before the hole is given up
+ALL = 64 << 20  # bytes that a reader may leave for the next batch, of all directions
+LEFT = 1 << 10  # what it takes to leave something, beside the bytes
+REMEMBERED = 1 << 20  # bytes of one direction that are compared with what comes again
+DATA, HOLE, ACKNOWLEDGED, CUT, CONFLICT, LATE, URGENT, END = range(len(KINDS))
+MISSING = (HOLE, ACKNOWLEDGED, CUT)
+
+
+@dataclass
+class Brought:
+    """What became known of the bytes of streams, in that order.
+
+    data: uint8. rows: int64 (n, columns), the columns are named by `_pieces.TOLD`; kinds are those of `_pieces.KINDS`.
+    """
+
+    data: np.ndarray
+    rows: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """A column by its name in TOLD, int64 (n,)."""
+        return self.rows[:, TOLD.index(name)]
+
+
+class Pieces:
+    """Puts the segments of each direction in order. State lives from batch to batch: what waits behind holes, at the most `most`
+    bytes a direction (and 64 MiB in all), and the last `remember` bytes of each direction.
+    """
+
+    def __init__(self, remember: int = REMEMBERED, most: int = HELD) -> None:
+        self.order = Order(remember, most)
+
+    def feed(self, s: Segments, wanted: np.ndarray) -> Brought:
+        """Take the segments of a batch; wanted: bool (n,), those to take. What ICMP errors quote is never taken."""
+        rows = np.flatnonzero(wanted & (s["live"] != 0))
+        given = np.zeros((len(GIVEN), len(rows)), np.int64)
+
+        def give(name: str, values: np.ndarray) -> None:
+            given[GIVEN.index(name)] = values[rows]
+
+        give("way", s["stream"] * 2 + s["back"])
+        give("base", s["own"])
+        for name in ("position", "length", "flags", "acked", "frame", "time"):
+            give(name, s[name])
+        give("urgent", s.column("tcp.urgent_pointer"))
+        bounds = np.concatenate([_kept(h) for h in s.chunks])[s.order]
+        give("start", bounds[:, 0])
+        give("end", bounds[:, 1])
+        give("source", np.repeat(np.arange(len(s.chunks)), [len(h) for h in s.chunks])[s.order])
+        return _brought(*self.order.feed(given.data, [h.buffer.data for h in s.chunks]))
+
+    def finish(self) -> Brought:
+        """What is still held, once the trace has ended: its holes are given up."""
+        return _brought(*self.order.finish())
+
+
+def _brought(rows: object, data: bytearray) -> Brought:
+    return Brought(np.frombuffer(data, np.uint8), np.array(rows, np.int64).reshape(-1, len(TOLD)))
+
+
+def _kept(h: Headers) -> np.ndarray:
+    """Where in the buffer the data of each segment lies that the capture kept, int64 (n, 2)."""
+    found = np.zeros((len(h), 2), np.int64)
+    bounds, rows = h.column("tcp.payload")
+    found[rows] = bounds
+    return found
+
+
+# ---------------------------------------------------------------- for who reads messages
+
+
+@dataclass
+class Stretches:
+    """Unbroken stretches of what directions sent, sorted by direction, then position; arrays of shape (k,).
+
+    data: uint8; stretch i is data[start[i]:end[i]]. way: int64, of each. position: int64, of its first byte. gap: int64, bytes
+    missing right before it. ended: bool, nothing follows. The first stretch of a way goes on where the reader left off.
+    rows: int64 (n, columns of TOLD), the pieces that they consist of; piece j begins at data[place[j]].
+    """
+
+    data: np.ndarray
+    way: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    position: np.ndarray
+    gap: np.ndarray
+    ended: np.ndarray
+    rows: np.ndarray
+    place: np.ndarray
+
+    def pieces(self, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The pieces that messages data[start:end] (int64 (m,), none empty) consist of: rows first…last - 1 of `rows`, int64 (m,).
+
+        The frames of these are Wireshark's `tcp.segment`, their number `tcp.segment.count`; `by` of the last is
+        `tcp.reassembled_in`: the frame with which the message was complete.
+        """
+        return np.searchsorted(self.place, start, "right") - 1, np.searchsorted(self.place, end, "left")
+
+
+class Reader:
+    """Lays the bytes of each direction one behind the other. After each `feed`, `used` says how far they were read; what is left
+    comes again with what follows. A reader decides by itself what is too long to wait for and calls it used, so that its results
+    do not hang on where a batch ends. Only if all that is left takes more than ALL, what was left longest ago becomes a gap.
+    """
+
+    def __init__(self) -> None:
+        self.left: dict[int, Brought] = {}
+        self.size = 0
+        self.lost: dict[int, tuple[int, int]] = {}  # way → position and size of what was given up
+
+    def feed(self, brought: Brought) -> Stretches:
+        """The stretches of the directions that have something new."""
+        kind = brought["kind"]
+        fresh = brought.rows[(kind == DATA) | (kind == END) | np.isin(kind, MISSING)]
+        many = [*self._goes_on(dict.fromkeys(fresh[:, 0].tolist())), Brought(brought.data, fresh)]
+        base = np.cumsum([0, *(len(one.data) for one in many)])
+        source = np.concatenate([one.data for one in many])
+        rows = np.concatenate([one.rows for one in many])
+        shift = np.repeat(base[:-1], [len(one) for one in many])
+        order = np.argsort(rows[:, 0], kind="stable")
+        rows = rows[order]
+        laid = joined([Strings(source, *(rows[:, TOLD.index(end)] + shift[order] for end in ("start", "end")))])
+        kind = rows[:, TOLD.index("kind")]
+        lacks = np.isin(kind, MISSING)
+        begins = lacks | (np.diff(rows[:, 0], prepend=-1) != 0)
+        stops = np.append(begins[1:], True)[: len(rows)]
+        first, last = np.flatnonzero(begins), np.flatnonzero(stops)
+        size = np.where(lacks, rows[:, TOLD.index("size")], 0)[first]
+        ends = np.append(0, np.cumsum(kind == END))
+        position = rows[first, TOLD.index("position")] + size
+        return Stretches(
+            laid.data, rows[first, 0], laid.start[first], laid.end[last], position, size, ends[last + 1] > ends[first], rows, laid.start
+        )
+
+    def _goes_on(self, ways: Iterable[int]) -> Iterator[Brought]:
+        """What is left of these, or the hole in its place."""
+        for way in ways:
+            if way in self.left:
+                one = self.left.pop(way)
+                self.size -= LEFT + len(one.data)
+                yield one
+            elif way in self.lost:
+                position, size = self.lost.pop(way)
+                row = {"way": way, "kind": HOLE, "position": position, "size": size}
+                yield Brought(np.zeros(0, np.uint8), np.array([[row.get(name, 0) for name in TOLD]], np.int64))
+
+    def used(self, s: Stretches, upto: np.ndarray) -> None:
+        """The reader is done with data[start[i]:upto[i]] of each stretch (int64 (k,)). Only the last of a way can go on."""
+        goes_on = np.append(s.way[1:] != s.way[:-1], True)[: len(s.way)] & ~s.ended & (upto < s.end)
+        at = np.flatnonzero(goes_on)
+        for i, begin, first, last in zip(at.tolist(), upto[at].tolist(), *(one.tolist() for one in s.pieces(upto[at], s.end[at]))):
+            rows = s.rows[first:last].copy()
+            size = rows[:, TOLD.index("size")]
+            cut = np.maximum(begin - s.place[first:last], 0)
+            size -= cut
+            rows[:, TOLD.index("position")] += cut
+            rows[:, TOLD.index("end")] = np.cumsum(size)
+            rows[:, TOLD.index("start")] = np.cumsum(size) - size
+            way = int(s.way[i])
+            self.left[way] = Brought(s.data[begin : int(s.end[i])].copy(), rows)
+            self.size += LEFT + len(self.left[way].data)
+        while self.size > ALL:
+            way = next(iter(self.left))
+            one = self.left.pop(way)
+            self.size -= LEFT + len(one.data)
+            self.lost[way] = int(one["position"][0]), len(one.data)

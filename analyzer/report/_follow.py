@@ -1,0 +1,253 @@
+"""The bytes of a stream as tshark's `-z follow` prints them. What it prints differently is in docs/differences.md."""
+
+from __future__ import annotations
+
+import base64
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import UsageError
+from ..fields import Headers, texts
+from ..protocols import register
+from ..reassembly.pieces import ACKNOWLEDGED, CONFLICT, CUT, DATA, HOLE, LATE, MISSING, NEEDS, TOLD, URGENT, Brought, Pieces
+from ..reassembly.streams import in_order
+
+if TYPE_CHECKING:
+    from ..analysis import Analysis
+    from ..dissect import Dissection
+
+LINE = "=" * 67 + "\n"
+PRINTABLE = bytes(byte if 32 <= byte < 127 else 46 for byte in range(256))
+TEXT = bytes(byte if byte in b"\r\n" else PRINTABLE[byte] for byte in range(256))
+MOST_NOTES = 20
+WHY = {
+    HOLE: "missing, never acknowledged",
+    ACKNOWLEDGED: "missing in capture file",
+    CUT: "cut by the capture",
+}
+
+
+@dataclass
+class Chunk:
+    """What one segment or datagram adds, or what is missing. node: 0 sent the first, 1 is its peer. offset: of its first byte among
+    those that the node sent. time: ns. urgent: places in `data`. says: why `size` bytes are missing, '' if they are not."""
+
+    node: int
+    offset: int
+    frame: int
+    time: int
+    data: bytes
+    size: int
+    urgent: list[int] = field(default_factory=list)
+    says: str = ""
+
+    @property
+    def indent(self) -> str:
+        return "\t" if self.node else ""
+
+    @property
+    def missing(self) -> str:
+        return f"{self.indent}[{self.size} bytes {self.says}]\n"
+
+
+def _ascii(chunk: Chunk) -> str:
+    said = chunk.data.translate(TEXT).decode()
+    if sys.stdout.isatty():  # a return without a new line would write over what stands there
+        said = re.sub("\r(?!\n)", ".", said)
+    urgent = "".join(f" [urgent: {said[at]!r} at {at}]" for at in chunk.urgent)
+    return f"{chunk.indent}{len(chunk.data)}{urgent}\n{said}\n"
+
+
+def _hex(chunk: Chunk) -> str:
+    pairs, said = chunk.data.hex(" "), chunk.data.translate(PRINTABLE).decode()
+    lines = []
+    for at in range(0, len(said), 16):
+        left, right = pairs[3 * at : 3 * at + 23], pairs[3 * at + 24 : 3 * at + 47]
+        urgent = "".join(f"  [urgent: {chunk.data[one]:02x}]" for one in chunk.urgent if at <= one < at + 16)
+        text = f"{said[at : at + 8]} {said[at + 8 : at + 16]}" if at + 8 <= len(said) else said[at:]
+        line = f"{chunk.indent}{chunk.offset + at:08X}  {f'{left}  {right}':48}  {text}"
+        lines.append(f"{line.removesuffix(' ')}{urgent}\n")
+    return "".join(lines)
+
+
+def _raw(chunk: Chunk) -> str:
+    return f"{chunk.indent}{chunk.data.hex()}\n"
+
+
+def _yaml(chunk: Chunk) -> str:
+    seconds, ns = divmod(chunk.time, 1_000_000_000)
+    lines = [f"  - packet: {chunk.frame}", f"    peer: {chunk.node}"]
+    if chunk.says:
+        return "\n".join([*lines, f"    missing: {chunk.size}", f"    says: {chunk.says}", ""])
+    lines.append(f"    timestamp: {seconds + ns / 1e9:.9f}")  # as tshark: a double, of which the last digits are noise
+    if chunk.urgent:
+        lines.append(f"    urgent: {chunk.urgent}")
+    lines.append("    data: !!binary |")
+    lines += (f"      {base64.b64encode(chunk.data[at : at + 57]).decode()}" for at in range(0, len(chunk.data), 57))
+    return "\n".join([*lines, ""])
+
+
+MODES: dict[str, Callable[[Chunk], str]] = {"ascii": _ascii, "hex": _hex, "raw": _raw, "yaml": _yaml}
+
+
+def chunks_of(said: str | None) -> tuple[int, int]:
+    """'3-5' or '3' as the first and last chunk. Raises UsageError."""
+    if said is None:
+        return 1, sys.maxsize
+    found = re.fullmatch(r"(\d+)(?:-(\d+))?", said)
+    first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+    if not 0 < first <= last:
+        raise UsageError(f"a range of chunks is 2-5 or 3, counted from 1, not {said!r}")
+    return first, last
+
+
+@dataclass
+class Follow:
+    """The bytes of one stream, written as they come. mode: of MODES. node: only what node 0 or 1 sent; None: both.
+    first, last: chunks of both nodes that are shown, counted from 1."""
+
+    protocol: str
+    stream: int
+    mode: str = "ascii"
+    node: int | None = None
+    first: int = 1
+    last: int = sys.maxsize
+    count: int = 0
+    ways: list[int] = field(default_factory=list)  # of node 0 and 1
+    offsets: list[int] = field(default_factory=lambda: [0, 0])
+    shifts: list[int] = field(default_factory=lambda: [0, 0])  # what makes a position an offset
+    notes: list[str] = field(default_factory=list)
+    untold: int = 0
+
+    def write(self, analysis: Analysis) -> None:
+        """Write it to standard output. Raises UsageError if there is no such stream."""
+        streams = self._tcp(analysis) if self.protocol == "tcp" else self._udp(analysis)
+        for brought in streams:
+            for chunk in self._chunks(brought):
+                self._show(chunk)
+        if not self.ways:
+            there = f"; there are {self.count}, from 0" if self.count else "; there is none"
+            raise UsageError(f"no {self.protocol.upper()} stream {self.stream}{there}")
+        if self.mode != "yaml":
+            sys.stdout.write(LINE)
+        if self.untold:
+            self.notes.append(f"{self.untold} more such notes")
+        analysis.notes += self.notes
+
+    def _tcp(self, analysis: Analysis) -> Iterator[Brought]:
+        pieces = Pieces()
+        for d in analysis.dissections(NEEDS):
+            s = d.segments
+            if s is None:
+                continue
+            kept = s["live"] != 0 if d.kept is None else (s["live"] != 0) & d.kept[s.frame]
+            wanted = kept & (s["stream"] == self.stream)
+            self._known(s["stream"][kept])
+            if wanted.any():
+                self._begin(s.chunks, s.order, wanted, s["back"])
+                yield pieces.feed(s, wanted)
+        yield pieces.finish()
+
+    def _udp(self, analysis: Analysis) -> Iterator[Brought]:
+        for d in analysis.dissections({"udp.stream"}):
+            chunks = d.chunks.get("udp", [])
+            if chunks:
+                yield self._datagrams(d, chunks)
+
+    def _datagrams(self, d: Dissection, chunks: list[Headers]) -> Brought:
+        """Each datagram of the stream is a piece."""
+        order = in_order(chunks)
+        there = np.concatenate([(h.trusted >= 4) & ~h.quoted for h in chunks])[order]
+        stream = np.concatenate([h["udp.stream"] for h in chunks])[order]
+        self._known(stream[there])
+        wanted = there & (stream == self.stream)
+        back = np.concatenate([h["back"] for h in chunks])[order]
+        self._begin(chunks, order, wanted, back)
+        rows, data = [], bytearray()
+        ends = np.concatenate([h["udp.payload"] for h in chunks])[order]
+        frame = np.concatenate([h.frame for h in chunks])[order]
+        of = np.repeat(np.arange(len(chunks)), [len(h) for h in chunks])[order]
+        for i in np.flatnonzero(wanted & (ends[:, 1] > ends[:, 0])).tolist():
+            start, end = ends[i].tolist()
+            data += chunks[of[i]].buffer[start:end].data
+            row = dict.fromkeys(TOLD, 0) | {"way": self.stream * 2 + int(back[i]), "kind": DATA, "size": end - start}
+            row |= {"start": len(data) - end + start, "end": len(data)}
+            row |= {"frame": d.batch.first + int(frame[i]), "time": int(d.batch.time[frame[i]])}
+            rows.append([row[name] for name in TOLD])
+        return Brought(np.frombuffer(data, np.uint8), np.array(rows, np.int64).reshape(-1, len(TOLD)))
+
+    def _known(self, streams: np.ndarray) -> None:
+        if len(streams):
+            self.count = max(self.count, int(streams.max()) + 1)
+
+    def _begin(self, chunks: list[Headers], order: np.ndarray, wanted: np.ndarray, back: np.ndarray) -> None:
+        """Write the head at the first segment of the stream. back: bool, of each segment in `order`."""
+        if self.ways or not wanted.any():
+            return
+        at = int(np.flatnonzero(wanted)[0])
+        way = self.stream * 2 + int(back[at])
+        self.ways = [way, way ^ 1]
+        nodes = _ends(chunks, int(order[at]), self.protocol)
+        if self.mode == "yaml":
+            peers = (f"  - peer: {node}\n    host: {host}\n    port: {port}\n" for node, (host, port) in enumerate(nodes))
+            sys.stdout.write(f"peers:\n{''.join(peers)}packets:\n")
+        else:
+            named = (f"Node {n}: {f'[{host}]' if ':' in host else host}:{port}\n" for n, (host, port) in enumerate(nodes))
+            filter = f"{self.protocol}.stream eq {self.stream}"
+            sys.stdout.write(f"\n{LINE}Follow: {self.protocol},{self.mode}\nFilter: {filter}\n{''.join(named)}")
+
+    def _chunks(self, brought: Brought) -> Iterator[Chunk]:
+        urgent: list[int] = []
+        for row in brought.rows.tolist():
+            way, kind, position, size, start, end, frame, time, _ = row
+            node = self.ways.index(way)
+            offset = self.offsets[node]
+            if kind == URGENT:
+                urgent.append(position)
+            elif kind == DATA:
+                data = brought.data[start:end].tobytes()
+                yield Chunk(node, offset, frame, time, data, size, [one - position for one in urgent])
+                urgent = []
+            elif kind in MISSING:
+                yield Chunk(node, offset, frame, time, b"", size, says=WHY[kind])
+            elif kind in (CONFLICT, LATE):
+                self._note(kind, node, position + self.shifts[node], size, frame)
+            if kind == DATA or kind in MISSING:
+                self.shifts[node] = offset - position
+                self.offsets[node] += size
+
+    def _note(self, kind: int, node: int, offset: int, size: int, frame: int) -> None:
+        if len(self.notes) >= MOST_NOTES:
+            self.untold += 1
+        elif kind == CONFLICT:
+            what = f"{size} bytes that came before have other values in frame {frame}"
+            self.notes.append(f"node {node}, byte {offset}: {what}; the first are shown")
+        elif kind == LATE:
+            self.notes.append(f"node {node}, byte {offset}: {size} bytes came in frame {frame}, too late for their place")
+
+    def _show(self, chunk: Chunk) -> None:
+        self.shown += chunk.says != WHY[CUT]
+        if self.first <= self.shown <= self.last and self.node in (None, chunk.node):
+            sys.stdout.write(chunk.missing if chunk.says and self.mode != "yaml" else MODES[self.mode](chunk))
+
+    shown: int = 0
+
+
+def _ends(chunks: list[Headers], at: int, protocol: str) -> list[tuple[str, int]]:
+    """Address and port of sender and receiver of the header at that place among all chunks."""
+    for h in chunks:
+        if at < len(h):
+            break
+        at -= len(h)
+    net, rows = h.up() or (None, h.row)
+    hosts = ["", ""]
+    if net is not None and net.protocol.addresses:
+        for end, name in enumerate(net.protocol.addresses):
+            hosts[end] = texts(register()[name].field, net[name][rows[at] : rows[at] + 1]).tolist()[0]
+    ports = (int(h[f"{protocol}.{end}port"][at]) for end in ("src", "dst"))
+    return list(zip(hosts, ports))
