@@ -131,7 +131,7 @@ def test_a_hole_that_was_acknowledged_is_given_up_after_a_second(told):
 
 def test_a_hole_nobody_acknowledged_is_told_at_the_end(told):
     """tshark never shows what is behind such a hole."""
-    assert told(*OPEN, sent("A", 5, b"five"), answered("A", 1, 1))== [("hole", 1, 4, 4), ("data", b"five", 4, 4)]
+    assert told(*OPEN, sent("A", 5, b"five"), answered("A", 1, 1)) == [("hole", 1, 4, 4), ("data", b"five", 4, 4)]
 
 
 def test_what_is_held_behind_a_hole_is_bounded(told):
@@ -324,7 +324,13 @@ def test_a_gap_ends_a_message(save):
 
 def test_what_a_reader_leaves_is_bounded(save, monkeypatch):
     """What was left longest ago becomes a gap: the 100 bytes of the client, not the two of the server."""
-    frames = [*OPEN, sent("A", 1, b"\xc8" + bytes(99)), answered("A", 1, 101, b"\x02o"), sent("A", 101, b"\x02ok"), answered("A", 3, 1, b"k")]
+    frames = [
+        *OPEN,
+        sent("A", 1, b"\xc8" + bytes(99)),
+        answered("A", 1, 101, b"\x02o"),
+        sent("A", 101, b"\x02ok"),
+        answered("A", 3, 1, b"k"),
+    ]
     monkeypatch.setattr(pieces, "ALL", 2 * pieces.LEFT + 101)
     found = [(0, b"ok", [6], 6), (1, b"ok", [5, 7], 7)]
     assert messages(save(pcap(*frames)), 1) == (found, [(0, "gap", 1, 100)])

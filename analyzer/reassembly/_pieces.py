@@ -221,13 +221,29 @@ class Order:
 
     @cython.cfunc
     def _tell(
-        self, way: Way, kind: cython.longlong, position: cython.longlong, size: cython.longlong, frame: cython.longlong, time: cython.longlong, by: cython.longlong
+        self,
+        way: Way,
+        kind: cython.longlong,
+        position: cython.longlong,
+        size: cython.longlong,
+        frame: cython.longlong,
+        time: cython.longlong,
+        by: cython.longlong,
     ):
         end: cython.longlong = len(self.data)
         self.out.extend((way.number, kind, position, size, end - (size if kind == DATA else 0), end, frame, time, by))
 
     @cython.cfunc
-    def _give(self, way: Way, view: object, start: cython.longlong, length: cython.longlong, frame: cython.longlong, time: cython.longlong, by: cython.longlong):
+    def _give(
+        self,
+        way: Way,
+        view: object,
+        start: cython.longlong,
+        length: cython.longlong,
+        frame: cython.longlong,
+        time: cython.longlong,
+        by: cython.longlong,
+    ):
         """Hand on what a segment that reaches the edge has beyond it."""
         kept: cython.longlong = start + len(view)
         behind: cython.longlong = start + length
@@ -252,7 +268,14 @@ class Order:
 
     @cython.cfunc
     def _again(
-        self, way: Way, view: object, start: cython.longlong, end: cython.longlong, frame: cython.longlong, time: cython.longlong, by: cython.longlong
+        self,
+        way: Way,
+        view: object,
+        start: cython.longlong,
+        end: cython.longlong,
+        frame: cython.longlong,
+        time: cython.longlong,
+        by: cython.longlong,
     ):
         """Bytes start…end came before, or their hole was given up."""
         low: cython.longlong = way.edge - len(way.past)
