@@ -8,7 +8,10 @@ import struct
 from functools import cache
 
 import pytest
-from conftest import BATCHES, RECORDINGS, recordings, run, sizes, transitions
+from conftest import BATCHES, RECORDINGS, Talk, pcap, recordings, run, sizes, transitions
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scapy.all import IP, TCP, Ether, Raw
 
 from analyzer import Analysis
 
