@@ -10,29 +10,26 @@ from .tcp_figures import MORE, Figures
 NEEDS = frozenset({"tcp.stream", "tcp.analysis.flags", "tcp.options.sack.dsack_le"})
 
 
-def feed(into: Figures, s: Segments, kept_frames: np.ndarray | None) -> None:
-    """Add the segments of a batch to the figures; those that ICMP errors quote do not count.
+def feed(into: Figures, s: Segments, which: np.ndarray, size: np.ndarray) -> None:
+    """Add the segments of a batch to the figures.
 
-    kept_frames: bool (frames,), those that a filter left; None: all.
+    which: int64, those that count. size: int64 (n,), bytes of each one's IP datagram.
     """
     more = np.zeros((len(MORE), len(s.order)), np.int64)
 
     def give(name: str, values: np.ndarray) -> None:
         more[MORE.index(name)] = values
 
-    kept, datagram = [], []
+    kept = []
     for h in s.chunks:
         data = h.start + h["tcp.hdr_len"]
         kept.append(np.clip(np.minimum(h.end, h.wire) - data, 0, None))
-        net, rows = h.up() or (None, None)
-        datagram.append(np.zeros(len(h), np.int64) if net is None else h.wire - net.start[rows])
     give("kept", np.concatenate(kept)[s.order])
-    give("ip_length", np.concatenate(datagram)[s.order])
+    give("ip_length", size)
     give("dsack", s.counts("tcp.options.sack.dsack_le") > 0)
     give("urgent", s.column("tcp.urgent_pointer"))
     give("mss", s.column("tcp.options.mss_val", -1))
     give("sack_permitted", s.counts("tcp.options.sack_perm") > 0)
     give("timestamps", s.counts("tcp.options.timestamp.tsval") > 0)
     give("sack_option", s.counts("tcp.options.sack.count") > 0)
-    which = np.flatnonzero(s["live"] if kept_frames is None else (s["live"] != 0) & kept_frames[s.frame])
     into.feed(s.keys, which.data, s.given.data, more.data, s.told.data)

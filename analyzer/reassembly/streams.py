@@ -134,6 +134,14 @@ class Segments:
             parts.append(net[name][rows].astype(np.int64) if net is not None and there else np.full(len(h), -1))
         return np.concatenate(parts)[self.order]
 
+    def datagrams(self) -> np.ndarray:
+        """Bytes of the IP datagram that each segment lies in, int64 (n,)."""
+        parts = []
+        for h in self.chunks:
+            net, rows = h.up() or (None, None)
+            parts.append(np.zeros(len(h), np.int64) if net is None else h.wire - net.start[rows])
+        return np.concatenate(parts)[self.order]
+
     def counts(self, name: str) -> np.ndarray:
         """How many values of a header field each segment has, int64 (n,)."""
         return self.all_counts(name)[self.order]

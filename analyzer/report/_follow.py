@@ -14,7 +14,8 @@ import numpy as np
 from ..errors import UsageError
 from ..fields import Headers, texts
 from ..protocols import register
-from ..reassembly.pieces import ACKNOWLEDGED, CONFLICT, CUT, DATA, HOLE, LATE, MISSING, NEEDS, TOLD, URGENT, Brought, Pieces
+from ..reassembly._pieces import TOLD
+from ..reassembly.pieces import ACKNOWLEDGED, CONFLICT, CUT, DATA, HOLE, LATE, MISSING, NEEDS, URGENT, Brought, Pieces
 from ..reassembly.streams import in_order
 
 if TYPE_CHECKING:

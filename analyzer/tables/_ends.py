@@ -20,9 +20,14 @@ def joined(parts: Sequence[np.ndarray]) -> np.ndarray:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def pair(keys: Sequence[bytes], swap: np.ndarray) -> tuple[tuple[pl.Series, pl.Series], tuple[pl.Series, pl.Series]]:
-    """(address, port) of both ends, from keys of `streams.pairs`: the smaller end first, the greater where `swap` (bool) says so."""
-    key = np.frombuffer(b"".join(keys), np.uint64).reshape(-1, KEY // 8)
+End = tuple[pl.Series, pl.Series]
+
+
+def pair(keys: bytes, swap: np.ndarray, rows: np.ndarray | None = None) -> tuple[End, End]:
+    """(address, port) of both ends, from keys of `streams.pairs` one behind the other, all or those at `rows`: the smaller end
+    first, the greater where `swap` (bool) says so."""
+    key = np.frombuffer(keys, np.uint64).reshape(-1, KEY // 8)
+    key = key if rows is None else key[rows]
     words, six = key[:, :4].copy(), key[:, 4] >> np.uint64(32) > 0
     words[swap] = words[swap][:, [2, 3, 0, 1]]
     low, high = (pl.Series(key[:, 4] >> np.uint64(shift) & np.uint64(0xFFFF)).cast(pl.UInt16) for shift in (0, 16))

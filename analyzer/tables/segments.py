@@ -58,7 +58,7 @@ class TABLE(Table):
         if s is None or not len(rows):
             return None
         back, packed, flags = s["back"][rows] != 0, s["states"][rows], s["flags"][rows]
-        source, destination = pair([s.keys[row] for row in rows.tolist()], back)
+        source, destination = pair(s.keys, back, rows)
         shift = np.where(flags & 2 == 0, np.maximum(s["shift"][rows], 0), 0)
         ack = pl.Series(s["acked"][rows])
         timed = True if d.batch.timed is None else d.batch.timed[s.frame[rows]]

@@ -40,7 +40,7 @@ class TABLE(Table):
         if not len(rows):
             return None
         sender = s.marked("from_client")[rows] ^ 1
-        own, _ = pair([s.keys[row] for row in rows.tolist()], (s["back"][rows] != 0) ^ (sender != end))
+        own, _ = pair(s.keys, (s["back"][rows] != 0) ^ (sender != end), rows)
         made = (
             s["stream"][rows],
             s["frame"][rows],

@@ -9,11 +9,12 @@ import numpy as np
 import polars as pl
 
 from ..fields import Field, Kind, flag, seconds, text, time, u8, u16, u32, u64
-from ..reassembly import figures
+from ..reassembly import facts, figures
+from ..reassembly.tcp_facts import CASE, END, Facts
 from ..reassembly.tcp_figures import ABOUT, COUNTS, SUMS, Figures
 from . import Table
 from ._columns import SPAN, TIME, dtype_of
-from ._ends import pair, state
+from ._ends import pair, state, tracked
 
 if TYPE_CHECKING:
     from ..capture import Source
@@ -198,10 +199,14 @@ class TABLE(Table):
 
     def __init__(self) -> None:
         self.figures = Figures()
+        self.facts = Facts()
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
-        if d.segments is not None:
-            figures.feed(self.figures, d.segments, d.kept)
+        s, which = tracked(d)
+        if s is not None:
+            size = s.datagrams()
+            figures.feed(self.figures, s, which, size)
+            facts.feed(self.facts, s, which, size)
         return None
 
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
@@ -225,7 +230,7 @@ class TABLE(Table):
         return made if n else None
 
     def _own(self, a: Numbers, keys: list[bytes], client: Numbers, server: Numbers) -> dict[str, pl.Series]:
-        (client_address, client_port), (server_address, server_port) = pair(keys, a["client"] == 1)
+        (client_address, client_port), (server_address, server_port) = pair(b"".join(keys), a["client"] == 1)
         client_end = np.where(a["client"] == 1, 2, 1)
         who = {name: np.where(a[name] == 0, "", np.where(a[name] == client_end, "client", "server")) for name in ("closer", "resetter")}
         done = a["handshake_time"] > 0
