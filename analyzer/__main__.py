@@ -1,13 +1,11 @@
 """`analyze` and `python -m analyzer`."""
 
-import gc
 import os
 import sys
 
 
 def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # no linear algebra here; NumPy's threads would cost 0.07 s to start
-    gc.set_threshold(100_000)  # what stays is mostly objects of imported modules; looking for cycles among them took 0.05 s
     from .cli import run
 
     sys.exit(run(sys.argv[1:]))

@@ -520,19 +520,23 @@ class Figures:
     def __len__(self):
         return len(self.talks)
 
-    def write(self, about: cython.longlong[:, ::1], out: cython.longlong[:, ::1], sums: cython.double[:, ::1]) -> list:
-        """Fill about (n, len(ABOUT)), out (2n, len(COUNTS)) and sums (2n, len(SUMS)): a row for each connection, of its client's
-        side in row 2k and its server's in 2k + 1. Returns the keys, a list of n. Streams nobody fed are left out."""
+    def write(
+        self, stream: cython.longlong, about: cython.longlong[:, ::1], out: cython.longlong[:, ::1], sums: cython.double[:, ::1]
+    ) -> tuple:
+        """Fill about (n, len(ABOUT)), out (2n, len(COUNTS)) and sums (2n, len(SUMS)), from this stream on: a row for each connection,
+        of its client's side in row 2k and its server's in 2k + 1. Returns the keys, a list of n at the most, and the stream to go on
+        with. What is written is forgotten. Streams nobody fed are left out."""
         keys: list = []
         row: cython.longlong = 0
-        stream: cython.longlong
         talk: Talk
-        for stream in range(len(self.talks)):
+        while stream < len(self.talks) and row < about.shape[0]:
             talk = self.talks[stream]
+            self.talks[stream] = None
+            stream += 1
             if talk is None:
                 continue
             keys.append(talk.key)
-            about[row, 0] = stream
+            about[row, 0] = stream - 1
             about[row, 1] = talk.client
             about[row, 2] = talk.guessed
             about[row, 3] = talk.first_frame
@@ -552,7 +556,7 @@ class Figures:
             _write(client, out, sums, 2 * row)
             _write(server, out, sums, 2 * row + 1)
             row += 1
-        return keys
+        return keys, stream
 
     def feed(
         self,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..capture import Source
     from ..dissect import Dissection
 
+ROWS = 16384  # connections made into rows at a time, so that the matrices of figures stay small
 Numbers = dict[str, np.ndarray]
 
 
@@ -210,24 +211,30 @@ class TABLE(Table):
         return None
 
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
-        room = len(self.figures)
-        about = np.zeros((room, len(ABOUT)), np.int64)
-        side = np.zeros((2 * room, len(COUNTS)), np.int64)
-        sums = np.zeros((2 * room, len(SUMS)), np.float64)
-        keys = self.figures.write(about.data, side.data, sums.data)
+        about = np.zeros((ROWS, len(ABOUT)), np.int64)
+        side = np.zeros((2 * ROWS, len(COUNTS)), np.int64)
+        sums = np.zeros((2 * ROWS, len(SUMS)), np.float64)
+        parts, at = [], 0
+        while at < len(self.figures):
+            keys, at = self.figures.write(at, about.data, side.data, sums.data)
+            if keys:
+                parts.append(self._rows(keys, about.T, side.T, sums.T))
+        return pl.concat(parts) if parts else None
+
+    def _rows(self, keys: list[bytes], about: np.ndarray, side: np.ndarray, sums: np.ndarray) -> pl.DataFrame:
+        """Rows of the connections with these keys. The matrices have a row for each figure."""
         n = len(keys)
-        a = dict(zip(ABOUT, about[:n].T))
+        a = dict(zip(ABOUT, about[:, :n]))
         duration = a["last_time"] - a["first_time"]
         sides = []
         for which in (0, 1):
-            numbers = dict(zip(COUNTS, side[which : 2 * n : 2].T)) | dict(zip(SUMS, sums[which : 2 * n : 2].T))
+            numbers = dict(zip(COUNTS, side[:, which : 2 * n : 2])) | dict(zip(SUMS, sums[:, which : 2 * n : 2]))
             sides.append(numbers | {"duration": duration})
         columns = self._own(a, keys, *sides)
         for prefix, numbers in zip(("client", "server"), sides):
             for one in SIDE:
                 columns[f"{prefix}_{one.name}"] = _column(one.what(numbers), None if one.there is None else one.there(numbers))
-        made = pl.DataFrame([columns[f.name].cast(dtype_of(f)).alias(f.name) for f in self.columns])
-        return made if n else None
+        return pl.DataFrame([columns[f.name].cast(dtype_of(f)).alias(f.name) for f in self.columns])
 
     def _own(self, a: Numbers, keys: list[bytes], client: Numbers, server: Numbers) -> dict[str, pl.Series]:
         (client_address, client_port), (server_address, server_port) = pair(b"".join(keys), a["client"] == 1)
