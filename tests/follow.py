@@ -39,7 +39,11 @@ def followed(path: Path, protocol: str, mode: str, streams: list[int]) -> dict[i
 
 def compared(path: Path, protocol: str, most: int) -> Counter[str]:
     found: Counter[str] = Counter()
-    numbers = tshark(path, "-Y", f"{protocol}.payload && !icmp && !icmpv6 && !udplite", "-T", "fields", "-e", f"{protocol}.stream").replace(",", "\n").split()
+    numbers = (
+        tshark(path, "-Y", f"{protocol}.payload && !icmp && !icmpv6 && !udplite", "-T", "fields", "-e", f"{protocol}.stream")
+        .replace(",", "\n")
+        .split()
+    )
     streams = sorted({int(n) for n in numbers})[:most]
     odd = "IP fragments" if tshark(path, "-Y", "ip.flags.mf == 1 || ip.frag_offset > 0 || ipv6.fraghdr") else ""
     for at in range(0, len(streams), TOGETHER):
@@ -59,7 +63,7 @@ def judged(ours: str, theirs: str) -> str:
         return "equal"
     if MARK.sub("", ours) == theirs:
         return "urgent marks"
-    if re.search(r"\[\d+ bytes (missing|cut)|missing: \d", ours):
+    if re.search(r"\[\d+ bytes? (missing|cut)|missing: \d", ours):
         return "holes"
     return "DIFFERENT"
 

@@ -9,7 +9,9 @@ from . import options
 @options.CAPTURES
 @click.option("--stream", type=click.IntRange(0), required=True, metavar="N", help="The stream, as tcp.stream numbers them.")
 @click.option("--udp", is_flag=True, help="N is a stream of UDP.")
-@click.option("--as", "mode", type=click.Choice(["ascii", "hex", "raw", "yaml"]), default="ascii", show_default=True, help="How it is shown.")
+@click.option(
+    "--as", "mode", type=click.Choice(["ascii", "hex", "raw", "yaml"]), default="ascii", show_default=True, help="How it is shown."
+)
 @click.option("--node", type=click.IntRange(0, 1), help="Only what this end sent: 0 sent the first packet.")
 @click.option("--range", "chunks", metavar="A-B", help="Only these chunks, counted from 1.")
 @options.FILTER
