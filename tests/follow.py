@@ -63,7 +63,7 @@ def judged(ours: str, theirs: str) -> str:
         return "equal"
     if MARK.sub("", ours) == theirs:
         return "urgent marks"
-    if re.search(r"\[\d+ bytes (missing|cut)|missing: \d", ours):
+    if re.search(r"\[\d+ bytes? (missing|cut)|missing: \d", ours):
         return "holes"
     return "DIFFERENT"
 

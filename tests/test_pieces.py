@@ -397,7 +397,7 @@ def test_follow_says_what_is_missing_and_what_contradicts(save):
     name = save(pcap(*OPEN, sent("A", 1, b"ab"), sent("A", 1, b"aX"), sent("A", 5, b"ef"), answered("A", 1, 7)))
     out, err, status = follow(name, "--stream", "0")
     assert out.splitlines()[6:-1] == ["2", "ab", "[2 bytes missing in capture file]", "2", "ef"]
-    assert err == "analyze: node 0, byte 1: 1 bytes that came before have other values in frame 5; the first are shown\n"
+    assert err == "analyze: node 0, byte 1: frame 5 has other values for 1 byte; what came first is shown\n"
     assert status == 0
     assert "    missing: 2\n    says: missing in capture file\n" in follow(name, "--stream", "0", "--as", "yaml")[0]
 
@@ -416,6 +416,12 @@ def test_follow_datagrams(save):
         "\t2",
         "me",
     ]
+
+
+def test_follow_a_datagram_that_was_cut(save):
+    frames = [bytes(Ether() / IP(src=A, dst=B) / UDP(sport=7, dport=9) / Raw(one)) for one in (b"cut here", b"whole")]
+    name = save(pcap(frames[0][:-4], frames[1], lengths={0: len(frames[0])}))
+    assert follow(name, "--stream", "0", udp=True)[0].splitlines()[6:-1] == ["4", "cut ", "[4 bytes cut by the capture]", "5", "whole"]
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,21 @@ URG_FLAG = cython.declare(cython.longlong, 32)
 
 @cython.final
 @cython.cclass
+class Segment:
+    """What a segment carries. data: bytes or a memoryview, what the capture kept of `length` bytes from position `start` on."""
+
+    start: cython.longlong
+    length: cython.longlong
+    data: object
+    frame: cython.longlong
+    time: cython.longlong
+
+    def __init__(self, start: cython.longlong, length: cython.longlong, data: object, frame: cython.longlong, time: cython.longlong):
+        self.start, self.length, self.data, self.frame, self.time = start, length, data, frame, time
+
+
+@cython.final
+@cython.cclass
 class Way:
     """One direction of a connection."""
 
@@ -104,7 +119,7 @@ class Way:
     ended: cython.bint
     last_frame: cython.longlong
     last_time: cython.longlong
-    waiting: list  # heap of (position, nth, data, length, frame, time)
+    waiting: list  # heap of (position, nth, Segment)
     past: bytearray  # the bytes before the edge, as far as they are remembered
     holes: list  # (start, end) given up
     urgent: list  # heap of positions
@@ -192,16 +207,12 @@ class Order:
         if flags & URG_FLAG and rows[URGENT, i] and urgent >= way.edge and len(way.urgent) < URGENT_POINTERS and urgent not in way.urgent:
             heappush(way.urgent, urgent)
         if length > 0 and not (length == 1 and start == way.top - 1):  # one byte before the next to come: a keep-alive, its byte is no data
-            view = sources[rows[SOURCE, i]][rows[START, i] : rows[END, i]]
+            data = sources[rows[SOURCE, i]][rows[START, i] : rows[END, i]]
+            segment: Segment = Segment(start, length, data, frame, time)
             if start <= way.edge:
-                self._give(way, view, start, length, frame, time, frame)
+                self._give(way, segment, frame)
             else:
-                self.count += 1
-                if not way.waiting:
-                    self.holding[number] = way
-                heappush(way.waiting, (start, self.count, bytes(view), length, frame, time))
-                way.held += EACH + len(view)
-                self.held += EACH + len(view)
+                self._hold(way, segment)
             if way.waiting:
                 self._drain(way, frame)
             while way.held > self.most:
@@ -234,66 +245,55 @@ class Order:
         self.out.extend((way.number, kind, position, size, end - (size if kind == DATA else 0), end, frame, time, by))
 
     @cython.cfunc
-    def _give(
-        self,
-        way: Way,
-        view: object,
-        start: cython.longlong,
-        length: cython.longlong,
-        frame: cython.longlong,
-        time: cython.longlong,
-        by: cython.longlong,
-    ):
+    def _give(self, way: Way, segment: Segment, by: cython.longlong):
         """Hand on what a segment that reaches the edge has beyond it."""
-        kept: cython.longlong = start + len(view)
-        behind: cython.longlong = start + length
+        start: cython.longlong = segment.start
+        kept: cython.longlong = start + len(segment.data)
+        behind: cython.longlong = start + segment.length
         if start < way.edge:
-            self._again(way, view, start, min(kept, way.edge), frame, time, by)
-        if behind <= way.edge:
-            return
+            self._again(way, segment, min(kept, way.edge), by)
         if kept > way.edge:
-            fresh = view[way.edge - start :]
             while way.urgent and way.urgent[0] < kept:
-                self._tell(way, URGENT_BYTE, heappop(way.urgent), 1, frame, time, by)
+                self._tell(way, URGENT_BYTE, heappop(way.urgent), 1, segment.frame, segment.time, by)
+            fresh = segment.data[way.edge - start :]
             self.data += fresh
-            self._tell(way, DATA, way.edge, len(fresh), frame, time, by)
+            self._tell(way, DATA, way.edge, len(fresh), segment.frame, segment.time, by)
             way.edge = kept
             if self.remember:
                 way.past += fresh
                 if len(way.past) > 2 * self.remember:
                     del way.past[: len(way.past) - self.remember]
         if behind > way.edge:
-            self._tell(way, CUT, way.edge, behind - way.edge, frame, time, by)
+            self._tell(way, CUT, way.edge, behind - way.edge, segment.frame, segment.time, by)
             self._skip(way, behind)
 
     @cython.cfunc
-    def _again(
-        self,
-        way: Way,
-        view: object,
-        start: cython.longlong,
-        end: cython.longlong,
-        frame: cython.longlong,
-        time: cython.longlong,
-        by: cython.longlong,
-    ):
-        """Bytes start…end came before, or their hole was given up."""
+    def _again(self, way: Way, segment: Segment, end: cython.longlong, by: cython.longlong):
+        """The bytes of a segment up to `end` came before, or their hole was given up."""
+        start: cython.longlong = segment.start
         low: cython.longlong = way.edge - len(way.past)
         first: cython.longlong = max(start, low)
-        size: cython.longlong
-        i: cython.longlong
+        late: cython.longlong = 0
         if end > first:
-            new = bytes(view[first - start : end - start])
-            old = bytes(way.past[first - low : end - low])
+            new, old = bytes(segment.data[first - start : end - start]), bytes(way.past[first - low : end - low])
             if new != old:
-                differ = [i for i in range(end - first) if new[i] != old[i]]
-                self._tell(way, CONFLICT, first + differ[0], len(differ), frame, time, by)
-        size = 0
+                differ = [at for at in range(end - first) if new[at] != old[at]]
+                self._tell(way, CONFLICT, first + differ[0], len(differ), segment.frame, segment.time, by)
         for left, right in way.holes:
             if left < end and start < right:
-                size += min(right, end) - max(left, start)
-        if size:
-            self._tell(way, LATE, start, size, frame, time, by)
+                late += min(right, end) - max(left, start)
+        if late:
+            self._tell(way, LATE, start, late, segment.frame, segment.time, by)
+
+    @cython.cfunc
+    def _hold(self, way: Way, segment: Segment):
+        if not way.waiting:
+            self.holding[way.number] = way
+        self.count += 1
+        segment.data = bytes(segment.data)
+        heappush(way.waiting, (segment.start, self.count, segment))
+        way.held += EACH + len(segment.data)
+        self.held += EACH + len(segment.data)
 
     @cython.cfunc
     def _skip(self, way: Way, edge: cython.longlong):
@@ -307,16 +307,17 @@ class Order:
     def _drain(self, way: Way, by: cython.longlong):
         """Give on what is held and has reached the edge."""
         ready: list = []
+        segment: Segment
         while True:
             while way.waiting and way.waiting[0][0] <= way.edge:
-                start, nth, data, length, frame, time = heappop(way.waiting)
-                way.held -= EACH + len(data)
-                self.held -= EACH + len(data)
-                heappush(ready, (nth, start, data, length, frame, time))
+                _, nth, segment = heappop(way.waiting)
+                way.held -= EACH + len(segment.data)
+                self.held -= EACH + len(segment.data)
+                heappush(ready, (nth, segment))
             if not ready:
                 break
-            nth, start, data, length, frame, time = heappop(ready)
-            self._give(way, data, start, length, frame, time, by)
+            _, segment = heappop(ready)
+            self._give(way, segment, by)
         if not way.waiting:
             self.holding.pop(way.number, None)
 

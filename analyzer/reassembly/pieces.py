@@ -47,6 +47,14 @@ class Brought:
         return self.rows[:, TOLD.index(name)]
 
 
+def told(data: np.ndarray, way: np.ndarray, **others: np.ndarray | int) -> Brought:
+    """Rows with these columns, each int64 (n,) or the same for all; those that are not named are 0."""
+    rows = np.zeros((len(way), len(TOLD)), np.int64)
+    for name, values in {"way": way, **others}.items():
+        rows[:, TOLD.index(name)] = values
+    return Brought(data, rows)
+
+
 class Pieces:
     """Puts the segments of each direction in order. State lives from batch to batch: what waits behind holes, at the most `most`
     bytes a direction (and 64 MiB in all), and the last `remember` bytes of each direction.
@@ -166,8 +174,7 @@ class Reader:
                 yield one
             elif way in self.lost:
                 position, size = self.lost.pop(way)
-                row = {"way": way, "kind": HOLE, "position": position, "size": size}
-                yield Brought(np.zeros(0, np.uint8), np.array([[row.get(name, 0) for name in TOLD]], np.int64))
+                yield told(np.zeros(0, np.uint8), way=np.array([way]), kind=HOLE, position=position, size=size)
 
     def used(self, s: Stretches, upto: np.ndarray) -> None:
         """The reader is done with data[start[i]:upto[i]] of each stretch (int64 (k,)). Only the last of a way can go on."""

@@ -14,8 +14,7 @@ import numpy as np
 from ..errors import UsageError
 from ..fields import Headers, texts
 from ..protocols import register
-from ..reassembly._pieces import TOLD
-from ..reassembly.pieces import ACKNOWLEDGED, CONFLICT, CUT, DATA, HOLE, LATE, MISSING, NEEDS, URGENT, Brought, Pieces
+from ..reassembly.pieces import ACKNOWLEDGED, CONFLICT, CUT, DATA, HOLE, LATE, MISSING, NEEDS, URGENT, Brought, Pieces, told
 from ..reassembly.streams import in_order
 
 if TYPE_CHECKING:
@@ -53,7 +52,11 @@ class Chunk:
 
     @property
     def missing(self) -> str:
-        return f"{self.indent}[{self.size} bytes {self.says}]\n"
+        return f"{self.indent}[{counted(self.size)} {self.says}]\n"
+
+
+def counted(size: int) -> str:
+    return "1 byte" if size == 1 else f"{size} bytes"
 
 
 def _ascii(chunk: Chunk) -> str:
@@ -118,12 +121,15 @@ class Follow:
     node: int | None = None
     first: int = 1
     last: int = sys.maxsize
-    count: int = 0
-    ways: list[int] = field(default_factory=list)  # of node 0 and 1
-    offsets: list[int] = field(default_factory=lambda: [0, 0])
-    shifts: list[int] = field(default_factory=lambda: [0, 0])  # what makes a position an offset
-    notes: list[str] = field(default_factory=list)
-    untold: int = 0
+
+    def __post_init__(self) -> None:
+        self.count = 0  # streams seen
+        self.shown = 0  # chunks
+        self.ways: list[int] = []  # of node 0 and 1
+        self.offsets = [0, 0]  # of what each node sends next
+        self.shifts = [0, 0]  # what makes a position an offset
+        self.notes: list[str] = []
+        self.untold = 0
 
     def write(self, analysis: Analysis) -> None:
         """Write it to standard output. Raises UsageError if there is no such stream."""
@@ -146,9 +152,11 @@ class Follow:
             s = d.segments
             if s is None:
                 continue
-            kept = s["live"] != 0 if d.kept is None else (s["live"] != 0) & d.kept[s.frame]
-            wanted = kept & (s["stream"] == self.stream)
-            self._known(s["stream"][kept])
+            live = s["live"] != 0
+            self._known(s["stream"][live])
+            wanted = live & (s["stream"] == self.stream)
+            if d.kept is not None:
+                wanted &= d.kept[s.frame]
             if wanted.any():
                 self._begin(s.chunks, s.order, wanted, s["back"])
                 yield pieces.feed(s, wanted)
@@ -161,26 +169,38 @@ class Follow:
                 yield self._datagrams(d, chunks)
 
     def _datagrams(self, d: Dissection, chunks: list[Headers]) -> Brought:
-        """Each datagram of the stream is a piece."""
+        """Each datagram of the stream is a piece, and what the capture did not keep of it another."""
         order = in_order(chunks)
+
+        def column(name: str) -> np.ndarray:
+            return np.concatenate([h[name] for h in chunks])[order]
+
         there = np.concatenate([(h.trusted >= 4) & ~h.quoted for h in chunks])[order]
-        stream = np.concatenate([h["udp.stream"] for h in chunks])[order]
+        stream, back = column("udp.stream"), column("back")
         self._known(stream[there])
         wanted = there & (stream == self.stream)
-        back = np.concatenate([h["back"] for h in chunks])[order]
         self._begin(chunks, order, wanted, back)
-        rows, data = [], bytearray()
-        ends = np.concatenate([h["udp.payload"] for h in chunks])[order]
-        frame = np.concatenate([h.frame for h in chunks])[order]
-        of = np.repeat(np.arange(len(chunks)), [len(h) for h in chunks])[order]
-        for i in np.flatnonzero(wanted & (ends[:, 1] > ends[:, 0])).tolist():
-            start, end = ends[i].tolist()
-            data += chunks[of[i]].buffer[start:end].data
-            row = dict.fromkeys(TOLD, 0) | {"way": self.stream * 2 + int(back[i]), "kind": DATA, "size": end - start}
-            row |= {"start": len(data) - end + start, "end": len(data)}
-            row |= {"frame": d.batch.first + int(frame[i]), "time": int(d.batch.time[frame[i]])}
-            rows.append([row[name] for name in TOLD])
-        return Brought(np.frombuffer(data, np.uint8), np.array(rows, np.int64).reshape(-1, len(TOLD)))
+        length = column("udp.payload_len")
+        at = np.flatnonzero(wanted & (length > 0))
+        of = np.repeat(np.arange(len(chunks)), [len(h) for h in chunks])[order[at]]
+        bounds = column("udp.payload")[at]
+        data = b"".join(chunks[i].buffer[start:end].data for i, (start, end) in zip(of.tolist(), bounds.tolist()))
+        size = bounds[:, 1] - bounds[:, 0]
+        frame = np.concatenate([h.frame for h in chunks])[order[at]]
+        rows = np.concatenate([np.arange(len(at)), np.flatnonzero(length[at] > size)])
+        rows = rows[np.argsort(rows, kind="stable")]
+        cut = np.append(False, rows[1:] == rows[:-1])[: len(rows)]
+        end = np.cumsum(size)
+        return told(
+            np.frombuffer(data, np.uint8),
+            self.stream * 2 + back[at][rows],
+            kind=np.where(cut, CUT, DATA),
+            size=np.where(cut, length[at][rows] - size[rows], size[rows]),
+            start=(end - size)[rows],
+            end=end[rows],
+            frame=d.batch.first + frame[rows],
+            time=d.batch.time[frame[rows]],
+        )
 
     def _known(self, streams: np.ndarray) -> None:
         if len(streams):
@@ -226,17 +246,14 @@ class Follow:
         if len(self.notes) >= MOST_NOTES:
             self.untold += 1
         elif kind == CONFLICT:
-            what = f"{size} bytes that came before have other values in frame {frame}"
-            self.notes.append(f"node {node}, byte {offset}: {what}; the first are shown")
+            self.notes.append(f"node {node}, byte {offset}: frame {frame} has other values for {counted(size)}; what came first is shown")
         elif kind == LATE:
-            self.notes.append(f"node {node}, byte {offset}: {size} bytes came in frame {frame}, too late for their place")
+            self.notes.append(f"node {node}, byte {offset}: {counted(size)} came in frame {frame}, too late for a hole that was given up")
 
     def _show(self, chunk: Chunk) -> None:
         self.shown += chunk.says != WHY[CUT]
         if self.first <= self.shown <= self.last and self.node in (None, chunk.node):
             sys.stdout.write(chunk.missing if chunk.says and self.mode != "yaml" else MODES[self.mode](chunk))
-
-    shown: int = 0
 
 
 def _ends(chunks: list[Headers], at: int, protocol: str) -> list[tuple[str, int]]:
