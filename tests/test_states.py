@@ -498,20 +498,20 @@ REACHED: dict[str, tuple[Callable[..., Talk], str, int]] = {
 }
 
 
-@pytest.mark.parametrize("isn", WRAPS)
+@pytest.mark.parametrize("isn", WRAPS[:2])
 @pytest.mark.parametrize("state", REACHED)
 def test_a_reset_in_every_state(save, state, isn):
     """§3.10.7.4: RCV.NXT resets; what lies behind it, or was acknowledged before, does not. Who sends one is done with it."""
     lead, end, due = REACHED[state]
     sender, name = ("s", "client") if end == "c" else ("c", "server")
+    before = told_of(save, lead(*isn))
+    had = {side.split()[0]: side.split()[1:] for side in before.split("; ")}
+    assert had[name][-1].split("@")[0] == state
     for seq, accepted in ((due, True), (due + 1, False), (due + 30000, False), (due - 2, False), (due + (1 << 31), False)):
         talk = lead(*isn)
-        before = told_of(save, talk)
         at = len(talk.frames) + 1
         after = told_of(save, talk.add(sender, "R", seq))
         ends = {side.split()[0]: side.split()[1:] for side in after.split("; ")}
-        had = {side.split()[0]: side.split()[1:] for side in before.split("; ")}
-        assert had[name][-1].split("@")[0] == state
         listens = "LISTEN" if state == "SYN-RECEIVED" else "CLOSED"  # note 1: it was a passive open
         assert ends[name] == had[name] + [f"{listens}@{at}"] * accepted
         other = "server" if name == "client" else "client"
