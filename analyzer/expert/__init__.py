@@ -1,5 +1,7 @@
 """Findings: what deserves a look. One file a family, one function a finding, precedence from top to bottom.
 
+Findings are about one header; verdicts, of the family `connection`, about a whole TCP connection.
+
 A finding says of every header of one protocol whether it holds: a function of `Headers` (columns by name) that returns a
 bool array. Its docstring is its page: what it means, what to look at, what it is not, the RFC.
 """
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..fields import Headers
+    from ._verdicts import Verdict
 
 SEVERITIES = ("error", "warn", "note", "chat")  # worst first, Wireshark's names
 
@@ -52,6 +55,17 @@ def findings() -> dict[str, Finding]:
     """Every finding by its name, family by family."""
     found: dict[str, Finding] = {}
     for module in pkgutil.iter_modules(__path__):
+        if module.name.startswith("_"):
+            continue
         file = importlib.import_module(f"{__name__}.{module.name}")
         found.update({one.name: one for one in vars(file).values() if isinstance(one, Finding)})
     return found
+
+
+@cache
+def verdicts() -> dict[str, Verdict]:
+    """Every verdict by its name, worst first."""
+    from . import connection
+    from ._verdicts import Verdict
+
+    return {one.name: one for one in vars(connection).values() if isinstance(one, Verdict)}

@@ -54,8 +54,9 @@ def _errors(into: Facts, s: Segments, h: Headers, rows: np.ndarray, place: np.nd
     mtu = np.zeros(len(at), np.int64)
     found, where = at.column(f"{name}.mtu")
     mtu[slice(None) if where is None else where] = found
-    same = inner[inner.protocol.addresses[1]][inner_rows] == outer[outer.protocol.addresses[0]][up[rows]]
+    source = outer[outer.protocol.addresses[0]][up[rows]]
+    same = inner[inner.protocol.addresses[1]][inner_rows] == source
     errs = np.isin(kind, ERRORS[name])
-    told = (s["stream"][place], s["frame"][place], s["time"][place], kind << 8 | code | (name == "icmpv6") << 16, mtu[rows], same)
+    told = (s["stream"][place], s["frame"][place], s["time"][place], kind << 8 | code | (name == "icmpv6") << 16, mtu[rows], same, source)
     for one in zip(*(column[errs].tolist() for column in told), strict=True):
         into.error(*one)

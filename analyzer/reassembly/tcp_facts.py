@@ -19,7 +19,8 @@ END = (  # what is kept of each end, in this order
     "last_frame",
     "tries",  # SYNs without ACK
     "first_try",
-    "second_try",
+    "first_try_gap",  # to the second
+    "last_try_gap",  # to the last from the one before
     "last_try",
     "first_try_frame",
     "last_try_frame",
@@ -195,7 +196,8 @@ E_LAST_TIME = cython.declare(cython.int, END.index("last_time"))
 E_LAST_FRAME = cython.declare(cython.int, END.index("last_frame"))
 E_TRIES = cython.declare(cython.int, END.index("tries"))
 E_FIRST_TRY = cython.declare(cython.int, END.index("first_try"))
-E_SECOND_TRY = cython.declare(cython.int, END.index("second_try"))
+E_FIRST_TRY_GAP = cython.declare(cython.int, END.index("first_try_gap"))
+E_LAST_TRY_GAP = cython.declare(cython.int, END.index("last_try_gap"))
 E_LAST_TRY = cython.declare(cython.int, END.index("last_try"))
 E_FIRST_TRY_FRAME = cython.declare(cython.int, END.index("first_try_frame"))
 E_LAST_TRY_FRAME = cython.declare(cython.int, END.index("last_try_frame"))
@@ -342,7 +344,7 @@ SMALL = cython.declare(cython.longlong, 536)  # bytes: less than any host's segm
 class End:
     """One end of a connection: its facts, in the order of END, and what it takes to find them."""
 
-    v: cython.longlong[92]
+    v: cython.longlong[93]
     small_at: cython.longlong  # position behind a small write that waits for its acknowledgment
     small_time: cython.longlong
     held: cython.longlong  # how long that took, once it came from a timer
@@ -361,7 +363,7 @@ class End:
 
     def __init__(self):
         if not cython.compiled:
-            self.v = [0] * 92
+            self.v = [0] * 93
             self.small_at = self.small_time = self.held = self.held_time = self.opened_time = self.closed_for = self.noted = 0
             self.again = self.gaps = self.zeros = 0
             self.full = False
@@ -381,6 +383,7 @@ class Case:
     high: End
     client_high: cython.bint
     history: str
+    reporter: object  # address of who sent the first ICMP error
     seen: cython.bint
 
     def __init__(self):
@@ -389,6 +392,7 @@ class Case:
             self.client_high = self.seen = False
         self.low, self.high = End(), End()
         self.history = ""
+        self.reporter = None
 
 
 @cython.final
@@ -409,8 +413,8 @@ class Facts:
 
     def write(self, streams: cython.const[cython.longlong][::1], case: cython.longlong[:, ::1], ends: cython.longlong[:, ::1]) -> list:
         """Fill case (n, len(CASE)) and ends (2n, len(END)): of the k-th of `streams` the client's facts in row 2k, the server's
-        in 2k + 1. Returns Zeek's history of each, a list of n."""
-        histories: list = []
+        in 2k + 1; they are forgotten then. Returns (Zeek's history, who sent the first ICMP error or None) of each, a list of n."""
+        others: list = []
         k: cython.longlong
         j: cython.longlong
         one: Case
@@ -423,8 +427,9 @@ class Facts:
             for j in range(ENDS):
                 ends[2 * k, j] = client.v[j]
                 ends[2 * k + 1, j] = server.v[j]
-            histories.append(one.history)
-        return histories
+            others.append((one.history, one.reporter))
+            self.cases[streams[k]] = None
+        return others
 
     @cython.cfunc
     def _case(self, stream: cython.longlong) -> Case:
@@ -465,12 +470,13 @@ class Facts:
         kind: cython.longlong,
         mtu: cython.longlong,
         from_peer: cython.bint,
+        reporter: object,
     ):
         """Take an ICMP error that quotes a segment of a connection. kind: type << 8 | code, bit 16: ICMPv6. mtu: 0 if it names none."""
         one: Case = self._case(stream)
         if not one.v[C_ICMP_FRAME]:
             one.v[C_ICMP_FRAME], one.v[C_ICMP_TIME], one.v[C_ICMP_KIND] = frame, time, kind
-            one.v[C_ICMP_FROM_PEER] = from_peer
+            one.v[C_ICMP_FROM_PEER], one.reporter = from_peer, reporter
         if mtu > 0:
             one.v[C_ICMP_MTU] = mtu
         one.v[C_ICMP_COUNT] += 1
@@ -580,8 +586,10 @@ class Facts:
             a.v[E_TRIES] += 1
             if a.v[E_TRIES] == 1:
                 a.v[E_FIRST_TRY], a.v[E_FIRST_TRY_FRAME] = time, frame
-            elif a.v[E_TRIES] == 2:
-                a.v[E_SECOND_TRY] = time
+            else:
+                a.v[E_LAST_TRY_GAP] = time - a.v[E_LAST_TRY]
+                if a.v[E_TRIES] == 2:
+                    a.v[E_FIRST_TRY_GAP] = a.v[E_LAST_TRY_GAP]
             a.v[E_LAST_TRY], a.v[E_LAST_TRY_FRAME] = time, frame
         else:
             if not a.v[E_AGREES]:

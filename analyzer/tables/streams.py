@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import polars as pl
 
-from ..fields import Field, Kind, flag, seconds, text, time, u8, u16, u32, u64
+from ..expert import verdicts
+from ..expert._verdicts import Connections, Ends, judged
+from ..fields import Field, Kind, flag, ipv4, ipv6, seconds, text, texts, time, u8, u16, u32, u64
 from ..reassembly import facts, figures
 from ..reassembly.tcp_facts import CASE, END, Facts
 from ..reassembly.tcp_figures import ABOUT, COUNTS, SUMS, Figures
@@ -137,6 +139,10 @@ SIDE = (  # tcptrace's long report, in its order
         lambda f: np.maximum(_length(f) - f["unique_bytes"] - f["probe_bytes"], 0),
         _closed,
     ),
+    _plain(
+        "payload_bytes", "Payload bytes", "from the first number of data to the last that was sent or acknowledged, gaps included; Zeek's"
+    ),
+    _plain("unseen_bytes", "Unseen bytes", "acknowledged, in no frame: the capture lacks them; Zeek's missed_bytes"),
     _plain("truncated_bytes", "Truncated bytes", "not kept by the capture"),
     _plain("truncated_packets", "Truncated packets"),
     Figure("transmit_time", seconds, "Data transmit time", "first to last data", lambda f: f["last_data"] - f["first_data"]),
@@ -161,6 +167,11 @@ SIDE = (  # tcptrace's long report, in its order
     _plain("cumulative_acks", "Segments acknowledged together"),
     _plain("duplicate_acks", "Duplicate ACKs", "that its data got; RFC 5681 §2"),
     _plain("triple_duplicate_acks", "Triple duplicate ACKs"),
+    _plain("timeouts", "Retransmission time-outs", "sent again because a timer ran out"),
+    _plain("needless", "Needless retransmissions", "of what was acknowledged"),
+    _plain("filled", "Lost before the capture", "segments whose first sending is in no frame; judged by IP identification and timestamps"),
+    _plain("reordered", "Reordered", "late, but sent before what overtook them; judged in the same way"),
+    _plain("keep_alives", "Keep-alives"),
     _plain("max_retransmissions", "Retransmissions of one segment, most"),
     *_timed("retransmit", "Time to retransmit", "retransmit"),
 )
@@ -189,6 +200,11 @@ OWN = (
     Field("reset_by", text, "Reset by", "who sent the first RST"),
     Field("reset_frame", u64, "Reset in frame"),
     Field("reused_ports", flag, "Ports used again", "an earlier connection had them"),
+    Field("severity", text, "Severity", "of the verdict: error, warn, note, chat"),
+    Field("kind", text, "Kind of verdict", "`analyze fields connection` lists them"),
+    Field("verdict", text, "Verdict", "one sentence, with the frames that prove it"),
+    Field("conn_state", text, "Zeek's conn_state", "S0 S1 SF REJ S2 S3 RSTO RSTR RSTOS0 RSTRH SH SHR OTH"),
+    Field("history", text, "Zeek's history", "what happened, in order; capitals: the client"),
 )
 
 
@@ -201,9 +217,12 @@ class TABLE(Table):
     def __init__(self) -> None:
         self.figures = Figures()
         self.facts = Facts()
+        self.end = 0
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
         s, which = tracked(d)
+        if len(d.batch):
+            self.end = max(self.end, int(d.batch.time.max()))
         if s is not None:
             size = s.datagrams()
             figures.feed(self.figures, s, which, size)
@@ -230,11 +249,42 @@ class TABLE(Table):
         for which in (0, 1):
             numbers = dict(zip(COUNTS, side[:, which : 2 * n : 2])) | dict(zip(SUMS, sums[:, which : 2 * n : 2]))
             sides.append(numbers | {"duration": duration})
+        case, ends = np.empty((n, len(CASE)), np.int64), np.empty((2 * n, len(END)), np.int64)
+        others = self.facts.write(np.ascontiguousarray(a["stream"]), case.data, ends.data)
+        for numbers, facts in zip(sides, (ends[0::2], ends[1::2])):
+            numbers |= {name: facts[:, END.index(of)] for name, of in FACTS.items()}
+            numbers["payload_bytes"] = _payload(numbers, *(facts[:, END.index(name)] for name in ("top", "una")))
         columns = self._own(a, keys, *sides)
+        columns |= self._judged(columns, case, ends, (sides[0], sides[1]), [_address(reporter) for _, reporter in others])
+        columns["conn_state"] = _conn_state(*sides)
+        columns["history"] = pl.Series([history for history, _ in others], dtype=pl.String)
         for prefix, numbers in zip(("client", "server"), sides):
             for one in SIDE:
                 columns[f"{prefix}_{one.name}"] = _column(one.what(numbers), None if one.there is None else one.there(numbers))
         return pl.DataFrame([columns[f.name].cast(dtype_of(f)).alias(f.name) for f in self.columns])
+
+    def _judged(
+        self,
+        own: dict[str, pl.Series],
+        case: np.ndarray,
+        ends: np.ndarray,
+        sides: tuple[Numbers, Numbers],
+        reporters: list[str],
+    ) -> dict[str, pl.Series]:
+        """The verdicts."""
+        made = []
+        for which, name in enumerate(("client", "server")):
+            side, other = sides[which], sides[1 - which]
+            figures = {name: side[of] for name, of in (("bytes", "unique_bytes"), ("duplicates", "duplicate_acks"))}
+            figures |= {"dsacks_got": other["dsacks"], "sacks_got": other["sacks"]}
+            made.append(Ends(ends[which::2], figures, own[name].to_list(), own[f"{name}_port"].to_list()))
+        connections = Connections(case, made[0], made[1], sides[0]["duration"], reporters, self.end)
+        said = judged(connections, list(verdicts().values()))
+        return {
+            "severity": pl.Series([one.severity for one, _ in said], dtype=pl.String),
+            "kind": pl.Series([one.kind for one, _ in said], dtype=pl.String),
+            "verdict": pl.Series([sentence for _, sentence in said], dtype=pl.String),
+        }
 
     def _own(self, a: Numbers, keys: list[bytes], client: Numbers, server: Numbers) -> dict[str, pl.Series]:
         (client_address, client_port), (server_address, server_port) = pair(b"".join(keys), a["client"] == 1)
@@ -268,6 +318,55 @@ class TABLE(Table):
             "reset_frame": _column(a["reset_frame"], a["resetter"] > 0),
             "reused_ports": _column(a["reused"] > 0),
         }
+
+
+FACTS = {  # columns of a side → facts of `tcp_facts.END`
+    "unseen_bytes": "missed",
+    "timeouts": "timeouts",
+    "needless": "needless",
+    "filled": "filled",
+    "reordered": "reordered",
+    "keep_alives": "kept_alive",
+}
+
+
+def _payload(side: Numbers, top: np.ndarray, una: np.ndarray) -> np.ndarray:
+    """Bytes of data by their numbers: from behind the SYN, or from the first that was seen, to the last; a FIN is none."""
+    behind = np.where(side["fin_number"] >= 0, side["fin_number"], np.maximum(top, una))
+    return np.maximum(behind - 1, 0)
+
+
+def _conn_state(client: Numbers, server: Numbers) -> pl.Series:
+    """How Zeek names what became of a connection: its documented rules, `conn.log`, conn_state. No SYN at all is OTH."""
+    asked, agreed = client["syns"] > 0, server["syns"] > 0
+    client_reset, server_reset = client["resets"] > 0, server["resets"] > 0
+    client_fin, server_fin = client["fins"] > 0, server["fins"] > 0
+    empty = (client["unique_bytes"] == 0) & (server["unique_bytes"] == 0)
+    cases = (
+        (~asked & ~agreed, "OTH"),
+        (server_reset & asked & ~agreed & ~client_fin, "REJ"),
+        (server_reset & client_reset & empty & asked, "REJ"),
+        (server_reset & ~asked, "RSTRH"),
+        (server_reset, "RSTR"),
+        (client_reset & ~agreed, "RSTOS0"),
+        (client_reset, "RSTO"),
+        (client_fin & server_fin, "SF"),
+        (client_fin & ~agreed, "SH"),
+        (client_fin, "S2"),
+        (server_fin & ~asked, "SHR"),
+        (server_fin, "S3"),
+        (server["packets"] == 0, "S0"),
+        (asked & agreed & (client["acks"] > 0), "S1"),
+    )
+    return pl.Series(np.select([holds for holds, _ in cases], [name for _, name in cases], "OTH").tolist(), dtype=pl.String)
+
+
+def _address(value: object) -> str:
+    """An address as columns have it, in text; '' for None."""
+    if value is None:
+        return ""
+    field = Field("", ipv6 if isinstance(value, bytes) else ipv4, "")
+    return texts(field, np.array([value], field.kind.dtype)).tolist()[0]
 
 
 def _handshake(a: Numbers, done: np.ndarray) -> pl.Series:

@@ -1,0 +1,142 @@
+"""What a verdict is, and what its rules read: the facts of many connections as columns, and words for numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..protocols.tcp_states import STATES
+from ..reassembly.tcp_facts import CASE, END
+
+Says = Callable[[int], str]
+SECOND = 1_000_000_000
+
+
+class Ends:
+    """The same end of each connection: facts of `tcp_facts.END` by name, int64 (n,), figures besides, and its addresses and ports."""
+
+    other: Ends
+
+    def __init__(self, facts: np.ndarray, figures: Mapping[str, np.ndarray], addresses: Sequence[str], ports: Sequence[int]) -> None:
+        self.addresses, self.ports = addresses, ports
+        self._facts = {**figures, **dict(zip(END, facts.T, strict=True))}
+
+    def __getattr__(self, name: str) -> np.ndarray:
+        try:
+            return self._facts[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def name(self, i: int) -> str:
+        """Its address and port."""
+        address = self.addresses[i]
+        return f"[{address}]:{self.ports[i]}" if ":" in address else f"{address}:{self.ports[i]}"
+
+
+class Connections:
+    """Many connections: facts of `tcp_facts.CASE` by name, int64 (n,), and both ends.
+
+    case: int64 (n, len(CASE)). client, server: their ends. duration: ns, (n,). reporters: who sent the first ICMP error, as text.
+    end: when the capture ended, ns.
+    """
+
+    def __init__(self, case: np.ndarray, client: Ends, server: Ends, duration: np.ndarray, reporters: Sequence[str], end: int) -> None:
+        self._columns = dict(zip(CASE, case.T, strict=True))
+        self.client, self.server = client, server
+        client.other, server.other = server, client
+        self.ends = (client, server)
+        self.duration, self.reporters, self.end = duration, reporters, end
+
+    def __len__(self) -> int:
+        return len(self._columns["stream"])
+
+    def __getattr__(self, name: str) -> np.ndarray:
+        try:
+            return self._columns[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A rule about whole connections. kind: its name in words. rule: gives, for either end perhaps, which connections it holds of
+    (bool) and what to say of one of them."""
+
+    name: str
+    severity: str
+    kind: str
+    rule: Callable[[Connections], Iterator[tuple[np.ndarray, Says]]]
+
+    @property
+    def page(self) -> str:
+        return (self.rule.__doc__ or "").strip()
+
+
+def verdict(severity: str, kind: str) -> Callable[[Callable[[Connections], Iterator[tuple[np.ndarray, Says]]]], Verdict]:
+    """Make a Verdict of a function; its name becomes `family.function`."""
+
+    def make(rule: Callable[[Connections], Iterator[tuple[np.ndarray, Says]]]) -> Verdict:
+        family = rule.__module__.rsplit(".", 1)[1]
+        return Verdict(f"{family}.{rule.__name__}", severity, kind, rule)
+
+    return make
+
+
+# ---------------------------------------------------------------- words
+
+
+def span(ns: int | np.integer) -> str:
+    """A time with three significant digits: '27 µs', '1.02 s'."""
+    value, unit = int(ns) / 1e3, "µs"
+    if abs(value) >= 999.5:
+        value, unit = value / 1e3, "ms"
+    if unit == "ms" and abs(value) >= 999.5:
+        value, unit = value / 1e3, "s"
+    digits = 0 if abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2
+    text = f"{value:.{digits}f}"
+    return f"{text.rstrip('0').rstrip('.') if unit == 'µs' and '.' in text else text} {unit}"
+
+
+def count(n: int | np.integer, what: str = "") -> str:
+    """A number with what it counts: '1 byte', '2,048 bytes'."""
+    return f"{int(n):,}" + (f" {what}{'' if n == 1 else 's'}" if what else "")
+
+
+def frames(first: int | np.integer, last: int | np.integer) -> str:
+    """'frame 3', 'frames 3 and 4', 'frames 3 to 9'."""
+    if first == last:
+        return f"frame {first}"
+    return f"frames {first} {'and' if last == first + 1 else 'to'} {last}"
+
+
+def waits(n: int, first: int, last: int) -> str:
+    """How n tries lay apart: 'waits 1.01 s to 16.1 s'; '; each twice as long as the one before' where they doubled."""
+    if n < 2:
+        return f"after {span(first)}"
+    said = f"waits of {span(first)} to {span(last)}"
+    ratio = (last / max(first, 1)) ** (1 / max(n - 1, 1))
+    if 1.7 < ratio < 2.4:
+        return f"{said}, doubling"
+    return f"{said}, evenly" if 0.87 < ratio < 1.15 else said
+
+
+def state(packed: int | np.integer, end: int) -> str:
+    """The state of an end (0: client) before a segment, from the tracker's `states`."""
+    return STATES[int(packed) >> 4 * end & 15]
+
+
+# ---------------------------------------------------------------- judging
+
+
+def judged(c: Connections, verdicts: Sequence[Verdict]) -> list[tuple[Verdict, str]]:
+    """The verdict on each connection: the first of `verdicts` that holds, and its sentence. The last of them holds always."""
+    found: list[tuple[Verdict, str] | None] = [None] * len(c)
+    open_ = np.ones(len(c), bool)
+    for one in verdicts:
+        for holds, says in one.rule(c):
+            for i in np.flatnonzero(holds & open_).tolist():
+                found[i] = one, says(i)
+            open_ &= ~holds
+    return [one for one in found if one is not None]

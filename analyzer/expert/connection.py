@@ -1,0 +1,752 @@
+"""Verdicts on TCP connections: why one failed, who is to blame, what held it back. Worst first; the first that holds is the verdict.
+
+Round trips are those of the whole handshake, SYN to the ACK that ends it: the same wherever the trace was taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ._verdicts import SECOND, Connections, Ends, Says, count, frames, span, state, verdict, waits
+
+Found = Iterator[tuple[np.ndarray, Says]]
+LONG = SECOND // 2  # no acknowledgment may be delayed by more (RFC 9293 §3.8.6.3): what takes longer is somebody's fault
+UNREACHABLE = {
+    0: "network unreachable",
+    1: "host unreachable",
+    2: "protocol unreachable",
+    3: "port unreachable",
+    4: "fragmentation needed",
+    5: "source route failed",
+    6: "network unknown",
+    7: "host unknown",
+    9: "network prohibited",
+    10: "host prohibited",
+    11: "network unreachable for this service",
+    12: "host unreachable for this service",
+    13: "administratively prohibited",
+}
+UNREACHABLE6 = {0: "no route", 1: "administratively prohibited", 2: "beyond scope", 3: "address unreachable", 4: "port unreachable"}
+TOO_BIG = (3 << 8 | 4, 1 << 16 | 2 << 8)
+
+
+def _icmp(kind: int) -> str:
+    """'ICMP 3/13, administratively prohibited'."""
+    six, number, code = kind >> 16, kind >> 8 & 0xFF, kind & 0xFF
+    words = {3 << 8: UNREACHABLE, 1 << 16 | 1 << 8: UNREACHABLE6}.get(kind & ~0xFF, {}).get(code)
+    if words is None:
+        words = {4: "source quench", 11: "time exceeded", 12: "parameter problem"}.get(number, "error") if not six else "error"
+        words = {2: "packet too big", 3: "time exceeded", 4: "parameter problem"}.get(number, words) if six else words
+    return f"ICMP{'v6' if six else ''} {number}/{code}, {words}"
+
+
+def _asked(c: Connections) -> np.ndarray:
+    """A SYN is there, and nothing that opens: bool."""
+    return (c.client.tries > 0) & (c.server.agrees == 0) & (c.server.tries == 0)
+
+
+# ---------------------------------------------------------------- did not open
+
+
+@verdict("error", "refused by ICMP")
+def unreachable(c: Connections) -> Found:
+    """The SYN met an ICMP error (RFC 792, RFC 4443) and no answer of the server: a filter or a router on the way, or the host.
+
+    Who sent it tells which. Not this: "fragmentation needed", which speaks of a size.
+    """
+    hard = (c.icmp_frame > 0) & ~np.isin(c.icmp_kind, TOO_BIG)
+
+    def says(i: int) -> str:
+        who = "The host itself" if c.icmp_from_peer[i] else f"Router {c.reporters[i]}"
+        after = span(c.icmp_time[i] - c.client.last_try[i]) if c.icmp_time[i] >= c.client.last_try[i] else "some time"
+        tries = "the only SYN" if c.client.tries[i] == 1 else f"one of {c.client.tries[i]} SYNs"
+        at = frames(c.client.first_try_frame[i], c.client.last_try_frame[i])
+        return (
+            f"{who} refused the connection to {c.server.name(i)}: {_icmp(int(c.icmp_kind[i]))}, {after} after {tries} "
+            f"(frame {c.icmp_frame[i]} for {at}); nothing came from the server."
+        )
+
+    yield hard & _asked(c) & (c.server.packets == 0), says
+
+
+@verdict("error", "port reused too soon")
+def reused_too_soon(c: Connections) -> Found:
+    """The client used its port again while the server still had the connection before, and the server did not open a new one.
+
+    The end that closes first keeps the pair of ports for 2 MSL, TIME-WAIT (RFC 9293 §3.6.1); a SYN with a higher number may
+    open anew (RFC 1122 §4.2.2.13, RFC 6191), and then it is none of this.
+    """
+
+    def says(i: int) -> str:
+        how = f"a RST (frame {c.reset_frame[i]})" if c.reset_frame[i] else f"an ACK of the old one (frame {c.challenge_frame[i]})"
+        return (
+            f"{c.client.name(i)} used its port again (SYN, frame {c.client.first_try_frame[i]}) while {c.server.name(i)} still had "
+            f"the connection before: it answered with {how}."
+        )
+
+    yield (c.reused > 0) & _asked(c) & ((c.challenge_frame > 0) | ((c.reset_frame > 0) & (c.reset_end == 1))), says
+
+
+@verdict("error", "half-open")
+def half_open_server(c: Connections) -> Found:
+    """The server answers a SYN with an ACK of something else: it still has an old connection of these ports (RFC 9293 §3.5.1).
+
+    The client's RST then ends the old one, and a second SYN succeeds.
+    """
+
+    def says(i: int) -> str:
+        return (
+            f"{c.server.name(i)} still had an old connection of these ports: it answered the SYN (frame {c.client.first_try_frame[i]}) "
+            f"with an ACK of something else (frame {c.challenge_frame[i]})."
+        )
+
+    yield _asked(c) & (c.challenge_frame > 0), says
+
+
+@verdict("error", "refused")
+def refused(c: Connections) -> Found:
+    """A RST that acknowledges the SYN: nobody listens on that port, or something in front of the server refuses (RFC 9293 §3.10.7.1).
+
+    A client that asks again is stubborn, no loss.
+    """
+
+    def says(i: int) -> str:
+        tries = int(c.client.tries[i])
+        first = (
+            f"{c.server.name(i)} refused: RST {span(c.reset_since[i])} after the SYN (frame {c.reset_frame[i]} for {c.reset_answers[i]})"
+        )
+        if tries > 1:
+            at = frames(c.client.first_try_frame[i], c.client.last_try_frame[i])
+            return f"{first}; {c.client.name(i)} asked {tries} times in {span(c.client.last_try[i] - c.client.first_try[i])} ({at})."
+        return f"{first}; nobody listens there, or a filter says so."
+
+    yield _asked(c) & (c.reset_frame > 0) & (c.reset_end == 1), says
+
+
+@verdict("error", "listen queue overflowed")
+def accept_ignored(c: Connections) -> Found:
+    """The server repeats its SYN,ACK although the client acknowledged it: the program takes no connections, its queue is full."""
+
+    def says(i: int) -> str:
+        return (
+            f"{c.server.name(i)} did not take the connection: it sent its SYN,ACK {c.server.agrees[i]} times, "
+            f"{c.server.ignored[i]} of them after the client's ACK (frame {c.opened_frame[i]}): its listen queue is full."
+        )
+
+    yield (c.server.ignored >= 2) & (c.server.data_frames == 0), says
+
+
+@verdict("error", "no answer to the SYN")
+def no_answer(c: Connections) -> Found:
+    """SYNs, and nothing came back: a filter drops them, the host is down, the way there or back is cut, or a queue is full.
+
+    One SYN is enough if a second passed after it, the least time-out (RFC 6298 §2.1). Copies that the network made are no tries.
+    If others were answered by the same port shortly before and are not served, the queue is full: see listen_queue.
+    """
+    waited = c.end - c.client.last_try
+
+    def says(i: int) -> str:
+        a = c.client
+        tries = int(a.tries[i])
+        at = frames(a.first_try_frame[i], a.last_try_frame[i])
+        copy = f" (frame {a.copied_frame[i]} is a copy)" if a.copied[i] else ""
+        if tries == 1:
+            return f"{c.server.name(i)} did not answer: one SYN of {a.name(i)} ({at}), nothing for {span(waited[i])}, no ICMP error.{copy}"
+        gap = waits(tries - 1, int(a.first_try_gap[i]), int(a.last_try_gap[i]))
+        return (
+            f"{c.server.name(i)} never answered: {a.name(i)} sent its SYN {tries} times in {span(a.last_try[i] - a.first_try[i])} "
+            f"({at}; {gap}){copy}, no ICMP error: a filter drops it, or nobody is there."
+        )
+
+    yield _asked(c) & (c.server.packets == 0) & ((c.client.tries >= 2) | (waited >= SECOND)), says
+
+
+# ---------------------------------------------------------------- broke
+
+
+def _reset(c: Connections) -> np.ndarray:
+    """A RST came upon more than a SYN: bool."""
+    return (c.reset_frame > 0) & ~_asked(c)
+
+
+def _sender(c: Connections, name: str, other: bool = False) -> np.ndarray:
+    """A fact of who sent the RST, or of the other end; int64."""
+    flip = (c.reset_end == 1) ^ other
+    return np.where(flip, getattr(c.server, name), getattr(c.client, name))
+
+
+def _who(c: Connections, i: int, other: bool = False) -> str:
+    return (c.client, c.server)[int(c.reset_end[i]) ^ other].name(i)
+
+
+@verdict("error", "reset, forged")
+def forged(c: Connections) -> Found:
+    """The RST does not come from whom it names: its TTL is unlike those of all other segments of that sender, by more than 2.
+
+    That the supposed sender goes on proves it. A firewall, a censor or an attacker put it in between.
+    """
+    low, high = _sender(c, "ttl_low"), _sender(c, "ttl_high")
+    odd = (c.reset_ttl >= 0) & ((c.reset_ttl > high + 2) | (c.reset_ttl < low - 2)) & (_sender(c, "ttl_count") >= 2)
+
+    def says(i: int) -> str:
+        ttl = f"{low[i]}" if low[i] == high[i] else f"{low[i]} to {high[i]}"
+        proof = f"; {_who(c, i)} itself went on (frame {c.goes_on_frame[i]})" if c.goes_on[i] else ""
+        lost = c.reset_peer_unacked[i]
+        return (
+            f"The RST in frame {c.reset_frame[i]} does not come from {_who(c, i)}: its TTL is {c.reset_ttl[i]}, that of the other "
+            f"{_sender(c, 'ttl_count')[i]} segments {ttl}{proof}. {_who(c, i, True)} was in "
+            f"{state(c.reset_states[i], 1 - int(c.reset_end[i]))} with {count(lost, 'byte')} not acknowledged."
+        )
+
+    yield _reset(c) & odd, says
+
+
+@verdict("error", "keep-alives unanswered")
+def keep_alives_unanswered(c: Connections) -> Found:
+    """At least two keep-alives in a row got no answer (RFC 9293 §3.8.4): the peer is gone, or the way to it or back.
+
+    Keep-alives into a closed window are window probes, and none of this.
+    """
+    for a in c.ends:
+        own = 0 if a is c.client else 1
+
+        def says(i: int, a: Ends = a, own: int = own) -> str:
+            asked = frames(a.asking_frame[i], a.asking_last_frame[i])
+            ended = (
+                f"; it gave up with a RST (frame {c.reset_frame[i]}), {span(c.reset_time[i] - a.asking_time[i])} after the first of them"
+                if c.reset_frame[i] and c.reset_end[i] == own
+                else f"; nothing more in {span(c.end - a.asking_last_time[i])} to the end of the capture"
+            )
+            return (
+                f"{a.other.name(i)} fell silent: {a.name(i)} asked {count(a.kept_alive[i], 'time')} whether it is there, "
+                f"{a.kept_answered[i]} answered, the last {a.asking[i]} not ({asked}){ended}."
+            )
+
+        yield (a.asking >= 2) & ((c.reset_frame == 0) | (c.reset_end == own)), says
+
+
+def _gave_up(c: Connections, a: Ends, own: int) -> np.ndarray:
+    return (a.unheard >= 2) & (c.reset_frame > 0) & (c.reset_end == own) & (c.reset_time - a.unheard_last_time >= SECOND // 5)
+
+
+@verdict("error", "gave up")
+def gave_up(c: Connections) -> Found:
+    """The same bytes were sent again and again, nothing answered, and their sender ended the connection with a RST."""
+    for own, a in enumerate(c.ends):
+
+        def says(i: int, a: Ends = a) -> str:
+            return f"{a.name(i)} gave up (RST, frame {c.reset_frame[i]}): {_again(a, i)} and {a.other.name(i)} did not answer."
+
+        yield _gave_up(c, a, own), says
+
+
+def _again(a: Ends, i: int) -> str:
+    """'sent 4 bytes (frame 6) and again 5 times in 3.48 s (frames 7 to 12; waits …)'."""
+    n = int(a.unheard[i])
+    sent = max(int(a.top[i] - a.una[i]), 0)
+    total = a.unheard_last_time[i] - a.una_time[i]
+    times = "once" if n == 1 else f"{n} times"
+    gap = waits(n, int(a.unheard_first_gap[i]), int(a.unheard_last_gap[i])) if n > 1 else f"after {span(a.unheard_first_gap[i])}"
+    return (
+        f"it sent {count(sent, 'byte')} (frame {a.unheard_from[i]}) and again {times} in {span(total)} "
+        f"({frames(a.unheard_first[i], a.unheard_last[i])}; {gap})"
+    )
+
+
+@verdict("error", "half-open")
+def half_open(c: Connections) -> Found:
+    """A RST without ACK, with the number that the segment before it acknowledged: its sender knows nothing of the connection.
+
+    RFC 9293 §3.5.1: it was restarted, or gave up unseen. Not this: a RST of an end that had closed before.
+    """
+    quick = (c.reset_since >= 0) & (c.reset_since <= c.rtt + SECOND // 10)
+    holds = _reset(c) & (c.reset_acks == 0) & (c.reset_fits > 0) & quick & (c.reset_after_fin & 1 == 0) & (_sender(c, "packets") > 1)
+
+    def says(i: int) -> str:
+        lost = count(c.reset_peer_unacked[i], "byte")
+        return (
+            f"{_who(c, i)} no longer knew the connection: it answered frame {c.reset_answers[i]} of {_who(c, i, True)} with a RST "
+            f"{span(c.reset_since[i])} later (frame {c.reset_frame[i]}) that has only the number asked for; {lost} undelivered."
+        )
+
+    yield holds, says
+
+
+@verdict("warn", "reset")
+def reset(c: Connections) -> Found:
+    """One end aborted: its program closed with data unread or with SO_LINGER 0, or crashed. Bytes on the way are lost.
+
+    After FINs it is only untidy: see closed_with_reset.
+    """
+    nothing = (c.reset_after_fin == 3) | ((c.reset_after_fin >= 2) & (c.reset_unacked == 0) & (c.reset_peer_unacked == 0))
+
+    def says(i: int) -> str:
+        end = int(c.reset_end[i])
+        own, peer = c.reset_unacked[i], c.reset_peer_unacked[i]
+        after = f" {span(c.reset_since[i])} after frame {c.reset_answers[i]}" if c.reset_since[i] >= 0 else ""
+        lost = (
+            f"{count(own, 'byte')} of its own and {count(peer, 'byte')} of {_who(c, i, True)} not acknowledged"
+            if own or peer
+            else "nothing was unacknowledged"
+        )
+        window = " The other's window was closed." if c.reset_peer_window[i] == 0 else ""
+        return (
+            f"{_who(c, i)} reset the connection in {state(c.reset_states[i], end)}{after} (RST, frame {c.reset_frame[i]}); {lost}.{window}"
+        )
+
+    yield _reset(c) & ~nothing, says
+
+
+# ---------------------------------------------------------------- hangs
+
+
+@verdict("error", "path MTU black hole")
+def black_hole(c: Connections) -> Found:
+    """The largest datagrams vanish, smaller ones get through, and no ICMP says why (RFC 2923 §2.1), or its sender does not obey.
+
+    At least three sends of the largest size. Not this: an ICMP "fragmentation needed" that was obeyed.
+    """
+    for a in c.ends:
+        ignored = (c.icmp_mtu > 0) & (a.above_mtu >= 2)
+        dead = (a.big_sends >= 3) & (a.big_acked != 1) & (a.other.last_time > a.first_data) & ((a.una > 1) | (a.big_acked == 2))
+
+        def says(i: int, a: Ends = a, ignored: np.ndarray = ignored) -> str:
+            at = frames(a.big_frame[i], a.big_last_frame[i])
+            if ignored[i]:
+                return (
+                    f"{a.name(i)} goes on with datagrams above {c.icmp_mtu[i]} bytes although ICMP (frame {c.icmp_frame[i]}) "
+                    f"said that the path takes no more: {count(a.above_mtu[i], 'datagram')}."
+                )
+            rest = (
+                f"they got through in smaller pieces (frame {a.big_shrunk_frame[i]})" if a.big_acked[i] == 2 else "smaller ones get through"
+            )
+            return (
+                f"Datagrams of {count(a.big[i], 'byte')} of {a.name(i)} vanish: sent {a.big_sends[i]} times ({at}), never "
+                f"acknowledged, {rest}, and no ICMP says why: a path MTU black hole."
+            )
+
+        yield ignored | (dead & (c.icmp_mtu == 0)), says
+
+
+@verdict("error", "reader stopped")
+def reader_stopped(c: Connections) -> Found:
+    """A window was closed and stayed closed to the end of the capture: the program there reads no more.
+
+    Network and sender are in order. At least a second, and probes that were answered, or five seconds.
+    """
+    for a in c.ends:
+        since = np.where(a.closed_since > 0, c.end - a.closed_since, 0)
+
+        def says(i: int, a: Ends = a, since: np.ndarray = since) -> str:
+            probes = (
+                f"; {count(a.probes[i], 'probe')} of {a.other.name(i)}, {a.refusals[i]} answered with the window closed"
+                if a.probes[i]
+                else ""
+            )
+            return (
+                f"{a.name(i)} stopped reading: its window closed at {a.window[i]} bytes (frame {a.closed_frame[i]}) and stayed so for "
+                f"{span(since[i])}, to the end of the capture{probes}."
+            )
+
+        yield (since >= SECOND) & ((a.refusals > 0) | ((since >= 5 * SECOND) & (a.probes > 0))), says
+
+
+@verdict("error", "retransmissions unanswered")
+def unanswered(c: Connections) -> Found:
+    """The same bytes were sent at least three times and nothing came back to the end of the capture: peer gone, or path cut.
+
+    Which of the two, one capture cannot tell. A one-sided capture of a working connection goes on to new bytes instead.
+    """
+    for own, a in enumerate(c.ends):
+        slow = a.other.stall_time >= LONG
+
+        def says(i: int, a: Ends = a, slow: np.ndarray = slow) -> str:
+            before = (
+                f" Before, its window fell below a segment {count(a.other.stalls[i], 'time')}, {span(a.other.stall_time[i])} in all "
+                f"({frames(a.other.stall_frame[i], a.other.stall_end_frame[i])}): a slow reader."
+                if slow[i]
+                else ""
+            )
+            never = "" if a.other.packets[i] else f" No segment of {a.other.name(i)} is in the capture."
+            return (
+                f"{a.other.name(i)} fell silent: {a.name(i)} waited; {_again(a, i)}, and nothing came in "
+                f"{span(c.end - a.una_time[i])} to the end of the capture.{never}{before}"
+            )
+
+        silent = (a.unheard >= 2) | ((a.unheard == 1) & (c.end - a.una_time >= 3 * SECOND))
+        yield silent & (c.reset_frame == 0), says
+
+
+# ---------------------------------------------------------------- slow
+
+
+@verdict("warn", "reader slow")
+def reader_slow(c: Connections) -> Found:
+    """A window of zero, or of less than a segment and half of what it was, made a sender with data wait half a second or more."""
+    for a in c.ends:
+
+        def says(i: int, a: Ends = a) -> str:
+            probes = f"; {a.other.name(i)} probed {count(a.probes_all[i], 'time')}" if a.probes_all[i] else ""
+            return (
+                f"{a.name(i)} read slowly: its window was closed {count(a.stalls[i], 'time')}, {span(a.stall_time[i])} in all, while "
+                f"{a.other.name(i)} waited ({frames(a.stall_frame[i], a.stall_end_frame[i])}){probes}."
+            )
+
+        yield a.stall_time >= LONG, says
+
+
+@verdict("warn", "retransmission time-outs")
+def time_outs(c: Connections) -> Found:
+    """A retransmission timer ran out, and it took half a second or more, or two time-outs of the same bytes, to go on (RFC 6298)."""
+    for a in c.ends:
+
+        def says(i: int, a: Ends = a) -> str:
+            n = int(a.worst_run[i])
+            return (
+                f"Nothing moved from {a.name(i)} to {a.other.name(i)} for {span(a.worst_wait[i])} "
+                f"({frames(a.worst_frame[i], a.worst_end_frame[i])}): {count(n, 'segment')} sent again meanwhile, "
+                f"{count(a.worst_timeouts[i], 'time-out')} among them; then it recovered."
+            )
+
+        yield (a.worst_timeouts > 0) & ((a.worst_wait >= LONG) | (a.worst_timeouts >= 2)), says
+
+
+@verdict("warn", "server slow to answer")
+def server_slow(c: Connections) -> Found:
+    """From the client's last data to the first byte of the answer: half a second or more, and ten round trips.
+
+    If the server's TCP acknowledged the question at once, its program is slow, not the network.
+    """
+    limit = np.maximum(LONG, 10 * c.rtt) + c.rtt
+
+    def says(i: int) -> str:
+        quick = c.answer_acked[i] < c.answer_wait[i] - LONG // 2
+        why = (
+            f"its TCP acknowledged the question after {span(c.answer_acked[i])}, so the program took the rest"
+            if quick
+            else "whether its program or the path took so long cannot be told: nothing acknowledged the question before"
+        )
+        rtt = f", {c.answer_wait[i] / c.rtt[i]:,.0f} round trips" if c.rtt[i] > 0 else ""
+        return (
+            f"{c.server.name(i)} was slow: the first byte of the answer came {span(c.answer_wait[i])} after the question{rtt} "
+            f"(frame {c.answer_frame[i]} for {c.answer_asked_frame[i]}); {why}."
+        )
+
+    yield c.answer_wait >= limit, says
+
+
+@verdict("warn", "client slow")
+def client_slow(c: Connections) -> Found:
+    """The client opened and then said nothing for half a second and ten round trips, though it speaks first."""
+
+    def says(i: int) -> str:
+        return (
+            f"{c.client.name(i)} was slow: it opened in {span(c.rtt[i])} (frame {c.opened_frame[i]}) and waited "
+            f"{span(c.client_wait[i])} before its first data (frame {c.client_wait_frame[i]})."
+        )
+
+    yield c.client_wait >= np.maximum(LONG, 10 * c.rtt), says
+
+
+@verdict("warn", "path slow")
+def path_slow(c: Connections) -> Found:
+    """The round trip of the handshake took half a second or more, and no SYN was lost: a long or crowded path, or a slow kernel."""
+
+    def says(i: int) -> str:
+        return (
+            f"The path between {c.client.name(i)} and {c.server.name(i)} is slow: the handshake took {span(c.rtt[i])} "
+            f"({frames(c.client.first_try_frame[i], c.opened_frame[i])}), and nothing was sent twice; or the server's kernel is."
+        )
+
+    yield (c.rtt >= LONG) & (c.client.tries == 1) & (c.server.agrees == 1), says
+
+
+@verdict("warn", "opened late")
+def opened_late(c: Connections) -> Found:
+    """The SYN or its answer was lost and sent again; only then did the connection open."""
+    took = c.server.agree_time - c.client.first_try
+
+    def says(i: int) -> str:
+        return (
+            f"Opened late: {c.client.name(i)} sent its SYN {count(c.client.tries[i], 'time')} and {c.server.name(i)} its SYN,ACK "
+            f"{count(c.server.agrees[i], 'time')} ({frames(c.client.first_try_frame[i], c.opened_frame[i])}); it took "
+            f"{span(c.opened_time[i] - c.client.first_try[i])}."
+        )
+
+    yield (c.opened_frame > 0) & (c.client.tries + c.server.agrees > 2) & (c.opened_time - c.client.first_try >= LONG) & (took >= 0), says
+
+
+@verdict("warn", "Nagle against delayed ACK")
+def nagle(c: Connections) -> Found:
+    """Small writes waited for the acknowledgment of the one before, and the receiver held that back: both save segments
+    (RFC 9293 §3.7.4, §3.8.6.3), together they cost time. TCP_NODELAY, or one write in place of two, ends it.
+
+    Three times or more, a fifth of a second in all, a tenth of the duration.
+    """
+    for a in c.ends:
+
+        def says(i: int, a: Ends = a) -> str:
+            return (
+                f"Nagle's algorithm waits for delayed ACKs: {count(a.nagles[i], 'time')} a small write of {a.name(i)} waited for the "
+                f"acknowledgment of the one before, {span(a.nagle_time[i] // a.nagles[i])} each, {span(a.nagle_time[i])} in all "
+                f"({frames(a.nagle_frame[i], a.nagle_last_frame[i])})."
+            )
+
+        yield (a.nagles >= 3) & (a.nagle_time >= SECOND // 5) & (a.nagle_time * 10 >= c.duration), says
+
+
+def _large(c: Connections, a: Ends) -> np.ndarray:
+    """A transfer long enough to speak of its throughput: a second, ten round trips, a hundred full segments; bool."""
+    took = a.last_data - a.first_data
+    return (took >= SECOND) & (took >= 10 * c.rtt) & (a.full_frames >= 100)
+
+
+def _lost(a: Ends) -> np.ndarray:
+    """Segments that had to be sent again, int64: what was needless or answered D-SACK is none."""
+    return np.maximum(a.repeated + a.filled - np.maximum(a.needless, a.dsacks_got), 0)
+
+
+@verdict("warn", "limited by the receiver's window")
+def window_limited(c: Connections) -> Found:
+    """For half of a long transfer the sender had as much outstanding as the receiver's window allows: a larger one would help."""
+    for a in c.ends:
+        took = np.maximum(a.last_data - a.first_data, 1)
+
+        def says(i: int, a: Ends = a, took: np.ndarray = took) -> str:
+            return (
+                f"{a.other.name(i)}'s window held {a.name(i)} back for {span(a.full_time[i])} of {span(took[i])}: at most "
+                f"{count(a.other.max_window[i], 'byte')} in a round trip of {span(c.rtt[i])}."
+            )
+
+        yield _large(c, a) & (a.full_time * 2 >= took), says
+
+
+@verdict("warn", "limited by the network")
+def network_limited(c: Connections) -> Found:
+    """A long transfer lost segments, three or more and one of a hundred, or was told of congestion: the path set its pace."""
+    for a in c.ends:
+        lost = _lost(a)
+
+        def says(i: int, a: Ends = a, lost: np.ndarray = lost) -> str:
+            took = max(int(a.last_data[i] - a.first_data[i]), 1)
+            return (
+                f"The network set the pace: {a.name(i)} sent {count(a.bytes[i], 'byte')} in {span(took)} ({a.bytes[i] * 1e6 / took:,.0f} kB/s)"
+                f"; {_loss(a, i, int(lost[i]))}."
+            )
+
+        yield _large(c, a) & (lost >= 3) & (lost * 100 >= a.data_frames), says
+
+
+def _loss(a: Ends, i: int, lost: int) -> str:
+    """'40 of 662 segments (6.0 %) were lost behind the point of capture and sent again (frames 160 to 701), without a time-out'."""
+    where = "behind" if a.repeated[i] >= a.filled[i] else "before"
+    timed = f"{count(a.timeouts[i], 'time-out')}" if a.timeouts[i] else "without a time-out"
+    share = 100 * lost / max(int(a.data_frames[i]), 1)
+    return (
+        f"{lost} of {count(a.data_frames[i], 'data segment')} ({share:.1f} %) lost {where} the point of capture and sent again "
+        f"({frames(a.lost_frame[i], a.lost_last_frame[i])}), {timed}"
+    )
+
+
+@verdict("warn", "loss")
+def loss(c: Connections) -> Found:
+    """At least three segments and one of a hundred had to be sent again. Behind the point of capture: both sendings are in it;
+    before: only the second. What was reordered, copied by the network or sent again needlessly is no loss."""
+    for a in c.ends:
+        lost = _lost(a)
+
+        def says(i: int, a: Ends = a, lost: np.ndarray = lost) -> str:
+            return f"Loss from {a.name(i)} to {a.other.name(i)}: {_loss(a, i, int(lost[i]))}."
+
+        yield (lost >= 3) & (lost * 100 >= a.data_frames) & (a.data_frames >= 100) & (c.icmp_mtu == 0), says
+
+
+@verdict("warn", "limited by the application")
+def application_limited(c: Connections) -> Found:
+    """For half of a long transfer its sender had nothing outstanding: the program gave no data."""
+    for a in c.ends:
+        took = np.maximum(a.last_data - a.first_data, 1)
+
+        def says(i: int, a: Ends = a, took: np.ndarray = took) -> str:
+            return f"{a.name(i)}'s program set the pace: nothing was outstanding for {span(a.idle_time[i])} of {span(took[i])}."
+
+        yield _large(c, a) & (a.idle_time * 2 >= took), says
+
+
+# ---------------------------------------------------------------- cannot tell
+
+
+@verdict("note", "cannot tell")
+def cannot_tell(c: Connections) -> Found:
+    """The capture does not show enough: one try and no time to wait, one direction only, or cut segments."""
+    for a in c.ends:
+
+        def one_sided(i: int, a: Ends = a) -> str:
+            return (
+                f"Cannot tell, because only one direction was captured: {a.name(i)} sent {count(a.packets[i], 'segment')}, and "
+                f"{a.other.name(i)}, whose {count(a.other.una[i], 'byte')} it acknowledges, none."
+            )
+
+        yield (a.packets > 1) & (a.other.packets == 0) & (a.other.una > 1), one_sided
+
+    def tried(i: int) -> str:
+        return (
+            f"Cannot tell, because the capture ends {span(c.end - c.client.last_try[i])} after the SYN of {c.client.name(i)} to "
+            f"{c.server.name(i)} (frame {c.client.first_try_frame[i]})."
+        )
+
+    yield _asked(c) & (c.server.packets == 0) & (c.client.packets == c.client.tries), tried
+
+
+# ---------------------------------------------------------------- notes
+
+
+@verdict("note", "healthy, path MTU obeyed")
+def mtu_obeyed(c: Connections) -> Found:
+    """ICMP said that datagrams were too large for the path (RFC 1191), and the sender made them smaller: as it should be."""
+    for a in c.ends:
+
+        def says(i: int, a: Ends = a) -> str:
+            what = f"{a.name(i)} then sent the same bytes in smaller ones (frame {a.big_shrunk_frame[i]})"
+            return (
+                f"Healthy: datagrams of {count(a.big[i], 'byte')} were too large for the path, {c.reporters[i]} said so with MTU "
+                f"{c.icmp_mtu[i]} ({frames(c.icmp_frame[i], c.icmp_last_frame[i])}), and {what}."
+            )
+
+        yield (c.icmp_mtu > 0) & (a.big_shrunk_frame > 0), says
+
+
+@verdict("note", "closed with a RST")
+def closed_with_reset(c: Connections) -> Found:
+    """A RST after the FINs, or after the other's with nothing unacknowledged: programs in a hurry do that; nothing is lost."""
+
+    def says(i: int) -> str:
+        return f"Closed with a RST of {_who(c, i)} in {state(c.reset_states[i], int(c.reset_end[i]))} (frame {c.reset_frame[i]}); nothing was lost."
+
+    yield _reset(c), says
+
+
+@verdict("note", "loss, not repaired")
+def loss_open(c: Connections) -> Found:
+    """Bytes are missing, the receiver says so, and the capture ends before they came."""
+    for a in c.ends:
+
+        def says(i: int, a: Ends = a) -> str:
+            return (
+                f"Segments from {a.name(i)} were lost, {count(a.repeated[i] + a.filled[i], 'segment')} sent again "
+                f"({frames(a.lost_frame[i], a.lost_last_frame[i])}), and the capture ends before all had come."
+            )
+
+        yield (_lost(a) > 0) & (a.top > a.una) & (a.duplicates > 0) & (c.first_fin_frame == 0), says
+
+
+@verdict("note", "loss recovered")
+def loss_recovered(c: Connections) -> Found:
+    """Segments were lost and sent again in good time: TCP at work."""
+    for a in c.ends:
+        lost = _lost(a)
+
+        def says(i: int, a: Ends = a, lost: np.ndarray = lost) -> str:
+            return f"Loss from {a.name(i)} to {a.other.name(i)}, recovered: {_loss(a, i, int(lost[i]))}."
+
+        yield (lost > 0) & (c.icmp_mtu == 0), says
+
+
+@verdict("note", "healthy, sent again needlessly")
+def needless(c: Connections) -> Found:
+    """Segments were sent again that had arrived: an acknowledgment was lost or late. No harm."""
+    for a in c.ends:
+
+        def says(i: int, a: Ends = a) -> str:
+            again = a.repeated[i] + a.filled[i]
+            first = a.needless_frame[i] or a.lost_frame[i]
+            return f"Healthy: {count(again, 'segment')} of {a.name(i)} sent again needlessly (frame {first}): the first had arrived."
+
+        yield (a.repeated + a.filled > 0) & (c.icmp_mtu == 0), says
+
+
+@verdict("note", "healthy, duplicated")
+def duplicated(c: Connections) -> Found:
+    """The network made two of one packet: same number, same IP identification; or the receiver says so (D-SACK, RFC 2883) of what
+    was sent once."""
+    for a in c.ends:
+
+        def says(i: int, a: Ends = a) -> str:
+            if a.copied[i]:
+                return f"Healthy: the network made two of {count(a.copied[i], 'segment')} of {a.name(i)} before the point of capture (frame {a.copied_frame[i]})."
+            return f"Healthy: {a.other.name(i)} got {count(a.dsacks_got[i], 'segment')} of {a.name(i)} twice (D-SACK), made double behind the point of capture."
+
+        yield (a.copied > 0) | ((a.dsacks_got > 0) & (a.repeated + a.filled == 0) & (a.data_frames > 0)), says
+
+
+@verdict("note", "healthy, reordered")
+def reordered(c: Connections) -> Found:
+    """Segments overtook others: nothing was lost, nothing sent twice. Wireshark calls such a segment out of order or, worse,
+    a fast retransmission, and the one before it "previous segment not captured"."""
+    for a in c.ends:
+
+        def says(i: int, a: Ends = a) -> str:
+            if a.reordered[i]:
+                return f"Healthy: {count(a.reordered[i], 'segment')} of {a.name(i)} came late, overtaken before the point of capture (frame {a.reordered_frame[i]}); nothing was lost."
+            return f"Healthy: segments of {a.name(i)} overtook each other behind the point of capture (SACK), and nothing was sent again."
+
+        yield (a.reordered > 0) | ((a.sacks_got > 0) & (a.repeated + a.filled == 0) & (a.top <= a.una)), says
+
+
+@verdict("note", "healthy, congestion signalled")
+def congestion(c: Connections) -> Found:
+    """The path marked packets in place of dropping them (ECN, RFC 3168), and the receiver told the sender."""
+    for a in c.ends:
+
+        def says(i: int, a: Ends = a) -> str:
+            return f"Healthy: the path marked packets of {a.other.name(i)} instead of dropping them; {a.name(i)} says so (ECE, frame {a.ece_frame[i]})."
+
+        yield a.ece_frame > 0, says
+
+
+@verdict("note", "healthy, urgent data")
+def urgent(c: Connections) -> Found:
+    """Segments with URG: a byte to be read before others (RFC 6093 advises against it)."""
+    for a in c.ends:
+
+        def says(i: int, a: Ends = a) -> str:
+            return f"Healthy, with urgent data: {a.name(i)} sent {count(a.urgent[i], 'segment')} with URG (frame {a.urgent_frame[i]})."
+
+        yield a.urgent > 0, says
+
+
+@verdict("note", "healthy, port reused")
+def reused(c: Connections) -> Found:
+    """A connection before had the same ports, and the server opened a new one: a higher number allows it (RFC 6191)."""
+
+    def says(i: int) -> str:
+        return (
+            f"Healthy: {c.client.name(i)} used its port again (SYN, frame {c.client.first_try_frame[i]}), and {c.server.name(i)} "
+            f"accepted it (frame {c.server.agree_frame[i]})."
+        )
+
+    yield (c.reused > 0) & (c.server.agrees > 0), says
+
+
+@verdict("chat", "healthy")
+def healthy(c: Connections) -> Found:
+    """Nothing above holds. What lies before the first or behind the last frame of a capture is never a fault."""
+
+    def says(i: int) -> str:
+        a, b = c.client, c.server
+        opened = (
+            f"opened in {span(c.rtt[i])} ({frames(a.first_try_frame[i], c.opened_frame[i])})"
+            if c.opened_frame[i]
+            else "opened before the capture"
+        )
+        if c.client.tries[i] and not c.opened_frame[i]:
+            opened = f"asked for in frame {a.first_try_frame[i]}, the end of the handshake is not in the capture"
+        data = f"{count(a.bytes[i], 'byte')} there, {count(b.bytes[i], 'byte')} back"
+        closed = (
+            f"closed in order (first FIN in frame {c.first_fin_frame[i]})" if c.first_fin_frame[i] else "not closed before the capture ends"
+        )
+        return f"Healthy: {opened}, {data}, {closed}."
+
+    yield np.ones(len(c), bool), says
