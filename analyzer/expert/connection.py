@@ -143,7 +143,7 @@ def no_answer(c: Connections) -> Found:
     """SYNs, and nothing came back: a filter drops them, the host is down, the way there or back is cut, or a queue is full.
 
     One SYN is enough if a second passed after it, the least time-out (RFC 6298 §2.1). Copies that the network made are no tries.
-    If others were answered by the same port shortly before and are not served, the queue is full: see listen_queue.
+    If others were answered by the same port shortly before and are not served, it is a listen queue that overflowed.
     """
     waited = c.end - c.client.last_try
 
@@ -505,7 +505,7 @@ def _large(c: Connections, a: Ends) -> np.ndarray:
 
 def _lost(a: Ends) -> np.ndarray:
     """Segments that had to be sent again, int64: what was needless or answered D-SACK is none."""
-    return np.maximum(a.repeated + a.filled - np.maximum(a.needless, a.dsacks_got), 0)
+    return np.maximum(a.repeated + a.filled - np.maximum(a.needless, a.dsacks_got - a.copied), 0)
 
 
 @verdict("warn", "limited by the receiver's window")
@@ -678,7 +678,8 @@ def duplicated(c: Connections) -> Found:
                 return f"Healthy: the network made two of {count(a.copied[i], 'segment')} of {a.name(i)} before the point of capture (frame {a.copied_frame[i]})."
             return f"Healthy: {a.other.name(i)} got {count(a.dsacks_got[i], 'segment')} of {a.name(i)} twice (D-SACK), made double behind the point of capture."
 
-        yield (a.copied > 0) | ((a.dsacks_got > 0) & (a.repeated + a.filled == 0) & (a.data_frames > 0)), says
+        both = (a.tries > 0) & (a.other.tries > 0)  # a simultaneous open repeats the SYN's number, and a D-SACK answers
+        yield (a.copied > 0) | ((a.dsacks_got > 0) & (a.repeated + a.filled == 0) & ~both), says
 
 
 @verdict("note", "healthy, reordered")
@@ -743,10 +744,40 @@ def healthy(c: Connections) -> Found:
         )
         if c.client.tries[i] and not c.opened_frame[i]:
             opened = f"asked for in frame {a.first_try_frame[i]}, the end of the handshake is not in the capture"
-        data = f"{count(a.bytes[i], 'byte')} there, {count(b.bytes[i], 'byte')} back"
+        data = f"{count(a.bytes[i], 'byte')} there, {count(b.bytes[i], 'byte')} back" if a.bytes[i] or b.bytes[i] else "no data"
+        if a.tries[i] and b.tries[i]:
+            opened += " by both ends at once"
         closed = (
             f"closed in order (first FIN in frame {c.first_fin_frame[i]})" if c.first_fin_frame[i] else "not closed before the capture ends"
         )
         return f"Healthy: {opened}, {data}, {closed}."
 
     yield np.ones(len(c), bool), says
+
+
+# ---------------------------------------------------------------- what only many connections tell
+
+
+def overflowed(
+    server: np.ndarray, refusing: np.ndarray, tries: np.ndarray, first: np.ndarray, last: np.ndarray, open_since: np.ndarray
+) -> np.ndarray:
+    """Unanswered SYNs that mean a full listen queue, int64 (n,): how many connections fill it, 0 where it is not that.
+
+    server: a number for each address and port. refusing: verdict no_answer, bool. tries: SYNs. first, last: times of the first
+    and the last SYN, ns. open_since: when the server answered a connection that is still open and to which it has sent no data,
+    ns; 0 for all others that were answered, -1 if not answered.
+
+    The port answered others within the minute before, none meanwhile, and at least one of these is open and not served: the
+    program does not accept. Two connections unanswered, or three tries of one.
+    """
+    found = np.zeros(len(server), np.int64)
+    for one in np.unique(server[refusing]):
+        rows = np.flatnonzero(server == one)
+        bad, good = rows[refusing[rows]], rows[open_since[rows] >= 0]
+        if len(bad) < 2 and tries[bad].max() < 3:
+            continue
+        begin, end = first[bad].min(), last[bad].max()
+        before = good[(first[good] <= begin) & (first[good] >= begin - 60 * SECOND)]
+        if len(before) and not ((first[good] > begin) & (first[good] < end)).any():
+            found[bad] = np.count_nonzero(open_since[before] > 0)
+    return found

@@ -89,8 +89,6 @@ END = (  # what is kept of each end, in this order
     "stall_time",
     "stall_frame",
     "stall_end_frame",
-    "brief_time",  # closed, and nobody waited, or too short to matter
-    "brief_frame",
     # the largest datagram
     "big",
     "big_at",
@@ -262,8 +260,6 @@ E_STALLS = cython.declare(cython.int, END.index("stalls"))
 E_STALL_TIME = cython.declare(cython.int, END.index("stall_time"))
 E_STALL_FRAME = cython.declare(cython.int, END.index("stall_frame"))
 E_STALL_END_FRAME = cython.declare(cython.int, END.index("stall_end_frame"))
-E_BRIEF_TIME = cython.declare(cython.int, END.index("brief_time"))
-E_BRIEF_FRAME = cython.declare(cython.int, END.index("brief_frame"))
 E_BIG = cython.declare(cython.int, END.index("big"))
 E_BIG_AT = cython.declare(cython.int, END.index("big_at"))
 E_BIG_BEHIND = cython.declare(cython.int, END.index("big_behind"))
@@ -333,6 +329,7 @@ ACK_FLAG = cython.declare(cython.longlong, 16)
 URG_FLAG = cython.declare(cython.longlong, 32)
 ECE_FLAG = cython.declare(cython.longlong, 64)
 MILLISECOND = cython.declare(cython.longlong, 1_000_000)
+MOMENT = cython.declare(cython.longlong, 20_000_000)  # ns: a window that is closed for less keeps nobody waiting
 DELAYED = cython.declare(cython.longlong, 35_000_000)  # ns: from here on an acknowledgment waited for a timer
 DELAYED_MOST = cython.declare(cython.longlong, 500_000_000)  # ns: and no longer than this; RFC 9293 §3.8.6.3
 SMALL = cython.declare(cython.longlong, 536)  # bytes: less than any host's segment, RFC 9293 §3.7.1
@@ -344,12 +341,13 @@ SMALL = cython.declare(cython.longlong, 536)  # bytes: less than any host's segm
 class End:
     """One end of a connection: its facts, in the order of END, and what it takes to find them."""
 
-    v: cython.longlong[93]
+    v: cython.longlong[91]
     small_at: cython.longlong  # position behind a small write that waits for its acknowledgment
     small_time: cython.longlong
     held: cython.longlong  # how long that took, once it came from a timer
     held_time: cython.longlong
     opened_time: cython.longlong  # when it opened its window again
+    opened_frame: cython.longlong
     closed_for: cython.longlong
     full: cython.bint  # its last segment filled the peer's window
     noted: cython.longlong  # letters of Zeek's history that are said once: bits
@@ -363,8 +361,10 @@ class End:
 
     def __init__(self):
         if not cython.compiled:
-            self.v = [0] * 93
-            self.small_at = self.small_time = self.held = self.held_time = self.opened_time = self.closed_for = self.noted = 0
+            self.v = [0] * 91
+            self.small_at = self.small_time = self.held = self.held_time = self.opened_time = self.opened_frame = self.closed_for = (
+                self.noted
+            ) = 0
             self.again = self.gaps = self.zeros = 0
             self.full = False
         self.syn_at = self.agree_at = self.fin_at = self.reset_at = -1
@@ -659,23 +659,23 @@ class Facts:
                 a.v[E_REFUSALS] += 1
         elif a.v[E_CLOSED_SINCE]:
             a.closed_for, a.opened_time = time - a.v[E_CLOSED_SINCE], time
+            a.opened_frame = frame
             if a.v[E_PROBES]:
-                self._stalled(a, frame)
-            elif a.closed_for > a.v[E_BRIEF_TIME]:
-                a.v[E_BRIEF_TIME], a.v[E_BRIEF_FRAME] = a.closed_for, a.v[E_CLOSED_FRAME]
-            a.v[E_STALL_END_FRAME] = frame
+                self._stalled(a)
             a.v[E_CLOSED_SINCE] = 0
         if window > a.v[E_MAX_WINDOW]:
             a.v[E_MAX_WINDOW] = window
         a.v[E_WINDOW] = window
 
     @cython.cfunc
-    def _stalled(self, a: End, frame: cython.longlong):
+    def _stalled(self, a: End):
         """The closed window of `a` made its peer wait."""
-        if not a.v[E_STALLS]:
-            a.v[E_STALL_FRAME] = a.v[E_CLOSED_FRAME]
-        a.v[E_STALLS] += 1
-        a.v[E_STALL_TIME] += a.closed_for
+        if a.closed_for >= MOMENT:
+            if not a.v[E_STALLS]:
+                a.v[E_STALL_FRAME] = a.v[E_CLOSED_FRAME]
+            a.v[E_STALL_END_FRAME] = a.opened_frame
+            a.v[E_STALLS] += 1
+            a.v[E_STALL_TIME] += a.closed_for
         a.closed_for = a.opened_time = 0
 
     @cython.cfunc
@@ -750,9 +750,7 @@ class Facts:
             a.v[E_URGENT] += 1
         if b.opened_time:
             if time - b.opened_time <= one.v[C_RTT] + MILLISECOND:
-                if b.v[E_BRIEF_TIME] == b.closed_for:
-                    b.v[E_BRIEF_TIME] = 0
-                self._stalled(b, frame)
+                self._stalled(b)
             b.opened_time = b.closed_for = 0
         self._largest(one, a, at, behind, i)
 

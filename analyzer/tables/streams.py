@@ -10,6 +10,7 @@ import polars as pl
 
 from ..expert import verdicts
 from ..expert._verdicts import Connections, Ends, judged
+from ..expert.connection import accept_ignored, overflowed
 from ..fields import Field, Kind, flag, ipv4, ipv6, seconds, text, texts, time, u8, u16, u32, u64
 from ..reassembly import facts, figures
 from ..reassembly.tcp_facts import CASE, END, Facts
@@ -238,7 +239,34 @@ class TABLE(Table):
             keys, at = self.figures.write(at, about.data, side.data, sums.data)
             if keys:
                 parts.append(self._rows(keys, about.T, side.T, sums.T))
-        return pl.concat(parts) if parts else None
+        return self._crowded(pl.concat(parts)) if parts else None
+
+    def _crowded(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The verdicts that only many connections tell: whether no answer to a SYN means a full listen queue."""
+        refusing = (rows["kind"] == "no answer to the SYN").to_numpy()
+        if not refusing.any():
+            return rows
+        start = rows["start"].to_physical().to_numpy()
+        idle = (rows["server_data_bytes"] == 0) & (rows["server_fins"] == 0) & (rows["server_resets"] + rows["client_resets"] == 0)
+        answered = (rows["server_syns"] > 0).to_numpy()
+        full = overflowed(
+            rows.select(pl.struct("server", "server_port").rank("dense")).to_series().to_numpy(),
+            refusing,
+            rows["client_syns"].to_numpy(),
+            start,
+            start + rows["duration"].to_physical().to_numpy(),
+            np.where(answered, np.where(idle.to_numpy(), start, 0), -1),
+        )
+        queue = pl.Series("queue", full)
+        said = pl.format(
+            "{}:{} did not take the connection: {} SYNs of {}:{} (frames {} to {}) had no answer while {} connections that it had "
+            "answered before stood open and were not served: its listen queue is full.",
+            "server", "server_port", "client_syns", "client", "client_port", "first_frame", "last_frame", queue,
+        )  # fmt: skip
+        return rows.with_columns(
+            kind=pl.when(queue > 0).then(pl.lit(accept_ignored.kind)).otherwise("kind"),
+            verdict=pl.when(queue > 0).then(said).otherwise("verdict"),
+        )
 
     def _rows(self, keys: list[bytes], about: np.ndarray, side: np.ndarray, sums: np.ndarray) -> pl.DataFrame:
         """Rows of the connections with these keys. The matrices have a row for each figure."""
