@@ -532,11 +532,11 @@ class Figures:
         while stream < len(self.talks) and row < about.shape[0]:
             talk = self.talks[stream]
             self.talks[stream] = None
-            stream += 1
             if talk is None:
+                stream += 1
                 continue
             keys.append(talk.key)
-            about[row, 0] = stream - 1
+            about[row, 0] = stream
             about[row, 1] = talk.client
             about[row, 2] = talk.guessed
             about[row, 3] = talk.first_frame
@@ -556,6 +556,7 @@ class Figures:
             _write(client, out, sums, 2 * row)
             _write(server, out, sums, 2 * row + 1)
             row += 1
+            stream += 1
         return keys, stream
 
     def feed(
