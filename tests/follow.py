@@ -17,6 +17,7 @@ from sweep import captures
 MODES = ("ascii", "hex", "raw", "yaml")
 HEAD = re.compile(r"\n={67}\nFollow: (?:tcp|udp),\w+\nFilter: (?:tcp|udp)\.stream eq (\d+)\n")
 MARK = re.compile(r" {1,2}\[urgent: [^]]*\]|    urgent: .*\n")
+NODE = re.compile(r"Node [01]: .*\n|    (?:host|port): .*\n")  # in a tunnel tshark names the innermost
 TOGETHER = 50  # streams that one run of tshark follows
 
 
@@ -63,6 +64,8 @@ def judged(ours: str, theirs: str) -> str:
         return "equal"
     if MARK.sub("", ours) == theirs:
         return "urgent marks"
+    if NODE.sub("", ours) == NODE.sub("", theirs):
+        return "addresses"
     if re.search(r"\[\d+ bytes? (missing|cut)|missing: \d", ours):
         return "holes"
     return "DIFFERENT"

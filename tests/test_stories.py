@@ -10,7 +10,7 @@ from conftest import ROOT, run
 
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("captures/*/README.md")])
 BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
-READS = ("report", "packets", "table")
+READS = ("report", "packets", "table", "follow")
 BATCHES = (None, 1, 7, 1 << 20)
 
 

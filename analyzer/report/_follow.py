@@ -16,6 +16,7 @@ from ..fields import Headers, texts
 from ..protocols import register
 from ..reassembly.pieces import ACKNOWLEDGED, CONFLICT, CUT, DATA, HOLE, LATE, MISSING, NEEDS, URGENT, Brought, Pieces, told
 from ..reassembly.streams import in_order
+from ..strings import HEX
 
 if TYPE_CHECKING:
     from ..analysis import Analysis
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 LINE = "=" * 67 + "\n"
 PRINTABLE = bytes(byte if 32 <= byte < 127 else 46 for byte in range(256))
+READABLE = np.frombuffer(PRINTABLE, np.uint8)
+UPPER = np.frombuffer(bytes(range(256)).hex().upper().encode(), "V2")  # byte → its two digits
 TEXT = bytes(byte if byte in b"\r\n" else PRINTABLE[byte] for byte in range(256))
 MOST_NOTES = 20
 WHY = {
@@ -68,15 +71,31 @@ def _ascii(chunk: Chunk) -> str:
 
 
 def _hex(chunk: Chunk) -> str:
-    pairs, said = chunk.data.hex(" "), chunk.data.translate(PRINTABLE).decode()
-    lines = []
-    for at in range(0, len(said), 16):
-        left, right = pairs[3 * at : 3 * at + 23], pairs[3 * at + 24 : 3 * at + 47]
-        urgent = "".join(f"  [urgent: {chunk.data[one]:02x}]" for one in chunk.urgent if at <= one < at + 16)
-        text = f"{said[at : at + 8]} {said[at + 8 : at + 16]}" if at + 8 <= len(said) else said[at:]
-        line = f"{chunk.indent}{chunk.offset + at:08X}  {f'{left}  {right}':48}  {text}"
-        lines.append(f"{line.removesuffix(' ')}{urgent}\n")
-    return "".join(lines)
+    """Sixteen bytes a line: offset (8 columns and 2 blanks), digits (48 and 2), text; both halves a blank apart. As tshark, a line
+    loses one blank at its end."""
+    size, lines = len(chunk.data), -(-len(chunk.data) // 16)
+    grid = np.frombuffer(chunk.data.ljust(16 * lines), np.uint8).reshape(-1, 16)
+    length = np.minimum(size - 16 * np.arange(lines), 16)
+    cells = np.full((lines, 78), 0x20, np.uint8)
+    offsets = (chunk.offset + 16 * np.arange(lines)).astype(">u4")  # wraps, as tshark's
+    cells[:, :8] = UPPER[offsets.view(np.uint8)].view(np.uint8).reshape(-1, 8)
+    digits = HEX[grid].view(np.uint8).reshape(-1, 16, 2)
+    digits[np.arange(16) >= length[:, None]] = 0x20
+    place = np.arange(16) + (np.arange(16) >= 8)
+    cells[:, 60 + place] = READABLE[grid]
+    for nth in (0, 1):
+        cells[:, 10 + np.arange(16) * 3 + (np.arange(16) >= 8) + nth] = digits[:, :, nth]
+    end = 60 + length + (length >= 8)
+    every = np.arange(lines)
+    end -= cells[every, end - 1] == 0x20
+    cells[every, end] = 0x0A
+    said = cells[np.arange(78) <= end[:, None]].tobytes().decode()
+    if not (chunk.urgent or chunk.node):
+        return said
+    marks = ["" for _ in range(lines)]
+    for at in chunk.urgent:
+        marks[at // 16] += f"  [urgent: {chunk.data[at]:02x}]"
+    return "".join(f"{chunk.indent}{line}{mark}\n" for line, mark in zip(said.split("\n"), marks))
 
 
 def _raw(chunk: Chunk) -> str:
@@ -188,7 +207,7 @@ class Follow:
         size = bounds[:, 1] - bounds[:, 0]
         frame = np.concatenate([h.frame for h in chunks])[order[at]]
         rows = np.concatenate([np.arange(len(at)), np.flatnonzero(length[at] > size)])
-        rows = rows[np.argsort(rows, kind="stable")]
+        rows = np.sort(rows)
         cut = np.append(False, rows[1:] == rows[:-1])[: len(rows)]
         end = np.cumsum(size)
         return told(
