@@ -359,7 +359,7 @@ def unanswered(c: Connections) -> Found:
 
     Which of the two, one capture cannot tell. A one-sided capture of a working connection goes on to new bytes instead.
     """
-    for own, a in enumerate(c.ends):
+    for a in c.ends:
         slow = a.other.stall_time >= LONG
 
         def says(i: int, a: Ends = a, slow: np.ndarray = slow) -> str:
@@ -570,7 +570,7 @@ def application_limited(c: Connections) -> Found:
         took = np.maximum(a.last_data - a.first_data, 1)
 
         def says(i: int, a: Ends = a, took: np.ndarray = took) -> str:
-            return f"{a.name(i)}'s program set the pace: nothing was outstanding for {span(a.idle_time[i])} of {span(took[i])}."
+            return f"The program of {a.name(i)} set the pace: nothing was outstanding for {span(a.idle_time[i])} of {span(took[i])}."
 
         yield _large(c, a) & (a.idle_time * 2 >= took), says
 
@@ -623,7 +623,8 @@ def closed_with_reset(c: Connections) -> Found:
     """A RST after the FINs, or after the other's with nothing unacknowledged: programs in a hurry do that; nothing is lost."""
 
     def says(i: int) -> str:
-        return f"Closed with a RST of {_who(c, i)} in {state(c.reset_states[i], int(c.reset_end[i]))} (frame {c.reset_frame[i]}); nothing was lost."
+        was = state(c.reset_states[i], int(c.reset_end[i]))
+        return f"Closed with a RST of {_who(c, i)} in {was} (frame {c.reset_frame[i]}); nothing was lost."
 
     yield _reset(c), says
 
@@ -639,7 +640,7 @@ def loss_open(c: Connections) -> Found:
                 f"({frames(a.lost_frame[i], a.lost_last_frame[i])}), and the capture ends before all had come."
             )
 
-        yield (_lost(a) > 0) & (a.top > a.una) & (a.duplicates > 0) & (c.first_fin_frame == 0), says
+        yield (_lost(a) > 0) & (a.top > a.una) & (a.duplicates + a.sacks_got > 0) & (c.first_fin_frame == 0), says
 
 
 @verdict("note", "loss recovered")
@@ -675,8 +676,10 @@ def duplicated(c: Connections) -> Found:
 
         def says(i: int, a: Ends = a) -> str:
             if a.copied[i]:
-                return f"Healthy: the network made two of {count(a.copied[i], 'segment')} of {a.name(i)} before the point of capture (frame {a.copied_frame[i]})."
-            return f"Healthy: {a.other.name(i)} got {count(a.dsacks_got[i], 'segment')} of {a.name(i)} twice (D-SACK), made double behind the point of capture."
+                made = f"{count(a.copied[i], 'segment')} of {a.name(i)} before the point of capture (frame {a.copied_frame[i]})"
+                return f"Healthy: the network made two of {made}."
+            got = f"{a.other.name(i)} got {count(a.dsacks_got[i], 'segment')} of {a.name(i)} twice (D-SACK)"
+            return f"Healthy: {got}, made double behind the point of capture."
 
         both = (a.tries > 0) & (a.other.tries > 0)  # a simultaneous open repeats the SYN's number, and a D-SACK answers
         yield (a.copied > 0) | ((a.dsacks_got > 0) & (a.repeated + a.filled == 0) & ~both), says
@@ -690,10 +693,12 @@ def reordered(c: Connections) -> Found:
 
         def says(i: int, a: Ends = a) -> str:
             if a.reordered[i]:
-                return f"Healthy: {count(a.reordered[i], 'segment')} of {a.name(i)} came late, overtaken before the point of capture (frame {a.reordered_frame[i]}); nothing was lost."
+                late = f"{count(a.reordered[i], 'segment')} of {a.name(i)} came late, overtaken before the point of capture"
+                return f"Healthy: {late} (frame {a.reordered_frame[i]}); nothing was lost."
             return f"Healthy: segments of {a.name(i)} overtook each other behind the point of capture (SACK), and nothing was sent again."
 
-        yield (a.reordered > 0) | ((a.sacks_got > 0) & (a.repeated + a.filled == 0) & (a.top <= a.una)), says
+        both = (a.tries > 0) & (a.other.tries > 0)
+        yield (a.reordered > 0) | ((a.sacks_got > 0) & (a.repeated + a.filled == 0) & (a.top <= a.una) & ~both), says
 
 
 @verdict("note", "healthy, congestion signalled")
@@ -702,7 +707,8 @@ def congestion(c: Connections) -> Found:
     for a in c.ends:
 
         def says(i: int, a: Ends = a) -> str:
-            return f"Healthy: the path marked packets of {a.other.name(i)} instead of dropping them; {a.name(i)} says so (ECE, frame {a.ece_frame[i]})."
+            told = f"{a.name(i)} says so (ECE, frame {a.ece_frame[i]})"
+            return f"Healthy: the path marked packets of {a.other.name(i)} instead of dropping them; {told}."
 
         yield a.ece_frame > 0, says
 

@@ -502,6 +502,8 @@ class Facts:
         if marks & IS_REUSED_PORTS:
             one.v[C_REUSED] = 1
         self._history(one, a, b, from_client, i)
+        if not a.v[E_PACKETS] and not syn:  # opened before the capture: what lies before its first number is no question
+            a.v[E_UNA] = at
         a.v[E_PACKETS] += 1
         if marks & IS_COPIED:  # the network's doing: nobody asked twice or spoke again
             if not a.v[E_COPIED]:

@@ -95,6 +95,7 @@ HALF = cython.declare(cython.longlong, 0x80000000)
 GREATEST_SHIFT = cython.declare(cython.longlong, 14)  # RFC 7323 §2.3
 RECENT = cython.declare(cython.longlong, 16)  # segments of a direction that a copy is looked for among
 NEAR = cython.declare(cython.longlong, 1024)  # identifications further apart say nothing of order: a sender may draw them at random
+AGAIN = cython.declare(cython.longlong, 200_000_000)  # ns: nobody sends a SYN again sooner; RFC 6298 §2.1 says a second
 TRIP = cython.declare(cython.longlong, 10_000_000)  # ns that an answer may take beside the round trip
 SOON = cython.declare(cython.longlong, 20_000_000)  # ns: a fast retransmission comes within this after the acknowledgment
 CLOSE = cython.declare(cython.longlong, 3_000_000)  # ns: reordering takes less, when no round trip is known
@@ -880,7 +881,9 @@ class Tracker:
         if end.started and seq < end.next and not agrees:
             held = _held(end, seq, behind if behind < end.next else end.next)
             if held:
-                if self._copy(end, seq, identification):
+                if self._copy(end, seq, identification) or (
+                    flags & SYN_FLAG and identification > 0 and identification == end.top_identification and time - end.next_time < AGAIN
+                ):
                     return COPIED
                 judged = REPEATED
                 if peer.acked and behind <= peer.last_ack:

@@ -279,9 +279,9 @@ class TABLE(Table):
             sides.append(numbers | {"duration": duration})
         case, ends = np.empty((n, len(CASE)), np.int64), np.empty((2 * n, len(END)), np.int64)
         others = self.facts.write(np.ascontiguousarray(a["stream"]), case.data, ends.data)
-        for numbers, facts in zip(sides, (ends[0::2], ends[1::2])):
-            numbers |= {name: facts[:, END.index(of)] for name, of in FACTS.items()}
-            numbers["payload_bytes"] = _payload(numbers, *(facts[:, END.index(name)] for name in ("top", "una")))
+        for numbers, own in zip(sides, (ends[0::2], ends[1::2])):
+            numbers |= {name: own[:, END.index(of)] for name, of in FACTS.items()}
+            numbers["payload_bytes"] = _payload(numbers, *(own[:, END.index(name)] for name in ("top", "una")))
         columns = self._own(a, keys, *sides)
         columns |= self._judged(columns, case, ends, (sides[0], sides[1]), [_address(reporter) for _, reporter in others])
         columns["conn_state"] = _conn_state(*sides)
