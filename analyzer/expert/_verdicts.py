@@ -14,20 +14,35 @@ Says = Callable[[int], str]
 SECOND = 1_000_000_000
 
 
-class Ends:
+class Columns:
+    """int64 columns (n,) by name, as attributes. After `speak` they are lists: words are made of single numbers, and Python's own
+    are quickest then."""
+
+    def __init__(self, columns: Mapping[str, np.ndarray]) -> None:
+        self._columns = columns
+        self._spoken = False
+
+    def speak(self) -> None:
+        for name in self._columns:
+            self.__dict__.pop(name, None)
+        self._spoken = True
+
+    def __getattr__(self, name: str) -> np.ndarray:
+        if name.startswith("_") or name not in self._columns:
+            raise AttributeError(name)
+        made: np.ndarray = self._columns[name].tolist() if self._spoken else self._columns[name]  # both are indexed alike
+        self.__dict__[name] = made
+        return made
+
+
+class Ends(Columns):
     """The same end of each connection: facts of `tcp_facts.END` by name, int64 (n,), figures besides, and its addresses and ports."""
 
     other: Ends
 
     def __init__(self, facts: np.ndarray, figures: Mapping[str, np.ndarray], addresses: Sequence[str], ports: Sequence[int]) -> None:
+        super().__init__({**figures, **dict(zip(END, facts.T, strict=True))})
         self.addresses, self.ports = addresses, ports
-        self._facts = {**figures, **dict(zip(END, facts.T, strict=True))}
-
-    def __getattr__(self, name: str) -> np.ndarray:
-        try:
-            return self._facts[name]
-        except KeyError:
-            raise AttributeError(name) from None
 
     def name(self, i: int) -> str:
         """Its address and port."""
@@ -35,7 +50,7 @@ class Ends:
         return f"[{address}]:{self.ports[i]}" if ":" in address else f"{address}:{self.ports[i]}"
 
 
-class Connections:
+class Connections(Columns):
     """Many connections: facts of `tcp_facts.CASE` by name, int64 (n,), and both ends.
 
     case: int64 (n, len(CASE)). client, server: their ends. duration: ns, (n,). reporters: who sent the first ICMP error, as text.
@@ -43,20 +58,14 @@ class Connections:
     """
 
     def __init__(self, case: np.ndarray, client: Ends, server: Ends, duration: np.ndarray, reporters: Sequence[str], end: int) -> None:
-        self._columns = dict(zip(CASE, case.T, strict=True))
+        super().__init__({**dict(zip(CASE, case.T, strict=True)), "duration": duration})
         self.client, self.server = client, server
         client.other, server.other = server, client
         self.ends = (client, server)
-        self.duration, self.reporters, self.end = duration, reporters, end
+        self.reporters, self.end = reporters, end
 
     def __len__(self) -> int:
         return len(self._columns["stream"])
-
-    def __getattr__(self, name: str) -> np.ndarray:
-        try:
-            return self._columns[name]
-        except KeyError:
-            raise AttributeError(name) from None
 
 
 @dataclass(frozen=True)
@@ -89,14 +98,11 @@ def verdict(severity: str, kind: str) -> Callable[[Callable[[Connections], Itera
 
 def span(ns: int | np.integer) -> str:
     """A time with three significant digits: '27 µs', '1.02 s'."""
-    value, unit = int(ns) / 1e3, "µs"
-    if abs(value) >= 999.5:
-        value, unit = value / 1e3, "ms"
-    if unit == "ms" and abs(value) >= 999.5:
-        value, unit = value / 1e3, "s"
+    if -999_500 < ns < 999_500:
+        return f"{ns / 1e3:.3g} µs"
+    value, unit = (ns / 1e6, "ms") if -999_500_000 < ns < 999_500_000 else (ns / 1e9, "s")
     digits = 0 if abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2
-    text = f"{value:.{digits}f}"
-    return f"{text.rstrip('0').rstrip('.') if unit == 'µs' and '.' in text else text} {unit}"
+    return f"{value:.{digits}f} {unit}"
 
 
 def count(n: int | np.integer, what: str = "") -> str:
@@ -132,11 +138,13 @@ def state(packed: int | np.integer, end: int) -> str:
 
 def judged(c: Connections, verdicts: Sequence[Verdict]) -> list[tuple[Verdict, str]]:
     """The verdict on each connection: the first of `verdicts` that holds, and its sentence. The last of them holds always."""
-    found: list[tuple[Verdict, str] | None] = [None] * len(c)
-    open_ = np.ones(len(c), bool)
-    for one in verdicts:
-        for holds, says in one.rule(c):
-            for i in np.flatnonzero(holds & open_).tolist():
-                found[i] = one, says(i)
-            open_ &= ~holds
-    return [one for one in found if one is not None]
+    said = [(one, holds, says) for one in verdicts for holds, says in one.rule(c)]
+    found: list[tuple[Verdict, str]] = [(verdicts[-1], "")] * len(c)
+    free = np.ones(len(c), bool)
+    for columns in (c, *c.ends):
+        columns.speak()
+    for one, holds, says in said:
+        for i in np.flatnonzero(holds & free).tolist():
+            found[i] = one, says(i)
+        free &= ~holds
+    return found

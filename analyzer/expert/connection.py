@@ -188,7 +188,8 @@ def forged(c: Connections) -> Found:
     That the supposed sender goes on proves it. A firewall, a censor or an attacker put it in between.
     """
     low, high = _sender(c, "ttl_low"), _sender(c, "ttl_high")
-    odd = (c.reset_ttl >= 0) & ((c.reset_ttl > high + 2) | (c.reset_ttl < low - 2)) & (_sender(c, "ttl_count") >= 2)
+    others = _sender(c, "ttl_count")
+    odd = (c.reset_ttl >= 0) & ((c.reset_ttl > high + 2) | (c.reset_ttl < low - 2)) & (others >= 2)
 
     def says(i: int) -> str:
         ttl = f"{low[i]}" if low[i] == high[i] else f"{low[i]} to {high[i]}"
@@ -196,7 +197,7 @@ def forged(c: Connections) -> Found:
         lost = c.reset_peer_unacked[i]
         return (
             f"The RST in frame {c.reset_frame[i]} does not come from {_who(c, i)}: its TTL is {c.reset_ttl[i]}, that of the other "
-            f"{_sender(c, 'ttl_count')[i]} segments {ttl}{proof}. {_who(c, i, True)} was in "
+            f"{others[i]} segments {ttl}{proof}. {_who(c, i, True)} was in "
             f"{state(c.reset_states[i], 1 - int(c.reset_end[i]))} with {count(lost, 'byte')} not acknowledged."
         )
 
