@@ -532,10 +532,8 @@ def network_limited(c: Connections) -> Found:
 
         def says(i: int, a: Ends = a, lost: np.ndarray = lost) -> str:
             took = max(int(a.last_data[i] - a.first_data[i]), 1)
-            return (
-                f"The network set the pace: {a.name(i)} sent {count(a.bytes[i], 'byte')} in {span(took)} ({a.bytes[i] * 1e6 / took:,.0f} kB/s)"
-                f"; {_loss(a, i, int(lost[i]))}."
-            )
+            rate = f"{count(a.bytes[i], 'byte')} in {span(took)} ({a.bytes[i] * 1e6 / took:,.0f} kB/s)"
+            return f"The network set the pace: {a.name(i)} sent {rate}; {_loss(a, i, int(lost[i]))}."
 
         yield _large(c, a) & (lost >= 3) & (lost * 100 >= a.data_frames), says
 

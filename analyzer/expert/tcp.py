@@ -31,6 +31,133 @@ def scale_too_large(h):
     return h["tcp.options.wscale.shift"] > GREATEST_SHIFT
 
 
+@finding("tcp", "warn", "protocol", "christmas tree: {tcp.flags.words}, {tcp.srcport} → {tcp.dstport}")
+def christmas_tree(h):
+    """FIN, PSH and URG without ACK, or SYN, FIN, RST and PSH together: a scan, no connection. As Zeek's TCP_christmas."""
+    urgent = h["tcp.flags.fin"] & h["tcp.flags.push"] & h["tcp.flags.urg"] & ~h["tcp.flags.ack"]
+    return (urgent | (h["tcp.flags.syn"] & h["tcp.flags.fin"] & h["tcp.flags.reset"] & h["tcp.flags.push"])) & ~h.quoted
+
+
+@finding("tcp", "note", "protocol", "data in a SYN, {tcp.len} bytes")
+def syn_with_data(h):
+    """Fast Open sends data with the SYN (RFC 7413); without its option the server keeps or drops it. As Zeek's SYN_with_data."""
+    return h["tcp.flags.syn"] & (h["tcp.len"] > 0)
+
+
+@finding("tcp", "note", "protocol", "data in a RST, {tcp.len} bytes")
+def reset_with_data(h):
+    """Allowed, to say why (RFC 9293 §3.5.2), and rare: some middleboxes do it. As Zeek's RST_with_data."""
+    return h["tcp.flags.reset"] & (h["tcp.len"] > 0)
+
+
+@finding("tcp", "note", "protocol", "urgent pointer {tcp.urgent_pointer} without URG")
+def urgent_pointer_without_flag(h):
+    """The pointer means nothing without URG (RFC 9293 §3.1); its bytes may carry something hidden. As Wireshark's."""
+    return (h["tcp.urgent_pointer"] != 0) & ~h["tcp.flags.urg"] & ~h.quoted
+
+
+@finding("tcp", "note", "protocol", "acknowledgment number {tcp.ack_raw} without ACK")
+def acknowledgment_without_flag(h):
+    """The number means nothing without ACK (RFC 9293 §3.1); some stacks leave an old one in their SYN or RST. As Wireshark's."""
+    return (h["tcp.ack_raw"] != 0) & ~h["tcp.flags.ack"] & h.whole & ~h.quoted
+
+
+# ---------------------------------------------------------------- what the segments before tell
+
+
+@finding("tcp", "warn", "sequence", "acknowledges {tcp.judged.missed} bytes that no frame holds")
+def not_captured(h):
+    """The receiver has bytes that the capture lacks: the recorder lost them, or sees one way of two. Not lost on the network.
+
+    Wireshark's tcp.analysis.ack_lost_segment; "previous segment not captured" is said of no segment here: what is late, lost
+    before the capture or not captured is known only when its bytes come, or are acknowledged.
+    """
+    return h["tcp.judged.missed"] > 0
+
+
+@finding("tcp", "note", "sequence", "window probe, {tcp.srcport} → {tcp.dstport}")
+def window_probe(h):
+    """Asks whether a window of zero has opened (RFC 9293 §3.8.6.1). Linux sends no byte, one before the next number, which Wireshark
+    calls a keep-alive."""
+    return h["tcp.judged.probed"]
+
+
+@finding("tcp", "note", "sequence", "keep-alive, {tcp.srcport} → {tcp.dstport}")
+def keep_alive(h):
+    """Asks whether the peer is still there (RFC 9293 §3.8.4): nothing, or one byte that was acknowledged before."""
+    return h["tcp.judged.kept_alive"]
+
+
+@finding("tcp", "note", "sequence", "the network made two of one segment, {tcp.srcport} → {tcp.dstport}")
+def copied(h):
+    """The same number and the same IP identification as a segment just before, of a sender that changes it: no retransmission."""
+    return h["tcp.judged.copied"]
+
+
+@finding("tcp", "note", "sequence", "reordered, {tcp.srcport} → {tcp.dstport}")
+def reordered(h):
+    """Late, but sent before what overtook it: its IP identification or timestamp is older, or it came too soon for a retransmission.
+
+    Wireshark calls it out of order, and sometimes a fast retransmission.
+    """
+    return h["tcp.judged.reordered"]
+
+
+@finding("tcp", "note", "sequence", "sent again needlessly, {tcp.srcport} → {tcp.dstport}")
+def needless(h):
+    """Its bytes were acknowledged before. Wireshark's tcp.analysis.spurious_retransmission."""
+    return h["tcp.judged.needless"]
+
+
+@finding("tcp", "note", "sequence", "sent again after a time-out, {tcp.srcport} → {tcp.dstport}")
+def timed_out(h):
+    """A timer ran out (RFC 6298): nothing that came just before asked for it. The slow way to repair a loss."""
+    return h["tcp.judged.timed_out"] & ~h["tcp.judged.needless"]
+
+
+@finding("tcp", "note", "sequence", "sent again, {tcp.srcport} → {tcp.dstport}")
+def retransmission(h):
+    """Bytes that a frame held before, asked for by acknowledgments: lost between the point of capture and the receiver."""
+    return h["tcp.judged.repeated"] & ~h["tcp.judged.needless"] & ~h["tcp.judged.timed_out"]
+
+
+@finding("tcp", "note", "sequence", "sent again, the first lost before the capture, {tcp.srcport} → {tcp.dstport}")
+def filled(h):
+    """Bytes below the next expected that no frame held, sent later than what came before them: the first sending was lost between
+    the sender and the point of capture. Wireshark calls it out of order or a retransmission, by time alone."""
+    return h["tcp.judged.filled"] & ~h["tcp.judged.timed_out"]
+
+
+@finding("tcp", "note", "sequence", "duplicate ACK {tcp.analysis.duplicate_ack_num}, {tcp.srcport} → {tcp.dstport}")
+def duplicate_ack(h):
+    """The receiver got something behind a hole. As Wireshark's tcp.analysis.duplicate_ack."""
+    return h["tcp.analysis.duplicate_ack"]
+
+
+@finding("tcp", "warn", "sequence", "window is zero, {tcp.srcport} → {tcp.dstport}")
+def zero_window(h):
+    """Its program does not read: the sender has to wait. As Wireshark's tcp.analysis.zero_window."""
+    return h["tcp.analysis.zero_window"]
+
+
+@finding("tcp", "warn", "sequence", "fills the window of its receiver, {tcp.srcport} → {tcp.dstport}")
+def window_full(h):
+    """Data up to the last byte that the receiver allows. Alone no fault. As Wireshark's tcp.analysis.window_full."""
+    return h["tcp.analysis.window_full"]
+
+
+@finding("tcp", "note", "sequence", "ports used again, {tcp.srcport} → {tcp.dstport}")
+def reused_ports(h):
+    """A SYN with another number on known ports: a new connection. As Wireshark's tcp.analysis.reused_ports."""
+    return h["tcp.analysis.reused_ports"]
+
+
+@finding("tcp", "chat", "sequence", "window update, {tcp.srcport} → {tcp.dstport}")
+def window_update(h):
+    """Nothing new but the window. As Wireshark's tcp.analysis.window_update."""
+    return h["tcp.analysis.window_update"]
+
+
 @finding("tcp", "chat", "sequence", "asks to open a connection, {tcp.srcport} → {tcp.dstport}")
 def connection_request(h):
     """A SYN without ACK: a client opens. As Wireshark's tcp.connection.syn."""

@@ -88,6 +88,17 @@ TRACKED = (  # what the tracker tells of a segment among the others: reassembly/
     Field("tcp.analysis.push_bytes_sent", u32, "Bytes since the last PSH"),
     Field("tcp.analysis.rto", seconds, "Retransmission time-out", "since the segment that this one repeats"),
     Field("tcp.analysis.rto_frame", u32, "Time-out counts from frame"),
+    Field("tcp.judged.repeated", flag, "Sent again", "bytes that a frame held before"),
+    Field("tcp.judged.filled", flag, "Sent again, first lost before the capture", "bytes below the next expected that no frame held"),
+    Field("tcp.judged.timed_out", flag, "After a time-out", "sent again because a timer ran out: no segment had just asked for it"),
+    Field("tcp.judged.needless", flag, "Needlessly", "sent again though it was acknowledged"),
+    Field(
+        "tcp.judged.reordered", flag, "Reordered", "late, but sent before what overtook it: IP identification, timestamps, less than a trip"
+    ),
+    Field("tcp.judged.copied", flag, "Copied by the network", "the same number and IP identification as a segment just before"),
+    Field("tcp.judged.probed", flag, "Window probe", "into a window of zero: one byte, or none, one before the next expected number"),
+    Field("tcp.judged.kept_alive", flag, "Keep-alive", "the same into an open window, with all acknowledged"),
+    Field("tcp.judged.missed", u32, "Acknowledges bytes not captured", "that no frame holds yet"),
 )
 ADDED = NUMBERED + TRACKED
 

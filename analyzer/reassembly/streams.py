@@ -26,7 +26,9 @@ UDP = {"udp.stream"}
 NUMBERS = {"tcp.seq", "tcp.ack", "tcp.nxtseq"}
 EDGES = {f"tcp.options.sack{end}" for end in ("_le", "_re", ".dsack_le", ".dsack_re")}
 ANALYSIS = {f.name for f in TRACKED}
-MARKED = {name: field for name in MARKS for field in (f"tcp.analysis.{name}", f"tcp.connection.{name}") if field in ANALYSIS}
+MARKED = {
+    name: field for name in MARKS for field in (f"tcp.analysis.{name}", f"tcp.connection.{name}", f"tcp.judged.{name}") if field in ANALYSIS
+}
 SUSPICIOUS = sum(1 << MARKS.index(name) for name, field in MARKED.items() if ".analysis." in field and ".tfo_" not in field)
 FACTS = {
     "duplicate_num": "tcp.analysis.duplicate_ack_num",
@@ -36,6 +38,7 @@ FACTS = {
     "in_flight": "tcp.analysis.bytes_in_flight",
     "pushed": "tcp.analysis.push_bytes_sent",
     "rto": "tcp.analysis.rto",
+    "missed": "tcp.judged.missed",
     "rto_frame": "tcp.analysis.rto_frame",
 }
 TCP = {"tcp.stream"} | NUMBERS | EDGES | ANALYSIS

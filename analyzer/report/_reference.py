@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..dissect import either
-from ..expert import findings
+from ..expert import Finding, findings, verdicts
+from ..expert._verdicts import Verdict
 from ..fields import Field
 from ..protocols import register
 
@@ -28,6 +29,7 @@ def entries(word: str) -> Iterator[tuple[str, str]]:
     for name, fields in sorted(either().items()):
         if word in name:
             yield name, f"either of {' and '.join(fields)}"
-    for name, one in findings().items():
+    pages: dict[str, Finding | Verdict] = {**findings(), **verdicts()}
+    for name, one in pages.items():
         if word in f"{name} {one.page}".lower():
             yield name, f"({one.severity}) {' '.join(one.page.split())}"

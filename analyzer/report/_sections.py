@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ..expert import SEVERITIES
+from ._explain import worst_first
 from ._text import safe
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-TABLES = ("captures", "hierarchy", "endpoints", "conversations", "expert", "undecoded")
+TABLES = ("captures", "hierarchy", "endpoints", "conversations", "streams", "expert", "undecoded")
 LAYER = {"eth": "Ethernet", "ip": "IPv4", "ipv6": "IPv6", "udp": "UDP", "tcp": "TCP"}
 
 
@@ -150,6 +151,32 @@ def _conversations(table: pl.DataFrame, rows: int) -> Iterable[Section]:
             yield Section(f"{name} conversations", how, heads, *_top(shown, rows))
 
 
+def _streams(table: pl.DataFrame, rows: int) -> Section:
+    ranked = worst_first(table)
+    spans = ranked["duration"].dt.total_nanoseconds().to_list()
+    shown = [
+        (severity, str(stream), _place(client, cp), _place(server, sp), count(there), count(back), span(ns), kind)
+        for (severity, stream, client, cp, server, sp, there, back, kind), ns in zip(
+            ranked.select(
+                "severity",
+                "stream",
+                "client",
+                "client_port",
+                "server",
+                "server_port",
+                "client_unique_bytes",
+                "server_unique_bytes",
+                "kind",
+            ).iter_rows(),
+            spans,
+            strict=True,
+        )
+    ]
+    how = "Worst first; bytes are data, each counted once. `analyze explain` says why, with frames; --stream N tells one story."
+    heads = ("Severity", "Stream>", "Client", "Server", "Bytes →>", "← Bytes>", "Duration>", "Verdict")
+    return Section("TCP connections", how, heads, *_top(shown, rows))
+
+
 def _expert(table: pl.DataFrame, rows: int) -> Section:
     order = {name: place for place, name in enumerate(SEVERITIES)}
     grouped = (
@@ -185,6 +212,8 @@ def sections(tables: dict[str, pl.DataFrame], rows: int) -> Iterable[Section]:
     yield _hierarchy(tables["hierarchy"], rows)
     yield from _endpoints(tables["endpoints"], rows)
     yield from _conversations(tables["conversations"], rows)
+    if len(tables["streams"]):
+        yield _streams(tables["streams"], rows)
     yield _expert(tables["expert"], rows)
     yield _undecoded(tables["undecoded"], rows)
 

@@ -9,6 +9,7 @@ from ..dissect import Dissection
 from ..expert import findings
 from ..fields import CUT, Field, text, u32, u64
 from ..protocols import protocols, register
+from ..protocols.tcp import TRACKED
 from ..templates import says, template_fields
 from . import Table
 
@@ -25,7 +26,9 @@ class TABLE(Table):
         Field("summary", text, "Summary"),
         Field("offset", u32, "Offset", "byte of the frame, from 0, where a header is malformed or cut"),
     )
-    needs = frozenset({"frame.time_delta"} | {n for one in findings().values() for n in template_fields(one.says)})
+    needs = frozenset(
+        {"frame.time_delta", *(f.name for f in TRACKED)} | {n for one in findings().values() for n in template_fields(one.says)}
+    )
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
         rows: list[tuple[int, int, tuple[str, str, str, str, str, int | None]]] = []

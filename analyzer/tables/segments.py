@@ -15,11 +15,25 @@ from . import Table
 from ._columns import dtype_of
 from ._ends import WHO, assumed, pair, state, tracked
 
-UNUSUAL = {name: register()[field].field.label.lower() for name, field in MARKED.items() if ".analysis." in field}
+BETTER = {  # what our own judgment says in place of Wireshark's
+    "retransmission",
+    "fast_retransmission",
+    "spurious_retransmission",
+    "out_of_order",
+    "lost_segment",
+    "ack_lost_segment",
+    "keep_alive",
+    "zero_window_probe",
+}
+UNUSUAL = {
+    name: (label := register()[field].field.label)[0].lower() + label[1:]
+    for name, field in MARKED.items()
+    if ".connection." not in field and name not in BETTER
+}
 
 
 def _unusual(marks: np.ndarray) -> pl.Series:
-    """The words of tcp.analysis for each segment, null for most."""
+    """What is unusual about each segment in words, null for most."""
     bits = {1 << MARKS.index(name): label for name, label in UNUSUAL.items()}
     used, inverse = np.unique(marks & sum(bits), return_inverse=True)
     words = [", ".join(label for bit, label in bits.items() if value & bit) or None for value in used.tolist()]
@@ -49,7 +63,7 @@ class TABLE(Table):
         Field("server_after", text, "Server's state after"),
         Field("client_assumed", flag, "Client's state is assumed", "no SYN was seen, or this end has sent nothing yet"),
         Field("server_assumed", flag, "Server's state is assumed"),
-        Field("findings", text, "Findings", "what tcp.analysis says"),
+        Field("findings", text, "Findings", "what tcp.judged says, and of tcp.analysis what that does not judge"),
     )
     needs = frozenset({"tcp.analysis.flags"})
 

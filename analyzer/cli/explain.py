@@ -1,0 +1,26 @@
+"""analyze explain: what became of each connection, and why."""
+
+import click
+
+from . import options
+
+
+@click.command("explain")
+@options.CAPTURES
+@click.option("--stream", type=click.IntRange(0), metavar="N", help="The whole story of one connection, as tcp.stream numbers them.")
+@options.form("text", "csv", "json", "ndjson")
+@options.FILTER
+@options.COUNT
+@options.NO_LOOKUP
+@options.CHECKSUMS
+@options.BATCH
+@click.option("--rows", type=click.IntRange(1), default=5, show_default=True, help="Connections shown of each kind of verdict.")
+def command(captures, stream, form, filter, count, checksums, batch_frames, rows):
+    """What became of each TCP connection, and why: verdicts, worst first."""
+    from ..analysis import Analysis
+    from ..report import _explain, _progress
+
+    with _progress.shown() as progress:
+        analysis = Analysis(*captures, batch_frames=batch_frames, count=count, filter=filter, checksums=checksums, on_batch=progress)
+        _explain.write(analysis, stream, form, rows)
+    return analysis

@@ -1,0 +1,173 @@
+"""Verdicts for people: all of a capture, grouped and worst first, or the story of one connection as a ladder."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import textwrap
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from ..errors import UsageError
+from ..expert import SEVERITIES
+from ..expert._verdicts import span
+from ..tables import make
+from . import write as write_form
+from ._text import safe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..analysis import Analysis
+
+COLUMNS = ("severity", "kind", "stream", "first_frame", "last_frame", "verdict")
+COMMON = {"duplicate ACK", "window update"}  # said so often that a stretch of them is folded too
+QUIET = 4  # segments in a row that say nothing new are folded if there are more than this
+PAUSE = 200_000_000  # ns: a silence worth seeing
+BRIEF = {"SYN-RECEIVED": "SYN-RCVD", "ESTABLISHED": "ESTAB"}
+
+
+def write(analysis: Analysis, stream: int | None, form: str, rows: int) -> None:
+    """Write the verdicts, or with `stream` the story of that one. Raises UsageError if there is no such stream."""
+    wanted = ["streams"] if stream is None or form != "text" else ["streams", "segments"]
+    found: dict[str, list[pl.DataFrame]] = {name: [] for name in wanted}
+    for name, part in analysis.stream(wanted):
+        kept = part if stream is None else part.filter(pl.col("stream") == stream)
+        if len(kept):
+            found[name].append(kept.select(COLUMNS) if stream is None else kept)
+    if stream is not None and not found["streams"]:
+        raise UsageError(f"no TCP stream {stream} in this capture; `analyze table streams` lists them")
+    if form != "text":
+        made = make("streams").columns
+        ranked = worst_first(pl.concat(part.select(COLUMNS) for part in found["streams"])) if found["streams"] else None
+        columns = [next(f for f in made if f.name == name) for name in COLUMNS]
+        write_form(form, columns, [] if ranked is None else [ranked])
+        return
+    lines = _all(found["streams"], rows) if stream is None else _story(found["streams"][0], pl.concat(found["segments"]))
+    for line in lines:
+        print(line)
+
+
+def worst_first(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of `streams` in order of severity, kind by kind as the rules come."""
+    from ..expert import verdicts
+
+    rank = {severity: place for place, severity in enumerate(SEVERITIES)}
+    order = {one.kind: place for place, one in reversed(list(enumerate(verdicts().values())))}
+    return rows.sort(
+        pl.col("severity").replace_strict(rank, return_dtype=pl.Int64),
+        pl.col("kind").replace_strict(order, return_dtype=pl.Int64),
+        "stream",
+    )
+
+
+def _wrapped(text: str, indent: str) -> str:
+    width = max(shutil.get_terminal_size().columns, 60) if sys.stdout.isatty() else 100
+    return textwrap.fill(safe(text), width, initial_indent=indent, subsequent_indent=" " * len(indent), break_on_hyphens=False)
+
+
+def _all(parts: list[pl.DataFrame], rows: int) -> Iterator[str]:
+    if not parts:
+        yield "No TCP connection in this capture."
+        return
+    ranked = worst_first(pl.concat(parts))
+    total = dict(ranked.group_by("severity").len().iter_rows())
+    told = ", ".join(f"{total[name]:,} {name}" for name in SEVERITIES if name in total)
+    yield f"{len(ranked):,} TCP connection{'s' if len(ranked) != 1 else ''}: {told}."
+    for (severity, kind), group in ranked.group_by("severity", "kind", maintain_order=True):
+        yield ""
+        yield f"{severity}: {kind} ({len(group):,})"
+        shown = group.head(rows if severity != "chat" else 1)
+        for stream, verdict in shown.select("stream", "verdict").iter_rows():
+            yield _wrapped(verdict, f"  {stream:>6}  ")
+        if len(group) > len(shown):
+            yield f"          … and {len(group) - len(shown):,} more" + (" (--rows)" if severity != "chat" else "")
+
+
+def _story(stream: pl.DataFrame, segments: pl.DataFrame) -> Iterator[str]:
+    """A ladder: a line for each segment with both ends' states, quiet stretches folded; the verdict at the end."""
+    one = stream.row(0, named=True)
+    guessed = " (a guess: no SYN was seen)" if one["client_guessed"] else ""
+    yield safe(
+        f"Stream {one['stream']}: {_place(one['client'], one['client_port'])}, client{guessed}, and "
+        f"{_place(one['server'], one['server_port'])}, server; {one['frames']:,} segments in {span(_ns(one['duration']))}."
+    )
+    yield ""
+    yield f"{'frame':>7} {'time':>11}  {'client':<11} {'':<46} {'server':<11}  what is to be said"
+    rows = list(_lines(segments))
+    keep = [row["loud"] for row in rows]
+    at = 0
+    while at < len(rows):
+        end = at
+        while end < len(rows) and not keep[end]:
+            end += 1
+        if end - at > QUIET:
+            yield _folded(rows[at:end])
+            at = end
+        for row in rows[at : max(end, at + 1)]:
+            yield safe(row["line"])
+        at = max(end, at + 1)
+    yield ""
+    yield _wrapped(f"{one['severity']}: {one['verdict']}", "")
+
+
+def _ns(value: object) -> int:
+    return int(pl.Series([value], dtype=pl.Duration("ns")).to_physical()[0] or 0)
+
+
+def _place(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _lines(segments: pl.DataFrame) -> Iterator[dict]:
+    times = segments["time"].to_physical().fill_null(strategy="forward").fill_null(0).to_list()
+    last = times[0] if times else 0
+    first = last
+    for time, row in zip(times, segments.iter_rows(named=True), strict=True):
+        paused, last = time - last, time
+        moved = row["client_before"] != row["client_after"] or row["server_before"] != row["server_after"]
+        said = _said(row)
+        arrow = f"{said} ───▶" if row["end"] == "client" else f"◀─── {said}"
+        notes = [row["findings"]] if row["findings"] else []
+        if paused >= PAUSE:
+            notes.insert(0, f"after {span(paused)}")
+        states = [BRIEF.get(row[f"{end}_after"], row[f"{end}_after"]) for end in ("client", "server")]
+        assumed = ["?" if row[f"{end}_assumed"] else "" for end in ("client", "server")]
+        line = (
+            f"{row['frame']:>7} {(time - first) / 1e9:>11.6f}  {states[0] + assumed[0]:<11} "
+            f"{arrow:{'>' if row['end'] == 'client' else '<'}46} {states[1] + assumed[1]:<11}  {', '.join(notes)}"
+        )
+        loud = bool(moved or not COMMON.issuperset(notes) or row["flags"] not in PLAIN)
+        yield {"line": line.rstrip(), "loud": loud, "row": row, "time": time}
+
+
+PLAIN = ("ACK", "PSH, ACK")
+
+
+def _said(row: dict) -> str:
+    """'SYN seq 0 win 64,240', 'seq 1 ack 9 1,448 bytes win 501', 'ack 9 win 501'."""
+    flags = ", ".join(one for one in row["flags"].split(", ") if one not in PLAIN[1] or row["flags"] not in PLAIN)
+    parts = [flags] if flags else []
+    if row["bytes"] or flags:
+        parts.append(f"seq {row['seq']}")
+    if row["ack"] is not None:
+        parts.append(f"ack {row['ack']}")
+    if row["bytes"]:
+        parts.append(f"{row['bytes']:,} bytes")
+    return " ".join([*parts, f"win {row['window']:,}"])
+
+
+def _folded(rows: list[dict]) -> str:
+    there = [one["row"]["bytes"] for one in rows if one["row"]["end"] == "client"]
+    back = [one["row"]["bytes"] for one in rows if one["row"]["end"] == "server"]
+    findings: dict[str, int] = {}
+    for one in rows:
+        if one["row"]["findings"]:
+            findings[one["row"]["findings"]] = findings.get(one["row"]["findings"], 0) + 1
+    took = span(rows[-1]["time"] - rows[0]["time"])
+    return (
+        f"{'…':>7} {'':>11}  frames {rows[0]['row']['frame']} to {rows[-1]['row']['frame']}, {took}: "
+        f"{len(there):,} segments there with {sum(there):,} bytes, {len(back):,} back with {sum(back):,}"
+        + "".join(f"; {n:,} × {what}" for what, n in findings.items())
+    )
