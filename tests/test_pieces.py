@@ -7,11 +7,13 @@ import lzma
 import os
 import random
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import pcap, run
+from follow import compared
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.all import IP, TCP, UDP, Ether, IPv6, Raw
@@ -286,6 +288,14 @@ def test_recorded_streams(save, name):
         lines = run("follow", path, "--stream", "0", "--as", "raw", "--batch-frames", str(size)).out.splitlines()[6:-1]
         both = [b"".join(bytes.fromhex(line) for line in lines if line.startswith("\t") == bool(node)) for node in (0, 1)]
         assert tuple(told for one in both for told in (len(one), hashlib.sha256(one).hexdigest()[:16])) == FOLLOWED[name]
+
+
+@pytest.mark.skipif(not shutil.which("tshark"), reason="needs tshark")
+@pytest.mark.parametrize("name", ["tcp-reorder", "tcp-zerowindow", "tcp-tfo"])
+def test_follow_prints_what_tshark_prints(save, name):
+    """In every form. Many captures at once: python tests/follow.py CAPTURE…"""
+    path = save(lzma.decompress((RECORDINGS / f"{name}.pcap.xz").read_bytes()))
+    assert set(compared(Path(path), "tcp", 10)) == {"equal"}
 
 
 # ---------------------------------------------------------------- for who reads messages
