@@ -24,4 +24,7 @@ bench:  ## against peers, in one run: make bench CAPTURE=big.pcap
 sweep:  ## every capture of a folder, in batches of 1, 7 and all: make sweep FOLDER=…
 	$(PYTHON) tests/sweep.py $(FOLDER)
 
-.PHONY: all build test accept lint bench sweep
+follow:  ## the bytes of every stream against tshark's: make follow FOLDER=…
+	$(PYTHON) tests/follow.py $(FOLDER)
+
+.PHONY: all build test accept lint bench sweep follow

@@ -7,11 +7,13 @@ import lzma
 import os
 import random
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import pcap, run
+from follow import compared
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.all import IP, TCP, UDP, Ether, IPv6, Raw
@@ -142,6 +144,22 @@ def test_what_is_held_behind_a_hole_is_bounded(told):
     assert found[0] == ("hole", 1, 4, 6)
 
 
+def test_what_is_held_in_all_is_bounded(told):
+    """Both ends have a hole; the one that is open for longer is given up."""
+    found = told(*OPEN, sent("A", 5, b"c" * 300), answered("A", 5, 1, b"s" * 300), total=800)
+    assert [(kind, size, frame) for kind, _, size, frame in found] == [("hole", 4, 5), ("data", 300, 4), ("hole", 4, 5), ("data", 300, 5)]
+    assert [said for kind, said, _, _ in found if kind == "data"] == [b"c" * 300, b"s" * 300]
+
+
+def test_what_is_remembered_is_bounded(told):
+    """What is forgotten cannot be contradicted: of each direction the last 4 to 8 bytes are known, of both together 8."""
+    first, other = [sent("A", 1, b"abcdef"), sent("A", 7, b"ghij")], sent("A", 1, b"ABCDEFGHIJ")
+    assert told(*OPEN, *first, other, remember=4)[2:] == [("conflict", 7, 4, 6)]
+    assert told(*OPEN, *first, other, remember=5)[2:] == [("conflict", 1, 10, 6)]
+    assert told(*OPEN, first[0], answered("A", 1, 7, b"123"), other, total=8)[2:] == [("data", b"GHIJ", 4, 6)]
+    assert told(*OPEN, first[0], answered("A", 1, 7, b"12"), other, total=8)[2:] == [("conflict", 1, 6, 6), ("data", b"GHIJ", 4, 6)]
+
+
 def test_the_end_is_missing(told):
     """The FIN tells how much was sent; an acknowledgment tells it too, less one number that may be a FIN's."""
     assert told(*OPEN, sent("A", 1, b"one "), sent("FA", 9)) == [("data", b"one ", 4, 4), ("hole", 5, 4, 5), ("end", 9, 0, 5)]
@@ -270,6 +288,14 @@ def test_recorded_streams(save, name):
         lines = run("follow", path, "--stream", "0", "--as", "raw", "--batch-frames", str(size)).out.splitlines()[6:-1]
         both = [b"".join(bytes.fromhex(line) for line in lines if line.startswith("\t") == bool(node)) for node in (0, 1)]
         assert tuple(told for one in both for told in (len(one), hashlib.sha256(one).hexdigest()[:16])) == FOLLOWED[name]
+
+
+@pytest.mark.skipif(not shutil.which("tshark"), reason="needs tshark")
+@pytest.mark.parametrize("name", ["tcp-reorder", "tcp-zerowindow", "tcp-tfo"])
+def test_follow_prints_what_tshark_prints(save, name):
+    """In every form. Many captures at once: python tests/follow.py CAPTURE…"""
+    path = save(lzma.decompress((RECORDINGS / f"{name}.pcap.xz").read_bytes()))
+    assert set(compared(Path(path), "tcp", 10)) == {"equal"}
 
 
 # ---------------------------------------------------------------- for who reads messages

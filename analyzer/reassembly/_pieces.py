@@ -9,7 +9,7 @@ filled. The bytes that came first are kept; among those that are held, the segme
 first, as Wireshark has it. A hole is given up when
 - an acknowledgment covered it and the trace went on for WAIT: what arrived there is not in the capture. Not before, since a
   capture may hold an acknowledgment ahead of its data;
-- more than `most` is held behind it, or more than ALL behind all holes (then the hole that is open for longest is given up);
+- more than `most` is held behind it, or more than `total` behind all holes (then the hole that is open for longest is given up);
 - the trace ends.
 """
 
@@ -54,7 +54,6 @@ KINDS = (
     "end",  # all is there up to the FIN, or given up
 )
 WAIT = cython.declare(cython.longlong, 1_000_000_000)  # ns
-ALL = cython.declare(cython.longlong, 64 << 20)  # bytes held in all
 EACH = cython.declare(cython.longlong, 128)  # what a held segment takes beside its bytes
 HOLES = 16  # of each way remembered for what comes late
 URGENT_POINTERS = 64  # of each way remembered for bytes yet to come
@@ -135,21 +134,25 @@ class Way:
 @cython.final
 @cython.cclass
 class Order:
-    """All ways. remember: bytes before the edge that are kept for comparing with what comes again. most: bytes held for a way."""
+    """All ways. remember: bytes before the edge that are kept for comparing with what comes again. most: bytes held for a way.
+    total: bytes held for all, and remembered of all (then the way that was silent for longest is forgotten)."""
 
     remember: cython.longlong
     most: cython.longlong
+    total: cython.longlong
     held: cython.longlong
+    remembered: cython.longlong
     count: cython.longlong
     ways: dict
     holding: dict  # ways with a hole, the longest open first
+    recent: dict  # ways of which bytes are remembered, the longest silent first
     out: object  # array of int64, a row of TOLD behind the other
     data: bytearray
 
-    def __init__(self, remember: cython.longlong, most: cython.longlong):
-        self.remember, self.most = remember, most
-        self.held = self.count = 0
-        self.ways, self.holding = {}, {}
+    def __init__(self, remember: cython.longlong, most: cython.longlong, total: cython.longlong):
+        self.remember, self.most, self.total = remember, most, total
+        self.held = self.remembered = self.count = 0
+        self.ways, self.holding, self.recent = {}, {}, {}
         self._fresh()
 
     @cython.cfunc
@@ -197,6 +200,7 @@ class Order:
             while way.waiting:
                 self._give_up(way, frame, time)
             self._tail(way)
+            self._forget(way)
             way = self.ways[number] = Way(number, rows[BASE, i], start)
         way.last_frame, way.last_time = frame, time
         if flags & SYN_FLAG:
@@ -217,7 +221,7 @@ class Order:
                 self._drain(way, frame)
             while way.held > self.most:
                 self._give_up(way, frame, time)
-            while self.held > ALL:
+            while self.held > self.total:
                 self._give_up(next(iter(self.holding.values())), frame, time)
             if behind > way.top:
                 way.top = behind
@@ -260,12 +264,28 @@ class Order:
             self._tell(way, DATA, way.edge, len(fresh), segment.frame, segment.time, by)
             way.edge = kept
             if self.remember:
-                way.past += fresh
-                if len(way.past) > 2 * self.remember:
-                    del way.past[: len(way.past) - self.remember]
+                self._remember(way, fresh)
         if behind > way.edge:
             self._tell(way, CUT, way.edge, behind - way.edge, segment.frame, segment.time, by)
             self._skip(way, behind)
+
+    @cython.cfunc
+    def _remember(self, way: Way, fresh: object):
+        size: cython.longlong = len(way.past)
+        way.past += fresh
+        if len(way.past) > 2 * self.remember:
+            del way.past[: len(way.past) - self.remember]
+        self.remembered += len(way.past) - size
+        self.recent.pop(way.number, None)
+        self.recent[way.number] = way
+        while self.remembered > self.total:
+            self._forget(next(iter(self.recent.values())))
+
+    @cython.cfunc
+    def _forget(self, way: Way):
+        self.remembered -= len(way.past)
+        way.past.clear()
+        self.recent.pop(way.number, None)
 
     @cython.cfunc
     def _again(self, way: Way, segment: Segment, end: cython.longlong, by: cython.longlong):
@@ -299,7 +319,7 @@ class Order:
     def _skip(self, way: Way, edge: cython.longlong):
         """Go on at a later position: what is remembered ends there."""
         way.edge = edge
-        way.past.clear()
+        self._forget(way)
         while way.urgent and way.urgent[0] < edge:
             heappop(way.urgent)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 NEEDS = frozenset({"tcp.stream", "tcp.analysis.flags"})  # fields to ask of the dissection: positions are the tracker's
 HELD = 1 << 20  # bytes held behind a hole of one direction before the hole is given up
-ALL = 64 << 20  # bytes that a reader may leave for the next batch, of all directions
+ALL = 64 << 20  # bytes of all directions that are held, that are remembered, and that a reader may leave for the next batch
 LEFT = 1 << 10  # what it takes to leave something, beside the bytes
 REMEMBERED = 1 << 20  # bytes of one direction that are compared with what comes again
 DATA, HOLE, ACKNOWLEDGED, CUT, CONFLICT, LATE, URGENT, END = range(len(KINDS))
@@ -57,11 +57,11 @@ def told(data: np.ndarray, way: np.ndarray, **others: np.ndarray | int) -> Broug
 
 class Pieces:
     """Puts the segments of each direction in order. State lives from batch to batch: what waits behind holes, at the most `most`
-    bytes a direction (and 64 MiB in all), and the last `remember` bytes of each direction.
+    bytes a direction, and the last `remember` to 2 · `remember` bytes of each direction; of either, `total` bytes in all.
     """
 
-    def __init__(self, remember: int = REMEMBERED, most: int = HELD) -> None:
-        self.order = Order(remember, most)
+    def __init__(self, remember: int = REMEMBERED, most: int = HELD, total: int = ALL) -> None:
+        self.order = Order(remember, most, total)
 
     def feed(self, s: Segments, wanted: np.ndarray) -> Brought:
         """Take the segments of a batch; wanted: bool (n,), those to take. What ICMP errors quote is never taken."""
