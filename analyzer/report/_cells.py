@@ -13,7 +13,7 @@ from ..strings import Strings, always, decimal, joined, strings
 from ._text import safe_column
 
 ISO = "%Y-%m-%dT%H:%M:%S%.9fZ"
-ROWS = 4096  # rows made into text at a time, so that a wide table takes no room
+ROWS = 16384  # rows made into text at a time, so that a wide table takes no room
 
 
 def plain(rows: pl.DataFrame) -> pl.DataFrame:
@@ -43,7 +43,10 @@ def printed(column: pl.Series, change: Callable[[pl.Series], pl.Series] = lambda
         said = change(safe_column(flat(column))).fill_null("")
         end = np.cumsum(said.str.len_bytes().to_numpy(), dtype=np.int64)
         return Strings(np.frombuffer(said.str.join("").item().encode(), np.uint8), np.append(0, end[:-1]), end)
-    values = column.to_physical().fill_null(False if dtype == pl.Boolean else 0).to_numpy()
+    holes = column.is_null().to_numpy() if column.null_count() else None
+    if holes is not None:  # each call into Polars costs as much as a thousand cells: none that is not needed
+        column = column if dtype.is_temporal() else column.fill_null(False if dtype == pl.Boolean else 0)
+    values = column.to_numpy().view(np.int64) if dtype.is_temporal() else column.to_numpy()
     if isinstance(dtype, pl.Datetime):
         second, rest = np.divmod(values, 1_000_000_000)
         used, inverse = np.unique(second, return_inverse=True)
@@ -56,7 +59,7 @@ def printed(column: pl.Series, change: Callable[[pl.Series], pl.Series] = lambda
         made = strings(["false", "true"]).take(values.astype(np.int64))
     else:
         made = decimal(values)
-    return replace(made, start=np.where(column.is_null().to_numpy(), made.end, made.start)) if column.null_count() else made
+    return made if holes is None else replace(made, start=np.where(holes, made.end, made.start))
 
 
 def lines(columns: Sequence[Strings], between: str) -> Strings:

@@ -288,8 +288,9 @@ class TABLE(Table):
         columns["history"] = pl.Series([history for history, _ in others], dtype=pl.String)
         for prefix, numbers in zip(("client", "server"), sides):
             for one in SIDE:
-                columns[f"{prefix}_{one.name}"] = _column(one.what(numbers), None if one.there is None else one.there(numbers))
-        return pl.DataFrame([columns[f.name].cast(dtype_of(f)).alias(f.name) for f in self.columns])
+                columns[f"{prefix}_{one.name}"] = _column(one.what(numbers), None if one.there is None else one.there(numbers), one.kind)
+        made = ((f.name, dtype_of(f), columns[f.name]) for f in self.columns)
+        return pl.DataFrame({name: column if column.dtype == dtype else column.cast(dtype) for name, dtype, column in made})
 
     def _judged(
         self,
@@ -408,6 +409,10 @@ def _named(values: np.ndarray) -> pl.Series:
     return pl.Series([one or None for one in values.tolist()], dtype=pl.String)
 
 
-def _column(values: np.ndarray, there: np.ndarray | None = None) -> pl.Series:
-    made = pl.Series(np.ascontiguousarray(values))
-    return made if there is None else made.set(pl.Series(~there), None)
+PLAIN = {name: np.dtype(form) for name, form in (("u8", "u1"), ("u16", "u2"), ("u32", "u4"), ("flag", "?"), ("seconds", "m8[ns]"))}
+
+
+def _column(values: np.ndarray, there: np.ndarray | None = None, kind: Kind = u64) -> pl.Series:
+    """A column of that kind, null where `there` (bool) is False."""
+    made = pl.Series(np.ascontiguousarray(values).astype(PLAIN.get(kind.name, np.dtype(np.int64))))
+    return made if there is None or there.all() else made.set(pl.Series(~there), None)
