@@ -1,3 +1,4 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False
 """Facts that a verdict on a TCP connection stands on: who asked how often, waited how long, fell silent, kept its window closed.
 
 Compiled by Cython when the package is built; runs interpreted too. It takes what `tcp_tracker` made of the segments, in the
