@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .capture.merge import Trace
-from .dissect import Dissection, Dissector, filtered, matching, only
+from .dissect import MAX_STREAMS, Dissection, Dissector, filtered, matching, only
 from .errors import Damage
 from .tables import Table, make
 
@@ -25,6 +25,7 @@ class Analysis:
     captures: names of files and directories, '-' for standard input; several are one trace, merged by time.
     batch_frames: frames taken at a time; never changes a result. count: frames to read at the most. checksums: whether those of
     IPv4, TCP and UDP are verified. filter: a display filter; tables see only the frames that match.
+    max_streams: TCP connections held at the most, those idle longest are forgotten beyond.
     on_batch: called with (frames so far, bytes read so far, bytes in all if known) after each batch.
     notes: sentences about what was found that stand beside the result, for standard error.
     Raises InputError if a capture cannot be opened, UsageError if the filter is wrong.
@@ -38,12 +39,14 @@ class Analysis:
         checksums: bool = False,
         filter: str | None = None,
         on_batch: Watcher | None = None,
+        max_streams: int = MAX_STREAMS,
     ) -> None:
         self.filter = filtered(filter) if filter else None
         self.trace = Trace(list(captures), batch_frames)
         self.count = count
         self.checksums = checksums
         self.on_batch = on_batch
+        self.max_streams = max_streams
         self.notes: list[str] = []
         self._read = False
 
@@ -56,7 +59,7 @@ class Analysis:
         """The batches, taken apart. wanted: fields that will be asked for. A trace is read once."""
         assert not self._read, "a trace is read once; make another Analysis"
         self._read = True
-        dissector = Dissector({*wanted, *(self.filter.needs if self.filter else ())}, self.checksums)
+        dissector = Dissector({*wanted, *(self.filter.needs if self.filter else ())}, self.checksums, self.max_streams)
         files = [source.file for source in self.trace.sources if source.file is not None]
         total = sum(file.size or 0 for file in files) or None
         for batch in self.trace.batches():
@@ -67,7 +70,12 @@ class Analysis:
             if self.on_batch:
                 self.on_batch(batch.first + len(batch) - 1, sum(file.at for file in files), total)
             if self.count is not None and batch.first + len(batch) - 1 >= self.count:
-                return
+                break
+        if dissector.streams.forgotten:
+            self.notes.append(
+                f"{dissector.streams.forgotten:,} TCP connections, those idle longest, were forgotten to hold {self.max_streams:,} at the "
+                "most (--max-streams); what came of them later counts as new"
+            )
 
     def stream(self, names: Iterable[str]) -> Iterator[tuple[str, pl.DataFrame]]:
         """The rows of these tables as they become final: (table, rows). Raises UsageError for an unknown name."""

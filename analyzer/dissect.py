@@ -214,19 +214,22 @@ def either() -> dict[str, tuple[str, ...]]:
 # ---------------------------------------------------------------- the loop
 
 
+MAX_STREAMS = 1_000_000  # TCP connections; about 6 kB each where `streams` is asked for
+
+
 class Dissector:
     """Takes batches apart, one after the other, in order. State that lives from batch to batch is here.
 
     wanted: names of fields that will be asked for; those that hang on earlier frames are computed only if they are wanted.
-    checksums: whether those of IPv4, TCP and UDP are verified.
+    checksums: whether those of IPv4, TCP and UDP are verified. max_streams: TCP connections held at the most, at least 2.
     """
 
-    def __init__(self, wanted: Iterable[str] = (), checksums: bool = False) -> None:
+    def __init__(self, wanted: Iterable[str] = (), checksums: bool = False, max_streams: int = MAX_STREAMS) -> None:
         self.wanted = set(wanted)
         self.checksums = checksums
         # What nobody decodes is made headers of `data`, and counted, only if somebody looks at it.
         self.rest = bool({"frame.protocols", "data"} & self.wanted) or any(f.name in self.wanted for f in protocols()["data"].fields())
-        self.streams = StreamNumbers(self.wanted)
+        self.streams = StreamNumbers(self.wanted, max_streams)
         self.paths = Paths()
         self.protocols = protocols()
         self.first: int | None = None

@@ -207,3 +207,23 @@ def test_figures_are_written_in_the_order_of_their_names():
     talks = re.findall(r"about\[row, (\d+)\] = (?:talk\.)?(\w+)\n", source)
     assert sides == [(str(place), name) for place, name in enumerate(FIGURES)]
     assert talks == [(str(place), name) for place, name in enumerate(ABOUT)]
+
+
+@pytest.mark.parametrize("batch", [None, 1, 7])
+def test_connections_idle_longest_are_forgotten_and_said(save, batch):
+    """Of at most four, two may be idle: the SYNs of ports 1 to 6 come one after the other, then port 1 goes on."""
+    frames = [tcp(True, "S", 10, port=port) for port in range(1, 7)]
+    frames += [tcp(False, "SA", 500, 11, port=1), tcp(True, "A", 11, 501, port=6)]
+    analysis = Analysis(save(pcap(*frames)), batch_frames=batch, max_streams=4)
+    rows = analysis.table("streams").sort("stream").select("stream", "frames", "handshake").rows()
+    assert rows == [
+        *((stream, 1, "no SYN,ACK") for stream in range(5)),
+        (5, 2, "no SYN,ACK"),
+        (6, 1, "no SYN"),  # port 1 was forgotten
+    ]
+    assert [note.split(",")[0] for note in analysis.notes] == ["3 TCP connections"]
+
+
+def test_nothing_is_forgotten_where_there_is_room(save):
+    analysis = Analysis(save(pcap(*(tcp(True, "S", 10, port=port) for port in range(1, 9)))), max_streams=16)
+    assert len(analysis.table("streams")) == 8 and not analysis.notes

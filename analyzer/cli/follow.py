@@ -18,13 +18,14 @@ from . import options
 @options.COUNT
 @options.NO_LOOKUP
 @options.BATCH
-def command(captures, stream, udp, mode, node, chunks, count, filter, batch_frames):
+@options.MAX_STREAMS
+def command(captures, stream, udp, mode, node, chunks, count, filter, batch_frames, max_streams):
     """The bytes that both ends of a stream sent, in order, as tshark's -z follow shows them."""
     from ..analysis import Analysis
     from ..report import _follow, _progress
 
     view = _follow.Follow("udp" if udp else "tcp", stream, mode, node, *_follow.chunks_of(chunks))
     with _progress.shown() as progress:
-        analysis = Analysis(*captures, batch_frames=batch_frames, count=count, filter=filter, on_batch=progress)
+        analysis = Analysis(*captures, batch_frames=batch_frames, count=count, filter=filter, on_batch=progress, max_streams=max_streams)
         view.write(analysis)
     return analysis

@@ -9,6 +9,9 @@ CHECKSUMS = click.option("--checksums", is_flag=True, help="Verify the checksums
 FILTER = click.option("-Y", "filter", metavar="FILTER", help="Only frames that match, as tcp.port == 80 and ip.ttl < 5.")
 BATCH = click.option("--batch-frames", type=click.IntRange(1), metavar="N", help="Frames taken at a time; never changes a result.")
 COUNT = click.option("-c", "count", type=click.IntRange(1), metavar="N", help="Stop after N frames.")
+MAX_STREAMS = click.option(
+    "--max-streams", type=click.IntRange(2), default=1_000_000, show_default=True, metavar="N", help="TCP connections held at the most."
+)
 NO_LOOKUP = click.option("-n", is_flag=True, expose_value=False, help="No name look-ups; always on.")
 
 

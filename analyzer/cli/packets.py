@@ -23,13 +23,22 @@ from . import options
 @options.NO_LOOKUP
 @options.CHECKSUMS
 @options.BATCH
-def command(captures, form, fields, settings, clock, utc, opened, count, filter, checksums, batch_frames, **shown):
+@options.MAX_STREAMS
+def command(captures, form, fields, settings, clock, utc, opened, count, filter, checksums, batch_frames, max_streams, **shown):
     """A line for each packet; with -T fields -e …, the fields you name, exactly as tshark prints them."""
     from ..analysis import Analysis
     from ..report import _packets, _progress
 
     view = _packets.view(form, fields, settings, clock, utc, opened, **shown)
     with _progress.shown() as progress:
-        analysis = Analysis(*captures, batch_frames=batch_frames, count=count, filter=filter, checksums=checksums, on_batch=progress)
+        analysis = Analysis(
+            *captures,
+            batch_frames=batch_frames,
+            count=count,
+            filter=filter,
+            checksums=checksums,
+            on_batch=progress,
+            max_streams=max_streams,
+        )
         view.write(analysis)
     return analysis

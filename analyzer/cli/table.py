@@ -14,7 +14,8 @@ from . import options
 @options.NO_LOOKUP
 @options.CHECKSUMS
 @options.BATCH
-def command(name, captures, form, count, filter, checksums, batch_frames):
+@options.MAX_STREAMS
+def command(name, captures, form, count, filter, checksums, batch_frames, max_streams):
     """One table of a capture; `analyze tables` lists them."""
     from ..analysis import Analysis
     from ..report import _progress, write
@@ -22,6 +23,14 @@ def command(name, captures, form, count, filter, checksums, batch_frames):
 
     columns = make(name).columns
     with _progress.shown() as progress:
-        analysis = Analysis(*captures, batch_frames=batch_frames, count=count, filter=filter, checksums=checksums, on_batch=progress)
+        analysis = Analysis(
+            *captures,
+            batch_frames=batch_frames,
+            count=count,
+            filter=filter,
+            checksums=checksums,
+            on_batch=progress,
+            max_streams=max_streams,
+        )
         write(form, columns, (rows for _, rows in analysis.stream([name])))
     return analysis

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -94,7 +94,7 @@ class Segments:
     frame: int64, row in the batch. keys: of their connections (`pairs`), one behind the other. given, told: int64 matrices whose rows
     are named by `tcp_tracker.INPUT` and `OUTPUT`. sacks: int64 (2, m), raw edges. changes: int64 (m, 5), a row for each change of
     state: segment, end (0 client, 1 server), state before, after, event. chunks, order: the batch's headers of `tcp`, and the index
-    of each segment's among them all.
+    of each segment's among them all. gone: streams that the tracker forgot, of which no later batch will have a segment.
     """
 
     frame: np.ndarray
@@ -105,6 +105,7 @@ class Segments:
     changes: np.ndarray
     chunks: list[Headers]
     order: np.ndarray
+    gone: list[int] = field(default_factory=list)
 
     def __getitem__(self, name: str) -> np.ndarray:
         """A column by its name in INPUT or OUTPUT."""
@@ -160,14 +161,15 @@ class Segments:
 class StreamNumbers:
     """Gives the headers of each batch their stream fields. State lives from batch to batch.
 
-    wanted: names of the fields that somebody will ask for.
+    wanted: names of the fields that somebody will ask for. most: TCP connections held at the most; `forgotten` counts the others.
     """
 
-    def __init__(self, wanted: set[str]) -> None:
+    def __init__(self, wanted: set[str], most: int) -> None:
         self.wanted = wanted
         self.udp = Numbers()
         self.analyse = bool(wanted & ANALYSIS)
-        self.tcp = Tracker(tcp_states.table(), self.analyse)
+        self.tcp = Tracker(tcp_states.table(), self.analyse, most)
+        self.forgotten = 0
         self.clock = 0
 
     def number_udp(self, chunks: list[Headers]) -> None:
@@ -214,7 +216,9 @@ class StreamNumbers:
             give("stamp", segments.column("tcp.options.timestamp.tsval", -1))
             sacks = self._sacks(segments)
         segments.sacks = sacks
-        changes = np.array(self.tcp.feed(keys, given.data, sacks.data, told.data), np.int64)
+        found, gone = self.tcp.feed(keys, given.data, sacks.data, told.data)
+        changes, segments.gone = np.array(found, np.int64), gone
+        self.forgotten += len(gone)
         segments.changes = np.column_stack([changes >> 16, *(changes >> low & 15 for low in (12, 8, 4, 0))])
         _spread(chunks, order, {"tcp.stream": segments["stream"]})
         self._numbers(segments, live)

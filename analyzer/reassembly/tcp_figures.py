@@ -520,20 +520,20 @@ class Figures:
     def __len__(self):
         return len(self.talks)
 
-    def write(
-        self, stream: cython.longlong, about: cython.longlong[:, ::1], out: cython.longlong[:, ::1], sums: cython.double[:, ::1]
-    ) -> tuple:
-        """Fill about (n, len(ABOUT)), out (2n, len(COUNTS)) and sums (2n, len(SUMS)), from this stream on: a row for each connection,
-        of its client's side in row 2k and its server's in 2k + 1. Returns the keys, a list of n at the most, and the stream to go on
-        with. What is written is forgotten. Streams nobody fed are left out."""
+    def write(self, streams: list, about: cython.longlong[:, ::1], out: cython.longlong[:, ::1], sums: cython.double[:, ::1]) -> list:
+        """Fill about (n, len(ABOUT)), out (2n, len(COUNTS)) and sums (2n, len(SUMS)) with these streams, n at the most: a row for each
+        connection, of its client's side in row 2k and its server's in 2k + 1. Returns the keys, a list. What is written is forgotten.
+        Streams nobody fed are left out."""
         keys: list = []
         row: cython.longlong = 0
         talk: Talk
-        while stream < len(self.talks) and row < about.shape[0]:
+        stream: cython.longlong
+        for stream in streams:
+            if stream >= len(self.talks):
+                continue
             talk = self.talks[stream]
             self.talks[stream] = None
             if talk is None:
-                stream += 1
                 continue
             keys.append(talk.key)
             about[row, 0] = stream
@@ -556,8 +556,7 @@ class Figures:
             _write(client, out, sums, 2 * row)
             _write(server, out, sums, 2 * row + 1)
             row += 1
-            stream += 1
-        return keys, stream
+        return keys
 
     def feed(
         self,

@@ -524,10 +524,15 @@ def _alike(words: cython.const[cython.ulonglong][::1], i: cython.longlong, size:
 class Tracker:
     """All TCP connections of a trace. Rows come in the order of their frames; a call goes on where the last one ended.
 
-    states: `tcp_states.table()`. analyse: whether more than stream numbers and bases is asked for.
+    states: `tcp_states.table()`. analyse: whether more than stream numbers and bases is asked for. most: connections held at the
+    most; of more, those that were idle longest are forgotten: the half that nothing was heard of since the other half came.
     """
 
-    known: dict
+    known: dict  # key → connection, those heard of lately
+    old: dict  # the same, not heard of since `known` was begun
+    most: cython.longlong
+    replaced: list  # streams whose ports a newer connection has
+    gone: list  # streams forgotten in this call
     count: cython.longlong
     states: bytes
     analyse: cython.bint
@@ -536,8 +541,9 @@ class Tracker:
     out: cython.longlong[:, ::1]
     changes: list  # of this call
 
-    def __init__(self, states: bytes, analyse: bool):
-        self.known = {}
+    def __init__(self, states: bytes, analyse: bool, most: int):
+        self.known, self.old, self.replaced, self.gone = {}, {}, [], []
+        self.most = most
         self.count = 0
         self.states = states
         self.analyse = analyse
@@ -552,11 +558,12 @@ class Tracker:
         rows: cython.const[cython.longlong][:, ::1],
         sacks: cython.const[cython.longlong][:, ::1],
         out: cython.longlong[:, ::1],
-    ) -> list:
+    ) -> tuple:
         """Fill `out` (len(OUTPUT), n), which is zero, from `rows` (len(INPUT), n). keys: of the n segments' connections, one behind
         the other, a multiple of 8 bytes each. sacks: (2, m) raw edges.
 
-        Returns the changes of state, a number each: row << 16 | end << 12 | before << 8 | after << 4 | event; end: 0 client, 1 server.
+        Returns the changes of state, a number each: row << 16 | end << 12 | before << 8 | after << 4 | event; end: 0 client, 1 server;
+        and the streams that were forgotten: nothing will come of them.
         """
         i: cython.longlong
         n: cython.longlong = rows.shape[1]
@@ -565,18 +572,17 @@ class Tracker:
         flags: cython.longlong
         connection: Connection = None
         words: cython.const[cython.ulonglong][::1] = memoryview(keys).cast("Q")
-        self.rows, self.sacks, self.out, self.changes = rows, sacks, out, []
+        self.rows, self.sacks, self.out, self.changes, self.gone = rows, sacks, out, [], []
         for i in range(n):
             back = self.rows[BACK, i]
             flags = self.rows[FLAGS, i]
             if connection is None or not _alike(words, i, size // 8):
-                connection = self.known.get(keys[i * size : i * size + size])
-                if connection is None:
-                    connection = self._new(keys[i * size : i * size + size])
+                connection = self._find(keys[i * size : i * size + size])
             end: End = connection.high if back else connection.low
             peer: End = connection.low if back else connection.high
             if self.rows[LIVE, i]:
                 if flags & SYN_FLAG and not flags & ACK_FLAG and end.based and (end.base & MASK) != self.rows[SEQ, i]:
+                    self.replaced.append(connection.stream)
                     connection = self._new(keys[i * size : i * size + size])
                     end = connection.high if back else connection.low
                     peer = connection.low if back else connection.high
@@ -592,12 +598,36 @@ class Tracker:
                     self._segment(connection, end, peer, i)
                 else:
                     self.out[SHIFT, i] = end.shift
-        return self.changes
+        return self.changes, self.gone
+
+    @cython.cfunc
+    def _find(self, key: bytes) -> Connection:
+        found: Connection = self.known.get(key)
+        if found is not None:
+            return found
+        found = self.old.pop(key, None) if self.old else None
+        if found is None:
+            return self._new(key)
+        self._hold(key, found)
+        return found
+
+    @cython.cfunc
+    def _hold(self, key: bytes, connection: Connection):
+        """Among those heard of; where they are half of what may be held, the other half is forgotten."""
+        self.known[key] = connection
+        if len(self.known) + len(self.replaced) > self.most // 2:
+            self.gone += self.replaced
+            one: Connection
+            for one in self.old.values():
+                self.gone.append(one.stream)
+            self.old, self.known, self.replaced = self.known, {}, []
 
     @cython.cfunc
     def _new(self, key: bytes) -> Connection:
         made: Connection = Connection()
-        self.known[key] = made
+        if self.old:
+            self.old.pop(key, None)
+        self._hold(key, made)
         made.stream = self.count
         self.count += 1
         return made

@@ -228,18 +228,25 @@ class TABLE(Table):
             size = s.datagrams()
             figures.feed(self.figures, s, which, size)
             facts.feed(self.facts, s, which, size)
+            if s.gone:
+                return self._written(s.gone)
         return None
 
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
+        rows = self._written(list(range(len(self.figures))))
+        return None if rows is None else self._crowded(rows)
+
+    def _written(self, streams: list[int]) -> pl.DataFrame | None:
+        """The rows of these streams, which are forgotten then."""
         about = np.zeros((ROWS, len(ABOUT)), np.int64)
         side = np.zeros((2 * ROWS, len(COUNTS)), np.int64)
         sums = np.zeros((2 * ROWS, len(SUMS)), np.float64)
-        parts, at = [], 0
-        while at < len(self.figures):
-            keys, at = self.figures.write(at, about.data, side.data, sums.data)
+        parts = []
+        for at in range(0, len(streams), ROWS):
+            keys = self.figures.write(streams[at : at + ROWS], about.data, side.data, sums.data)
             if keys:
                 parts.append(self._rows(keys, about.T, side.T, sums.T))
-        return self._crowded(pl.concat(parts)) if parts else None
+        return pl.concat(parts) if parts else None
 
     def _crowded(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The verdicts that only many connections tell: whether no answer to a SYN means a full listen queue."""
