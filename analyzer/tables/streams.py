@@ -303,7 +303,9 @@ class TABLE(Table):
         made = []
         for which, name in enumerate(("client", "server")):
             side, other = sides[which], sides[1 - which]
-            figures = {name: side[of] for name, of in (("bytes", "unique_bytes"), ("duplicates", "duplicate_acks"))}
+            figures = {
+                name: side[of] for name, of in (("bytes", "unique_bytes"), ("duplicates", "duplicate_acks"), ("cut", "truncated_packets"))
+            }
             figures |= {"dsacks_got": other["dsacks"], "sacks_got": other["sacks"]}
             made.append(Ends(ends[which::2], figures, own[name].to_list(), own[f"{name}_port"].to_list()))
         connections = Connections(case, made[0], made[1], sides[0]["duration"], reporters, self.end)
