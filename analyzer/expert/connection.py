@@ -529,7 +529,7 @@ def window_limited(c: Connections) -> Found:
         def says(i: int, a: Ends = a, took: np.ndarray = took) -> str:
             return (
                 f"{a.other.name(i)}'s window held {a.name(i)} back for {span(a.full_time[i])} of {span(took[i])}: at most "
-                f"{count(a.other.max_window[i], 'byte')} in a round trip of {span(c.rtt[i])}."
+                f"{count(a.outstanding[i], 'byte')} outstanding in a round trip of {span(c.rtt[i])}."
             )
 
         yield _large(c, a) & (a.full_time * 2 >= took), says
