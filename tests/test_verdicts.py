@@ -10,11 +10,12 @@ import re
 from collections.abc import Callable
 
 import pytest
-from conftest import BATCHES, RECORDINGS, Trace, run, sizes
+from conftest import BATCHES, RECORDINGS, ROOT, Trace, run, sizes
 
 from analyzer import Analysis
 from analyzer.expert import SEVERITIES, verdicts
 
+PAGE = ROOT / "docs" / "verdicts.md"
 OF = "severity", "kind", "verdict"
 HEALTHY = ("chat", "healthy")
 
@@ -117,6 +118,15 @@ def test_recordings(name):
         assert set(found) == set(RECORDED[name])
         for stream, expected in RECORDED[name].items():
             check(found[stream], expected)
+
+
+def test_the_page_says_what_the_program_says():
+    """docs/verdicts.md sets both sentences side by side; the program's is that of the first stream of the row."""
+    rows = re.findall(r"^### (\S+), streams? (\d+).*?^- \*\*Program\*\* \((.*?)\): (.*?)$", PAGE.read_text(), re.M | re.S)
+    told = {(name, int(stream)): (kind, verdict) for name, stream, kind, verdict in rows if name in RECORDED}
+    assert {name for name, _ in told} == set(RECORDED)
+    for (name, stream), said in told.items():
+        assert judged(str(RECORDINGS / f"{name}.pcap.xz"))[stream][1:] == said
 
 
 # ---------------------------------------------------------------- crafted
