@@ -72,7 +72,7 @@ BATCHES = (1, 7, 1 << 20)
 
 def recordings() -> list[str]:
     """Names of the recordings of TCP."""
-    return sorted(path.name.removesuffix(".pcap.xz") for path in RECORDINGS.glob("*.pcap.xz"))
+    return sorted(path.name.removesuffix(".pcap.xz") for path in RECORDINGS.glob("tcp-*.pcap.xz"))
 
 
 def sizes(name: str) -> tuple[int, ...]:
@@ -119,3 +119,72 @@ class Talk:
     def open(self) -> Talk:
         """The three-way handshake: frames 1, 2 and 3."""
         return self.add("c", "S", 0).add("s", "SA", 0, 1).add("c", "A", 1, 1)
+
+
+class Trace:
+    """A trace written frame by frame, with times in seconds: TCP between 10.0.0.1 (c) and 10.0.0.2:80 (s), and what else is put in.
+
+    isn: number of the client's and of the server's SYN, `seq` and `ack` count from them. The IP identification of each end counts up.
+    """
+
+    def __init__(self) -> None:
+        self.frames: list[tuple[float, bytes, int]] = []
+        self.isn = {"c": 1000, "s": 5000}
+        self.idents = {"c": 100, "s": 7000}
+        self.port = 40000
+
+    def put(self, at: float, frame: bytes, wire: int = 0) -> Trace:
+        """Any frame. wire: its length before the capture cut it."""
+        self.frames.append((at, frame, max(wire, len(frame))))
+        return self
+
+    def tcp(
+        self,
+        at: float,
+        who: str,
+        flags: str,
+        seq: int,
+        ack: int | None = None,
+        data: bytes = b"",
+        ident: int | None = None,
+        ttl: int = 64,
+        window: int = 60000,
+        keep: int | None = None,
+    ) -> Trace:
+        """A segment. keep: bytes of the frame that the capture kept."""
+        from scapy.all import IP, TCP, Ether, Raw
+
+        ends = [("10.0.0.1", self.port), ("10.0.0.2", 80)]
+        source, target = ends if who == "c" else ends[::-1]
+        self.idents[who] += ident is None
+        peer = self.isn["s" if who == "c" else "c"]
+        ip = IP(src=source[0], dst=target[0], ttl=ttl, flags="DF", id=self.idents[who] if ident is None else ident)
+        head = TCP(
+            sport=source[1],
+            dport=target[1],
+            flags=flags,
+            seq=(self.isn[who] + seq) % 2**32,
+            ack=0 if ack is None else (peer + ack) % 2**32,
+            window=window,
+        )
+        frame = bytes(Ether() / ip / head / Raw(data))
+        return self.put(at, frame[:keep], len(frame))
+
+    def open(self, trip: float = 0.01) -> Trace:
+        """The three-way handshake: frames 1, 2 and 3."""
+        return self.tcp(0, "c", "S", 0).tcp(trip, "s", "SA", 0, 1).tcp(trip + 1e-5, "c", "A", 1, 1)
+
+    def icmp(self, at: float, quoted: int, source: str = "10.0.0.254", **fields: int) -> Trace:
+        """An ICMP error about frame `quoted`."""
+        from scapy.all import ICMP, IP, Ether, Raw
+
+        inner = IP(self.frames[quoted - 1][1][14:])
+        return self.put(at, bytes(Ether() / IP(src=source, dst=inner.src) / ICMP(**fields) / Raw(bytes(inner)[:28])))
+
+    def pcap(self) -> bytes:
+        """A file with times in nanoseconds."""
+        file = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65535, 1)
+        for at, frame, wire in self.frames:
+            ns = 1_700_000_000 * 10**9 + round(at * 10**9)
+            file += struct.pack("<IIII", ns // 10**9, ns % 10**9, len(frame), wire) + frame
+        return file

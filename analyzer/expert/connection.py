@@ -47,6 +47,11 @@ def _asked(c: Connections) -> np.ndarray:
     return (c.client.tries > 0) & (c.server.agrees == 0) & (c.server.tries == 0)
 
 
+def _unanswered(c: Connections) -> np.ndarray:
+    """A SYN is there and nothing of the server, nor does the client acknowledge anything of it: bool."""
+    return _asked(c) & (c.server.packets == 0) & (c.server.una == 0)
+
+
 # ---------------------------------------------------------------- did not open
 
 
@@ -68,7 +73,7 @@ def unreachable(c: Connections) -> Found:
             f"(frame {c.icmp_frame[i]} for {at}); nothing came from the server."
         )
 
-    yield hard & _asked(c) & (c.server.packets == 0), says
+    yield hard & _unanswered(c), says
 
 
 @verdict("error", "port reused too soon")
@@ -80,7 +85,8 @@ def reused_too_soon(c: Connections) -> Found:
     """
 
     def says(i: int) -> str:
-        how = f"a RST (frame {c.reset_frame[i]})" if c.reset_frame[i] else f"an ACK of the old one (frame {c.challenge_frame[i]})"
+        challenge = c.challenge_frame[i]
+        how = f"an ACK of the old one (frame {challenge})" if challenge else f"a RST (frame {c.reset_frame[i]})"
         return (
             f"{c.client.name(i)} used its port again (SYN, frame {c.client.first_try_frame[i]}) while {c.server.name(i)} still had "
             f"the connection before: it answered with {how}."
@@ -93,7 +99,7 @@ def reused_too_soon(c: Connections) -> Found:
 def half_open_server(c: Connections) -> Found:
     """The server answers a SYN with an ACK of something else: it still has an old connection of these ports (RFC 9293 §3.5.1).
 
-    The client's RST then ends the old one, and a second SYN succeeds.
+    The client's RST then ends the old one, and a second SYN succeeds: if it is there, the connection only opened late.
     """
 
     def says(i: int) -> str:
@@ -160,7 +166,7 @@ def no_answer(c: Connections) -> Found:
             f"({at}; {gap}){copy}, no ICMP error: a filter drops it, or nobody is there."
         )
 
-    yield _asked(c) & (c.server.packets == 0) & ((c.client.tries >= 2) | (waited >= SECOND)), says
+    yield _unanswered(c) & ((c.client.tries >= 2) | (waited >= SECOND)), says
 
 
 # ---------------------------------------------------------------- broke
@@ -307,7 +313,8 @@ def reset(c: Connections) -> Found:
 def black_hole(c: Connections) -> Found:
     """The largest datagrams vanish, smaller ones get through, and no ICMP says why (RFC 2923 §2.1), or its sender does not obey.
 
-    At least three sends of the largest size. Not this: an ICMP "fragmentation needed" that was obeyed.
+    At least three sends of the largest size, and none of it ever got through. If the other end said nothing since, it may as well be
+    gone. Not this: an ICMP "fragmentation needed" that was obeyed.
     """
     for a in c.ends:
         ignored = (c.icmp_mtu > 0) & (a.above_mtu >= 2)
@@ -320,12 +327,14 @@ def black_hole(c: Connections) -> Found:
                     f"{a.name(i)} goes on with datagrams above {c.icmp_mtu[i]} bytes although ICMP (frame {c.icmp_frame[i]}) "
                     f"said that the path takes no more: {count(a.above_mtu[i], 'datagram')}."
                 )
-            rest = (
-                f"they got through in smaller pieces (frame {a.big_shrunk_frame[i]})" if a.big_acked[i] == 2 else "smaller ones get through"
-            )
+            rest, end = "smaller ones got through", "a path MTU black hole"
+            if a.big_acked[i] == 2:
+                rest = f"they got through in smaller pieces (frame {a.big_shrunk_frame[i]})"
+            elif a.other.last_time[i] <= a.una_time[i]:
+                end = f"a path MTU black hole, unless {a.other.name(i)} is gone"
             return (
                 f"Datagrams of {count(a.big[i], 'byte')} of {a.name(i)} vanish: sent {a.big_sends[i]} times ({at}), never "
-                f"acknowledged, {rest}, and no ICMP says why: a path MTU black hole."
+                f"acknowledged, {rest}, and no ICMP says why: {end}."
             )
 
         yield ignored | (dead & (c.icmp_mtu == 0)), says
@@ -406,9 +415,9 @@ def time_outs(c: Connections) -> Found:
         def says(i: int, a: Ends = a) -> str:
             n = int(a.worst_run[i])
             return (
-                f"Nothing moved from {a.name(i)} to {a.other.name(i)} for {span(a.worst_wait[i])} "
-                f"({frames(a.worst_frame[i], a.worst_end_frame[i])}): {count(n, 'segment')} sent again meanwhile, "
-                f"{count(a.worst_timeouts[i], 'time-out')} among them; then it recovered."
+                f"The acknowledgments of {a.other.name(i)} stood still for {span(a.worst_wait[i])} "
+                f"({frames(a.worst_frame[i], a.worst_end_frame[i])}): {a.name(i)} sent {count(n, 'segment')} again meanwhile, after "
+                f"{count(a.worst_timeouts[i], 'time-out')}; then it recovered."
             )
 
         yield (a.worst_timeouts > 0) & ((a.worst_wait >= LONG) | (a.worst_timeouts >= 2)), says
@@ -466,14 +475,16 @@ def path_slow(c: Connections) -> Found:
 
 @verdict("warn", "opened late")
 def opened_late(c: Connections) -> Found:
-    """The SYN or its answer was lost and sent again; only then did the connection open."""
+    """The SYN or its answer was lost and sent again, or met an old connection of these ports; only then did the connection open."""
     took = c.server.agree_time - c.client.first_try
 
     def says(i: int) -> str:
+        old = c.challenge_frame[i]
+        why = f" {c.server.name(i)} first answered with an ACK of an old connection of these ports (frame {old})." if old else ""
         return (
             f"Opened late: {c.client.name(i)} sent its SYN {count(c.client.tries[i], 'time')} and {c.server.name(i)} its SYN,ACK "
             f"{count(c.server.agrees[i], 'time')} ({frames(c.client.first_try_frame[i], c.opened_frame[i])}); it took "
-            f"{span(c.opened_time[i] - c.client.first_try[i])}."
+            f"{span(c.opened_time[i] - c.client.first_try[i])}.{why}"
         )
 
     yield (c.opened_frame > 0) & (c.client.tries + c.server.agrees > 2) & (c.opened_time - c.client.first_try >= LONG) & (took >= 0), says
@@ -518,7 +529,7 @@ def window_limited(c: Connections) -> Found:
         def says(i: int, a: Ends = a, took: np.ndarray = took) -> str:
             return (
                 f"{a.other.name(i)}'s window held {a.name(i)} back for {span(a.full_time[i])} of {span(took[i])}: at most "
-                f"{count(a.other.max_window[i], 'byte')} in a round trip of {span(c.rtt[i])}."
+                f"{count(a.outstanding[i], 'byte')} outstanding in a round trip of {span(c.rtt[i])}."
             )
 
         yield _large(c, a) & (a.full_time * 2 >= took), says
@@ -579,16 +590,16 @@ def application_limited(c: Connections) -> Found:
 
 @verdict("note", "cannot tell")
 def cannot_tell(c: Connections) -> Found:
-    """The capture does not show enough: one try and no time to wait, one direction only, or cut segments."""
+    """The capture does not show enough: one try and no time to wait, or one direction only, whose segments acknowledge the other's."""
     for a in c.ends:
 
         def one_sided(i: int, a: Ends = a) -> str:
             return (
-                f"Cannot tell, because only one direction was captured: {a.name(i)} sent {count(a.packets[i], 'segment')}, and "
-                f"{a.other.name(i)}, whose {count(a.other.una[i], 'byte')} it acknowledges, none."
+                f"Cannot tell, because only one direction was captured: {count(a.packets[i], 'segment')} of {a.name(i)}, and none of "
+                f"{a.other.name(i)}, whose numbers they acknowledge."
             )
 
-        yield (a.packets > 1) & (a.other.packets == 0) & (a.other.una > 1), one_sided
+        yield (a.packets > 1) & (a.other.packets == 0) & (a.other.una > 0), one_sided
 
     def tried(i: int) -> str:
         return (
@@ -596,7 +607,7 @@ def cannot_tell(c: Connections) -> Found:
             f"{c.server.name(i)} (frame {c.client.first_try_frame[i]})."
         )
 
-    yield _asked(c) & (c.server.packets == 0) & (c.client.packets == c.client.tries), tried
+    yield _unanswered(c), tried
 
 
 # ---------------------------------------------------------------- notes
@@ -736,6 +747,21 @@ def reused(c: Connections) -> Found:
     yield (c.reused > 0) & (c.server.agrees > 0), says
 
 
+@verdict("note", "healthy, cut by the capture")
+def cut(c: Connections) -> Found:
+    """The capture kept only the beginning of some segments (its snap length). Their headers tell all that TCP needs; the bytes are
+    lost to who reads on."""
+
+    def says(i: int) -> str:
+        a, b = c.client, c.server
+        return (
+            f"Healthy as far as headers tell: the capture cut {count(a.cut[i], 'segment')} of {a.name(i)} and {count(b.cut[i])} of "
+            f"{b.name(i)} (snap length); their bytes are not all there."
+        )
+
+    yield (c.client.cut > 0) | (c.server.cut > 0), says
+
+
 @verdict("chat", "healthy")
 def healthy(c: Connections) -> Found:
     """Nothing above holds. What lies before the first or behind the last frame of a capture is never a fault."""
@@ -743,7 +769,7 @@ def healthy(c: Connections) -> Found:
     def says(i: int) -> str:
         a, b = c.client, c.server
         opened = (
-            f"opened in {span(c.rtt[i])} ({frames(a.first_try_frame[i], c.opened_frame[i])})"
+            f"opened in {span(c.opened_time[i] - a.first_try[i])} ({frames(a.first_try_frame[i], c.opened_frame[i])})"
             if c.opened_frame[i]
             else "opened before the capture"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,39 +15,51 @@ if TYPE_CHECKING:
 
 NEEDS = frozenset({"tcp.stream", "tcp.analysis.flags"})
 ERRORS = {"icmp": (3, 4, 11, 12), "icmpv6": (1, 2, 3, 4)}  # types; RFC 792, RFC 4443. A redirect is no error
+FRAME = itemgetter(1)  # of an error, as `Facts.error` takes it
 
 
 def feed(into: Facts, s: Segments, which: np.ndarray, size: np.ndarray) -> None:
-    """Add the segments of a batch to the facts, and what ICMP errors say of them.
+    """Add the segments of a batch to the facts, and what ICMP errors say of them, in the order of their frames.
 
     which: int64, those that count. size: int64 (n,), bytes of each one's IP datagram.
     """
     more = np.empty((len(MORE), len(s.order)), np.int64)
     more[MORE.index("ttl")] = np.maximum(s.outer("ip.ttl"), s.outer("ipv6.hlim"))
     more[MORE.index("ip_length")] = size
-    into.feed(which.data, s.given.data, more.data, s.told.data)
     place = np.empty(len(s.order), np.int64)
     place[s.order] = np.arange(len(s.order))
+    errors: list[tuple] = []
     at = 0
     for h in s.chunks:
         quoted = np.flatnonzero(h.quoted & (h.trusted >= 8))
         if len(quoted):
-            _errors(into, s, h, quoted, place[at + quoted])
+            errors += _errors(s, h, quoted, place[at + quoted])
         at += len(h)
+    errors.sort(key=FRAME)
+    frames = s["frame"][which]
+    at = 0
+    for one, end in zip(errors, np.searchsorted(frames, [FRAME(one) for one in errors]).tolist(), strict=True):
+        into.feed(which[at:end].data, s.given.data, more.data, s.told.data)
+        into.error(*one)
+        at = end
+    into.feed(which[at:].data, s.given.data, more.data, s.told.data)
 
 
-def _errors(into: Facts, s: Segments, h: Headers, rows: np.ndarray, place: np.ndarray) -> None:
-    """The ICMP errors that quote the segments `rows` of a chunk; place: where those stand among the segments."""
+def _errors(s: Segments, h: Headers, rows: np.ndarray, place: np.ndarray) -> list[tuple]:
+    """The ICMP errors that quote the segments `rows` of a chunk, as `Facts.error` takes them.
+
+    place: where those stand among the segments.
+    """
     inner = at = h
     while at.protocol.name not in ERRORS:
         if at.parent is None:
-            return
+            return []
         if at.protocol.addresses is not None:
             inner, inner_rows = at, rows
         rows, at = at.row[rows], at.parent
     above = at.up()
     if above is None or inner is h:
-        return
+        return []
     outer, up = above
     name = at.protocol.name
     assert inner.protocol.addresses is not None and outer.protocol.addresses is not None
@@ -58,5 +71,4 @@ def _errors(into: Facts, s: Segments, h: Headers, rows: np.ndarray, place: np.nd
     same = inner[inner.protocol.addresses[1]][inner_rows] == source
     errs = np.isin(kind, ERRORS[name])
     told = (s["stream"][place], s["frame"][place], s["time"][place], kind << 8 | code | (name == "icmpv6") << 16, mtu[rows], same, source)
-    for one in zip(*(column[errs].tolist() for column in told), strict=True):
-        into.error(*one)
+    return list(zip(*(column[errs].tolist() for column in told), strict=True))

@@ -155,7 +155,6 @@ CASE = (  # what is kept of a connection
     "first_fin_frame",
     "last_time",
     "reused",
-    "snapped",  # segments that the capture cut
 )
 """Columns of `write`."""
 BACK = cython.declare(cython.int, INPUT.index("back"))
@@ -321,7 +320,6 @@ C_CLIENT_WAIT_FRAME = cython.declare(cython.int, CASE.index("client_wait_frame")
 C_FIRST_FIN_FRAME = cython.declare(cython.int, CASE.index("first_fin_frame"))
 C_LAST_TIME = cython.declare(cython.int, CASE.index("last_time"))
 C_REUSED = cython.declare(cython.int, CASE.index("reused"))
-C_SNAPPED = cython.declare(cython.int, CASE.index("snapped"))
 
 FIN_FLAG = cython.declare(cython.longlong, 1)
 SYN_FLAG = cython.declare(cython.longlong, 2)
@@ -351,6 +349,8 @@ class End:
     opened_frame: cython.longlong
     closed_for: cython.longlong
     full: cython.bint  # its last segment filled the peer's window
+    stuck: cython.longlong  # full_time and idle_time since its last data: more data has to show that it waited
+    idle: cython.longlong
     noted: cython.longlong  # letters of Zeek's history that are said once: bits
     syn_at: cython.longlong  # numbers of its last SYN, SYN,ACK, FIN, RST
     agree_at: cython.longlong
@@ -366,7 +366,7 @@ class End:
             self.small_at = self.small_time = self.held = self.held_time = self.opened_time = self.opened_frame = self.closed_for = (
                 self.noted
             ) = 0
-            self.again = self.gaps = self.zeros = 0
+            self.again = self.gaps = self.zeros = self.stuck = self.idle = 0
             self.full = False
         self.syn_at = self.agree_at = self.fin_at = self.reset_at = -1
         self.v[E_TTL_LOW] = self.v[E_TTL_HIGH] = -1
@@ -379,7 +379,7 @@ class End:
 class Case:
     """A connection: its facts, in the order of CASE, and its ends in the order of the key."""
 
-    v: cython.longlong[41]
+    v: cython.longlong[40]
     low: End
     high: End
     client_high: cython.bint
@@ -389,7 +389,7 @@ class Case:
 
     def __init__(self):
         if not cython.compiled:
-            self.v = [0] * 41
+            self.v = [0] * 40
             self.client_high = self.seen = False
         self.low, self.high = End(), End()
         self.history = ""
@@ -528,6 +528,8 @@ class Facts:
             self._heard(b)
         if syn:
             self._opening(one, a, b, acks, time, frame)
+            if acks:
+                self._acknowledges(one, a, b, ack, length, time, frame)
         elif acks and not flags & RST_FLAG:
             if a.v[E_TRIES] and b.v[E_AGREES] and not one.v[C_OPENED_FRAME] and ack > 0:
                 one.v[C_OPENED_TIME], one.v[C_OPENED_FRAME] = time, frame
@@ -566,13 +568,13 @@ class Facts:
         passed: cython.longlong = time - one.v[C_LAST_TIME]
         if one.seen and passed > 0:
             if a.full:
-                a.v[E_FULL_TIME] += passed
+                a.stuck += passed
             elif a.v[E_TOP] <= a.v[E_UNA]:
-                a.v[E_IDLE_TIME] += passed
+                a.idle += passed
             if b.full:
-                b.v[E_FULL_TIME] += passed
+                b.stuck += passed
             elif b.v[E_TOP] <= b.v[E_UNA]:
-                b.v[E_IDLE_TIME] += passed
+                b.idle += passed
         one.v[C_LAST_TIME], one.seen = time, True
 
     @cython.cfunc
@@ -603,11 +605,12 @@ class Facts:
 
     @cython.cfunc
     def _reset(self, one: Case, a: End, b: End, from_client: cython.bint, i: cython.longlong):
-        """What a RST came upon. Only the first of a connection tells."""
-        one.v[C_RESETS] += 1
-        if one.v[C_RESET_FRAME]:
-            return
+        """What a RST came upon. Only the first of a connection tells; that which answers a challenge ends the connection before."""
         flags: cython.longlong = self.rows[FLAGS, i]
+        ack: cython.longlong = self.told[ACKED, i]
+        one.v[C_RESETS] += 1
+        if one.v[C_RESET_FRAME] or (one.v[C_CHALLENGE_FRAME] and a.v[E_TRIES] and not b.v[E_AGREES]):
+            return
         one.v[C_RESET_FRAME], one.v[C_RESET_TIME] = self.rows[FRAME, i], self.rows[TIME, i]
         one.v[C_RESET_END] = 0 if from_client else 1
         one.v[C_RESET_STATES] = self.told[OUT_STATES, i]
@@ -617,8 +620,9 @@ class Facts:
         one.v[C_RESET_SINCE] = self.rows[TIME, i] - b.v[E_LAST_TIME] if b.v[E_LAST_TIME] else -1
         one.v[C_RESET_ANSWERS] = b.v[E_LAST_FRAME]
         one.v[C_RESET_AFTER_FIN] = (a.fin_at >= 0) + 2 * (b.fin_at >= 0)
-        one.v[C_RESET_UNACKED] = a.v[E_TOP] - a.v[E_UNA] if a.v[E_TOP] > a.v[E_UNA] else 0
-        one.v[C_RESET_PEER_UNACKED] = b.v[E_TOP] - b.v[E_UNA] if b.v[E_TOP] > b.v[E_UNA] else 0
+        if flags & ACK_FLAG and b.v[E_UNA] < ack <= b.v[E_TOP]:
+            b.v[E_UNA] = ack
+        one.v[C_RESET_UNACKED], one.v[C_RESET_PEER_UNACKED] = _outstanding(a), _outstanding(b)
         one.v[C_RESET_PEER_WINDOW] = b.v[E_WINDOW]
 
     @cython.cfunc
@@ -741,6 +745,10 @@ class Facts:
         if length > a.v[E_LARGEST]:
             a.v[E_LARGEST], a.v[E_FULL_FRAMES] = length, 0
         a.v[E_FULL_FRAMES] += length == a.v[E_LARGEST]
+        if a.v[E_FIRST_DATA]:
+            a.v[E_FULL_TIME] += a.stuck
+            a.v[E_IDLE_TIME] += a.idle
+        a.stuck = a.idle = 0
         if not a.v[E_FIRST_DATA]:
             a.v[E_FIRST_DATA], a.v[E_FIRST_DATA_FRAME] = time, frame
             if from_client and one.v[C_OPENED_TIME] and not b.v[E_FIRST_DATA]:
@@ -855,6 +863,13 @@ class Facts:
             b.gaps += 1
             if _power(b.gaps):
                 one.history += "g" if from_client else "G"
+
+
+@cython.cfunc
+def _outstanding(a: End) -> cython.longlong:
+    """Bytes of data that `a` sent and that are not acknowledged; SYN and FIN are none."""
+    n: cython.longlong = a.v[E_TOP] - a.v[E_UNA] - (a.fin_at >= a.v[E_UNA]) - (a.v[E_UNA] == 0)
+    return n if n > 0 else 0
 
 
 @cython.cfunc

@@ -26,7 +26,7 @@ BETTER = {  # what our own judgment says in place of Wireshark's
     "zero_window_probe",
 }
 UNUSUAL = {
-    name: (label := register()[field].field.label)[0].lower() + label[1:]
+    name: label[0].lower() + label[1:] if (label := register()[field].field.label)[1].islower() else label
     for name, field in MARKED.items()
     if ".connection." not in field and name not in BETTER
 }

@@ -311,7 +311,7 @@ class TABLE(Table):
         made = []
         for which, name in enumerate(("client", "server")):
             side, other = sides[which], sides[1 - which]
-            figures = {name: side[of] for name, of in (("bytes", "unique_bytes"), ("duplicates", "duplicate_acks"))}
+            figures = {name: side[of] for name, of in FIGURED.items()}
             figures |= {"dsacks_got": other["dsacks"], "sacks_got": other["sacks"]}
             made.append(Ends(ends[which::2], figures, own[name].to_list(), own[f"{name}_port"].to_list()))
         connections = Connections(case, made[0], made[1], sides[0]["duration"], reporters, self.end)
@@ -356,6 +356,12 @@ class TABLE(Table):
         }
 
 
+FIGURED = {  # what rules call a figure → the figure
+    "bytes": "unique_bytes",
+    "duplicates": "duplicate_acks",
+    "outstanding": "max_outstanding",
+    "cut": "truncated_packets",
+}
 FACTS = {  # columns of a side → facts of `tcp_facts.END`
     "unseen_bytes": "missed",
     "timeouts": "timeouts",
