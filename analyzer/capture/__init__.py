@@ -29,7 +29,7 @@ def open_capture(name: str, batch_frames: int | None = None, pool: Pool | None =
         file = Pipe() if name == "-" else File(name, pool or Pool())
         name = "standard input" if name == "-" else name
         packed, stream = unpacked(*_peeked(file))
-        window = Window(stream, min(size, file.size + 64) if file.size and not packed else size)
+        window = Window(stream, min(size, file.size + 64) if file.size and not packed else size, file.ready)
         enough = window.need(12)
     except OSError as error:
         raise InputError(f"{name}: {(error.strerror or str(error)).lower()}") from None

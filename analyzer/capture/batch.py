@@ -18,7 +18,7 @@ from .compressed import FAULTS
 from .files import File, Pipe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 FRAMES = 32768  # frames in a batch, and
 BYTES = 16 << 20  # bytes: both so that a batch stays in the processor's cache (docs/performance.md)
@@ -230,10 +230,11 @@ class Window:
     """A reused buffer that moves over a byte stream.
 
     data: uint8 array; data[pos:end] is what is read and not yet consumed; `behind` is the file offset of data[0].
+    ready: whether more can be read without waiting.
     """
 
-    def __init__(self, stream: BinaryIO, size: int = BYTES) -> None:
-        self.stream = stream
+    def __init__(self, stream: BinaryIO, size: int = BYTES, ready: Callable[[], bool] = lambda: True) -> None:
+        self.stream, self.ready = stream, ready
         self.data = np.zeros(size + SLACK, np.uint8)
         self.pos = self.end = self.behind = 0
         self.eof = False
@@ -246,7 +247,10 @@ class Window:
         return self.behind + self.pos
 
     def fill(self) -> bool:
-        """Read once more behind `end`, first making room; False at the end of the stream. Moves `pos` to 0."""
+        """Read behind `end` what is there, first making room; False at the end of the stream. Moves `pos` to 0.
+
+        Waits for the first bytes only: what a pipe or a decompressor has is small, and batches of that size would be slow.
+        """
         if self.eof:
             return False
         keep = self.end - self.pos
@@ -258,14 +262,18 @@ class Window:
             grown = np.zeros(2 * (len(self.data) - SLACK) + SLACK, np.uint8)
             grown[:keep] = self.data[:keep]
             self.data = grown
-        got = 0
-        try:
-            got = self.read(self.data[self.end : len(self.data) - SLACK].data)
-        except FAULTS as error:
-            self.broken = str(error) or type(error).__name__
-        self.end += got or 0
-        self.eof = not got
-        return not self.eof
+        begin = self.end
+        while self.end < len(self.data) - SLACK and (self.end == begin or self.ready()):
+            got = 0
+            try:
+                got = self.read(self.data[self.end : len(self.data) - SLACK].data)
+            except FAULTS as error:
+                self.broken = str(error) or type(error).__name__
+            self.end += got or 0
+            if not got:
+                self.eof = True
+                break
+        return self.end > begin
 
     def number(self, form: str, at: int) -> int:
         """The number of that struct format at `pos` + `at`."""

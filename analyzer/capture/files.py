@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import select
 import sys
 from collections import OrderedDict
 from typing import Any
@@ -49,6 +50,9 @@ class File(io.RawIOBase):
         self.at += got
         return got
 
+    def ready(self) -> bool:
+        return True
+
     def release(self) -> None:
         """Nothing more will be read."""
         self.pool.close(self)
@@ -70,6 +74,13 @@ class Pipe(io.RawIOBase):
         got = self.stream.readinto(out) or 0
         self.at += got
         return got
+
+    def ready(self) -> bool:
+        """Whether a read would not wait; where that cannot be told, it might."""
+        try:
+            return bool(select.select([self.stream], [], [], 0)[0])
+        except (OSError, ValueError):
+            return False
 
     def release(self) -> None:
         """Nothing more will be read."""
