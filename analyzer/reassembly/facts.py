@@ -24,29 +24,37 @@ def feed(into: Facts, s: Segments, which: np.ndarray, size: np.ndarray) -> None:
     more = np.empty((len(MORE), len(s.order)), np.int64)
     more[MORE.index("ttl")] = np.maximum(s.outer("ip.ttl"), s.outer("ipv6.hlim"))
     more[MORE.index("ip_length")] = size
-    into.feed(which.data, s.given.data, more.data, s.told.data)
+    errors: list[tuple[int, tuple[object, ...]]] = []
     place = np.empty(len(s.order), np.int64)
     place[s.order] = np.arange(len(s.order))
     at = 0
     for h in s.chunks:
         quoted = np.flatnonzero(h.quoted & (h.trusted >= 8))
         if len(quoted):
-            _errors(into, s, h, quoted, place[at + quoted])
+            errors += _errors(s, h, quoted, place[at + quoted])
         at += len(h)
+    done = 0
+    for here, error in sorted(errors, key=lambda one: one[0]):  # what is sent after an error is judged by it
+        behind = int(np.searchsorted(which, here))
+        if behind > done:
+            into.feed(which[done:behind].data, s.given.data, more.data, s.told.data)
+            done = behind
+        into.error(*error)
+    into.feed(which[done:].data, s.given.data, more.data, s.told.data)
 
 
-def _errors(into: Facts, s: Segments, h: Headers, rows: np.ndarray, place: np.ndarray) -> None:
-    """The ICMP errors that quote the segments `rows` of a chunk; place: where those stand among the segments."""
+def _errors(s: Segments, h: Headers, rows: np.ndarray, place: np.ndarray) -> list[tuple[int, tuple[object, ...]]]:
+    """The ICMP errors that quote the segments `rows` of a chunk, each with where that one stands among the segments (`place`)."""
     inner = at = h
     while at.protocol.name not in ERRORS:
         if at.parent is None:
-            return
+            return []
         if at.protocol.addresses is not None:
             inner, inner_rows = at, rows
         rows, at = at.row[rows], at.parent
     above = at.up()
     if above is None or inner is h:
-        return
+        return []
     outer, up = above
     name = at.protocol.name
     assert inner.protocol.addresses is not None and outer.protocol.addresses is not None
@@ -58,5 +66,4 @@ def _errors(into: Facts, s: Segments, h: Headers, rows: np.ndarray, place: np.nd
     same = inner[inner.protocol.addresses[1]][inner_rows] == source
     errs = np.isin(kind, ERRORS[name])
     told = (s["stream"][place], s["frame"][place], s["time"][place], kind << 8 | code | (name == "icmpv6") << 16, mtu[rows], same, source)
-    for one in zip(*(column[errs].tolist() for column in told), strict=True):
-        into.error(*one)
+    return list(zip(place[errs].tolist(), zip(*(column[errs].tolist() for column in told), strict=True), strict=True))
