@@ -114,3 +114,10 @@ def test_a_server_that_nobody_asks_is_not_idle(save):
     at = 1 + 1460 * 130
     talk.add("c", "PA", 101, at, b"x" * 10).add("s", "PA", at, 111, b"x" * 10)
     assert verdict(save, talk.frames, {len(talk.frames) - 1: 10})[0] == "chat"
+
+
+def test_a_filter_hides_no_answer(save):
+    """Half of a connection is not judged as if the other half had never been: the server answered the SYN, in frame 2."""
+    name = save(trace(asked().frames, {5: 5}))
+    assert Analysis(name, filter="ip.src == 10.0.0.1").table("streams")["kind"].to_list() == ["healthy"]
+    assert Analysis(name, filter="tcp.flags.syn == 1 and tcp.flags.ack == 0").table("streams")["kind"].to_list() == ["healthy"]
