@@ -650,8 +650,9 @@ def only_asked(c: Connections) -> Found:
     traceroute by TCP, a health check. Its kernel does that where a program sent the SYN past it (RFC 9293 §3.10.7.3)."""
 
     def says(i: int) -> str:
+        took = span(c.server.agree_time[i] - c.client.last_try[i])
         return (
-            f"{c.client.name(i)} only asked whether {c.server.name(i)} answers: it did {span(c.server.agree_time[i] - c.client.last_try[i])} "
+            f"{c.client.name(i)} only asked whether {c.server.name(i)} answers: it did {took} "
             f"after the SYN (frame {c.server.agree_frame[i]}), and a RST ended it (frame {c.reset_frame[i]})."
         )
 
