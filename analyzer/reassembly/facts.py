@@ -33,9 +33,9 @@ def feed(into: Facts, s: Segments, which: np.ndarray, size: np.ndarray) -> None:
         if len(quoted):
             errors += _errors(s, h, quoted, place[at + quoted])
         at += len(h)
+    errors.sort(key=lambda one: one[0])
     done = 0
-    for here, error in sorted(errors, key=lambda one: one[0]):  # what is sent after an error is judged by it
-        behind = int(np.searchsorted(which, here))
+    for behind, (_, error) in zip(np.searchsorted(which, [here for here, _ in errors]).tolist(), errors):  # what follows is judged by it
         if behind > done:
             into.feed(which[done:behind].data, s.given.data, more.data, s.told.data)
             done = behind
