@@ -177,6 +177,12 @@ def _reset(c: Connections) -> np.ndarray:
     return (c.reset_frame > 0) & ~_asked(c)
 
 
+def _only_asked(c: Connections) -> np.ndarray:
+    """The client's RST is its answer to the SYN,ACK, before a SYN could be due again: bool."""
+    quick = (c.reset_time - c.client.first_try < SECOND) & (c.client.tries > 0) & (c.server.agrees > 0)
+    return _reset(c) & (c.reset_end == 0) & quick & (c.opened_frame == 0) & (c.client.data_frames == 0)
+
+
 def _sender(c: Connections, name: str, other: bool = False) -> np.ndarray:
     """A fact of who sent the RST, or of the other end; int64."""
     flip = (c.reset_end == 1) ^ other
@@ -214,7 +220,7 @@ def forged(c: Connections) -> Found:
 def keep_alives_unanswered(c: Connections) -> Found:
     """At least two keep-alives in a row got no answer (RFC 9293 §3.8.4): the peer is gone, or the way to it or back.
 
-    Keep-alives into a closed window are window probes, and none of this.
+    Keep-alives into a closed window are window probes, and none of this; nor what had less than a second for its answer.
     """
     for a in c.ends:
         own = 0 if a is c.client else 1
@@ -231,7 +237,8 @@ def keep_alives_unanswered(c: Connections) -> Found:
                 f"{a.kept_answered[i]} answered, the last {a.asking[i]} not ({asked}){ended}."
             )
 
-        yield (a.asking >= 2) & ((c.reset_frame == 0) | (c.reset_end == own)), says
+        waited = np.where(c.reset_frame > 0, c.reset_time, c.end) - a.asking_time >= SECOND
+        yield (a.asking >= 2) & waited & ((c.reset_frame == 0) | (c.reset_end == own)), says
 
 
 def _gave_up(c: Connections, a: Ends, own: int) -> np.ndarray:
@@ -252,12 +259,12 @@ def gave_up(c: Connections) -> Found:
 def _again(a: Ends, i: int) -> str:
     """'sent 4 bytes (frame 6) and again 5 times in 3.48 s (frames 7 to 12; waits …)'."""
     n = int(a.unheard[i])
-    sent = max(int(a.top[i] - a.una[i]), 0)
+    sent = "its FIN" if not a.waiting[i] else count(a.waiting[i], "byte")
     total = a.unheard_last_time[i] - a.una_time[i]
     times = "once" if n == 1 else f"{n} times"
     gap = waits(n, int(a.unheard_first_gap[i]), int(a.unheard_last_gap[i])) if n > 1 else f"after {span(a.unheard_first_gap[i])}"
     return (
-        f"it sent {count(sent, 'byte')} (frame {a.unheard_from[i]}) and again {times} in {span(total)} "
+        f"it sent {sent} (frame {a.unheard_from[i]}) and again {times} in {span(total)} "
         f"({frames(a.unheard_first[i], a.unheard_last[i])}; {gap})"
     )
 
@@ -270,6 +277,7 @@ def half_open(c: Connections) -> Found:
     """
     quick = (c.reset_since >= 0) & (c.reset_since <= c.rtt + SECOND // 10)
     holds = _reset(c) & (c.reset_acks == 0) & (c.reset_fits > 0) & quick & (c.reset_after_fin & 1 == 0) & (_sender(c, "packets") > 1)
+    holds &= ~_only_asked(c)
 
     def says(i: int) -> str:
         lost = count(c.reset_peer_unacked[i], "byte")
@@ -285,9 +293,10 @@ def half_open(c: Connections) -> Found:
 def reset(c: Connections) -> Found:
     """One end aborted: its program closed with data unread or with SO_LINGER 0, or crashed. Bytes on the way are lost.
 
-    After FINs it is only untidy: see closed_with_reset.
+    After a FIN it is only untidy, if nothing is lost: see closed_with_reset; a client that answers the SYN,ACK with it: only_asked.
     """
-    nothing = (c.reset_after_fin == 3) | ((c.reset_after_fin >= 2) & (c.reset_unacked == 0) & (c.reset_peer_unacked == 0))
+    nothing = (c.reset_after_fin == 3) | ((c.reset_after_fin > 0) & (c.reset_unacked == 0) & (c.reset_peer_unacked == 0))
+    nothing |= _only_asked(c)
 
     def says(i: int) -> str:
         end = int(c.reset_end[i])
@@ -313,12 +322,14 @@ def reset(c: Connections) -> Found:
 def black_hole(c: Connections) -> Found:
     """The largest datagrams vanish, smaller ones get through, and no ICMP says why (RFC 2923 §2.1), or its sender does not obey.
 
-    At least three sends of the largest size, and none of it ever got through. If the other end said nothing since, it may as well be
-    gone. Not this: an ICMP "fragmentation needed" that was obeyed.
+    At least three sends of the largest size, and afterwards a word of the receiver that acknowledges nothing new: something
+    smaller reached it. If the other end said nothing since, it may as well be gone. Not this: an ICMP "fragmentation needed" that
+    was obeyed, a path that is cut, and what every path takes, 576 bytes (RFC 791 §3.2).
     """
     for a in c.ends:
         ignored = (c.icmp_mtu > 0) & (a.above_mtu >= 2)
-        dead = (a.big_sends >= 3) & (a.big_acked != 1) & (a.other.last_time > a.first_data) & ((a.una > 1) | (a.big_acked == 2))
+        alive = (a.other.last_time > np.maximum(a.una_time, a.big_time)) | (a.big_acked == 2)
+        dead = (a.big_sends >= 3) & (a.big > 576) & (a.big_acked != 1) & alive
 
         def says(i: int, a: Ends = a, ignored: np.ndarray = ignored) -> str:
             at = frames(a.big_frame[i], a.big_last_frame[i])
@@ -367,7 +378,8 @@ def reader_stopped(c: Connections) -> Found:
 def unanswered(c: Connections) -> Found:
     """The same bytes were sent at least three times and nothing came back to the end of the capture: peer gone, or path cut.
 
-    Which of the two, one capture cannot tell. A one-sided capture of a working connection goes on to new bytes instead.
+    Which of the two, one capture cannot tell. A one-sided capture of a working connection goes on to new bytes instead, and
+    what comes twice within a fifth of a second no timer sent (Linux's least; RFC 6298 §2.4 says a second).
     """
     for a in c.ends:
         slow = a.other.stall_time >= LONG
@@ -385,8 +397,9 @@ def unanswered(c: Connections) -> Found:
                 f"{span(c.end - a.una_time[i])} to the end of the capture.{never}{before}"
             )
 
-        silent = (a.unheard >= 2) | ((a.unheard == 1) & (c.end - a.una_time >= 3 * SECOND))
-        yield silent & (c.reset_frame == 0), says
+        silent = np.where(a.unheard >= 2, SECOND, 3 * SECOND)
+        waited = (c.end - a.una_time >= silent) & (a.unheard_last_time - a.una_time >= SECOND // 5)
+        yield (a.unheard > 0) & waited & (c.reset_frame == 0), says
 
 
 # ---------------------------------------------------------------- slow
@@ -528,7 +541,7 @@ def window_limited(c: Connections) -> Found:
 
         def says(i: int, a: Ends = a, took: np.ndarray = took) -> str:
             return (
-                f"{a.other.name(i)}'s window held {a.name(i)} back for {span(a.full_time[i])} of {span(took[i])}: at most "
+                f"{a.other.name(i)}'s window held {a.name(i)} back for {span(min(a.full_time[i], took[i]))} of {span(took[i])}: at most "
                 f"{count(a.outstanding[i], 'byte')} outstanding in a round trip of {span(c.rtt[i])}."
             )
 
@@ -575,14 +588,17 @@ def loss(c: Connections) -> Found:
 
 @verdict("warn", "limited by the application")
 def application_limited(c: Connections) -> Found:
-    """For half of a long transfer its sender had nothing outstanding: the program gave no data."""
+    """For half of a long transfer its sender had nothing outstanding, and a round trip had passed: the program gave no data.
+
+    Within the round trip nothing seems outstanding beside the receiver, though all of it is on the way.
+    """
     for a in c.ends:
         took = np.maximum(a.last_data - a.first_data, 1)
 
         def says(i: int, a: Ends = a, took: np.ndarray = took) -> str:
             return f"The program of {a.name(i)} set the pace: nothing was outstanding for {span(a.idle_time[i])} of {span(took[i])}."
 
-        yield _large(c, a) & (a.idle_time * 2 >= took), says
+        yield _large(c, a) & (c.rtt > 0) & (a.idle_time * 2 >= took), says
 
 
 # ---------------------------------------------------------------- cannot tell
@@ -609,6 +625,16 @@ def cannot_tell(c: Connections) -> Found:
 
     yield _unanswered(c), tried
 
+    for a in c.ends:
+
+        def again(i: int, a: Ends = a) -> str:
+            return (
+                f"Cannot tell, because the capture ends before {a.other.name(i)} acknowledged what {a.name(i)} sent again "
+                f"({frames(a.lost_frame[i], a.lost_last_frame[i])})."
+            )
+
+        yield (_lost(a) > 0) & (a.waiting > 0) & (a.duplicates + a.sacks_got == 0) & (c.first_fin_frame == 0) & (c.reset_frame == 0), again
+
 
 # ---------------------------------------------------------------- notes
 
@@ -628,9 +654,24 @@ def mtu_obeyed(c: Connections) -> Found:
         yield (c.icmp_mtu > 0) & (a.big_shrunk_frame > 0), says
 
 
+@verdict("note", "only asked")
+def only_asked(c: Connections) -> Found:
+    """The client answered the SYN,ACK with a RST: it wanted to know whether the port is open, or how far it is. A scan, a
+    traceroute by TCP, a health check. Its kernel does that where a program sent the SYN past it (RFC 9293 §3.10.7.3)."""
+
+    def says(i: int) -> str:
+        took = span(c.server.agree_time[i] - c.client.last_try[i])
+        return (
+            f"{c.client.name(i)} only asked whether {c.server.name(i)} answers: it did {took} "
+            f"after the SYN (frame {c.server.agree_frame[i]}), and a RST ended it (frame {c.reset_frame[i]})."
+        )
+
+    yield _only_asked(c), says
+
+
 @verdict("note", "closed with a RST")
 def closed_with_reset(c: Connections) -> Found:
-    """A RST after the FINs, or after the other's with nothing unacknowledged: programs in a hurry do that; nothing is lost."""
+    """A RST after both FINs, or after one with nothing unacknowledged: programs in a hurry do that; nothing is lost."""
 
     def says(i: int) -> str:
         was = state(c.reset_states[i], int(c.reset_end[i]))

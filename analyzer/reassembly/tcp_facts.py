@@ -42,6 +42,7 @@ END = (  # what is kept of each end, in this order
     "una_time",  # since when it stands there with something outstanding
     "una_frame",  # the first segment that has waited for it since
     "top",  # position behind the last that was sent
+    "waiting",  # bytes of data between the two
     # sent again
     "repeated",  # segments of bytes that a frame held
     "filled",  # segments of bytes whose first sending no frame held
@@ -92,6 +93,7 @@ END = (  # what is kept of each end, in this order
     "stall_end_frame",
     # the largest datagram
     "big",
+    "big_time",  # of its first sending
     "big_at",
     "big_behind",
     "big_sends",
@@ -107,7 +109,7 @@ END = (  # what is kept of each end, in this order
     "nagle_last_frame",
     # what held it back
     "full_time",  # ns that it could not send for the peer's window
-    "idle_time",  # ns that it had nothing outstanding
+    "idle_time",  # ns that it had nothing outstanding before it sent data, a round trip off each time
     "urgent",
     "urgent_frame",
     "missed",  # bytes that the peer acknowledged and no frame holds
@@ -215,6 +217,7 @@ E_LAST_DATA = cython.declare(cython.int, END.index("last_data"))
 E_UNA = cython.declare(cython.int, END.index("una"))
 E_UNA_TIME = cython.declare(cython.int, END.index("una_time"))
 E_UNA_FRAME = cython.declare(cython.int, END.index("una_frame"))
+E_WAITING = cython.declare(cython.int, END.index("waiting"))
 E_TOP = cython.declare(cython.int, END.index("top"))
 E_REPEATED = cython.declare(cython.int, END.index("repeated"))
 E_FILLED = cython.declare(cython.int, END.index("filled"))
@@ -261,6 +264,7 @@ E_STALL_TIME = cython.declare(cython.int, END.index("stall_time"))
 E_STALL_FRAME = cython.declare(cython.int, END.index("stall_frame"))
 E_STALL_END_FRAME = cython.declare(cython.int, END.index("stall_end_frame"))
 E_BIG = cython.declare(cython.int, END.index("big"))
+E_BIG_TIME = cython.declare(cython.int, END.index("big_time"))
 E_BIG_AT = cython.declare(cython.int, END.index("big_at"))
 E_BIG_BEHIND = cython.declare(cython.int, END.index("big_behind"))
 E_BIG_SENDS = cython.declare(cython.int, END.index("big_sends"))
@@ -340,7 +344,7 @@ SMALL = cython.declare(cython.longlong, 536)  # bytes: less than any host's segm
 class End:
     """One end of a connection: its facts, in the order of END, and what it takes to find them."""
 
-    v: cython.longlong[91]
+    v: cython.longlong[93]
     small_at: cython.longlong  # position behind a small write that waits for its acknowledgment
     small_time: cython.longlong
     held: cython.longlong  # how long that took, once it came from a timer
@@ -362,7 +366,7 @@ class End:
 
     def __init__(self):
         if not cython.compiled:
-            self.v = [0] * 91
+            self.v = [0] * 93
             self.small_at = self.small_time = self.held = self.held_time = self.opened_time = self.opened_frame = self.closed_for = (
                 self.noted
             ) = 0
@@ -371,6 +375,16 @@ class End:
         self.syn_at = self.agree_at = self.fin_at = self.reset_at = -1
         self.v[E_TTL_LOW] = self.v[E_TTL_HIGH] = -1
         self.v[E_WINDOW] = -1
+
+
+@cython.cfunc
+def _waiting(a: End) -> cython.longlong:
+    """Bytes that `a` sent and nobody acknowledged. SYN and FIN take a number each and are none (RFC 9293 §3.4)."""
+    first: cython.longlong = a.v[E_UNA] if a.v[E_UNA] > 1 else 1
+    behind: cython.longlong = a.v[E_TOP]
+    if a.fin_at >= 0 and behind == a.fin_at + 1:
+        behind -= 1
+    return behind - first if behind > first else 0
 
 
 @cython.final
@@ -425,6 +439,7 @@ class Facts:
                 case[k, j] = one.v[j]
             client: End = one.high if one.client_high else one.low
             server: End = one.low if one.client_high else one.high
+            client.v[E_WAITING], server.v[E_WAITING] = _waiting(client), _waiting(server)
             for j in range(ENDS):
                 ends[2 * k, j] = client.v[j]
                 ends[2 * k + 1, j] = server.v[j]
@@ -511,7 +526,7 @@ class Facts:
                 a.v[E_COPIED_FRAME] = frame
             a.v[E_COPIED] += 1
             return
-        self._elapsed(one, a, b, time)
+        self._elapsed(one, a, b, length, time)
         if flags & RST_FLAG:
             self._reset(one, a, b, from_client, i)
         else:
@@ -563,18 +578,16 @@ class Facts:
         a.v[E_LAST_TIME], a.v[E_LAST_FRAME] = time, frame
 
     @cython.cfunc
-    def _elapsed(self, one: Case, a: End, b: End, time: cython.longlong):
-        """Give the time since the last segment to what held each end back meanwhile."""
+    def _elapsed(self, one: Case, a: End, b: End, length: cython.longlong, time: cython.longlong):
+        """Give the time since the last segment to what held each end back meanwhile. Who was idle is who ends it: `a`, with data."""
         passed: cython.longlong = time - one.v[C_LAST_TIME]
         if one.seen and passed > 0:
             if a.full:
                 a.stuck += passed
-            elif a.v[E_TOP] <= a.v[E_UNA]:
-                a.idle += passed
+            elif length and a.v[E_TOP] <= a.v[E_UNA] and passed > one.v[C_RTT]:
+                a.idle += passed - one.v[C_RTT]
             if b.full:
                 b.stuck += passed
-            elif b.v[E_TOP] <= b.v[E_UNA]:
-                b.idle += passed
         one.v[C_LAST_TIME], one.seen = time, True
 
     @cython.cfunc
@@ -622,7 +635,7 @@ class Facts:
         one.v[C_RESET_AFTER_FIN] = (a.fin_at >= 0) + 2 * (b.fin_at >= 0)
         if flags & ACK_FLAG and b.v[E_UNA] < ack <= b.v[E_TOP]:
             b.v[E_UNA] = ack
-        one.v[C_RESET_UNACKED], one.v[C_RESET_PEER_UNACKED] = _outstanding(a), _outstanding(b)
+        one.v[C_RESET_UNACKED], one.v[C_RESET_PEER_UNACKED] = _waiting(a), _waiting(b)
         one.v[C_RESET_PEER_WINDOW] = b.v[E_WINDOW]
 
     @cython.cfunc
@@ -734,6 +747,9 @@ class Facts:
                 a.v[E_REORDERED_FRAME] = frame
             a.v[E_REORDERED] += 1
 
+        if at > a.v[E_TOP] and not from_client:  # what no frame holds may have been the answer
+            one.v[C_ASKED_TIME] = 0
+
         # ------------------------------------------------ what is outstanding
         if a.v[E_TOP] <= a.v[E_UNA] and behind > a.v[E_UNA]:
             a.v[E_UNA_TIME], a.v[E_UNA_FRAME] = time, frame
@@ -799,6 +815,7 @@ class Facts:
         if size > a.v[E_BIG]:
             a.v[E_BIG], a.v[E_BIG_AT], a.v[E_BIG_BEHIND], a.v[E_BIG_SENDS] = size, at, behind, 1
             a.v[E_BIG_FRAME] = a.v[E_BIG_LAST_FRAME] = self.rows[FRAME, i]
+            a.v[E_BIG_TIME] = self.rows[TIME, i]
             a.v[E_BIG_ACKED] = a.v[E_BIG_SHRUNK_FRAME] = 0
         elif at == a.v[E_BIG_AT] and not a.v[E_BIG_ACKED]:
             if size == a.v[E_BIG]:
@@ -863,13 +880,6 @@ class Facts:
             b.gaps += 1
             if _power(b.gaps):
                 one.history += "g" if from_client else "G"
-
-
-@cython.cfunc
-def _outstanding(a: End) -> cython.longlong:
-    """Bytes of data that `a` sent and that are not acknowledged; SYN and FIN are none."""
-    n: cython.longlong = a.v[E_TOP] - a.v[E_UNA] - (a.fin_at >= a.v[E_UNA]) - (a.v[E_UNA] == 0)
-    return n if n > 0 else 0
 
 
 @cython.cfunc

@@ -227,7 +227,7 @@ class TABLE(Table):
         if s is not None:
             size = s.datagrams()
             figures.feed(self.figures, s, which, size)
-            facts.feed(self.facts, s, which, size)
+            facts.feed(self.facts, s, np.flatnonzero(s["live"]), size)  # a verdict on what a filter kept would lie
             if s.gone:
                 return self._written(s.gone)
         return None
