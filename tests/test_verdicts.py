@@ -77,7 +77,9 @@ RECORDED: dict[str, dict[int, tuple[str, ...]]] = {
         1: ("warn", "reset", B, "ESTABLISHED", "212 ms", "frame 12", "nothing was unacknowledged"),
     },
     "tcp-halfopen": {0: ("error", "half-open", B, "frame 6", "373 µs", "frame 7", "1 byte undelivered")},
-    "tcp-badrst": {0: ("error", "reset, forged", "frame 32", B, "TTL is 200", "64", "frame 33", f"{A}:57350", "ESTABLISHED", "7,656 bytes")},
+    "tcp-badrst": {
+        0: ("error", "reset, forged", "frame 32", B, "TTL is 200", "64", "frame 33", f"{A}:57350", "ESTABLISHED", "7,656 bytes")
+    },
     "tcp-keepalive": {0: ("error", "keep-alives unanswered", B, "3 answered", "last 3 not", "frames 12 to 14", "frame 15", "3.07 s")},
     "tcp-nagle": {0: ("warn", "Nagle against delayed ACK", A, "9 times", "405 ms", "to 60"), 1: (*HEALTHY, "first FIN in frame 121")},
     "tcp-zerowindow": {0: ("warn", "reader slow", B, "1 time", "3.91 s", "frames 17 to 25", "probed 4 times")},
@@ -283,13 +285,15 @@ CRAFTED: dict[str, tuple[Callable[[], Trace], dict[int, tuple[str, ...]]]] = {
         {0: ("warn", "opened late", "SYN 1 time", "SYN,ACK 2 times", "1.02 s")},
     ),
     "cut by the capture": (
-        lambda: Trace()
-        .open()
-        .tcp(0.02, "c", "PA", 1, 1, FULL, keep=96)
-        .tcp(0.03, "s", "A", 1, 1461)
-        .tcp(0.04, "s", "A", 1, 1461, FULL, keep=96)
-        .tcp(0.041, "s", "A", 1461, 1461, FULL, keep=96)
-        .tcp(0.05, "c", "A", 1461, 2921),
+        lambda: (
+            Trace()
+            .open()
+            .tcp(0.02, "c", "PA", 1, 1, FULL, keep=96)
+            .tcp(0.03, "s", "A", 1, 1461)
+            .tcp(0.04, "s", "A", 1, 1461, FULL, keep=96)
+            .tcp(0.041, "s", "A", 1461, 1461, FULL, keep=96)
+            .tcp(0.05, "c", "A", 1461, 2921)
+        ),
         {0: ("note", "healthy, cut by the capture", "1 segment of 10.0.0.1:40000", "2 of 10.0.0.2:80")},
     ),
     "keep-alives, all answered": (kept_alive, {0: HEALTHY}),
@@ -319,8 +323,18 @@ CRAFTED: dict[str, tuple[Callable[[], Trace], dict[int, tuple[str, ...]]]] = {
         {0: ("note", "closed with a RST", "10.0.0.1:40000", "CLOSE-WAIT", "frame 9", "nothing was lost")},
     ),
     "the middle": (
-        lambda: Trace().tcp(0, "s", "A", 1, 1, FULL).tcp(0.01, "c", "A", 1, 1461).tcp(0.02, "s", "A", 1461, 1, FULL).tcp(0.03, "c", "A", 1, 2921),
+        lambda: (
+            Trace()
+            .tcp(0, "s", "A", 1, 1, FULL)
+            .tcp(0.01, "c", "A", 1, 1461)
+            .tcp(0.02, "s", "A", 1461, 1, FULL)
+            .tcp(0.03, "c", "A", 1, 2921)
+        ),
         {0: (*HEALTHY, "2,920 bytes", "opened before the capture")},
+    ),
+    "closed by one end": (
+        lambda: talked().tcp(0.06, "s", "FA", 1, 5).tcp(0.07, "c", "A", 5, 2),
+        {0: (*HEALTHY, "4 bytes there", "closed by the server only (FIN, frame 8)")},
     ),
     "one SYN and time to wait": (
         lambda: Trace().tcp(0, "c", "S", 0).put(*datagram(3)),
@@ -346,17 +360,19 @@ CRAFTED: dict[str, tuple[Callable[[], Trace], dict[int, tuple[str, ...]]]] = {
     "path slow": (lambda: asked(0.71, trip=0.7), {0: ("warn", "path slow", "700 ms", "frames 1 to 3")}),
     "all below half a second": (lambda: asked(0.45, wait=0.45, trip=0.04), {0: HEALTHY}),
     "lost, and the capture ends": (
-        lambda: Trace()
-        .tcp(0, "s", "A", 1, 1, FULL)
-        .tcp(0.0101, "c", "A", 1, 1461)
-        .tcp(0.0102, "s", "A", 2921, 1, FULL)
-        .tcp(0.0103, "c", "A", 1, 1461)
-        .tcp(0.0104, "s", "A", 5841, 1, FULL)
-        .tcp(0.0105, "c", "A", 1, 1461)
-        .tcp(0.0106, "s", "A", 7301, 1, FULL)
-        .tcp(0.0107, "c", "A", 1, 1461)
-        .tcp(0.0307, "s", "A", 1461, 1, FULL)
-        .tcp(0.0308, "c", "A", 1, 4381),
+        lambda: (
+            Trace()
+            .tcp(0, "s", "A", 1, 1, FULL)
+            .tcp(0.0101, "c", "A", 1, 1461)
+            .tcp(0.0102, "s", "A", 2921, 1, FULL)
+            .tcp(0.0103, "c", "A", 1, 1461)
+            .tcp(0.0104, "s", "A", 5841, 1, FULL)
+            .tcp(0.0105, "c", "A", 1, 1461)
+            .tcp(0.0106, "s", "A", 7301, 1, FULL)
+            .tcp(0.0107, "c", "A", 1, 1461)
+            .tcp(0.0307, "s", "A", 1461, 1, FULL)
+            .tcp(0.0308, "c", "A", 1, 4381)
+        ),
         {0: ("note", "loss, not repaired", "10.0.0.2:80", "1 segment", "frame 9")},
     ),
     "UDP only": (lambda: Trace().put(*datagram(0)), {}),
