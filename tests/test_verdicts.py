@@ -375,6 +375,10 @@ CRAFTED: dict[str, tuple[Callable[[], Trace], dict[int, tuple[str, ...]]]] = {
         ),
         {0: ("note", "loss, not repaired", "10.0.0.2:80", "1 segment", "frame 9")},
     ),
+    "a clock that goes back": (
+        lambda: times(Trace().open(), (5, 6, 7, 3), "c", "PA", 1, 1, b"data"),
+        {0: ("error", "retransmissions unanswered", "10.0.0.2:80", "frame 4", "frames 5 to 7")},
+    ),
     "UDP only": (lambda: Trace().put(*datagram(0)), {}),
 }
 
