@@ -332,6 +332,10 @@ CRAFTED: dict[str, tuple[Callable[[], Trace], dict[int, tuple[str, ...]]]] = {
         ),
         {0: (*HEALTHY, "2,920 bytes", "opened before the capture")},
     ),
+    "closed by one end": (
+        lambda: talked().tcp(0.06, "s", "FA", 1, 5).tcp(0.07, "c", "A", 5, 2),
+        {0: (*HEALTHY, "4 bytes there", "closed by the server only (FIN, frame 8)")},
+    ),
     "one SYN and time to wait": (
         lambda: Trace().tcp(0, "c", "S", 0).put(*datagram(3)),
         {0: ("error", "no answer to the SYN", "10.0.0.2:80", "one SYN", "frame 1", "3.00 s")},
@@ -370,6 +374,10 @@ CRAFTED: dict[str, tuple[Callable[[], Trace], dict[int, tuple[str, ...]]]] = {
             .tcp(0.0308, "c", "A", 1, 4381)
         ),
         {0: ("note", "loss, not repaired", "10.0.0.2:80", "1 segment", "frame 9")},
+    ),
+    "a clock that goes back": (
+        lambda: times(Trace().open(), (5, 6, 7, 3), "c", "PA", 1, 1, b"data"),
+        {0: ("error", "retransmissions unanswered", "10.0.0.2:80", "frame 4", "frames 5 to 7")},
     ),
     "UDP only": (lambda: Trace().put(*datagram(0)), {}),
 }

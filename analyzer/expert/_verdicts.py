@@ -122,7 +122,7 @@ def waits(n: int, first: int, last: int) -> str:
     if n < 2:
         return f"after {span(first)}"
     said = f"waits of {span(first)} to {span(last)}"
-    ratio = (last / max(first, 1)) ** (1 / max(n - 1, 1))
+    ratio = (max(last, 1) / max(first, 1)) ** (1 / max(n - 1, 1))  # a clock may have gone back
     if 1.7 < ratio < 2.4:
         return f"{said}, doubling"
     return f"{said}, evenly" if 0.87 < ratio < 1.15 else said

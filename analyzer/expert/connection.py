@@ -819,9 +819,11 @@ def healthy(c: Connections) -> Found:
         data = f"{count(a.bytes[i], 'byte')} there, {count(b.bytes[i], 'byte')} back" if a.bytes[i] or b.bytes[i] else "no data"
         if a.tries[i] and b.tries[i]:
             opened += " by both ends at once"
-        closed = (
-            f"closed in order (first FIN in frame {c.first_fin_frame[i]})" if c.first_fin_frame[i] else "not closed before the capture ends"
-        )
+        closed = "not closed before the capture ends"
+        if a.fins[i] and b.fins[i]:
+            closed = f"closed in order (first FIN in frame {c.first_fin_frame[i]})"
+        elif a.fins[i] or b.fins[i]:
+            closed = f"closed by the {'client' if a.fins[i] else 'server'} only (FIN, frame {c.first_fin_frame[i]}) before the capture ends"
         return f"Healthy: {opened}, {data}, {closed}."
 
     yield np.ones(len(c), bool), says

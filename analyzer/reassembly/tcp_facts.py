@@ -161,6 +161,7 @@ CASE = (  # what is kept of a connection
 """Columns of `write`."""
 BACK = cython.declare(cython.int, INPUT.index("back"))
 FLAGS = cython.declare(cython.int, INPUT.index("flags"))
+SEQ = cython.declare(cython.int, INPUT.index("seq"))
 LENGTH = cython.declare(cython.int, INPUT.index("length"))
 WINDOW = cython.declare(cython.int, INPUT.index("window"))
 TIME = cython.declare(cython.int, INPUT.index("time"))
@@ -356,10 +357,10 @@ class End:
     stuck: cython.longlong  # full_time and idle_time since its last data: more data has to show that it waited
     idle: cython.longlong
     noted: cython.longlong  # letters of Zeek's history that are said once: bits
-    syn_at: cython.longlong  # numbers of its last SYN, SYN,ACK, FIN, RST
+    syn_at: cython.longlong  # numbers, as they are, of its last SYN, SYN,ACK, RST
     agree_at: cython.longlong
-    fin_at: cython.longlong
     reset_at: cython.longlong
+    fin_at: cython.longlong  # position of its last FIN
     again: cython.longlong  # events that are said once for each power of ten
     gaps: cython.longlong
     zeros: cython.longlong
@@ -832,6 +833,7 @@ class Facts:
         flags: cython.longlong = self.rows[FLAGS, i]
         marks: cython.longlong = self.told[OUT_MARKS, i]
         at: cython.longlong = self.told[POSITION, i]
+        number: cython.longlong = self.rows[SEQ, i]  # positions start anew with another SYN
         syn: cython.bint = flags & SYN_FLAG != 0
         acks: cython.bint = flags & ACK_FLAG != 0
         fin: cython.bint = flags & FIN_FLAG != 0
@@ -848,12 +850,12 @@ class Facts:
             if not a.noted & 2:
                 letters += "i"
             a.noted |= 2
-        if syn and not acks and at != a.syn_at:
+        if syn and not acks and number != a.syn_at:
             letters += "s"
-            a.syn_at = at
-        if syn and acks and at != a.agree_at:
+            a.syn_at = number
+        if syn and acks and number != a.agree_at:
             letters += "h"
-            a.agree_at = at
+            a.agree_at = number
         if acks and not self.rows[LENGTH, i] and not syn and not fin and not reset and not a.noted & 4:
             letters += "a"
             a.noted |= 4
@@ -871,9 +873,9 @@ class Facts:
         if fin and at + self.rows[LENGTH, i] != a.fin_at:
             letters += "f"
             a.fin_at = at + self.rows[LENGTH, i]
-        if reset and at != a.reset_at:
+        if reset and number != a.reset_at:
             letters += "r"
-            a.reset_at = at
+            a.reset_at = number
         if letters:
             one.history += letters.upper() if from_client else letters
         if missed > 0:

@@ -908,6 +908,10 @@ class Tracker:
                 return KEPT_ALIVE
         if behind == seq:
             return 0
+        if end.started and seq < end.top_ack and behind > end.first:
+            held = seq if seq > end.first else end.first  # what lies before the first was never missed
+            away = behind if behind < end.top_ack else end.top_ack
+            self.out[FOUND, i] = away - held - _held(end, held, away)
         if end.started and seq < end.next and not agrees:
             held = _held(end, seq, behind if behind < end.next else end.next)
             if held:
@@ -929,9 +933,6 @@ class Tracker:
                         judged = REORDERED
                 elif time - end.next_time < (connection.initial_rtt or CLOSE):
                     judged = REORDERED
-            if seq < end.top_ack:
-                away = behind if behind < end.top_ack else end.top_ack
-                self.out[FOUND, i] = away - seq - _held(end, seq, away)
             if judged & (REPEATED | FILLED):
                 away = end.ack_time if end.heard else time  # its last word, then the peer's: which of them made it send?
                 if peer.heard and peer.ack_time > away:

@@ -11,7 +11,7 @@ import polars as pl
 
 from ..errors import UsageError
 from ..expert import SEVERITIES
-from ..expert._verdicts import span
+from ..expert._verdicts import count, span
 from ..tables import make
 from . import write as write_form
 from ._text import safe
@@ -74,7 +74,7 @@ def _all(parts: list[pl.DataFrame], rows: int) -> Iterator[str]:
     ranked = worst_first(pl.concat(parts))
     total = dict(ranked.group_by("severity").len().iter_rows())
     told = ", ".join(f"{total[name]:,} {name}" for name in SEVERITIES if name in total)
-    yield f"{len(ranked):,} TCP connection{'s' if len(ranked) != 1 else ''}: {told}."
+    yield f"{count(len(ranked), 'TCP connection')}: {told}."
     for (severity, kind), group in ranked.group_by("severity", "kind", maintain_order=True):
         yield ""
         yield f"{severity}: {kind} ({len(group):,})"
@@ -91,7 +91,7 @@ def _story(stream: pl.DataFrame, segments: pl.DataFrame) -> Iterator[str]:
     guessed = " (a guess: no SYN was seen)" if one["client_guessed"] else ""
     yield safe(
         f"Stream {one['stream']}: {_place(one['client'], one['client_port'])}, client{guessed}, and "
-        f"{_place(one['server'], one['server_port'])}, server; {one['frames']:,} segments in {span(_ns(one['duration']))}."
+        f"{_place(one['server'], one['server_port'])}, server; {count(one['frames'], 'segment')} in {span(_ns(one['duration']))}."
     )
     yield ""
     yield f"{'frame':>7} {'time':>11}  {'client':<11} {'':<46} {'server':<11}  what is to be said"
@@ -154,7 +154,7 @@ def _said(row: dict) -> str:
     if row["ack"] is not None:
         parts.append(f"ack {row['ack']}")
     if row["bytes"]:
-        parts.append(f"{row['bytes']:,} bytes")
+        parts.append(count(row["bytes"], "byte"))
     return " ".join([*parts, f"win {row['window']:,}"])
 
 
@@ -168,6 +168,6 @@ def _folded(rows: list[dict]) -> str:
     took = span(rows[-1]["time"] - rows[0]["time"])
     return (
         f"{'…':>7} {'':>11}  frames {rows[0]['row']['frame']} to {rows[-1]['row']['frame']}, {took}: "
-        f"{len(there):,} segments there with {sum(there):,} bytes, {len(back):,} back with {sum(back):,}"
+        f"{count(len(there), 'segment')} there with {count(sum(there), 'byte')}, {count(len(back))} back with {count(sum(back))}"
         + "".join(f"; {n:,} × {what}" for what, n in findings.items())
     )

@@ -361,6 +361,7 @@ FIGURED = {  # what rules call a figure → the figure
     "duplicates": "duplicate_acks",
     "outstanding": "max_outstanding",
     "cut": "truncated_packets",
+    "fins": "fins",
 }
 FACTS = {  # columns of a side → facts of `tcp_facts.END`
     "unseen_bytes": "missed",
