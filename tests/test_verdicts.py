@@ -234,7 +234,11 @@ CRAFTED: dict[str, tuple[Callable[[], Trace], dict[int, tuple[str, ...]]]] = {
         lambda: vanishing().tcp(3, "s", "PA", 1, 101, b"hello?"),
         {0: ("error", "path MTU black hole", "1,500 bytes", "4 times", "frames 6 to 9", "no ICMP")},
     ),
-    "black hole, suspected": (vanishing, {0: ("error", "path MTU black hole", "frames 6 to 9", "unless 10.0.0.2:80 is gone")}),
+    "black hole, suspected": (vanishing, {0: ("error", "retransmissions unanswered", "frames 7 to 9", "path MTU black hole")}),
+    "only asked": (
+        lambda: Trace().tcp(0, "c", "S", 0).tcp(0.01, "s", "SA", 0, 1).tcp(0.02, "c", "R", 1),
+        {0: ("note", "only asked", "10.0.0.1:40000", "10.0.0.2:80", "10.0 ms", "frame 2", "frame 3")},
+    ),
     "ICMP is not obeyed": (
         lambda: ignoring((0.4, 1.1, 2.5)),
         {0: ("error", "path MTU black hole", "10.0.0.1:40000", "1400", "frame 5", "3 datagrams")},

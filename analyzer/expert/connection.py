@@ -12,6 +12,7 @@ import numpy as np
 from ._verdicts import SECOND, Connections, Ends, Says, count, frames, span, state, verdict, waits
 
 Found = Iterator[tuple[np.ndarray, Says]]
+PLAIN = 576  # bytes of a datagram that every path takes; RFC 791 §3.2
 LONG = SECOND // 2  # no acknowledgment may be delayed by more (RFC 9293 §3.8.6.3): what takes longer is somebody's fault
 UNREACHABLE = {
     0: "network unreachable",
@@ -323,13 +324,13 @@ def black_hole(c: Connections) -> Found:
     """The largest datagrams vanish, smaller ones get through, and no ICMP says why (RFC 2923 §2.1), or its sender does not obey.
 
     At least three sends of the largest size, and afterwards a word of the receiver that acknowledges nothing new: something
-    smaller reached it. If the other end said nothing since, it may as well be gone. Not this: an ICMP "fragmentation needed" that
-    was obeyed, a path that is cut, and what every path takes, 576 bytes (RFC 791 §3.2).
+    smaller reached it. If it said nothing since, it may as well be gone: retransmissions unanswered. Not this: an ICMP
+    "fragmentation needed" that was obeyed, and what every path takes, 576 bytes (RFC 791 §3.2).
     """
     for a in c.ends:
         ignored = (c.icmp_mtu > 0) & (a.above_mtu >= 2)
         alive = (a.other.last_time > np.maximum(a.una_time, a.big_time)) | (a.big_acked == 2)
-        dead = (a.big_sends >= 3) & (a.big > 576) & (a.big_acked != 1) & alive
+        dead = (a.big_sends >= 3) & (a.big > PLAIN) & (a.big_acked != 1) & alive
 
         def says(i: int, a: Ends = a, ignored: np.ndarray = ignored) -> str:
             at = frames(a.big_frame[i], a.big_last_frame[i])
@@ -338,14 +339,11 @@ def black_hole(c: Connections) -> Found:
                     f"{a.name(i)} goes on with datagrams above {c.icmp_mtu[i]} bytes although ICMP (frame {c.icmp_frame[i]}) "
                     f"said that the path takes no more: {count(a.above_mtu[i], 'datagram')}."
                 )
-            rest, end = "smaller ones got through", "a path MTU black hole"
-            if a.big_acked[i] == 2:
-                rest = f"they got through in smaller pieces (frame {a.big_shrunk_frame[i]})"
-            elif a.other.last_time[i] <= a.una_time[i]:
-                end = f"a path MTU black hole, unless {a.other.name(i)} is gone"
+            pieces = f"they got through in smaller pieces (frame {a.big_shrunk_frame[i]})"
+            rest = pieces if a.big_acked[i] == 2 else "smaller ones got through"
             return (
                 f"Datagrams of {count(a.big[i], 'byte')} of {a.name(i)} vanish: sent {a.big_sends[i]} times ({at}), never "
-                f"acknowledged, {rest}, and no ICMP says why: {end}."
+                f"acknowledged, {rest}, and no ICMP says why: a path MTU black hole."
             )
 
         yield ignored | (dead & (c.icmp_mtu == 0)), says
@@ -391,6 +389,8 @@ def unanswered(c: Connections) -> Found:
                 if slow[i]
                 else ""
             )
+            if a.big_sends[i] >= 3 and a.big[i] > PLAIN and a.big_acked[i] == 0 and a.una[i] > 1:
+                before += f" Only datagrams of {count(a.big[i], 'byte')} vanish: it may be a path MTU black hole."
             never = "" if a.other.packets[i] else f" No segment of {a.other.name(i)} is in the capture."
             return (
                 f"{a.other.name(i)} fell silent: {a.name(i)} waited; {_again(a, i)}, and nothing came in "
@@ -633,7 +633,8 @@ def cannot_tell(c: Connections) -> Found:
                 f"({frames(a.lost_frame[i], a.lost_last_frame[i])})."
             )
 
-        yield (_lost(a) > 0) & (a.waiting > 0) & (a.duplicates + a.sacks_got == 0) & (c.first_fin_frame == 0) & (c.reset_frame == 0), again
+        nobody = (a.waiting > 0) & (a.duplicates + a.sacks_got == 0) & (c.icmp_mtu == 0)
+        yield (_lost(a) > 0) & nobody & (c.first_fin_frame == 0) & (c.reset_frame == 0), again
 
 
 # ---------------------------------------------------------------- notes
