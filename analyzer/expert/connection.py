@@ -695,6 +695,23 @@ def loss_open(c: Connections) -> Found:
         yield (_lost(a) > 0) & (a.top > a.una) & (a.duplicates + a.sacks_got > 0) & (c.first_fin_frame == 0), says
 
 
+@verdict("note", "damaged on the way")
+def damaged(c: Connections) -> Found:
+    """A few segments have a wrong checksum and were sent again: damaged before the point of capture. Only with `--checksums`.
+
+    Where most are wrong, the sender's network card fills them in later, and nothing is damaged.
+    """
+    for a in c.ends:
+
+        def says(i: int, a: Ends = a) -> str:
+            return (
+                f"{count(a.damaged[i], 'segment')} of {a.name(i)} came damaged (wrong checksum, frame {a.damaged_frame[i]}), and "
+                f"{a.repeated[i]} had to be sent again ({frames(a.lost_frame[i], a.lost_last_frame[i])})."
+            )
+
+        yield (a.damaged > 0) & (2 * a.damaged <= a.packets) & (a.repeated > 0), says
+
+
 @verdict("note", "loss recovered")
 def loss_recovered(c: Connections) -> Found:
     """Segments were lost and sent again in good time: TCP at work."""

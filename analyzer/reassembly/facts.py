@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..protocols._sums import BAD, UNVERIFIED
 from .tcp_facts import MORE, Facts
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def feed(into: Facts, s: Segments, which: np.ndarray, size: np.ndarray) -> None:
     more = np.empty((len(MORE), len(s.order)), np.int64)
     more[MORE.index("ttl")] = np.maximum(s.outer("ip.ttl"), s.outer("ipv6.hlim"))
     more[MORE.index("ip_length")] = size
+    verified = s.chunks[0].checksums if s.chunks else False
+    more[MORE.index("bad")] = s.column("tcp.checksum.status", UNVERIFIED) == BAD if verified else 0
     place = np.empty(len(s.order), np.int64)
     place[s.order] = np.arange(len(s.order))
     errors: list[tuple] = []

@@ -13,6 +13,7 @@ from .tcp_tracker import INPUT, MARKS, OUTPUT
 MORE = (  # rows of the matrix that goes in beside the tracker's, int64
     "ttl",  # or hop limit; -1 unknown
     "ip_length",  # bytes of the IP datagram
+    "bad",  # 1: its checksum was verified and is wrong
 )
 END = (  # what is kept of each end, in this order
     "packets",  # of any kind, copies included
@@ -48,6 +49,8 @@ END = (  # what is kept of each end, in this order
     "filled",  # segments of bytes whose first sending no frame held
     "needless",
     "reordered",
+    "damaged",  # wrong checksums
+    "damaged_frame",
     "copied",
     "copied_frame",  # the first of them, and so on
     "reordered_frame",
@@ -190,6 +193,7 @@ IS_KEPT_ALIVE = cython.declare(cython.longlong, 1 << MARKS.index("kept_alive"))
 IS_REUSED_PORTS = cython.declare(cython.longlong, 1 << MARKS.index("reused_ports"))
 TTL = cython.declare(cython.int, MORE.index("ttl"))
 IP_LENGTH = cython.declare(cython.int, MORE.index("ip_length"))
+BAD = cython.declare(cython.int, MORE.index("bad"))
 ENDS = cython.declare(cython.int, len(END))
 CASES = cython.declare(cython.int, len(CASE))
 E_PACKETS = cython.declare(cython.int, END.index("packets"))
@@ -224,6 +228,8 @@ E_REPEATED = cython.declare(cython.int, END.index("repeated"))
 E_FILLED = cython.declare(cython.int, END.index("filled"))
 E_NEEDLESS = cython.declare(cython.int, END.index("needless"))
 E_REORDERED = cython.declare(cython.int, END.index("reordered"))
+E_DAMAGED = cython.declare(cython.int, END.index("damaged"))
+E_DAMAGED_FRAME = cython.declare(cython.int, END.index("damaged_frame"))
 E_COPIED = cython.declare(cython.int, END.index("copied"))
 E_COPIED_FRAME = cython.declare(cython.int, END.index("copied_frame"))
 E_REORDERED_FRAME = cython.declare(cython.int, END.index("reordered_frame"))
@@ -345,7 +351,7 @@ SMALL = cython.declare(cython.longlong, 536)  # bytes: less than any host's segm
 class End:
     """One end of a connection: its facts, in the order of END, and what it takes to find them."""
 
-    v: cython.longlong[93]
+    v: cython.longlong[95]
     small_at: cython.longlong  # position behind a small write that waits for its acknowledgment
     small_time: cython.longlong
     held: cython.longlong  # how long that took, once it came from a timer
@@ -367,7 +373,7 @@ class End:
 
     def __init__(self):
         if not cython.compiled:
-            self.v = [0] * 93
+            self.v = [0] * 95
             self.small_at = self.small_time = self.held = self.held_time = self.opened_time = self.opened_frame = self.closed_for = (
                 self.noted
             ) = 0
@@ -522,6 +528,12 @@ class Facts:
         if not a.v[E_PACKETS] and not syn:  # opened before the capture: what lies before its first number is no question
             a.v[E_UNA] = at
         a.v[E_PACKETS] += 1
+        if self.more[BAD, i]:
+            if not a.v[E_DAMAGED]:
+                a.v[E_DAMAGED_FRAME] = frame
+            a.v[E_DAMAGED] += 1
+            if _power(a.v[E_DAMAGED]):
+                one.history += "C" if from_client else "c"
         if marks & IS_COPIED:  # the network's doing: nobody asked twice or spoke again
             if not a.v[E_COPIED]:
                 a.v[E_COPIED_FRAME] = frame
