@@ -5,7 +5,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from conftest import BATCHES, Talk
+import polars as pl
+import pytest
+from conftest import BATCHES, RECORDINGS, Talk, Trace
 from scapy.all import ICMP, IP, TCP, Ether, Raw
 
 from analyzer import Analysis
@@ -121,3 +123,44 @@ def test_a_filter_hides_no_answer(save):
     name = save(trace(asked().frames, {5: 5}))
     assert Analysis(name, filter="ip.src == 10.0.0.1").table("streams")["kind"].to_list() == ["healthy"]
     assert Analysis(name, filter="tcp.flags.syn == 1 and tcp.flags.ack == 0").table("streams")["kind"].to_list() == ["healthy"]
+
+
+STRANGE = {  # findings after Zeek's weird names: the segments, and the frames that are one
+    "unasked": (lambda: Trace().tcp(0, "s", "SA", 0, 1).tcp(0.1, "c", "R", 1), {1}),
+    "data_before_established": (
+        lambda: Trace().tcp(0, "c", "S", 0).tcp(0.1, "c", "PA", 1, 1, b"too soon").tcp(0.2, "s", "SA", 0, 1),
+        {2},
+    ),
+    "data_after_reset": (
+        lambda: Trace().open().tcp(1, "c", "PA", 1, 1, b"12345").tcp(1.1, "s", "R", 1).tcp(1.2, "c", "PA", 6, 1, b"678"),
+        {6},
+    ),
+    # Frame 5 puts the right edge at 101 + 60,000; frame 6 moves it to 101 + 1,000, frame 7 on again. Windows of SYNs do not count.
+    "window_shrunk": (
+        lambda: (
+            Trace()
+            .open()
+            .tcp(1, "c", "PA", 1, 1, b"x" * 100)
+            .tcp(1.1, "s", "A", 1, 101)
+            .tcp(1.2, "s", "A", 1, 101, window=1000)
+            .tcp(1.3, "s", "A", 1, 101, window=59900)
+        ),
+        {6},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_what_zeek_calls_weird_is_found(name, save):
+    make, frames = STRANGE[name]
+    file = save(make().pcap())
+    for size in BATCHES:
+        found = Analysis(file, batch_frames=size).table("expert").filter(finding=f"tcp.{name}")
+        assert set(found["frame.number"]) == frames
+    others = Analysis(file).table("expert").filter(pl.col("finding").is_in([f"tcp.{one}" for one in STRANGE if one != name]))
+    assert not len(others)
+
+
+def test_fast_open_data_are_not_early():
+    found = set(Analysis(str(RECORDINGS / "tcp-tfo.pcap.xz")).table("expert")["finding"])
+    assert "tcp.syn_with_data" in found and "tcp.data_before_established" not in found

@@ -75,6 +75,33 @@ def not_captured(h):
     return h["tcp.judged.missed"] > 0
 
 
+@finding("tcp", "note", "sequence", "begins with {tcp.flags.words}, which answers or ends something, {tcp.srcport} → {tcp.dstport}")
+def unasked(h):
+    """The first segment of a connection is a SYN,ACK, a FIN or a RST: the capture began late or sees one way, a route is split, or
+    somebody scans. As Zeek's unsolicited_SYN_response, spontaneous_FIN, spontaneous_RST."""
+    return h["tcp.judged.unasked"]
+
+
+@finding("tcp", "warn", "sequence", "{tcp.len} bytes of data before the handshake ended, {tcp.srcport} → {tcp.dstport}")
+def data_before_established(h):
+    """Its sender had no answer to its SYN yet. As Zeek's data_before_established. Fast Open, whose SYN carries data, is none of it."""
+    return h["tcp.judged.early"]
+
+
+@finding("tcp", "note", "sequence", "{tcp.len} bytes of data after a reset, {tcp.srcport} → {tcp.dstport}")
+def data_after_reset(h):
+    """What was on its way when the RST came; or the RST was forged, and its receiver or supposed sender goes on. As Zeek's
+    data_after_reset."""
+    return h["tcp.judged.after_reset"]
+
+
+@finding("tcp", "note", "sequence", "takes window back that it had given, {tcp.srcport} → {tcp.dstport}")
+def window_shrunk(h):
+    """The right edge of its window moves to the left, which RFC 9293 §3.8.6 discourages: data may be on its way that finds no room.
+    As Zeek's window_recision."""
+    return h["tcp.judged.shrunk"]
+
+
 @finding("tcp", "note", "sequence", "window probe, {tcp.srcport} → {tcp.dstport}")
 def window_probe(h):
     """Asks whether a window of zero has opened (RFC 9293 §3.8.6.1). Linux sends no byte, one before the next number, which Wireshark

@@ -98,6 +98,10 @@ TRACKED = (  # what the tracker tells of a segment among the others: reassembly/
     Field("tcp.judged.copied", flag, "Copied by the network", "the same number and IP identification as a segment just before"),
     Field("tcp.judged.probed", flag, "Window probe", "into a window of zero: one byte, or none, one before the next expected number"),
     Field("tcp.judged.kept_alive", flag, "Keep-alive", "the same into an open window, with all acknowledged"),
+    Field("tcp.judged.unasked", flag, "Begins in the middle", "the first segment is a SYN,ACK, a FIN or a RST"),
+    Field("tcp.judged.early", flag, "Data before the handshake ended"),
+    Field("tcp.judged.after_reset", flag, "Data after a reset"),
+    Field("tcp.judged.shrunk", flag, "Takes window back", "the right edge of the window moves to the left; RFC 9293 §3.8.6"),
     Field("tcp.judged.missed", u32, "Acknowledges bytes not captured", "that no frame holds yet"),
 )
 ADDED = NUMBERED + TRACKED

@@ -87,6 +87,10 @@ MARKS = (
     "copied",  # the network made two of one packet
     "probed",  # asks whether a window of zero has opened
     "kept_alive",  # asks whether the peer is still there
+    "unasked",  # begins with what answers or ends something: SYN,ACK, FIN or RST
+    "early",  # data before the handshake ended
+    "after_reset",  # data after a RST
+    "shrunk",  # takes window back that it had given
 )
 UNACKED = cython.declare(cython.longlong, 10000)  # segments remembered for each direction, as Wireshark
 RANGES = cython.declare(cython.longlong, 1000)  # pieces behind a hole remembered for each direction
@@ -169,6 +173,10 @@ NEEDLESS = cython.declare(cython.longlong, 1 << MARKS.index("needless"))
 REORDERED = cython.declare(cython.longlong, 1 << MARKS.index("reordered"))
 COPIED = cython.declare(cython.longlong, 1 << MARKS.index("copied"))
 PROBED = cython.declare(cython.longlong, 1 << MARKS.index("probed"))
+UNASKED = cython.declare(cython.longlong, 1 << MARKS.index("unasked"))
+EARLY = cython.declare(cython.longlong, 1 << MARKS.index("early"))
+AFTER_RESET = cython.declare(cython.longlong, 1 << MARKS.index("after_reset"))
+SHRUNK = cython.declare(cython.longlong, 1 << MARKS.index("shrunk"))
 KEPT_ALIVE = cython.declare(cython.longlong, 1 << MARKS.index("kept_alive"))
 
 FIN_FLAG = cython.declare(cython.longlong, 1)
@@ -253,6 +261,7 @@ class End:
     top_stamp: cython.longlong
     top_ack: cython.longlong  # the greatest acknowledgment of it
     agreed: cython.bint  # it sent a SYN,ACK
+    limit: cython.longlong  # its peer may send up to here
     head: Unacked
     tail: Unacked
     count: cython.longlong
@@ -289,7 +298,7 @@ class End:
         if not cython.compiled:
             self.left, self.right = [0] * 4, [0] * 4
             self.recent_seq, self.recent_identification = [0] * 16, [0] * 16
-            self.recent = self.top_identification = self.top_stamp = self.top_ack = self.first = 0
+            self.recent = self.top_identification = self.top_stamp = self.top_ack = self.first = self.limit = 0
             self.agreed = False
             self.head = self.tail = self.ranges = self.last_range = None
             self.base = self.near = self.next = self.next_time = self.next_frame = self.edge = self.whole = self.range_count = 0
@@ -686,6 +695,7 @@ class Tracker:
         behind: cython.longlong = seq + length
         plain: cython.bint = length == 0 and not moves and expected
         late: cython.bint
+        room: cython.longlong
         blocks: cython.longlong
         j: cython.longlong
 
@@ -763,6 +773,19 @@ class Tracker:
         # ------------------------------------------------ what it moves
         behind += (flags >> 1 & 1) + (flags & FIN_FLAG)
         marks |= self._judged(connection, end, peer, i, marks, seq, behind)
+        if first and (moves and flags & (SYN_FLAG | ACK_FLAG) != SYN_FLAG):
+            marks |= UNASKED
+        if length and not flags & (SYN_FLAG | RST_FLAG):
+            if connection.seen & 32 and (end.state == CLOSED or peer.state == CLOSED):
+                marks |= AFTER_RESET
+            elif (end.state == SYN_SENT or end.state == SYN_RECEIVED) and not peer.syn_data:
+                marks |= EARLY
+        if acks and not moves:
+            room = ack + (window << (end.shift if end.shift > 0 else 0))
+            if end.limit - room >= (1 << end.shift if end.shift > 0 else 1) and end.limit:
+                marks |= SHRUNK
+            if room > end.limit or marks & SHRUNK:
+                end.limit = room
         if behind > seq:
             _sent(end, seq, behind, time, frame)
         if not marks & PROBE:
