@@ -30,15 +30,8 @@ def command(captures, form, fields, settings, clock, utc, opened, count, filter,
     from ..report import _packets, _progress
 
     view = _packets.view(form, fields, settings, clock, utc, opened, **shown)
+    limits = {"batch_frames": batch_frames, "count": count, "max_streams": max_streams}
     with _progress.shown() as progress:
-        analysis = Analysis(
-            *captures,
-            batch_frames=batch_frames,
-            count=count,
-            filter=filter,
-            checksums=checksums,
-            on_batch=progress,
-            max_streams=max_streams,
-        )
+        analysis = Analysis(*captures, filter=filter, checksums=checksums, on_batch=progress, **limits)
         view.write(analysis)
     return analysis
