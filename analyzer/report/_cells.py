@@ -13,7 +13,7 @@ from ..strings import Strings, always, decimal, joined, strings
 from ._text import safe_column
 
 ISO = "%Y-%m-%dT%H:%M:%S%.9fZ"
-ROWS = 16384  # rows made into text at a time, so that a wide table takes no room
+ROWS = 4096  # rows made into text at a time, so that a wide table takes no room
 
 
 def plain(rows: pl.DataFrame) -> pl.DataFrame:
