@@ -863,8 +863,9 @@ def overflowed(
     program does not accept. Two connections unanswered, or three tries of one.
     """
     found = np.zeros(len(server), np.int64)
-    for one in np.unique(server[refusing]):
-        rows = np.flatnonzero(server == one)
+    both = np.flatnonzero(np.isin(server, np.intersect1d(server[refusing], server[open_since >= 0])))
+    both = both[np.argsort(server[both], kind="stable")]
+    for rows in np.split(both, np.flatnonzero(np.diff(server[both])) + 1) if len(both) else ():
         bad, good = rows[refusing[rows]], rows[open_since[rows] >= 0]
         if len(bad) < 2 and tries[bad].max() < 3:
             continue
