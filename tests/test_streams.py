@@ -227,3 +227,11 @@ def test_connections_idle_longest_are_forgotten_and_said(save, batch):
 def test_nothing_is_forgotten_where_there_is_room(save):
     analysis = Analysis(save(pcap(*(tcp(True, "S", 10, port=port) for port in range(1, 9)))), max_streams=16)
     assert len(analysis.table("streams")) == 8 and not analysis.notes
+
+
+@pytest.mark.parametrize("batch", [None, 1])
+def test_a_header_cut_before_its_numbers_is_no_segment(save, batch):
+    """The first frame keeps 4 bytes of TCP, the ports: it belongs to no connection, and the others do."""
+    frames = [tcp(True, "S", 1)[:38], tcp(True, "S", 10), tcp(False, "SA", 500, 11), tcp(True, "A", 11, 501)]
+    table = Analysis(save(pcap(*frames, lengths={0: 54})), batch_frames=batch).table("streams")
+    assert table.select("frames", "first_frame", "handshake").rows() == [(3, 2, "complete")]

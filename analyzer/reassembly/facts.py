@@ -29,15 +29,7 @@ def feed(into: Facts, s: Segments, which: np.ndarray, size: np.ndarray) -> None:
     more[MORE.index("ip_length")] = size
     verified = s.chunks[0].checksums if s.chunks else False
     more[MORE.index("bad")] = s.column("tcp.checksum.status", UNVERIFIED) == BAD if verified else 0
-    place = np.empty(len(s.order), np.int64)
-    place[s.order] = np.arange(len(s.order))
-    errors: list[tuple] = []
-    at = 0
-    for h in s.chunks:
-        quoted = np.flatnonzero(h.quoted & (h.trusted >= 8))
-        if len(quoted):
-            errors += _errors(s, h, quoted, place[at + quoted])
-        at += len(h)
+    errors = _errors(s) if not s["live"].all() else []
     errors.sort(key=FRAME)
     frames = s["frame"][which]
     at = 0
@@ -48,7 +40,21 @@ def feed(into: Facts, s: Segments, which: np.ndarray, size: np.ndarray) -> None:
     into.feed(which[at:].data, s.given.data, more.data, s.told.data)
 
 
-def _errors(s: Segments, h: Headers, rows: np.ndarray, place: np.ndarray) -> list[tuple]:
+def _errors(s: Segments) -> list[tuple]:
+    """The ICMP errors that quote segments of a batch, as `Facts.error` takes them."""
+    place = np.empty(sum(map(len, s.chunks)), np.int64)
+    place[s.order] = np.arange(len(s.order))
+    found: list[tuple] = []
+    at = 0
+    for h in s.chunks:
+        quoted = np.flatnonzero(h.quoted & (h.trusted >= 8))
+        if len(quoted):
+            found += _quoting(s, h, quoted, place[at + quoted])
+        at += len(h)
+    return found
+
+
+def _quoting(s: Segments, h: Headers, rows: np.ndarray, place: np.ndarray) -> list[tuple]:
     """The ICMP errors that quote the segments `rows` of a chunk, as `Facts.error` takes them.
 
     place: where those stand among the segments.
