@@ -46,8 +46,7 @@ class Ends(Columns):
 
     def name(self, i: int) -> str:
         """Its address and port."""
-        address = self.addresses[i]
-        return f"[{address}]:{self.ports[i]}" if ":" in address else f"{address}:{self.ports[i]}"
+        return place(self.addresses[i], self.ports[i])
 
 
 class Connections(Columns):
@@ -94,6 +93,13 @@ def verdict(severity: str, kind: str) -> Callable[[Callable[[Connections], Itera
 
 
 # ---------------------------------------------------------------- words
+
+
+def place(address: str, port: int | None) -> str:
+    """'10.0.0.1:80', '[::1]:80'; the address alone where there is no port."""
+    if port is None:
+        return address
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def span(ns: int | np.integer) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..protocols import icmp, icmpv6
 from ._verdicts import SECOND, Connections, Ends, Says, count, frames, span, state, verdict, waits
 
 Found = Iterator[tuple[np.ndarray, Says]]
@@ -36,10 +37,8 @@ TOO_BIG = (3 << 8 | 4, 1 << 16 | 2 << 8)
 def _icmp(kind: int) -> str:
     """'ICMP 3/13, administratively prohibited'."""
     six, number, code = kind >> 16, kind >> 8 & 0xFF, kind & 0xFF
-    words = {3 << 8: UNREACHABLE, 1 << 16 | 1 << 8: UNREACHABLE6}.get(kind & ~0xFF, {}).get(code)
-    if words is None:
-        words = {4: "source quench", 11: "time exceeded", 12: "parameter problem"}.get(number, "error") if not six else "error"
-        words = {2: "packet too big", 3: "time exceeded", 4: "parameter problem"}.get(number, words) if six else words
+    codes = {3 << 8: UNREACHABLE, 1 << 16 | 1 << 8: UNREACHABLE6}.get(kind & ~0xFF, {})
+    words = codes.get(code) or (icmpv6 if six else icmp).TYPE[number]
     return f"ICMP{'v6' if six else ''} {number}/{code}, {words}"
 
 
@@ -184,10 +183,9 @@ def _only_asked(c: Connections) -> np.ndarray:
     return _reset(c) & (c.reset_end == 0) & quick & (c.opened_frame == 0) & (c.client.data_frames == 0)
 
 
-def _sender(c: Connections, name: str, other: bool = False) -> np.ndarray:
-    """A fact of who sent the RST, or of the other end; int64."""
-    flip = (c.reset_end == 1) ^ other
-    return np.where(flip, getattr(c.server, name), getattr(c.client, name))
+def _sender(c: Connections, name: str) -> np.ndarray:
+    """A fact of who sent the RST, int64."""
+    return np.where(c.reset_end == 1, getattr(c.server, name), getattr(c.client, name))
 
 
 def _who(c: Connections, i: int, other: bool = False) -> str:
@@ -550,7 +548,7 @@ def window_limited(c: Connections) -> Found:
 
 @verdict("warn", "limited by the network")
 def network_limited(c: Connections) -> Found:
-    """A long transfer lost segments, three or more and one of a hundred, or was told of congestion: the path set its pace."""
+    """A long transfer lost segments, three or more and one of a hundred: the path set its pace."""
     for a in c.ends:
         lost = _lost(a)
 

@@ -37,7 +37,6 @@ END = (  # what is kept of each end, in this order
     "full_frames",  # of these, as long as the longest so far
     "largest",  # bytes of data in one segment
     "first_data",  # time
-    "first_data_frame",
     "last_data",
     "una",  # position that the peer acknowledges
     "una_time",  # since when it stands there with something outstanding
@@ -65,7 +64,6 @@ END = (  # what is kept of each end, in this order
     "worst_end_frame",  # what ended it
     "worst_run",  # how often was sent again in it
     "worst_timeouts",
-    "wait_sum",
     # sent again, and the peer has been silent since
     "unheard",  # how often
     "unheard_from",  # frame that was sent first
@@ -116,7 +114,6 @@ END = (  # what is kept of each end, in this order
     "urgent",
     "urgent_frame",
     "missed",  # bytes that the peer acknowledged and no frame holds
-    "missed_frame",
     "ece_frame",  # the first that echoes congestion
 )
 CASE = (  # what is kept of a connection
@@ -140,17 +137,14 @@ CASE = (  # what is kept of a connection
     "reset_peer_window",  # of the other end
     "goes_on",  # segments without RST that its sender sent afterwards
     "goes_on_frame",
-    "resets",
     "icmp_frame",  # the first ICMP error that quotes it
     "icmp_time",
     "icmp_kind",  # type << 8 | code, bit 16: ICMPv6
     "icmp_mtu",
-    "icmp_count",
     "icmp_last_frame",
     "icmp_from_peer",  # 1: sent by the address that the quoted segment was for
     "asked_time",  # of the last new data of the client
     "asked_frame",
-    "asked_acked",  # when the server's TCP acknowledged it
     "answer_wait",  # the longest from there to the first byte of the answer
     "answer_asked_frame",
     "answer_frame",
@@ -217,7 +211,6 @@ E_DATA_FRAMES = cython.declare(cython.int, END.index("data_frames"))
 E_FULL_FRAMES = cython.declare(cython.int, END.index("full_frames"))
 E_LARGEST = cython.declare(cython.int, END.index("largest"))
 E_FIRST_DATA = cython.declare(cython.int, END.index("first_data"))
-E_FIRST_DATA_FRAME = cython.declare(cython.int, END.index("first_data_frame"))
 E_LAST_DATA = cython.declare(cython.int, END.index("last_data"))
 E_UNA = cython.declare(cython.int, END.index("una"))
 E_UNA_TIME = cython.declare(cython.int, END.index("una_time"))
@@ -244,7 +237,6 @@ E_WORST_FRAME = cython.declare(cython.int, END.index("worst_frame"))
 E_WORST_END_FRAME = cython.declare(cython.int, END.index("worst_end_frame"))
 E_WORST_RUN = cython.declare(cython.int, END.index("worst_run"))
 E_WORST_TIMEOUTS = cython.declare(cython.int, END.index("worst_timeouts"))
-E_WAIT_SUM = cython.declare(cython.int, END.index("wait_sum"))
 E_UNHEARD = cython.declare(cython.int, END.index("unheard"))
 E_UNHEARD_FROM = cython.declare(cython.int, END.index("unheard_from"))
 E_UNHEARD_FIRST = cython.declare(cython.int, END.index("unheard_first"))
@@ -289,7 +281,6 @@ E_IDLE_TIME = cython.declare(cython.int, END.index("idle_time"))
 E_URGENT = cython.declare(cython.int, END.index("urgent"))
 E_URGENT_FRAME = cython.declare(cython.int, END.index("urgent_frame"))
 E_MISSED = cython.declare(cython.int, END.index("missed"))
-E_MISSED_FRAME = cython.declare(cython.int, END.index("missed_frame"))
 E_ECE_FRAME = cython.declare(cython.int, END.index("ece_frame"))
 C_STREAM = cython.declare(cython.int, CASE.index("stream"))
 C_OPENED_TIME = cython.declare(cython.int, CASE.index("opened_time"))
@@ -311,17 +302,14 @@ C_RESET_PEER_UNACKED = cython.declare(cython.int, CASE.index("reset_peer_unacked
 C_RESET_PEER_WINDOW = cython.declare(cython.int, CASE.index("reset_peer_window"))
 C_GOES_ON = cython.declare(cython.int, CASE.index("goes_on"))
 C_GOES_ON_FRAME = cython.declare(cython.int, CASE.index("goes_on_frame"))
-C_RESETS = cython.declare(cython.int, CASE.index("resets"))
 C_ICMP_FRAME = cython.declare(cython.int, CASE.index("icmp_frame"))
 C_ICMP_TIME = cython.declare(cython.int, CASE.index("icmp_time"))
 C_ICMP_KIND = cython.declare(cython.int, CASE.index("icmp_kind"))
 C_ICMP_MTU = cython.declare(cython.int, CASE.index("icmp_mtu"))
-C_ICMP_COUNT = cython.declare(cython.int, CASE.index("icmp_count"))
 C_ICMP_LAST_FRAME = cython.declare(cython.int, CASE.index("icmp_last_frame"))
 C_ICMP_FROM_PEER = cython.declare(cython.int, CASE.index("icmp_from_peer"))
 C_ASKED_TIME = cython.declare(cython.int, CASE.index("asked_time"))
 C_ASKED_FRAME = cython.declare(cython.int, CASE.index("asked_frame"))
-C_ASKED_ACKED = cython.declare(cython.int, CASE.index("asked_acked"))
 C_ANSWER_WAIT = cython.declare(cython.int, CASE.index("answer_wait"))
 C_ANSWER_ASKED_FRAME = cython.declare(cython.int, CASE.index("answer_asked_frame"))
 C_ANSWER_FRAME = cython.declare(cython.int, CASE.index("answer_frame"))
@@ -351,7 +339,7 @@ SMALL = cython.declare(cython.longlong, 536)  # bytes: less than any host's segm
 class End:
     """One end of a connection: its facts, in the order of END, and what it takes to find them."""
 
-    v: cython.longlong[95]
+    v: cython.longlong[92]
     small_at: cython.longlong  # position behind a small write that waits for its acknowledgment
     small_time: cython.longlong
     held: cython.longlong  # how long that took, once it came from a timer
@@ -373,7 +361,7 @@ class End:
 
     def __init__(self):
         if not cython.compiled:
-            self.v = [0] * 95
+            self.v = [0] * 92
             self.small_at = self.small_time = self.held = self.held_time = self.opened_time = self.opened_frame = self.closed_for = (
                 self.noted
             ) = 0
@@ -400,7 +388,7 @@ def _waiting(a: End) -> cython.longlong:
 class Case:
     """A connection: its facts, in the order of CASE, and its ends in the order of the key."""
 
-    v: cython.longlong[40]
+    v: cython.longlong[37]
     low: End
     high: End
     client_high: cython.bint
@@ -410,7 +398,7 @@ class Case:
 
     def __init__(self):
         if not cython.compiled:
-            self.v = [0] * 40
+            self.v = [0] * 37
             self.client_high = self.seen = False
         self.low, self.high = End(), End()
         self.history = ""
@@ -502,7 +490,6 @@ class Facts:
             one.v[C_ICMP_FROM_PEER], one.reporter = from_peer, reporter
         if mtu > 0:
             one.v[C_ICMP_MTU] = mtu
-        one.v[C_ICMP_COUNT] += 1
         one.v[C_ICMP_LAST_FRAME] = frame
 
     @cython.cfunc
@@ -581,10 +568,7 @@ class Facts:
                 self._window(one, a, b, i, time, frame)
         if flags & ECE_FLAG and not syn and not a.v[E_ECE_FRAME]:
             a.v[E_ECE_FRAME] = frame
-        if self.told[OUT_MISSED, i]:
-            if not b.v[E_MISSED_FRAME]:
-                b.v[E_MISSED_FRAME] = frame
-            b.v[E_MISSED] += self.told[OUT_MISSED, i]
+        b.v[E_MISSED] += self.told[OUT_MISSED, i]
         a.v[E_MISSED] -= self.told[OUT_FOUND, i]
         if behind > at and not marks & (IS_PROBED | IS_KEPT_ALIVE):
             self._sends(one, a, b, at, behind, from_client, i)
@@ -634,7 +618,6 @@ class Facts:
         """What a RST came upon. Only the first of a connection tells; that which answers a challenge ends the connection before."""
         flags: cython.longlong = self.rows[FLAGS, i]
         ack: cython.longlong = self.told[ACKED, i]
-        one.v[C_RESETS] += 1
         if one.v[C_RESET_FRAME] or (one.v[C_CHALLENGE_FRAME] and a.v[E_TRIES] and not b.v[E_AGREES]):
             return
         one.v[C_RESET_FRAME], one.v[C_RESET_TIME] = self.rows[FRAME, i], self.rows[TIME, i]
@@ -661,7 +644,6 @@ class Facts:
             if b.v[E_RUN]:
                 waited = time - b.v[E_UNA_TIME]
                 if b.v[E_RUN_TIMEOUTS]:
-                    b.v[E_WAIT_SUM] += waited
                     if waited > b.v[E_WORST_WAIT]:
                         b.v[E_WORST_WAIT], b.v[E_WORST_FRAME], b.v[E_WORST_END_FRAME] = waited, b.v[E_UNA_FRAME], frame
                         b.v[E_WORST_RUN], b.v[E_WORST_TIMEOUTS] = b.v[E_RUN], b.v[E_RUN_TIMEOUTS]
@@ -779,7 +761,7 @@ class Facts:
             a.v[E_IDLE_TIME] += a.idle
         a.stuck = a.idle = 0
         if not a.v[E_FIRST_DATA]:
-            a.v[E_FIRST_DATA], a.v[E_FIRST_DATA_FRAME] = time, frame
+            a.v[E_FIRST_DATA] = time
             if from_client and one.v[C_OPENED_TIME] and not b.v[E_FIRST_DATA]:
                 one.v[C_CLIENT_WAIT], one.v[C_CLIENT_WAIT_FRAME] = time - one.v[C_OPENED_TIME], frame
         a.v[E_LAST_DATA] = time
@@ -809,7 +791,7 @@ class Facts:
         # ------------------------------------------------ question and answer
         if from_client:
             if not again:
-                one.v[C_ASKED_FRAME], one.v[C_ASKED_ACKED] = frame, 0
+                one.v[C_ASKED_FRAME] = frame
                 one.v[C_ASKED_TIME] = time
             elif one.v[C_ASKED_TIME]:
                 one.v[C_ASKED_TIME] = time

@@ -11,7 +11,7 @@ import polars as pl
 
 from ..errors import UsageError
 from ..expert import SEVERITIES
-from ..expert._verdicts import count, span
+from ..expert._verdicts import count, place, span
 from ..tables import make
 from . import write as write_form
 from ._text import safe
@@ -89,9 +89,10 @@ def _story(stream: pl.DataFrame, segments: pl.DataFrame) -> Iterator[str]:
     """A ladder: a line for each segment with both ends' states, quiet stretches folded; the verdict at the end."""
     one = stream.row(0, named=True)
     guessed = " (a guess: no SYN was seen)" if one["client_guessed"] else ""
+    took = span(stream["duration"].to_physical()[0])
     yield safe(
-        f"Stream {one['stream']}: {_place(one['client'], one['client_port'])}, client{guessed}, and "
-        f"{_place(one['server'], one['server_port'])}, server; {count(one['frames'], 'segment')} in {span(_ns(one['duration']))}."
+        f"Stream {one['stream']}: {place(one['client'], one['client_port'])}, client{guessed}, and "
+        f"{place(one['server'], one['server_port'])}, server; {count(one['frames'], 'segment')} in {took}."
     )
     yield ""
     yield f"{'frame':>7} {'time':>11}  {'client':<11} {'':<46} {'server':<11}  what is to be said"
@@ -110,14 +111,6 @@ def _story(stream: pl.DataFrame, segments: pl.DataFrame) -> Iterator[str]:
         at = max(end, at + 1)
     yield ""
     yield _wrapped(f"{one['severity']}: {one['verdict']}", "")
-
-
-def _ns(value: object) -> int:
-    return int(pl.Series([value], dtype=pl.Duration("ns")).to_physical()[0] or 0)
-
-
-def _place(address: str, port: int) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def _lines(segments: pl.DataFrame) -> Iterator[dict]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import UsageError
+from ..expert._verdicts import place
 from ..fields import Headers, texts
 from ..protocols import register
 from ..reassembly.pieces import ACKNOWLEDGED, CONFLICT, CUT, DATA, HOLE, LATE, MISSING, NEEDS, URGENT, Brought, Pieces, told
@@ -237,7 +238,7 @@ class Follow:
             peers = (f"  - peer: {node}\n    host: {host}\n    port: {port}\n" for node, (host, port) in enumerate(nodes))
             sys.stdout.write(f"peers:\n{''.join(peers)}packets:\n")
         else:
-            named = (f"Node {n}: {f'[{host}]' if ':' in host else host}:{port}\n" for n, (host, port) in enumerate(nodes))
+            named = (f"Node {n}: {place(host, port)}\n" for n, (host, port) in enumerate(nodes))
             filter = f"{self.protocol}.stream eq {self.stream}"
             sys.stdout.write(f"\n{LINE}Follow: {self.protocol},{self.mode}\nFilter: {filter}\n{''.join(named)}")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ..expert import SEVERITIES
+from ..expert._verdicts import place
 from ._explain import worst_first
 from ._text import safe
 
@@ -114,17 +115,11 @@ def _top(rows: Sequence[tuple[str, ...]], n: int) -> tuple[list[tuple[str, ...]]
     return list(rows[:n]), max(len(rows) - n, 0)
 
 
-def _place(address: str, port: int | None) -> str:
-    if port is None:
-        return address
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-
-
 def _endpoints(table: pl.DataFrame, rows: int) -> Iterable[Section]:
     for layer, name in LAYER.items():
         own = table.filter(pl.col("protocol") == layer).sort("bytes", descending=True, maintain_order=True)
         shown = [
-            (_place(a, p), count(fs), count(bs), count(fr), count(br))
+            (place(a, p), count(fs), count(bs), count(fr), count(br))
             for a, p, fs, bs, fr, br in own.select(
                 "address", "port", "frames_sent", "bytes_sent", "frames_received", "bytes_received"
             ).iter_rows()
@@ -140,7 +135,7 @@ def _conversations(table: pl.DataFrame, rows: int) -> Iterable[Section]:
         own = table.filter(pl.col("protocol") == layer).sort("bytes", descending=True, maintain_order=True)
         ns = own["duration"].dt.total_nanoseconds().to_list()
         shown = [
-            (_place(a, pa), _place(b, pb), count(frames), count(there), count(back), span(t))
+            (place(a, pa), place(b, pb), count(frames), count(there), count(back), span(t))
             for (a, pa, b, pb, frames, there, back), t in zip(
                 own.select("address_a", "port_a", "address_b", "port_b", "frames", "bytes_ab", "bytes_ba").iter_rows(), ns
             )
@@ -155,7 +150,7 @@ def _streams(table: pl.DataFrame, rows: int) -> Section:
     ranked = worst_first(table)
     spans = ranked["duration"].dt.total_nanoseconds().to_list()
     shown = [
-        (severity, str(stream), _place(client, cp), _place(server, sp), count(there), count(back), span(ns), kind)
+        (severity, str(stream), place(client, cp), place(server, sp), count(there), count(back), span(ns), kind)
         for (severity, stream, client, cp, server, sp, there, back, kind), ns in zip(
             ranked.select(
                 "severity",

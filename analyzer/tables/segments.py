@@ -74,18 +74,19 @@ class TABLE(Table):
         back, packed, flags = s["back"][rows] != 0, s["states"][rows], s["flags"][rows]
         source, destination = pair(s.keys, back, rows)
         shift = np.where(flags & 2 == 0, np.maximum(s["shift"][rows], 0), 0)
-        ack = pl.Series(s["acked"][rows])
-        timed = True if d.batch.timed is None else d.batch.timed[s.frame[rows]]
+        times, acks = pl.Series(s["time"][rows]), pl.Series(s["acked"][rows])
+        if d.batch.timed is not None:
+            times = times.set(pl.Series(~d.batch.timed[s.frame[rows]]), None)
         made = (
             s["frame"][rows],
-            pl.Series(s["time"][rows]).set(pl.Series(np.broadcast_to(~np.asarray(timed), len(rows))), None),
+            times,
             s["stream"][rows],
             WHO.gather(s.marked("from_client")[rows] ^ 1),
             *source,
             *destination,
             pl.Series(flag_texts()[0].tolist(), dtype=pl.String).gather(flags),
             s["position"][rows],
-            ack.set(pl.Series(flags & 16 == 0), None),
+            acks.set(pl.Series(flags & 16 == 0), None),
             s["length"][rows],
             s["window"][rows] << shift,
             *(state(packed, shift) for shift in (0, 8, 4, 12)),

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from ..expert import verdicts
-from ..expert._verdicts import Connections, Ends, judged
+from ..expert._verdicts import Connections, Ends, count, frames, judged, place
 from ..expert.connection import accept_ignored, overflowed
 from ..fields import Field, Kind, flag, ipv4, ipv6, seconds, text, texts, time, u8, u16, u32, u64
 from ..reassembly import facts, figures
@@ -238,9 +238,10 @@ class TABLE(Table):
 
     def _written(self, streams: list[int]) -> pl.DataFrame | None:
         """The rows of these streams, which are forgotten then."""
-        about = np.zeros((ROWS, len(ABOUT)), np.int64)
-        side = np.zeros((2 * ROWS, len(COUNTS)), np.int64)
-        sums = np.zeros((2 * ROWS, len(SUMS)), np.float64)
+        room = min(len(streams), ROWS)
+        about = np.zeros((room, len(ABOUT)), np.int64)
+        side = np.zeros((2 * room, len(COUNTS)), np.int64)
+        sums = np.zeros((2 * room, len(SUMS)), np.float64)
         parts = []
         for at in range(0, len(streams), ROWS):
             keys = self.figures.write(streams[at : at + ROWS], about.data, side.data, sums.data)
@@ -264,15 +265,16 @@ class TABLE(Table):
             start + rows["duration"].to_physical().to_numpy(),
             np.where(answered, np.where(idle.to_numpy(), start, 0), -1),
         )
-        queue = pl.Series("queue", full)
-        said = pl.format(
-            "{}:{} did not take the connection: {} SYNs of {}:{} (frames {} to {}) had no answer while {} connections that it had "
-            "answered before stood open and were not served: its listen queue is full.",
-            "server", "server_port", "client_syns", "client", "client_port", "first_frame", "last_frame", queue,
-        )  # fmt: skip
+        at = np.flatnonzero(full)
+        said = [
+            f"{place(one['server'], one['server_port'])} did not take the connection: {count(one['client_syns'], 'SYN')} of "
+            f"{place(one['client'], one['client_port'])} ({frames(one['first_frame'], one['last_frame'])}) had no answer while "
+            f"{count(queue, 'connection')} that it had answered before stood open and were not served: its listen queue is full."
+            for one, queue in zip(rows[at].iter_rows(named=True), full[at].tolist(), strict=True)
+        ]
         return rows.with_columns(
-            kind=pl.when(queue > 0).then(pl.lit(accept_ignored.kind)).otherwise("kind"),
-            verdict=pl.when(queue > 0).then(said).otherwise("verdict"),
+            rows["kind"].scatter(at, accept_ignored.kind),
+            rows["verdict"].scatter(at, pl.Series(said, dtype=pl.String)),
         )
 
     def _rows(self, keys: list[bytes], about: np.ndarray, side: np.ndarray, sums: np.ndarray) -> pl.DataFrame:
