@@ -167,3 +167,17 @@ def test_packet_lines_do_without_polars():
     code = f"import sys; from analyzer.cli import run; run(['packets', {ARP!r}]); run(['packets', {ARP!r}, '-T', 'fields', '-e', 'ip.src']); print('polars' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_the_default_of_max_streams_is_that_of_programs():
+    """It stands twice, since the command line's options load no NumPy."""
+    from analyzer.cli.options import READING
+    from analyzer.dissect import MAX_STREAMS
+
+    assert [option_default(one) for one in READING if option_default(one)] == [MAX_STREAMS]
+
+
+def option_default(option) -> object:
+    """What a click decorator gives an option that is left out, None for most."""
+    made = option(lambda: None).__click_params__[0]
+    return made.default if isinstance(made.default, int) and not made.is_flag else None

@@ -9,27 +9,15 @@ from . import options
 @options.CAPTURES
 @click.option("--stream", type=click.IntRange(0), metavar="N", help="The whole story of one connection, as tcp.stream numbers them.")
 @options.form("text", "csv", "json", "ndjson")
-@options.FILTER
-@options.COUNT
-@options.NO_LOOKUP
+@options.reading
 @options.CHECKSUMS
-@options.BATCH
-@options.MAX_STREAMS
 @click.option("--rows", type=click.IntRange(1), default=5, show_default=True, help="Connections shown of each kind of verdict.")
-def command(captures, stream, form, filter, count, checksums, batch_frames, max_streams, rows):
+def command(captures, stream, form, read, checksums, rows):
     """What became of each TCP connection, and why: verdicts, worst first."""
     from ..analysis import Analysis
     from ..report import _explain, _progress
 
     with _progress.shown() as progress:
-        analysis = Analysis(
-            *captures,
-            batch_frames=batch_frames,
-            count=count,
-            filter=filter,
-            checksums=checksums,
-            on_batch=progress,
-            max_streams=max_streams,
-        )
+        analysis = Analysis(*captures, on_batch=progress, checksums=checksums, **read)
         _explain.write(analysis, stream, form, rows)
     return analysis

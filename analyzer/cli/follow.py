@@ -14,18 +14,14 @@ from . import options
 )
 @click.option("--node", type=click.IntRange(0, 1), help="Only what this end sent: 0 sent the first packet.")
 @click.option("--range", "chunks", metavar="A-B", help="Only these chunks, counted from 1.")
-@options.FILTER
-@options.COUNT
-@options.NO_LOOKUP
-@options.BATCH
-@options.MAX_STREAMS
-def command(captures, stream, udp, mode, node, chunks, count, filter, batch_frames, max_streams):
+@options.reading
+def command(captures, stream, udp, mode, node, chunks, read):
     """The bytes that both ends of a stream sent, in order, as tshark's -z follow shows them."""
     from ..analysis import Analysis
     from ..report import _follow, _progress
 
     view = _follow.Follow("udp" if udp else "tcp", stream, mode, node, *_follow.chunks_of(chunks))
     with _progress.shown() as progress:
-        analysis = Analysis(*captures, batch_frames=batch_frames, count=count, filter=filter, on_batch=progress, max_streams=max_streams)
+        analysis = Analysis(*captures, on_batch=progress, **read)
         view.write(analysis)
     return analysis

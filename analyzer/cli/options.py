@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import functools
+
 import click
 
 CAPTURES = click.argument("captures", metavar="CAPTURE...", nargs=-1, required=True)
 CHECKSUMS = click.option("--checksums", is_flag=True, help="Verify the checksums of IPv4, TCP and UDP.")
-FILTER = click.option("-Y", "filter", metavar="FILTER", help="Only frames that match, as tcp.port == 80 and ip.ttl < 5.")
-BATCH = click.option("--batch-frames", type=click.IntRange(1), metavar="N", help="Frames taken at a time; never changes a result.")
-COUNT = click.option("-c", "count", type=click.IntRange(1), metavar="N", help="Stop after N frames.")
-MAX_STREAMS = click.option(
-    "--max-streams", type=click.IntRange(2), default=1_000_000, show_default=True, metavar="N", help="TCP connections held at the most."
+READING = (  # their names are those of Analysis
+    click.option("-Y", "filter", metavar="FILTER", help="Only frames that match, as tcp.port == 80 and ip.ttl < 5."),
+    click.option("-c", "count", type=click.IntRange(1), metavar="N", help="Stop after N frames."),
+    click.option("-n", is_flag=True, expose_value=False, help="No name look-ups; always on."),
+    click.option("--batch-frames", type=click.IntRange(1), metavar="N", help="Frames taken at a time; never changes a result."),
+    click.option(
+        "--max-streams", type=click.IntRange(2), default=1_000_000, show_default=True, metavar="N", help="TCP connections held at the most."
+    ),
 )
-NO_LOOKUP = click.option("-n", is_flag=True, expose_value=False, help="No name look-ups; always on.")
+
+
+def reading(command):
+    """Give a command the options that say what is read of a capture; it gets them together, as `read`, for Analysis."""
+
+    @functools.wraps(command)
+    def packed(filter, count, batch_frames, max_streams, **own):
+        return command(read={"filter": filter, "count": count, "batch_frames": batch_frames, "max_streams": max_streams}, **own)
+
+    for option in reversed(READING):
+        packed = option(packed)
+    return packed
 
 
 def form(*words: str, default: str = "text"):

@@ -18,20 +18,15 @@ from . import options
 @click.option("-O", "opened", metavar="PROTOCOLS", help="As -V, but only these in full: ip,tcp.")
 @click.option("-x", "dump", is_flag=True, help="The bytes of each packet.")
 @click.option("--names", is_flag=True, help="With -V: the names of the fields.")
-@options.FILTER
-@options.COUNT
-@options.NO_LOOKUP
+@options.reading
 @options.CHECKSUMS
-@options.BATCH
-@options.MAX_STREAMS
-def command(captures, form, fields, settings, clock, utc, opened, count, filter, checksums, batch_frames, max_streams, **shown):
+def command(captures, form, fields, settings, clock, utc, opened, read, checksums, **shown):
     """A line for each packet; with -T fields -e …, the fields you name, exactly as tshark prints them."""
     from ..analysis import Analysis
     from ..report import _packets, _progress
 
     view = _packets.view(form, fields, settings, clock, utc, opened, **shown)
-    limits = {"batch_frames": batch_frames, "count": count, "max_streams": max_streams}
     with _progress.shown() as progress:
-        analysis = Analysis(*captures, filter=filter, checksums=checksums, on_batch=progress, **limits)
+        analysis = Analysis(*captures, on_batch=progress, checksums=checksums, **read)
         view.write(analysis)
     return analysis

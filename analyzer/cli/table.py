@@ -9,13 +9,9 @@ from . import options
 @click.argument("name")
 @options.CAPTURES
 @options.form("text", "fields", "csv", "json", "ndjson")
-@options.FILTER
-@options.COUNT
-@options.NO_LOOKUP
+@options.reading
 @options.CHECKSUMS
-@options.BATCH
-@options.MAX_STREAMS
-def command(name, captures, form, count, filter, checksums, batch_frames, max_streams):
+def command(name, captures, form, read, checksums):
     """One table of a capture; `analyze tables` lists them."""
     from ..analysis import Analysis
     from ..report import _progress, write
@@ -23,14 +19,6 @@ def command(name, captures, form, count, filter, checksums, batch_frames, max_st
 
     columns = make(name).columns
     with _progress.shown() as progress:
-        analysis = Analysis(
-            *captures,
-            batch_frames=batch_frames,
-            count=count,
-            filter=filter,
-            checksums=checksums,
-            on_batch=progress,
-            max_streams=max_streams,
-        )
+        analysis = Analysis(*captures, on_batch=progress, checksums=checksums, **read)
         write(form, columns, (rows for _, rows in analysis.stream([name])))
     return analysis
