@@ -12,7 +12,7 @@ import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -432,6 +432,6 @@ def texts(f: Field, values: np.ndarray, buffer: np.ndarray | None = None) -> Str
     return hexadecimal(values, f.hex) if f.hex else decimal(values)
 
 
-def part(f: Field, **changes: object) -> Field:
+def part(f: Field, **changes: Any) -> Field:
     """A copy of a field with some things said otherwise."""
-    return replace(f, **changes)  # type: ignore[arg-type]
+    return replace(f, **changes)

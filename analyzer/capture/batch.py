@@ -7,7 +7,7 @@ import io
 import struct
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -233,13 +233,13 @@ class Window:
     ready: whether more can be read without waiting.
     """
 
-    def __init__(self, stream: BinaryIO, size: int = BYTES, ready: Callable[[], bool] = lambda: True) -> None:
+    def __init__(self, stream: Any, size: int = BYTES, ready: Callable[[], bool] = lambda: True) -> None:
         self.stream, self.ready = stream, ready
         self.data = np.zeros(size + SLACK, np.uint8)
         self.pos = self.end = self.behind = 0
         self.eof = False
         self.broken = ""  # why a compressed stream ended early
-        self.read = getattr(stream, "readinto1", None) or stream.readinto  # type: ignore[attr-defined]
+        self.read = getattr(stream, "readinto1", None) or stream.readinto
 
     @property
     def offset(self) -> int:

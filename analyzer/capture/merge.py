@@ -10,6 +10,7 @@ import heapq
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -157,8 +158,8 @@ class _Reading:
     def take(self, bound: tuple[int, int]) -> tuple[Batch, np.ndarray] | None:
         """The next frames up to the bound, and their keys; None if there are none."""
         assert self.batch is not None
-        side = "right" if self.place <= bound[1] else "left"
-        end = int(np.searchsorted(self.keys, bound[0], side))  # type: ignore[call-overload]
+        side: Literal["left", "right"] = "right" if self.place <= bound[1] else "left"
+        end = int(np.searchsorted(self.keys, bound[0], side))
         if end <= self.at:
             return None
         batch, begin = self.batch, self.at

@@ -31,7 +31,8 @@ def pseudo(h: Headers, length: np.ndarray, number: int) -> np.ndarray | None:
     if above is None or above[0].protocol.name not in ("ip", "ipv6"):
         return None
     net, rows = above
-    place = net.layout.places[net.protocol.addresses[0]]  # type: ignore[index]
+    assert net.protocol.addresses is not None
+    place = net.layout.places[net.protocol.addresses[0]]
     first = net.start[rows] + place.offset
     size = 2 * place.size if net.protocol.name == "ip" else 32
     total = sums(net, first, first + size) + (length >> 16) + (length & 0xFFFF) + number
