@@ -6,6 +6,7 @@ import io
 import os
 import struct
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,19 @@ def transitions(name: str, batch: int | None = None) -> list[tuple[int, int, str
     return rows.select("stream", "frame", "end", "before", "after").rows()
 
 
+def segment(
+    talk: Talk | Trace, who: str, flags: str, seq: int, ack: int | None, data: bytes, ip: Mapping[str, object], **more: object
+) -> bytes:
+    """An Ethernet frame with a segment of the client (c) or the server (s); numbers count from their SYNs. ip, more: scapy's fields."""
+    from scapy.all import IP, TCP, Ether, Raw
+
+    ends = [("10.0.0.1", talk.port), ("10.0.0.2", 80)]
+    (source, sport), (target, dport) = ends if who == "c" else ends[::-1]
+    peer = talk.isn["s" if who == "c" else "c"]
+    numbers = {"seq": (talk.isn[who] + seq) % 2**32, "ack": 0 if ack is None else (peer + ack) % 2**32}
+    return bytes(Ether() / IP(src=source, dst=target, **ip) / TCP(sport=sport, dport=dport, flags=flags, **numbers, **more) / Raw(data))
+
+
 class Talk:
     """A connection written segment by segment: who speaks is the client (c) or the server (s), numbers count from their SYNs.
 
@@ -100,20 +114,7 @@ class Talk:
         self.frames: list[bytes] = []
 
     def add(self, who: str, flags: str, seq: int, ack: int | None = None, data: bytes = b"", **more: object) -> Talk:
-        from scapy.all import IP, TCP, Ether, Raw
-
-        there, back = ("10.0.0.1", self.port), ("10.0.0.2", 80)
-        source, target = (there, back) if who == "c" else (back, there)
-        acked = 0 if ack is None else (self.isn["s" if who == "c" else "c"] + ack) & 0xFFFFFFFF
-        head = TCP(
-            sport=source[1],
-            dport=target[1],
-            flags=flags,
-            seq=(self.isn[who] + seq) & 0xFFFFFFFF,
-            ack=acked,
-            **more,
-        )
-        self.frames.append(bytes(Ether() / IP(src=source[0], dst=target[0]) / head / Raw(data)))
+        self.frames.append(segment(self, who, flags, seq, ack, data, {}, **more))
         return self
 
     def open(self) -> Talk:
@@ -152,22 +153,9 @@ class Trace:
         keep: int | None = None,
     ) -> Trace:
         """A segment. keep: bytes of the frame that the capture kept."""
-        from scapy.all import IP, TCP, Ether, Raw
-
-        ends = [("10.0.0.1", self.port), ("10.0.0.2", 80)]
-        source, target = ends if who == "c" else ends[::-1]
         self.idents[who] += ident is None
-        peer = self.isn["s" if who == "c" else "c"]
-        ip = IP(src=source[0], dst=target[0], ttl=ttl, flags="DF", id=self.idents[who] if ident is None else ident)
-        head = TCP(
-            sport=source[1],
-            dport=target[1],
-            flags=flags,
-            seq=(self.isn[who] + seq) % 2**32,
-            ack=0 if ack is None else (peer + ack) % 2**32,
-            window=window,
-        )
-        frame = bytes(Ether() / ip / head / Raw(data))
+        ip = {"ttl": ttl, "flags": "DF", "id": self.idents[who] if ident is None else ident}
+        frame = segment(self, who, flags, seq, ack, data, ip, window=window)
         return self.put(at, frame[:keep], len(frame))
 
     def open(self, trip: float = 0.01) -> Trace:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from conftest import BATCHES, RECORDINGS, ROOT, Trace, run, sizes
@@ -136,10 +137,10 @@ def test_the_page_says_what_the_program_says():
 FULL = b"x" * 1460  # with 40 bytes of headers a datagram of 1,500
 
 
-def times(trace: Trace, when: tuple[float, ...], *segment: object, **more: object) -> Trace:
+def times(trace: Trace, when: tuple[float, ...], *segment: Any, **more: Any) -> Trace:
     """The same segment at each of these times."""
     for at in when:
-        trace.tcp(at, *segment, **more)  # type: ignore[arg-type]
+        trace.tcp(at, *segment, **more)
     return trace
 
 

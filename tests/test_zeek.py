@@ -13,6 +13,7 @@ direction; f, h, r, s again if the number differs from the last; g, t, w once fo
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from conftest import BATCHES, Talk, pcap
@@ -20,9 +21,9 @@ from conftest import BATCHES, Talk, pcap
 from analyzer import Analysis
 
 
-def repeat(talk: Talk, n: int, *segment: object, **more: object) -> Talk:
+def repeat(talk: Talk, n: int, *segment: Any, **more: Any) -> Talk:
     for _ in range(n):
-        talk.add(*segment, **more)  # type: ignore[arg-type]
+        talk.add(*segment, **more)
     return talk
 
 
