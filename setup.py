@@ -14,6 +14,7 @@ COMPILED = (
     "analyzer/capture/_records.py",
     "analyzer/protocols/_checksum.py",
     "analyzer/protocols/_walk.py",
+    "analyzer/reassembly/_datagrams.py",
     "analyzer/reassembly/_numbers.py",
     "analyzer/reassembly/tcp_facts.py",
     "analyzer/reassembly/_pieces.py",

@@ -7,8 +7,9 @@ of a group in one gather, and asks the protocol's file what they carry. It ends 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,12 +20,12 @@ from .fields import CUT, Column, Fault, Field, Headers, Payload, Spans, part, te
 from .filters import Filter, compiled
 from .protocols import protocols, register
 from .protocols.frame import TOLD
+from .reassembly.datagrams import CARRIERS, Arrived, Datagrams, fill
 from .reassembly.streams import TCP, UDP, Segments, StreamNumbers
 from .strings import Parts, Strings, always, decimal, joined, placed, stacked, strings
 from .templates import says, template_fields
 
 DEEPEST = 64  # headers in a frame; what lies deeper is data, and said to be too deep
-Groups = dict[int, list[tuple[Headers, Spans, str]]]  # protocol → headers that carry it, where, in which number space
 NO_NUMBER = 1 << 16  # beyond every number space's last number
 PATHS = 50_000  # different sequences of protocols that are remembered; a batch never ends for it
 
@@ -71,6 +72,19 @@ class Paths:
         return found
 
 
+class Found(NamedTuple):
+    """Where a group of headers carries a protocol: number space ('' if it is no layer to show), and the buffer that holds it."""
+
+    parent: Headers
+    spans: Spans
+    space: str
+    buffer: np.ndarray
+    base: np.ndarray
+
+
+Groups = dict[int, list[Found]]  # by protocol
+
+
 @dataclass
 class Undecoded:
     """Payloads that no decoder took: their number space and numbers (int64), frames (row in batch) and bytes on the wire."""
@@ -93,6 +107,9 @@ class Dissection:
     undecoded: list[Undecoded] = field(default_factory=list)
     kept: np.ndarray | None = None  # the frames that a filter kept, bool (frames,)
     segments: Segments | None = None  # what the TCP tracker said, of all frames, if somebody asked
+    pieces: list[Arrived] = field(default_factory=list)  # of datagrams, of all frames
+    trains: list[tuple[int, np.ndarray]] = field(default_factory=list)  # those that ended: depth, rows of `_datagrams.ENDED`
+    datagrams: Datagrams | None = None  # what waits still
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -224,12 +241,13 @@ class Dissector:
     checksums: whether those of IPv4, TCP and UDP are verified. max_streams: TCP connections held at the most, at least 2.
     """
 
-    def __init__(self, wanted: Iterable[str] = (), checksums: bool = False, max_streams: int = MAX_STREAMS) -> None:
+    def __init__(self, wanted: Iterable[str] = (), checksums: bool = False, max_streams: int = MAX_STREAMS, policy: str = "bsd") -> None:
         self.wanted = set(wanted)
         self.checksums = checksums
         # What nobody decodes is made headers of `data`, and counted, only if somebody looks at it.
         self.rest = bool({"frame.protocols", "data"} & self.wanted) or any(f.name in self.wanted for f in protocols()["data"].fields())
         self.streams = StreamNumbers(self.wanted, max_streams)
+        self.datagrams = Datagrams(policy)
         self.paths = Paths()
         self.protocols = protocols()
         self.first: int | None = None
@@ -251,21 +269,24 @@ class Dissector:
         if len(self.paths) > PATHS:
             self.paths = Paths()
         frames = self._frames(batch, interfaces)
-        done = Dissection(batch, self.paths, frames, {"frame": [frames]}, [frames])
+        done = Dissection(batch, self.paths, frames, {"frame": [frames]}, [frames], datagrams=self.datagrams)
         path = np.zeros(len(batch), np.int64)
         turn = [frames]
         depth = 0
         while turn:
             groups: Groups = {}
+            pieces: list[Arrived] = []
             for h in turn:
                 if h.protocol.contents:
                     for payload in h.protocol.contents(h):
-                        self._hand_on(done, h, payload, groups, depth)
+                        self._hand_on(done, h, payload, groups, pieces, depth)
+            if pieces:
+                self._put_together(done, pieces, groups, depth)
             turn = []
             for index, members in groups.items():
                 p = self.protocols[self._names[index]]
-                for parent, spans, space in members:
-                    h = Headers(p, parent.buffer, spans, batch.offset, parent)
+                for parent, spans, space, buffer, base in members:
+                    h = Headers(p, buffer, spans, base, parent)
                     if space == "ethertype" and parent.protocol.name != "frame":
                         path[h.frame] = self.paths.longer(path[h.frame], "ethertype")
                     h.path = path[h.frame] = self.paths.longer(path[h.frame], p.shown)
@@ -276,6 +297,9 @@ class Dissector:
             depth += 1
         for h in reversed(done.order):
             _pass_on(h)
+        for name in CARRIERS:
+            for h in done.chunks.get(name, ()):
+                fill(h)
         frames.path = path
         if "frame.protocols" in self.wanted:
             used, inverse = np.unique(path, return_inverse=True)
@@ -286,10 +310,9 @@ class Dissector:
             self.streams.number_udp(done.chunks["udp"])
         return done
 
-    def _hand_on(self, done: Dissection, h: Headers, payload: Payload, groups: Groups, depth: int) -> None:
-        """Sort what one group of headers carries by the protocol that its numbers name."""
-        table = self._spaces.get(payload.space)
-        if table is None and not self.rest:
+    def _hand_on(self, done: Dissection, h: Headers, payload: Payload, groups: Groups, pieces: list[Arrived], depth: int) -> None:
+        """Sort what one group of headers carries by the protocol that its numbers name; pieces of datagrams are set aside."""
+        if payload.space not in self._spaces and not self.rest:
             return
         start, wire = payload.start, np.minimum(payload.wire, h.wire)
         keep = h.whole & (wire > start)
@@ -307,28 +330,72 @@ class Dissector:
         start, wire = only(start), only(wire)
         numbers = payload.number if isinstance(payload.number, tuple) else (payload.number,)
         numbers = tuple(only(n) if isinstance(n, np.ndarray) else np.full(len(start), n) for n in numbers)
-        found = np.full(len(start), -1, np.int64)
+        quoted = only(h.quoted) | payload.quoted
+        spans = Spans(only(h.frame), start, np.minimum(only(h.end), wire), wire, quoted, np.arange(len(h)) if rows is None else rows)
+        if payload.piece is None:
+            self._sort(done, h, spans, payload.space, numbers, groups, depth, bare=payload.bare)
+            return
+        place = payload.piece if rows is None else payload.piece.take(rows)
+        if quoted.any():  # an error quotes the beginning of a piece, which goes nowhere
+            self._as_data(h, spans.take(np.flatnonzero(quoted)), groups)
+            keep = np.flatnonzero(~quoted)
+            spans, numbers, place = spans.take(keep), tuple(n[keep] for n in numbers), place.take(keep)
+        if len(spans.frame):
+            pieces.append(Arrived(h, spans, numbers[0], place))
+
+    def _put_together(self, done: Dissection, pieces: list[Arrived], groups: Groups, depth: int) -> None:
+        """Pieces of datagrams are data, but that which makes its datagram whole carries what the datagram does."""
+        made, ended = self.datagrams.feed(depth, pieces, done.batch)
+        done.pieces += pieces
+        done.trains.append((depth, ended))
+        for one in pieces:
+            self._as_data(one.headers, one.spans.take(np.flatnonzero(~one.completes)), groups)
+        for whole in made:
+            self._sort(done, whole.headers, whole.spans, "ipproto", (whole.number,), groups, depth, whole.buffer, whole.base)
+
+    def _as_data(self, h: Headers, spans: Spans, groups: Groups) -> None:
+        if self.rest and len(spans.frame):
+            groups.setdefault(self._names.index("data"), []).append(Found(h, spans, "", h.buffer, h.base))
+
+    def _sort(
+        self,
+        done: Dissection,
+        h: Headers,
+        spans: Spans,
+        space: str,
+        numbers: tuple[np.ndarray, ...],
+        groups: Groups,
+        depth: int,
+        buffer: np.ndarray | None = None,
+        base: np.ndarray | None = None,
+        bare: bool = False,
+    ) -> None:
+        """Sort what lies at these spans by the protocol that the numbers name. buffer, base: where, if not where the headers lie."""
+        table = self._spaces.get(space)
+        found = np.full(len(spans.frame), -1, np.int64)
         if table is not None:
             for number in reversed(numbers):
                 index = table[number if number.dtype.itemsize <= 2 else np.minimum(number, NO_NUMBER)]
                 found = np.where(index >= 0, index, found)
         if depth >= DEEPEST:
-            h.fault(keep, "", f"holds more than {DEEPEST} headers, one in the other", at=h.start)
+            deep = np.zeros(len(h), bool)
+            deep[spans.row] = True
+            h.fault(deep, "", f"holds more than {DEEPEST} headers, one in the other", at=h.start)
             found[:] = -1
         unknown = found < 0
         if not self.rest and unknown.all():
             return
-        quoted = only(h.quoted) | payload.quoted
-        spans = Spans(only(h.frame), start, np.minimum(only(h.end), wire), wire, quoted, np.arange(len(h)) if rows is None else rows)
         if self.rest and unknown.any():
-            rest = np.flatnonzero(unknown & ~quoted)
-            if len(rest) and payload.space != "data":
-                done.undecoded.append(Undecoded(payload.space, numbers[0][rest].astype(np.int64), spans.frame[rest], (wire - start)[rest]))
+            rest = np.flatnonzero(unknown & ~spans.quoted)
+            if len(rest) and space != "data":
+                sizes = (spans.wire - spans.start)[rest]
+                done.undecoded.append(Undecoded(space, numbers[0][rest].astype(np.int64), spans.frame[rest], sizes))
             found, unknown = np.where(unknown, self._names.index("data"), found), np.zeros(1, bool)
         kinds = np.flatnonzero(np.bincount(found[~unknown] if unknown.any() else found))
         for index in kinds.tolist():
             some = spans if len(kinds) == 1 and not unknown.any() else spans.take(np.flatnonzero(found == index))
-            groups.setdefault(index, []).append((h, some, "" if payload.bare else payload.space))
+            at = (h.buffer, h.base) if buffer is None or base is None else (buffer, base)
+            groups.setdefault(index, []).append(Found(h, some, "" if bare else space, *at))
 
     def _frames(self, batch: Batch, interfaces: list[Interface]) -> Headers:
         n = len(batch)
@@ -465,4 +532,4 @@ def only(d: Dissection, mask: np.ndarray) -> Dissection:
     for one in d.undecoded:
         rows = mask[one.frame]
         undecoded.append(Undecoded(one.space, one.number[rows], one.frame[rows], one.size[rows]))
-    return Dissection(d.batch, d.paths, order[0], chunks, order, undecoded, mask, d.segments)
+    return replace(d, frames=order[0], chunks=chunks, order=order, undecoded=undecoded, kept=mask)

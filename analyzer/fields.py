@@ -187,12 +187,27 @@ class Fault:
     had: np.ndarray
 
 
+class Piece(NamedTuple):
+    """Which piece of a datagram a payload is; arrays of shape (n,).
+
+    identity: int64, equal for all pieces of a datagram between two addresses. offset: int64, bytes. more: bool, it is not the last.
+    """
+
+    identity: np.ndarray
+    offset: np.ndarray
+    more: np.ndarray
+
+    def take(self, rows: np.ndarray) -> Piece:
+        return Piece(*(column[rows] for column in self))
+
+
 @dataclass
 class Payload:
     """What a header carries. space and number say which protocol it is; several numbers are tried in order (ports).
 
     start, wire: int64, bounds of the payload; wire beyond the header's own is cut back to it. rows: which headers (None: all).
-    bare: an Ethernet type that Wireshark does not show as a layer of its own.
+    bare: an Ethernet type that Wireshark does not show as a layer of its own. piece: these are pieces of datagrams, decoded when
+    they are whole; space and number speak of the datagram.
     """
 
     space: str
@@ -202,6 +217,7 @@ class Payload:
     rows: np.ndarray | None = None
     quoted: bool = False
     bare: bool = False
+    piece: Piece | None = None
 
 
 @dataclass
@@ -220,6 +236,7 @@ class Protocol:
     addresses: tuple[str, str] | None = None
     either: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     shown: str = ""  # its name in frame.protocols
+    realm: str = ""  # the field that tells networks apart in which the same address is another host
 
     def fields(self) -> Iterator[Field]:
         """Every field of the protocol, the layout's first."""
@@ -379,6 +396,10 @@ class Headers(Reading):
     def put(self, name: str, values: np.ndarray, rows: np.ndarray | None = None) -> None:
         """Add a column that was computed outside of the protocol's file."""
         self._columns[name] = Column(values, rows)
+
+    def has(self, name: str) -> bool:
+        """Whether that column was put or computed."""
+        return name in self._columns
 
     def up(self) -> tuple[Headers, np.ndarray] | None:
         """The nearest headers below that have addresses, and for each of ours the row there; None if there are none."""

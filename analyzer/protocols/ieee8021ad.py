@@ -11,6 +11,7 @@ HEADER = Layout(
     _ethertype.word("ieee8021ad.type_or_len"),
 )
 ON = {"ethertype": 0x88A8}
+REALM = "ieee8021ad.id"
 INFO = "provider VLAN {ieee8021ad.id}, priority {ieee8021ad.priority}"
 
 

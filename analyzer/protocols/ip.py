@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, ipv4, u8, u16, u32
-from . import _sums
+from ..fields import Column, Field, Headers, Layout, Payload, Piece, Reading, bits, flag, ipv4, u8, u16, u32
+from . import _fragments, _sums
 from ._options import walk
 from ._words import DSCP, ECN, IPPROTO
 
@@ -32,6 +32,7 @@ HEADER = Layout(
 ON = {"linktype": 228, "ethertype": 0x0800, "pppproto": 0x0021, "chdlc.protocol": 0x0800, "llc.dsap": 6, "ipversion": 4, "ipproto": (4, 94)}
 ADDRESSES = ("ip.src", "ip.dst")
 EITHER = {"ip.addr": ADDRESSES}
+ADDED = _fragments.fields("ip", "ip.reassembled_in")
 INFO = "{ip.proto:words}, id {ip.id}, length {ip.len}"
 
 
@@ -52,12 +53,14 @@ def contents(h: Headers):
     end = np.minimum(declared, h.wire)
     h.claims(np.where(h.whole, end, h.wire))
     start = h.start + size
-    # A piece shows its bytes as data: what it is a piece of is whole only later. A first piece that
-    # the capture cut can never become whole, so what there is of it is read.
+    # A first piece that the capture cut can never become whole, so what there is of it is read at once.
     piece = (h["ip.frag_offset"] > 0) | (h["ip.flags.mf"] & (declared <= h.end))
     if piece.any():
-        yield Payload("fragment", h["ip.proto"], start, end, np.flatnonzero(piece))
-        yield Payload("ipproto", h["ip.proto"], start, end, np.flatnonzero(~piece))
+        rows = np.flatnonzero(piece)
+        proto = h["ip.proto"]
+        place = Piece(h["ip.id"].astype(np.int64) << 8 | proto, h["ip.frag_offset"].astype(np.int64) * 8, h["ip.flags.mf"])
+        yield Payload("ipproto", proto, start, end, rows, piece=place)
+        yield Payload("ipproto", proto, start, end, np.flatnonzero(~piece))
     else:
         yield Payload("ipproto", h["ip.proto"], start, end)
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ..fields import Field, Headers, Layout, Payload, bits, flag, u8, u32
+from ..fields import Field, Headers, Layout, Payload, Piece, bits, flag, u8, u32
+from . import _fragments
 from ._words import IPPROTO
 
 LABEL = "Fragment header"
@@ -15,11 +16,13 @@ HEADER = Layout(
     Field("ipv6.fraghdr.ident", u32, "Identification", "pieces of one packet have the same", hex=8),
 )
 ON = {"ipproto": 44}
+ADDED = _fragments.fields("ipv6", "ipv6.reassembled.in")
 INFO = "{ipv6.fraghdr.nxt:words}, piece at {ipv6.fraghdr.offset}, id {ipv6.fraghdr.ident}"
 
 
 def contents(h: Headers):
     start = h.start + HEADER.size
     piece = (h["ipv6.fraghdr.offset"] > 0) | (h["ipv6.fraghdr.more"] & (h.wire <= h.end))  # as in IPv4
-    yield Payload("fragment", h["ipv6.fraghdr.nxt"], start, h.wire, np.flatnonzero(piece))
+    place = Piece(h["ipv6.fraghdr.ident"].astype(np.int64), h["ipv6.fraghdr.offset"].astype(np.int64) * 8, h["ipv6.fraghdr.more"])
+    yield Payload("ipproto", h["ipv6.fraghdr.nxt"], start, h.wire, np.flatnonzero(piece), piece=place)
     yield Payload("ipproto", h["ipv6.fraghdr.nxt"], start, h.wire, np.flatnonzero(~piece))

@@ -28,6 +28,7 @@ LAST = Layout(Field("isl.type", bits(4), "Type", words=TYPE), Field("user", bits
 ON = {"link": 1}
 ADDRESSES = ("isl.src", "isl.dst")
 EITHER = {"isl.addr": ("isl.dst", "isl.src")}
+REALM = "isl.vlan_id"
 INFO = "VLAN {isl.vlan_id}"
 COUNTED = 14  # bytes before those that the length counts
 ETHERNET = 0

@@ -11,6 +11,7 @@ HEADER = Layout(
     _ethertype.word("vlan.type_or_len"),
 )
 ON = {"ethertype": (0x8100, 0x9100, 0x9200)}
+REALM = "vlan.id"
 INFO = "VLAN {vlan.id}, priority {vlan.priority}"
 
 

@@ -1,0 +1,21 @@
+"""What the header that completes a datagram says of its pieces: Wireshark's fields, filled by `reassembly.datagrams`."""
+
+from __future__ import annotations
+
+from ..fields import Field, flag, u32
+
+
+def fields(family: str, reassembled_in: str) -> tuple[Field, ...]:
+    """family: ip or ipv6, the first word of the names."""
+    of = f"{family}.fragment"
+    return (
+        Field(of, u32, "Piece in frame", "by offset; at the frame that made the datagram whole", many=True),
+        Field(f"{of}.error", u32, "Faulty piece in frame", "it contradicts another, or has another end", many=True),
+        Field(f"{of}.overlap", flag, "Piece overlaps", "others that begin before it have some of its bytes", many=True),
+        Field(f"{of}.overlap.conflict", flag, "Piece contradicts", "others have other bytes for the same place", many=True),
+        Field(f"{of}.multipletails", flag, "Second end", "a last piece that ends elsewhere than the first that came", many=True),
+        Field(f"{of}.toolongfragment", flag, "Piece too long", "it reaches behind the datagram's end", many=True),
+        Field(f"{of}.count", u32, "Pieces", "all that came, copies too"),
+        Field(f"{family}.reassembled.length", u32, "Datagram put together", "bytes, without the IP header"),
+        Field(reassembled_in, u32, "Whole before in frame", "this is a late copy of a piece: the datagram was whole in that earlier frame"),
+    )
