@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .capture.merge import Trace
 from .dissect import MAX_STREAMS, Dissection, Dissector, filtered, matching, only
 from .errors import Damage
+from .reassembly.datagrams import LIMIT
 from .tables import Table, make
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ class Analysis:
     captures: names of files and directories, '-' for standard input; several are one trace, merged by time.
     batch_frames: frames taken at a time; never changes a result. count: frames to read at the most. checksums: whether those of
     IPv4, TCP and UDP are verified. filter: a display filter; tables see only the frames that match.
-    max_streams: TCP connections held at the most, those idle longest are forgotten beyond.
+    max_streams: TCP connections held at the most, those idle longest are forgotten beyond. overlap: whose bytes count where IP
+    fragments overlap: 'bsd', 'first', 'last' or 'linux' (see `reassembly.datagrams.Datagrams`).
     on_batch: called with (frames so far, bytes read so far, bytes in all if known) after each batch.
     notes: sentences about what was found that stand beside the result, for standard error.
     Raises InputError if a capture cannot be opened, UsageError if the filter is wrong.
@@ -40,6 +42,7 @@ class Analysis:
         filter: str | None = None,
         on_batch: Watcher | None = None,
         max_streams: int = MAX_STREAMS,
+        overlap: str = "bsd",
     ) -> None:
         self.filter = filtered(filter) if filter else None
         self.trace = Trace(list(captures), batch_frames)
@@ -47,6 +50,7 @@ class Analysis:
         self.checksums = checksums
         self.on_batch = on_batch
         self.max_streams = max_streams
+        self.overlap = overlap
         self.notes: list[str] = []
         self._read = False
 
@@ -59,7 +63,8 @@ class Analysis:
         """The batches, taken apart. wanted: fields that will be asked for. A trace is read once."""
         assert not self._read, "a trace is read once; make another Analysis"
         self._read = True
-        dissector = Dissector({*wanted, *(self.filter.needs if self.filter else ())}, self.checksums, self.max_streams)
+        asked = {*wanted, *(self.filter.needs if self.filter else ())}
+        dissector = Dissector(asked, self.checksums, self.max_streams, self.overlap)
         files = [source.file for source in self.trace.sources if source.file is not None]
         total = sum(file.size or 0 for file in files) or None
         for batch in self.trace.batches():
@@ -75,6 +80,11 @@ class Analysis:
             self.notes.append(
                 f"{dissector.streams.forgotten:,} TCP connections, those idle longest, were forgotten to hold {self.max_streams:,} at the "
                 "most (--max-streams); what came of them later counts as new"
+            )
+
+        if given_up := dissector.datagrams.given_up:
+            self.notes.append(
+                f"{given_up:,} datagrams in pieces, the eldest, were given up before they were whole, to hold {LIMIT >> 20} MiB of pieces at the most"
             )
 
     def stream(self, names: Iterable[str]) -> Iterator[tuple[str, pl.DataFrame]]:

@@ -106,6 +106,7 @@ class Dissection:
     order: list[Headers] = field(default_factory=list)
     undecoded: list[Undecoded] = field(default_factory=list)
     kept: np.ndarray | None = None  # the frames that a filter kept, bool (frames,)
+    unfiltered: Dissection | None = None  # the same before a filter
     segments: Segments | None = None  # what the TCP tracker said, of all frames, if somebody asked
     pieces: list[Arrived] = field(default_factory=list)  # of datagrams, of all frames
     trains: list[tuple[int, np.ndarray]] = field(default_factory=list)  # those that ended: depth, rows of `_datagrams.ENDED`
@@ -239,15 +240,16 @@ class Dissector:
 
     wanted: names of fields that will be asked for; those that hang on earlier frames are computed only if they are wanted.
     checksums: whether those of IPv4, TCP and UDP are verified. max_streams: TCP connections held at the most, at least 2.
+    overlap: whose bytes count where pieces of a datagram overlap, as `Datagrams` has it.
     """
 
-    def __init__(self, wanted: Iterable[str] = (), checksums: bool = False, max_streams: int = MAX_STREAMS, policy: str = "bsd") -> None:
+    def __init__(self, wanted: Iterable[str] = (), checksums: bool = False, max_streams: int = MAX_STREAMS, overlap: str = "bsd") -> None:
         self.wanted = set(wanted)
         self.checksums = checksums
         # What nobody decodes is made headers of `data`, and counted, only if somebody looks at it.
         self.rest = bool({"frame.protocols", "data"} & self.wanted) or any(f.name in self.wanted for f in protocols()["data"].fields())
         self.streams = StreamNumbers(self.wanted, max_streams)
-        self.datagrams = Datagrams(policy)
+        self.datagrams = Datagrams(overlap)
         self.paths = Paths()
         self.protocols = protocols()
         self.first: int | None = None
@@ -532,4 +534,4 @@ def only(d: Dissection, mask: np.ndarray) -> Dissection:
     for one in d.undecoded:
         rows = mask[one.frame]
         undecoded.append(Undecoded(one.space, one.number[rows], one.frame[rows], one.size[rows]))
-    return replace(d, frames=order[0], chunks=chunks, order=order, undecoded=undecoded, kept=mask)
+    return replace(d, frames=order[0], chunks=chunks, order=order, undecoded=undecoded, kept=mask, unfiltered=d)

@@ -362,6 +362,11 @@ class Headers(Reading):
         return made
 
     @property
+    def made(self) -> bool:
+        """Whether these lie in datagrams that were put together, not in the frames: offsets count from the datagram's begin."""
+        return self.buffer is not self.frames.buffer
+
+    @property
     def frames(self) -> Headers:
         """The frames at the root: what the file says of each, by `frame`."""
         at = self

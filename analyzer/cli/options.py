@@ -16,6 +16,13 @@ READING = (  # their names are those of Analysis
     click.option(
         "--max-streams", type=click.IntRange(2), default=1_000_000, show_default=True, metavar="N", help="TCP connections held at the most."
     ),
+    click.option(
+        "--overlap",
+        type=click.Choice(("bsd", "first", "last", "linux")),
+        default="bsd",
+        show_default=True,
+        help="Whose bytes count where IP fragments overlap: who begins first (bsd, linux), came first, came last.",
+    ),
 )
 
 
@@ -23,8 +30,9 @@ def reading(command):
     """Give a command the options that say what is read of a capture; it gets them together, as `read`, for Analysis."""
 
     @functools.wraps(command)
-    def packed(filter, count, batch_frames, max_streams, **own):
-        return command(read={"filter": filter, "count": count, "batch_frames": batch_frames, "max_streams": max_streams}, **own)
+    def packed(filter, count, batch_frames, max_streams, overlap, **own):
+        read = {"filter": filter, "count": count, "batch_frames": batch_frames, "max_streams": max_streams, "overlap": overlap}
+        return command(read=read, **own)
 
     for option in reversed(READING):
         packed = option(packed)

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from ..fields import Field, flag, u32
+import numpy as np
+
+from ..fields import Field, Headers, flag, u32
+
+LARGEST = 65_535  # bytes of a datagram
+
+
+def check(h: Headers, rows: np.ndarray, name: str, offset: np.ndarray, size: np.ndarray) -> None:
+    """Report pieces that reach behind what a datagram may have; RFC 791 §3.1, RFC 8200 §4.5. name: of the offset's field."""
+    end = offset + size
+    bad = np.zeros(len(h), bool)
+    bad[rows] = end[rows] > LARGEST
+    says = "puts the end of this piece at {had}, beyond the {needed} bytes of the largest datagram: left out"
+    h.fault(bad & ~h.quoted, name, says, LARGEST, end, h.start + h.layout.places[name].offset)
 
 
 def fields(family: str, reassembled_in: str) -> tuple[Field, ...]:

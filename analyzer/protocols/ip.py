@@ -57,8 +57,9 @@ def contents(h: Headers):
     piece = (h["ip.frag_offset"] > 0) | (h["ip.flags.mf"] & (declared <= h.end))
     if piece.any():
         rows = np.flatnonzero(piece)
-        proto = h["ip.proto"]
-        place = Piece(h["ip.id"].astype(np.int64) << 8 | proto, h["ip.frag_offset"].astype(np.int64) * 8, h["ip.flags.mf"])
+        proto, offset = h["ip.proto"], h["ip.frag_offset"].astype(np.int64) * 8
+        _fragments.check(h, rows, "ip.frag_offset", offset, end - start)
+        place = Piece(h["ip.id"].astype(np.int64) << 8 | proto, offset, h["ip.flags.mf"])
         yield Payload("ipproto", proto, start, end, rows, piece=place)
         yield Payload("ipproto", proto, start, end, np.flatnonzero(~piece))
     else:

@@ -23,6 +23,8 @@ INFO = "{ipv6.fraghdr.nxt:words}, piece at {ipv6.fraghdr.offset}, id {ipv6.fragh
 def contents(h: Headers):
     start = h.start + HEADER.size
     piece = (h["ipv6.fraghdr.offset"] > 0) | (h["ipv6.fraghdr.more"] & (h.wire <= h.end))  # as in IPv4
-    place = Piece(h["ipv6.fraghdr.ident"].astype(np.int64), h["ipv6.fraghdr.offset"].astype(np.int64) * 8, h["ipv6.fraghdr.more"])
-    yield Payload("ipproto", h["ipv6.fraghdr.nxt"], start, h.wire, np.flatnonzero(piece), piece=place)
+    rows, offset = np.flatnonzero(piece), h["ipv6.fraghdr.offset"].astype(np.int64) * 8
+    _fragments.check(h, rows, "ipv6.fraghdr.offset", offset, h.wire - start)
+    place = Piece(h["ipv6.fraghdr.ident"].astype(np.int64), offset, h["ipv6.fraghdr.more"])
+    yield Payload("ipproto", h["ipv6.fraghdr.nxt"], start, h.wire, rows, piece=place)
     yield Payload("ipproto", h["ipv6.fraghdr.nxt"], start, h.wire, np.flatnonzero(~piece))

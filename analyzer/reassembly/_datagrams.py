@@ -147,6 +147,10 @@ class Trains:
         """Rows of ENDED for what waits still: what the end of the trace makes of it."""
         return [self.row(train, UNFINISHED, 0) for train in self.waiting.values()]
 
+    def lost(self):
+        """How many trains were given up for want of memory."""
+        return self.given_up
+
     @cython.cfunc
     def begin(self, key, time: cython.longlong, patience: cython.longlong) -> Train:
         train: Train = Train()

@@ -103,6 +103,11 @@ class Datagrams:
                 made.append(_made(one, mine, len(batch)))
         return made, np.array(ended, np.int64).reshape(-1, len(ENDED))
 
+    @property
+    def given_up(self) -> int:
+        """Trains that were given up for want of memory."""
+        return sum(trains.lost() for trains in self.depths.values())
+
     def unfinished(self) -> list[tuple[int, np.ndarray]]:
         """(depth, rows as `feed` gives them) of the trains that wait still, for the end of the trace."""
         return [(depth, np.array(trains.unfinished(), np.int64).reshape(-1, len(ENDED))) for depth, trains in self.depths.items()]

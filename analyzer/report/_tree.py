@@ -34,6 +34,8 @@ class Tree:
         for h in self.d.order:
             low, high = np.searchsorted(h.frame, (row, row + 1)).tolist()
             for at in range(low, high):
+                if opens(h):
+                    yield self._line(None, None, 0, f"Datagram put together: {h.wire[at] - h.start[at]} bytes; from here on offsets count in it")
                 yield from self._header(h, at)
 
     def _header(self, h: Headers, at: int) -> Iterator[str]:
@@ -108,10 +110,22 @@ def _bits(h: Headers, at: int, place: Place) -> str:
     return " ".join(drawn[i : i + 4] for i in range(0, width, 4))
 
 
+def opens(h: Headers) -> bool:
+    """Whether these are the first headers of datagrams that were put together."""
+    return h.parent is not None and h.buffer is not h.parent.buffer
+
+
 def dump(d: Dissection, row: int) -> Iterator[str]:
-    """The frame's bytes: offset, sixteen in hexadecimal, the same as text."""
+    """The bytes of the frame, and of what was put together in it: offset, sixteen in hexadecimal, the same as text."""
     start = int(d.batch.offset[row])
-    data = d.batch.buffer[start : start + int(d.batch.captured[row])].tobytes()
+    yield from _dumped(d.batch.buffer[start : start + int(d.batch.captured[row])].tobytes())
+    for h in filter(opens, d.order):
+        for at in np.flatnonzero(h.frame == row).tolist():
+            yield f"datagram put together, {h.wire[at] - h.start[at]} bytes:"
+            yield from _dumped(h.buffer[int(h.start[at]) : int(h.wire[at])].tobytes())
+
+
+def _dumped(data: bytes) -> Iterator[str]:
     for at in range(0, len(data), 16):
         some = data[at : at + 16]
         printable = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in some)

@@ -14,6 +14,9 @@ from ..templates import says, template_fields
 from . import Table
 
 
+WITHIN = ", in the datagram put together here"
+
+
 class TABLE(Table):
     name = "expert"
     about = "a finding: severity, group, protocol, frame, one sentence"
@@ -24,7 +27,7 @@ class TABLE(Table):
         Field("protocol", text, "Protocol"),
         Field("finding", text, "Finding", "`analyze fields NAME` explains it"),
         Field("summary", text, "Summary"),
-        Field("offset", u32, "Offset", "byte of the frame, from 0, where a header is malformed or cut"),
+        Field("offset", u32, "Offset", "byte of the frame (of a datagram put together, if the summary says so), from 0, where a header is bad"),
     )
     needs = frozenset(
         {"frame.time_delta", *(f.name for f in TRACKED)} | {n for one in findings().values() for n in template_fields(one.says)}
@@ -50,7 +53,7 @@ class TABLE(Table):
                 cut = fault.says == CUT
                 about = ("note", "capture", fault.protocol, "cut") if cut else ("error", "malformed", fault.protocol, "malformed")
                 for frame, at, needs, had in zip(fault.frame.tolist(), fault.at.tolist(), fault.needed.tolist(), fault.had.tolist()):
-                    said = f"{label}{': ' + name if name else ''} {fault.says.format(needed=needs, had=had)}"
+                    said = f"{label}{': ' + name if name else ''} {fault.says.format(needed=needs, had=had)}{WITHIN if h.made else ''}"
                     rows.append((frame, order[id(h)], (*about, said, at)))
         if not rows:
             return None

@@ -10,12 +10,13 @@ from ..dissect import Dissection
 from ..fields import Field, text, u32, u64
 from ..protocols._words import ETHERTYPE, IPPROTO
 from . import Table
+from ._trains import Trains
 
 MOST = 70_000  # rows: a whole space of 16 bits and more
 WORDS = {"ethertype": ETHERTYPE, "ipproto": IPPROTO, "fragment": IPPROTO}
 SAYS = {
     "802.3": "802.3 frame (LLC)",
-    "fragment": "piece of a datagram",
+    "fragment": "piece of a datagram that never was whole",
     "linktype": "link type",
     "tcp.port": "data over TCP, port",
     "udp.port": "data over UDP, port",
@@ -38,8 +39,10 @@ class TABLE(Table):
 
     def __init__(self) -> None:
         self.found: dict[tuple[str, int], list[int]] = {}
+        self.trains = Trains()
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
+        self.trains.feed(d)
         for one in d.undecoded:
             used, first, inverse, count = np.unique(one.number, return_index=True, return_inverse=True, return_counts=True)
             size = np.bincount(inverse, one.size)
@@ -55,6 +58,9 @@ class TABLE(Table):
         return None
 
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
+        if (pieces := self.trains.finish()) is not None:
+            never = pieces.filter("kept", pl.col("completed_in").is_null()).group_by("proto").agg(pl.len(), pl.col("bytes").sum(), pl.col("frame").min())
+            self.found |= {("fragment", proto): [frames, size, first] for proto, frames, size, first in never.iter_rows()}
         rows = []
         for (space, number), (frames, size, first) in sorted(self.found.items(), key=lambda item: (-item[1][0], item[1][2], item[0])):
             word = WORDS.get(space, {}).get(number)
