@@ -25,7 +25,7 @@ def _piece(h):
     return ((h["ip.frag_offset"] > 0) | h["ip.flags.mf"]) & h.whole & ~h.quoted
 
 
-@finding("ip", "warn", "reassembly", "pieces contradict each other: frames {ip.fragment.error}")
+@finding("ip", "warn", "reassembly", "pieces of this datagram contradict each other")
 def contradiction(h):
     """Pieces of this datagram bring other bytes for the same place, or say different ends. Networks do not do this: it is how an
     attacker shows one datagram to the guard and another to the host (RFC 1858, RFC 3128), or two datagrams share a number. Which

@@ -3,7 +3,7 @@
 from . import finding
 
 
-@finding("ipv6.fraghdr", "warn", "reassembly", "pieces contradict each other: frames {ipv6.fragment.error}")
+@finding("ipv6.fraghdr", "warn", "reassembly", "pieces of this packet contradict each other")
 def contradiction(h):
     """Pieces of this packet bring other bytes for the same place, or say different ends: an attempt to show guard and host different
     packets. Every host must drop it whole (RFC 8200 §4.5), so what is decoded here is what nobody should have accepted."""
