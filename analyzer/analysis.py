@@ -83,9 +83,8 @@ class Analysis:
             )
 
         if given_up := dissector.datagrams.given_up:
-            self.notes.append(
-                f"{given_up:,} datagrams in pieces, the eldest, were given up before they were whole, to hold {LIMIT >> 20} MiB of pieces at the most"
-            )
+            most = f"{LIMIT >> 20} MiB of pieces at the most"
+            self.notes.append(f"{given_up:,} datagrams in pieces, the eldest, were given up before they were whole, to hold {most}")
 
     def stream(self, names: Iterable[str]) -> Iterator[tuple[str, pl.DataFrame]]:
         """The rows of these tables as they become final: (table, rows). Raises UsageError for an unknown name."""

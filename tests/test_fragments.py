@@ -144,10 +144,19 @@ def test_any_cut_in_any_order_with_copies_and_equal_overlaps(data):
         trains = Trains(1 << 20, policy)
         made = []
         for frame, (a, b) in enumerate(parts, 1):
-            values = {"frame": frame, "patience": 1, "offset": a, "length": b - a, "more": b < len(whole), "number": 17, "start": a, "whole": 1}
+            values = {
+                "frame": frame,
+                "patience": 1,
+                "offset": a,
+                "length": b - a,
+                "more": b < len(whole),
+                "number": 17,
+                "start": a,
+                "whole": 1,
+            }
             matrix = np.array([[values.get(name, 0)] for name in GIVEN], np.int64)
-            _, wholes = trains.feed([b"key"], matrix, memoryview(whole), np.zeros((len(TOLD), 1), np.int64))
-            made += [one[2] for one in wholes]
+            _, wholes = trains.feed([b"key"], matrix, [memoryview(whole)], np.zeros((len(TOLD), 1), np.int64))
+            made += wholes[2]
         assert made and set(made) == {whole}
 
 
@@ -315,8 +324,8 @@ def test_a_flood_of_unfinished_datagrams_stays_within_its_limit():
     matrix = np.zeros((len(GIVEN), count), np.int64)
     for name, value in {"patience": 1, "length": 1000, "more": 1, "whole": 1}.items():
         matrix[GIVEN.index(name)] = value
-    ended, wholes = trains.feed([b"%d" % n for n in range(count)], matrix, data, np.zeros((len(TOLD), count), np.int64))
-    assert not wholes
+    ended, wholes = trains.feed([b"%d" % n for n in range(count)], matrix, [data], np.zeros((len(TOLD), count), np.int64))
+    assert not wholes[0]
     kept = len(trains.unfinished())
     assert kept * 1000 <= 1 << 18 and kept > 100
     assert trains.lost() == len(ended) == count - kept

@@ -10,8 +10,13 @@ from collections import OrderedDict
 
 import cython
 
-GIVEN = ("frame", "time", "patience", "offset", "length", "more", "number", "start", "whole")
-TOLD = ("train", "found", "other", "whole")  # other: the frame whose bytes were there before; whole: in which the same became whole before; or 0
+GIVEN = ("frame", "time", "patience", "offset", "length", "more", "number", "start", "whole", "source")
+TOLD = (
+    "train",
+    "found",
+    "other",
+    "whole",
+)  # other: the frame whose bytes were there before; whole: in which the same became whole before; or 0
 # What a piece was to its train when it arrived: all bytes new; all there already; some there already; some there already, but
 # others; it ends elsewhere than another last piece; it reaches behind the last piece; behind what a datagram may have
 # (refused); the capture cut it (refused).
@@ -83,15 +88,20 @@ class Trains:
         self.waiting, self.known, self.old = OrderedDict(), {}, {}
         self.ended = []
 
-    def feed(self, keys: list, given: cython.longlong[:, ::1], buffer, told: cython.longlong[:, ::1]):
-        """Take pieces in their order. keys: bytes, one a piece. given: int64 (columns of GIVEN, n); times in ns. buffer: a
-        memoryview, what start points into. told: int64 (columns of TOLD, n), is written.
+    def feed(self, keys: list, given: cython.longlong[:, ::1], buffers: list, told: cython.longlong[:, ::1]):
+        """Take pieces in their order. keys: bytes, one a piece. given: int64 (columns of GIVEN, n); times in ns. buffers:
+        memoryviews, start points into that which source counts. told: int64 (columns of TOLD, n), is written.
 
-        Returns rows of ENDED, and the datagrams that became whole: (row of the piece that completed it, number, bytes,
-        [(frame, marks) of its pieces, by offset]).
+        Returns rows of ENDED, and of the datagrams that became whole lists of: the row of the piece that completed it; the number
+        of what it carries; its bytes; how many pieces; and for all pieces of all of them, by offset, frames and marks.
         """
         self.ended = []
-        wholes: list = []
+        rows: list = []
+        numbers: list = []
+        datas: list = []
+        counts: list = []
+        frames: list = []
+        marks: list = []
         i: cython.longlong
         time: cython.longlong
         offset: cython.longlong
@@ -120,7 +130,7 @@ class Trains:
                 continue
             piece = Piece()
             piece.offset, piece.end, piece.frame, piece.marks = offset, end, given[0, i], 0
-            piece.data = bytes(buffer[start : start + end - offset])
+            piece.data = bytes(buffers[given[9, i]][start : start + end - offset])
             if offset == 0 and train.number < 0:
                 train.number = given[6, i]
             if not given[5, i]:
@@ -133,15 +143,17 @@ class Trains:
             train.charge += end - offset + PIECE
             self.held += end - offset + PIECE
             if train.size >= 0 and train.there == train.size:
-                data = self.assembled(train)
-                told_of: list = []
+                rows.append(i)
+                numbers.append(train.number)
+                datas.append(self.assembled(train))
+                counts.append(len(train.pieces))
                 for piece in train.pieces:
-                    told_of.append((piece.frame, piece.marks))
-                wholes.append((i, train.number, data, told_of))
+                    frames.append(piece.frame)
+                    marks.append(piece.marks)
                 self.end(key, train, WHOLE, given[0, i])
             else:
                 self.shrink()
-        return self.ended, wholes
+        return self.ended, (rows, numbers, datas, counts, frames, marks)
 
     def unfinished(self):
         """Rows of ENDED for what waits still: what the end of the trace makes of it."""

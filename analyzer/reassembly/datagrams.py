@@ -8,6 +8,7 @@ depth never hangs on another, so the batch does not matter.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -73,34 +74,25 @@ class Datagrams:
         trains = self.depths.get(depth)
         if trains is None:
             trains = self.depths[depth] = Trains(self.limit >> depth // 2, self.policy)
-        frame = np.concatenate([one.spans.frame for one in arrived])
-        order = np.argsort(frame, kind="stable")
-        source = np.repeat(np.arange(len(arrived)), [len(one.number) for one in arrived])
-        keys = np.array([key for one in arrived for key in _keys(one)], object)[order].tolist()
-        ended, made = [], []
-        told = np.empty((len(TOLD), len(order)), np.int64)
+        sizes = [len(one.number) for one in arrived]
+        first = np.cumsum([0, *sizes])
+        source = np.repeat(np.arange(len(arrived)), sizes)
+        order = np.argsort(np.concatenate([one.spans.frame for one in arrived]), kind="stable")
+        keys = [key for one in arrived for key in _keys(one)]
         given = np.concatenate([_given(one, batch) for one in arrived], axis=1)
-        wholes: list[tuple[int, int, bytes, list[tuple[int, int]]]] = []
-        # Groups of headers may lie in different buffers: those that the dissection made before, and the batch's.
-        cuts = np.flatnonzero(np.diff(source[order], prepend=-1))
-        for low, high in zip(cuts.tolist(), [*cuts[1:].tolist(), len(order)]):
-            some = order[low:high]
-            out = np.empty((len(TOLD), len(some)), np.int64)
-            buffer = memoryview(arrived[source[some[0]]].headers.buffer.data)
-            closed, whole = trains.feed(keys[low:high], np.ascontiguousarray(given[:, some]), buffer, out)
-            told[:, some] = out
-            ended += closed
-            wholes += [(int(some[i]), *rest) for i, *rest in whole]
-        first = np.cumsum([0, *(len(one.number) for one in arrived)])
+        told = np.empty((len(TOLD), len(order)), np.int64)
         for nth, one in enumerate(arrived):
-            mine = [(i - first[nth], *rest) for i, *rest in wholes if source[i] == nth]
             one.depth, one.told = depth, told[:, first[nth] : first[nth + 1]]
-            one.completes = np.zeros(len(one.number), bool)
-            one.completes[[i for i, *_ in mine]] = True
+            one.completes = np.zeros(sizes[nth], bool)
+        given = np.ascontiguousarray(np.concatenate((given, source[None])).take(order, axis=1))
+        out = np.empty_like(told)
+        buffers = [memoryview(one.headers.buffer.data) for one in arrived]
+        ended, (rows, *wholes) = trains.feed([keys[i] for i in order.tolist()], given, buffers, out)
+        told[:, order] = out
+        made = _made(arrived, order[rows] - first[:-1][source[order[rows]]], source[order[rows]], wholes, len(batch)) if rows else []
+        for one in arrived:
             late = np.flatnonzero(one.told[3])
             one.headers.put(WHOLE_IN[_family(one.headers)], one.told[3][late], one.spans.row[late])
-            if mine:
-                made.append(_made(one, mine, len(batch)))
         return made, np.array(ended, np.int64).reshape(-1, len(ENDED))
 
     @property
@@ -126,7 +118,7 @@ def _family(h: Headers) -> str:
 
 
 def _given(one: Arrived, batch: Batch) -> np.ndarray:
-    """The matrix (GIVEN, n) that the trains are fed with."""
+    """The matrix (GIVEN without its last, n) that the trains are fed with."""
     frame, start, wire, end = one.spans.frame, one.spans.start, one.spans.wire, one.spans.end
     name = _family(one.headers)
     columns = {
@@ -140,7 +132,7 @@ def _given(one: Arrived, batch: Batch) -> np.ndarray:
         "start": start,
         "whole": end == wire,
     }
-    return np.stack([columns[name].astype(np.int64) for name in GIVEN])
+    return np.stack([columns[name].astype(np.int64) for name in GIVEN[:-1]])
 
 
 def _keys(one: Arrived) -> list[bytes]:
@@ -153,7 +145,7 @@ def _keys(one: Arrived) -> list[bytes]:
     apart = False  # the addresses are there
     while at is not None:
         p = at.protocol
-        if p.name == family and not apart:
+        if p.addresses is not None and p.name == family and not apart:
             place = at.layout.places[p.addresses[0]]
             columns.append(gather(at.buffer, at.start[rows] + place.offset, 8 if family == "ip" else 32))
             apart = True
@@ -166,27 +158,38 @@ def _keys(one: Arrived) -> list[bytes]:
     return [same + key for key in whole.view(f"V{whole.shape[1]}").reshape(-1).tolist()]
 
 
-def _made(one: Arrived, wholes: list[tuple[int, int, bytes, list[tuple[int, int]]]], frames: int) -> Made:
-    """The buffer that holds these datagrams, and their headers' columns that say which pieces they consist of."""
-    rows = np.array([i for i, *_ in wholes])
-    sizes = np.array([len(data) for _, _, data, _ in wholes])
+def _made(arrived: list[Arrived], rows: np.ndarray, source: np.ndarray, wholes: list[list[Any]], frames: int) -> list[Made]:
+    """The buffer that holds these datagrams, and their headers' columns that say which pieces they consist of.
+
+    rows, source: int64, the piece that made each whole, and whose. wholes: what `Trains.feed` says of them.
+    """
+    numbers, datas, counts = np.array(wholes[0]), wholes[1], np.array(wholes[2])
+    frame, marks = np.array(wholes[3]), np.array(wholes[4])
+    sizes = np.array([len(data) for data in datas])
     end = np.cumsum(sizes)
-    buffer = np.frombuffer(b"".join([*(data for _, _, data, _ in wholes), bytes(SLACK)]), np.uint8)
+    buffer = np.frombuffer(b"".join([*datas, bytes(SLACK)]), np.uint8)
     base = np.zeros(frames, np.int64)
-    spans = one.spans.take(rows)._replace(start=end - sizes, end=end, wire=end)
-    base[spans.frame] = spans.start
-    prefix = _family(one.headers)
-    counts = [len(pieces) for *_, pieces in wholes]
-    frame = np.array([frame for *_, pieces in wholes for frame, _ in pieces])
-    marks = np.array([mark for *_, pieces in wholes for _, mark in pieces])
-    owner = np.repeat(spans.row, counts)
+    owner = np.repeat(np.arange(len(rows)), counts)
     bad = marks & ~1 > 0
-    h = one.headers
-    h.put(f"{prefix}.fragment", frame[~bad], owner[~bad])
-    h.put(f"{prefix}.fragment.error", frame[bad], owner[bad])
-    for bit, mark in enumerate(MARKS):
-        there = marks >> bit & 1 > 0
-        h.put(f"{prefix}.fragment.{mark}", there[there], owner[there])
-    h.put(f"{prefix}.fragment.count", np.array(counts), spans.row)
-    h.put(f"{prefix}.reassembled.length", sizes, spans.row)
-    return Made(h, buffer, base, spans, np.array([number for _, number, *_ in wholes]))
+    marked = [(mark, marks >> bit & 1 > 0) for bit, mark in enumerate(MARKS)]
+    made = []
+    for nth, one in enumerate(arrived):
+        mine = np.flatnonzero(source == nth)
+        if not len(mine):
+            continue
+        one.completes[rows[mine]] = True
+        spans = one.spans.take(rows[mine])._replace(start=(end - sizes)[mine], end=end[mine], wire=end[mine])
+        base[spans.frame] = spans.start
+        h, family = one.headers, _family(one.headers)
+        row = np.zeros(len(rows), np.int64)
+        row[mine] = spans.row
+        of = source[owner] == nth
+        told = [("", frame, ~bad), (".error", frame, bad)]
+        told += [(f".{mark}", there, there) for mark, there in marked]
+        for name, values, which in told:
+            picked = of & which
+            h.put(f"{family}.fragment{name}", values[picked], row[owner[picked]])
+        h.put(f"{family}.fragment.count", counts[mine], spans.row)
+        h.put(f"{family}.reassembled.length", sizes[mine], spans.row)
+        made.append(Made(h, buffer, base, spans, numbers[mine]))
+    return made

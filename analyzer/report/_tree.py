@@ -35,7 +35,9 @@ class Tree:
             low, high = np.searchsorted(h.frame, (row, row + 1)).tolist()
             for at in range(low, high):
                 if opens(h):
-                    yield self._line(None, None, 0, f"Datagram put together: {h.wire[at] - h.start[at]} bytes; from here on offsets count in it")
+                    yield self._line(
+                        None, None, 0, f"Datagram put together: {h.wire[at] - h.start[at]} bytes; from here on offsets count in it"
+                    )
                 yield from self._header(h, at)
 
     def _header(self, h: Headers, at: int) -> Iterator[str]:

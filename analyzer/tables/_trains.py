@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import polars as pl
 
@@ -12,79 +15,99 @@ from ..protocols._words import IPPROTO
 from ..reassembly.datagrams import FOUND, OUTCOMES, Arrived, Datagrams
 from ._columns import TIME
 
-TRAIN = {"depth": pl.Int64, "train": pl.Int64, "outcome": pl.String, "completed_in": pl.Int64, "length": pl.Int64}
+KEY = ["depth", "train"]
 
 
 class Trains:
-    """What a table keeps of pieces: 150 bytes for each."""
+    """What a table keeps of pieces. details: 100 bytes for each; without, enough to know which were never decoded: 20."""
 
-    def __init__(self) -> None:
+    def __init__(self, details: bool = True) -> None:
+        self.details = details
         self.pieces: list[pl.DataFrame] = []
         self.ended: list[pl.DataFrame] = []
         self.waiting: Datagrams | None = None
 
     def feed(self, d: Dissection) -> None:
         self.waiting = d.datagrams
-        self.pieces += [_pieces(d, one) for one in d.pieces]
+        for one in d.pieces:
+            self.pieces.append(_pieces(d, one).hstack(_details(d, one)) if self.details else _pieces(d, one))
         self.ended += [_ended(depth, rows) for depth, rows in d.trains if len(rows)]
 
     def finish(self) -> pl.DataFrame | None:
         """A row a piece, in the order of frames, with the number and the fate of its datagram; None if there was none."""
         if not self.pieces or self.waiting is None:
             return None
-        ended = [*self.ended, *(_ended(depth, rows) for depth, rows in self.waiting.unfinished())]
-        pieces = pl.concat(self.pieces).join(pl.concat(ended), on=["depth", "train"], how="left", maintain_order="left")
-        numbers = pieces.group_by("depth", "train").agg(pl.col("frame").min()).sort("frame", "depth", "train")
-        numbers = numbers.drop("frame").with_row_index("datagram")
-        return pieces.join(numbers, on=["depth", "train"], maintain_order="left").sort("frame", "depth", maintain_order=True)
+        ended = pl.concat([*self.ended, *(_ended(depth, rows) for depth, rows in self.waiting.unfinished())])
+        pieces = pl.concat(self.pieces)
+        self.pieces.clear()
+        numbers = pieces.group_by(KEY).agg(pl.col("frame").min()).sort("frame", *KEY).drop("frame").with_row_index("datagram")
+        pieces = pieces.join(numbers.join(ended, on=KEY, how="left"), on=KEY, maintain_order="left")
+        return pieces.sort("frame", "depth", maintain_order=True)
+
+
+def _made(columns: Mapping[str, tuple[np.ndarray | pl.Series, Any]]) -> pl.DataFrame:
+    return pl.DataFrame([pl.Series(name, values).cast(kind) for name, (values, kind) in columns.items()])
 
 
 def _ended(depth: int, rows: np.ndarray) -> pl.DataFrame:
     train, outcome, frame, length = rows.T
-    made = (np.full(len(rows), depth), train, pl.Series(OUTCOMES).gather(outcome), frame, length)
-    frames = pl.DataFrame([pl.Series(name, values, dtype=kind) for (name, kind), values in zip(TRAIN.items(), made, strict=True)])
-    return frames.with_columns(
-        pl.when(pl.col("completed_in") > 0).then("completed_in"),
-        pl.when(pl.col("length") >= 0).then("length"),
-    )
+    made = {
+        "depth": (np.full(len(rows), depth), pl.UInt8),
+        "train": (train, pl.UInt32),
+        "outcome": (pl.Series(OUTCOMES).gather(outcome), pl.Enum(OUTCOMES)),
+        "completed_in": (frame, pl.Int64),
+        "length": (length, pl.Int64),
+    }
+    known = (pl.when(pl.col(name) >= least).then(name) for name, least in (("completed_in", 1), ("length", 0)))
+    return _made(made).with_columns(*known)
 
 
 def _pieces(d: Dissection, one: Arrived) -> pl.DataFrame:
+    frame = one.spans.frame
+    return _made(
+        {
+            "depth": (np.full(len(frame), one.depth), pl.UInt8),
+            "train": (one.told[0], pl.UInt32),
+            "kept": (np.ones(len(frame), bool) if d.kept is None else d.kept[frame], pl.Boolean),
+            "frame": (frame + d.batch.first, pl.Int64),
+            "proto": (one.number.astype(np.int64), pl.UInt8),
+            "bytes": (one.spans.wire - one.spans.start, pl.UInt32),
+        }
+    )
+
+
+def _details(d: Dissection, one: Arrived) -> pl.DataFrame:
     h, rows, frame = one.headers, one.spans.row, one.spans.frame
     at, own = h, rows
     while at.protocol.addresses is None and at.parent is not None:
         own, at = at.row[own], at.parent
     four = at.protocol.name == "ip"
-    source, destination = (at[name][own] for name in at.protocol.addresses or ())
-    first, second = (register()[name].field for name in at.protocol.addresses or ())
-    ident = h["ip.id"] if four else h["ipv6.fraghdr.ident"]
-    train, found, other, whole = one.told
-    times = pl.Series(d.batch.time[frame]).cast(TIME)
+    ends = [_addresses(name, at[name][own]) for name in at.protocol.addresses or ()]
+    ident, live = ("ip.id", "ip.ttl") if four else ("ipv6.fraghdr.ident", "ipv6.hlim")
+    times = pl.Series(d.batch.time[frame])
     if d.batch.timed is not None:
         times = times.set(pl.Series(~d.batch.timed[frame]), None)
-    kept = np.ones(len(rows), bool) if d.kept is None else d.kept[frame]
-    columns: dict[str, object] = {
-        "depth": np.full(len(rows), one.depth),
-        "train": train,
-        "kept": kept,
-        "frame": frame + d.batch.first,
-        "time": times,
-        "version": np.full(len(rows), 4 if four else 6),
-        "source": texts(first, source).tolist(),
-        "destination": texts(second, destination).tolist(),
-        "proto": one.number.astype(np.int64),
-        "id": ident[rows].astype(np.int64),
-        "offset": one.piece.offset,
-        "bytes": one.spans.wire - one.spans.start,
-        "ip_bytes": one.spans.wire - at.start[own],
-        "more": one.piece.more,
-        "dont_fragment": at["ip.flags.df"][own] if four else np.zeros(len(rows), bool),
-        "ttl": at["ip.ttl" if four else "ipv6.hlim"][own].astype(np.int64),
-        "found": pl.Series(FOUND).gather(found),
-        "other": other,
-        "whole": whole,
-    }
-    return pl.DataFrame(columns)
+    return _made(
+        {
+            "time": (times, TIME),
+            "version": (np.full(len(rows), 4 if four else 6), pl.UInt8),
+            "source": (ends[0], pl.String),
+            "destination": (ends[1], pl.String),
+            "id": (h[ident][rows].astype(np.int64), pl.UInt32),
+            "offset": (one.piece.offset, pl.UInt32),
+            "ip_bytes": (one.spans.wire - at.start[own], pl.UInt32),
+            "more": (one.piece.more, pl.Boolean),
+            "dont_fragment": (at["ip.flags.df"][own] if four else np.zeros(len(rows), bool), pl.Boolean),
+            "ttl": (at[live][own].astype(np.int64), pl.UInt8),
+            "found": (pl.Series(FOUND).gather(one.told[1]), pl.Enum(FOUND)),
+            "other": (one.told[2], pl.Int64),
+        }
+    )
+
+
+def _addresses(name: str, values: np.ndarray) -> pl.Series:
+    used, inverse = np.unique(values, return_inverse=True)
+    return pl.Series(texts(register()[name].field, used).tolist(), dtype=pl.String).gather(inverse)
 
 
 def protocol(column: str = "proto") -> pl.Expr:

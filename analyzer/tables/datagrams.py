@@ -83,12 +83,12 @@ class TABLE(Table):
                 continue
             frame = one.spans.frame + d.batch.first
             pieces = _known(h, rows).with_columns(
-                depth=pl.lit(one.depth), train=one.told[0], at=frame, left=h["ip.ttl"][rows], rank=before + np.searchsorted(now, frame)
+                train=one.told[0], at=frame, left=h["ip.ttl"][rows], rank=before + np.searchsorted(now, frame)
             )
             both = pieces.join(seen, on=["addresses", "what"]).filter(
                 pl.col("frame") < pl.col("at"), pl.col("ttl") > pl.col("left"), pl.col("rank") - pl.col("nth") <= SEEN
             )
-            self.routed.append(both.select("depth", "train", seen_in="frame"))
+            self.routed.append(both.select(pl.lit(one.depth, pl.UInt8).alias("depth"), pl.col("train").cast(pl.UInt32), seen_in="frame"))
 
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
         pieces = self.trains.finish()
@@ -98,14 +98,20 @@ class TABLE(Table):
         inner = col("more") & ~col("found").is_in(("oversize", "cut"))
         largest = col("ip_bytes").filter(inner).max()
         found = pieces.group_by("datagram", maintain_order=True).agg(
-            *(col(name).first() for name in ("depth", "train", "version", "source", "destination", "id", "completed_in", "outcome", "length")),
+            *(
+                col(name).first()
+                for name in ("depth", "train", "version", "source", "destination", "id", "completed_in", "outcome", "length")
+            ),
             col("proto").sort_by("offset").first(),
             col("frame").min().alias("first_frame"),
             col("frame").max().alias("last_frame"),
             col("time").min().alias("first_time"),
             (col("time").max() - col("time").min()).alias("duration"),
             pl.len().alias("pieces"),
-            *((col("found") == word).sum().alias(name) for word, name in (("duplicate", "duplicates"), ("overlap", "overlaps"), ("cut", "cut"))),
+            *(
+                (col("found") == word).sum().alias(name)
+                for word, name in (("duplicate", "duplicates"), ("overlap", "overlaps"), ("cut", "cut"))
+            ),
             col("found").is_in(("conflict", "second end", "behind the end", "oversize")).sum().alias("conflicts"),
             col("ip_bytes").max().alias("mtu_least"),
             (largest + UNIT - 1).alias("mtu_most"),
@@ -116,8 +122,10 @@ class TABLE(Table):
             col("kept").any(),
         )
         found = found.join(_missing(pieces), on="datagram", how="left", maintain_order="left")
-        routed = pl.concat(self.routed) if self.routed else pl.DataFrame(schema={"depth": pl.Int32, "train": pl.Int64, "seen_in": pl.Int64})
-        routed = routed.group_by(col("depth").cast(pl.Int64), "train").agg(col("seen_in").cast(pl.Int64).max())
+        routed = (
+            pl.concat(self.routed) if self.routed else pl.DataFrame(schema={"depth": pl.UInt8, "train": pl.UInt32, "seen_in": pl.Int64})
+        )
+        routed = routed.group_by("depth", "train").agg(col("seen_in").max())
         found = found.join(routed, on=["depth", "train"], how="left", maintain_order="left")
         odd = col("conflicts") + col("overlaps") + col("cut") > 0
         told = (
@@ -134,7 +142,9 @@ class TABLE(Table):
             .otherwise(None)
             .str.split_exact(": ", 1)
         )
-        found = found.with_columns(protocol().alias("protocol"), told.struct.field("field_0").alias("fragmented_by"), told.struct.field("field_1").alias("why"))
+        found = found.with_columns(
+            protocol().alias("protocol"), told.struct.field("field_0").alias("fragmented_by"), told.struct.field("field_1").alias("why")
+        )
         return found.filter("kept").select(col(f.name).cast(dtype_of(f)) for f in self.columns)
 
 
@@ -147,7 +157,9 @@ def _known(h: Headers, rows: np.ndarray) -> pl.DataFrame:
 def _missing(pieces: pl.DataFrame) -> pl.DataFrame:
     """The holes of each datagram that is not whole, in words: '1480–2959, 4440–'."""
     col = pl.col
-    there = pieces.filter(col("completed_in").is_null(), ~col("found").is_in(("oversize", "cut"))).sort("datagram", "offset", maintain_order=True)
+    there = pieces.filter(col("completed_in").is_null(), ~col("found").is_in(("oversize", "cut"))).sort(
+        "datagram", "offset", maintain_order=True
+    )
     end = (col("offset") + col("bytes")).cum_max().over("datagram")
     there = there.with_columns(end.alias("edge")).with_columns(col("edge").shift(1, fill_value=0).over("datagram").alias("before"))
     holes = there.filter(col("offset") > col("before")).select("datagram", pl.format("{}–{}", "before", col("offset") - 1).alias("hole"))

@@ -13,7 +13,6 @@ from ..protocols.tcp import TRACKED
 from ..templates import says, template_fields
 from . import Table
 
-
 WITHIN = ", in the datagram put together here"
 
 
@@ -27,7 +26,9 @@ class TABLE(Table):
         Field("protocol", text, "Protocol"),
         Field("finding", text, "Finding", "`analyze fields NAME` explains it"),
         Field("summary", text, "Summary"),
-        Field("offset", u32, "Offset", "byte of the frame (of a datagram put together, if the summary says so), from 0, where a header is bad"),
+        Field(
+            "offset", u32, "Offset", "byte of the frame (of a datagram put together, if the summary says so), from 0, where a header is bad"
+        ),
     )
     needs = frozenset(
         {"frame.time_delta", *(f.name for f in TRACKED)} | {n for one in findings().values() for n in template_fields(one.says)}

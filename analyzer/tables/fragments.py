@@ -6,7 +6,7 @@ import polars as pl
 
 from ..capture import Source
 from ..dissect import Dissection
-from ..fields import Field, flag, text, time, u8, u16, u32, u64
+from ..fields import Field, flag, text, time, u8, u32, u64
 from . import Table
 from ._columns import dtype_of
 from ._trains import Trains, protocol
@@ -32,7 +32,7 @@ class TABLE(Table):
             "found",
             text,
             "Found",
-            "new, duplicate, overlap (some bytes were there), conflict (others were), second end, behind the end, oversize and cut (both left out)",
+            "new, duplicate, overlap (of some bytes), conflict, second end, behind the end, oversize and cut (both left out)",
         ),
         Field("overlaps", u64, "Overlaps", "the frame that brought bytes for the same place before"),
         Field("completed_in", u64, "Whole in frame", "the frame that made the datagram whole"),

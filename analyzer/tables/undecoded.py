@@ -39,7 +39,7 @@ class TABLE(Table):
 
     def __init__(self) -> None:
         self.found: dict[tuple[str, int], list[int]] = {}
-        self.trains = Trains()
+        self.trains = Trains(details=False)
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
         self.trains.feed(d)
@@ -59,7 +59,11 @@ class TABLE(Table):
 
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
         if (pieces := self.trains.finish()) is not None:
-            never = pieces.filter("kept", pl.col("completed_in").is_null()).group_by("proto").agg(pl.len(), pl.col("bytes").sum(), pl.col("frame").min())
+            never = (
+                pieces.filter("kept", pl.col("completed_in").is_null())
+                .group_by("proto")
+                .agg(pl.len(), pl.col("bytes").sum(), pl.col("frame").min())
+            )
             self.found |= {("fragment", proto): [frames, size, first] for proto, frames, size, first in never.iter_rows()}
         rows = []
         for (space, number), (frames, size, first) in sorted(self.found.items(), key=lambda item: (-item[1][0], item[1][2], item[0])):
