@@ -13,6 +13,7 @@ COMPILED = (
     "analyzer/_strings.py",
     "analyzer/capture/_records.py",
     "analyzer/protocols/_checksum.py",
+    "analyzer/protocols/_cut.py",
     "analyzer/protocols/_walk.py",
     "analyzer/reassembly/_datagrams.py",
     "analyzer/reassembly/_numbers.py",

@@ -20,7 +20,10 @@ from .fields import CUT, Column, Fault, Field, Headers, Payload, Spans, part, te
 from .filters import Filter, compiled
 from .protocols import protocols, register
 from .protocols.frame import TOLD
+from .protocols.tcp import SEGMENTS
 from .reassembly.datagrams import CARRIERS, Arrived, Datagrams, fill
+from .reassembly.messages import Messages
+from .reassembly.pieces import NEEDS
 from .reassembly.streams import TCP, UDP, Segments, StreamNumbers
 from .strings import Parts, Strings, always, decimal, joined, placed, stacked, strings
 from .templates import says, template_fields
@@ -80,6 +83,7 @@ class Found(NamedTuple):
     space: str
     buffer: np.ndarray
     base: np.ndarray
+    way: np.ndarray | None = None  # of messages in TCP streams: the direction of each
 
 
 Groups = dict[int, list[Found]]  # by protocol
@@ -248,7 +252,7 @@ class Dissector:
         self.checksums = checksums
         # What nobody decodes is made headers of `data`, and counted, only if somebody looks at it.
         self.rest = bool({"frame.protocols", "data"} & self.wanted) or any(f.name in self.wanted for f in protocols()["data"].fields())
-        self.streams = StreamNumbers(self.wanted, max_streams)
+        self.messages: Messages | None = None
         self.datagrams = Datagrams(overlap)
         self.paths = Paths()
         self.protocols = protocols()
@@ -265,6 +269,21 @@ class Dissector:
             table = self._spaces[space] = np.full(NO_NUMBER + 1, -1, np.int64)
             for number, index in known.items():
                 table[number] = index
+        self._listen()
+        self.streams = StreamNumbers(self.wanted, max_streams)
+
+    def _listen(self) -> None:
+        """Read the messages of applications in TCP streams if somebody will ask for something of them."""
+        speak = {index: p for index, p in enumerate(self.protocols.values()) if p.stream is not None}
+        spaces = {p.name.partition(".")[0] for p in speak.values()}
+        carried = [p for p in self.protocols.values() if any(space.partition(".")[0] in spaces for space in p.on)]
+        names = {f.name for p in (*speak.values(), *carried) for f in p.fields()} | {f.name for f in SEGMENTS}
+        if not speak or not (self.rest or names & self.wanted):
+            return
+        self.wanted |= NEEDS
+        ports = self._spaces.get("tcp.port", np.full(NO_NUMBER + 1, -1, np.int64))
+        cutters = {index: p.stream() for index, p in speak.items() if p.stream is not None}
+        self.messages = Messages(cutters, np.where(np.isin(ports, list(speak)), ports, -1))
 
     def __call__(self, batch: Batch, interfaces: list[Interface]) -> Dissection:
         """The headers of one batch. interfaces: what its frames' interface numbers count."""
@@ -273,44 +292,92 @@ class Dissector:
         frames = self._frames(batch, interfaces)
         done = Dissection(batch, self.paths, frames, {"frame": [frames]}, [frames], datagrams=self.datagrams)
         path = np.zeros(len(batch), np.int64)
-        turn = [frames]
-        depth = 0
+        streamed: list[tuple[Headers, Payload]] = []
+        depth = self._turns(done, [frames], path, 0, streamed)
+        if self.wanted & TCP and "tcp" in done.chunks:
+            done.segments = self.streams.number_tcp(done.chunks["tcp"], batch)
+            if self.messages is not None:
+                groups = self._heard(done, self.messages, done.segments, streamed, depth)
+                self._turns(done, self._opened(done, groups, path), path, depth, None)
+        for h in reversed(done.order):
+            _pass_on(h)
+        for name in CARRIERS:
+            for h in done.chunks.get(name, ()):
+                fill(h, h.protocol.added)
+        for h in done.chunks.get("tcp", ()):
+            fill(h, SEGMENTS)
+        frames.path = path
+        if "frame.protocols" in self.wanted:
+            used, inverse = np.unique(path, return_inverse=True)
+            frames.put("frame.protocols", np.array([self.paths.text(one) for one in used.tolist()], object)[inverse])
+        if self.wanted & UDP and "udp" in done.chunks:
+            self.streams.number_udp(done.chunks["udp"])
+        return done
+
+    def _turns(
+        self, done: Dissection, turn: list[Headers], path: np.ndarray, depth: int, streamed: list[tuple[Headers, Payload]] | None
+    ) -> int:
+        """Take what these headers carry, and what that carries, until nothing is carried; how deep that was.
+
+        streamed: what TCP segments carry is set aside here, if messages are wanted; None: it was.
+        """
         while turn:
             groups: Groups = {}
             pieces: list[Arrived] = []
             for h in turn:
                 if h.protocol.contents:
                     for payload in h.protocol.contents(h):
-                        self._hand_on(done, h, payload, groups, pieces, depth)
+                        if self.messages is not None and streamed is not None and payload.space == "tcp.port":
+                            streamed.append((h, payload))
+                        else:
+                            self._hand_on(done, h, payload, groups, pieces, depth)
             if pieces:
                 self._put_together(done, pieces, groups, depth)
-            turn = []
-            for index, members in groups.items():
-                p = self.protocols[self._names[index]]
-                for parent, spans, space, buffer, base in members:
-                    h = Headers(p, buffer, spans, base, parent)
-                    if space == "ethertype" and parent.protocol.name != "frame":
-                        path[h.frame] = self.paths.longer(path[h.frame], "ethertype")
-                    h.path = path[h.frame] = self.paths.longer(path[h.frame], p.shown)
-                    turn.append(h)
-            for h in turn:
-                done.chunks.setdefault(h.protocol.name, []).append(h)
-            done.order += turn
+            turn = self._opened(done, groups, path)
             depth += 1
-        for h in reversed(done.order):
-            _pass_on(h)
-        for name in CARRIERS:
-            for h in done.chunks.get(name, ()):
-                fill(h)
-        frames.path = path
-        if "frame.protocols" in self.wanted:
-            used, inverse = np.unique(path, return_inverse=True)
-            frames.put("frame.protocols", np.array([self.paths.text(one) for one in used.tolist()], object)[inverse])
-        if self.wanted & TCP and "tcp" in done.chunks:
-            done.segments = self.streams.number_tcp(done.chunks["tcp"], batch)
-        if self.wanted & UDP and "udp" in done.chunks:
-            self.streams.number_udp(done.chunks["udp"])
-        return done
+        return depth
+
+    def _opened(self, done: Dissection, groups: Groups, path: np.ndarray) -> list[Headers]:
+        """The headers that were found, each group read in one gather."""
+        turn = []
+        for index, members in groups.items():
+            p = self.protocols[self._names[index]]
+            for parent, spans, space, buffer, base, way in members:
+                h = Headers(p, buffer, spans, base, parent)
+                if space == "ethertype" and parent.protocol.name != "frame":
+                    path[h.frame] = self.paths.longer(path[h.frame], "ethertype")
+                h.path = path[h.frame] = self.paths.longer(path[h.frame], p.shown)
+                if way is not None:
+                    h.put("way", way)
+                turn.append(h)
+        for h in turn:
+            done.chunks.setdefault(h.protocol.name, []).append(h)
+        done.order += turn
+        return turn
+
+    def _heard(self, done: Dissection, messages: Messages, s: Segments, streamed: list[tuple[Headers, Payload]], depth: int) -> Groups:
+        """The messages that segments made whole; what nobody takes is sorted by port, segment by segment."""
+        groups: Groups = {}
+        heard, lost, others = messages.feed(s, done.batch)
+        for one in heard:
+            groups.setdefault(one.protocol, []).append(Found(one.headers, one.spans, "tcp.port", one.buffer, one.base, one.way))
+        for protocol, frame, size in lost:
+            number = np.full(len(frame), protocol)
+            done.undecoded.append(Undecoded("stream", number, frame - done.batch.first, size))
+        sizes = np.array([len(h) for h in s.chunks])
+        bounds = np.cumsum(sizes) - sizes
+        nobodys = np.ones(int(sizes.sum()), bool)
+        nobodys[s.order] = others
+        known = {id(h): at for h, at in zip(s.chunks, bounds.tolist())}
+        for h, payload in streamed:
+            at = known[id(h)]
+            mask = nobodys[at : at + len(h)]
+            if payload.rows is not None:
+                picked = np.zeros(len(h), bool)
+                picked[payload.rows] = True
+                mask = mask & picked
+            self._hand_on(done, h, replace(payload, rows=np.flatnonzero(mask)), groups, [], depth)
+        return groups
 
     def _hand_on(self, done: Dissection, h: Headers, payload: Payload, groups: Groups, pieces: list[Arrived], depth: int) -> None:
         """Sort what one group of headers carries by the protocol that its numbers name; pieces of datagrams are set aside."""

@@ -236,6 +236,7 @@ class Protocol:
     addresses: tuple[str, str] | None = None
     either: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     shown: str = ""  # its name in frame.protocols
+    stream: Callable[[], Any] | None = None  # makes what finds its messages in TCP streams, a `protocols._cutters.Cutter`
     realm: str = ""  # the field that tells networks apart in which the same address is another host
 
     def fields(self) -> Iterator[Field]:

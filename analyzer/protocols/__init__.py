@@ -2,8 +2,8 @@
 
 A file declares, in this order: a docstring (name, source), LABEL, its words, HEADER (a Layout), ON (the number spaces in
 which it is found), ADDRESSES, EITHER, INFO, contents(h), and DERIVED, a tuple of (fields, function) for what has no fixed
-place. ADDED names fields that a later stage computes, REALM the field that tells networks apart (a VLAN's number). The
-file's name is the protocol's, `_` standing for a dot.
+place. ADDED names fields that a later stage computes, REALM the field that tells networks apart (a VLAN's number), STREAM
+what makes the `Cutter` of its messages in TCP streams. The file's name is the protocol's, `_` standing for a dot.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ def protocols() -> dict[str, Protocol]:
             either=getattr(file, "EITHER", {}),
             shown=getattr(file, "SHOWN", name),
             realm=getattr(file, "REALM", ""),
+            stream=getattr(file, "STREAM", None),
         )
     return found
 

@@ -104,7 +104,12 @@ TRACKED = (  # what the tracker tells of a segment among the others: reassembly/
     Field("tcp.judged.shrunk", flag, "Takes window back", "the right edge of the window moves to the left; RFC 9293 §3.8.6"),
     Field("tcp.judged.missed", u32, "Acknowledges bytes not captured", "that no frame holds yet"),
 )
-ADDED = NUMBERED + TRACKED
+SEGMENTS = (
+    Field("tcp.segment", u32, "Segment in frame", "of the message that was whole with this one", many=True),
+    Field("tcp.segment.count", u32, "Segments", "that this message came in", many=True),
+    Field("tcp.reassembled.length", u32, "Message put together", "bytes", many=True),
+)
+ADDED = NUMBERED + TRACKED + SEGMENTS
 
 
 def contents(h: Headers):

@@ -7,6 +7,7 @@ depth never hangs on another, so the batch does not matter.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from ..capture import Batch
 from ..capture.batch import SLACK
-from ..fields import Headers, Piece, Spans, gather
+from ..fields import Field, Headers, Piece, Spans, gather
 from ._datagrams import ENDED, FOUND, GIVEN, MARKS, OUTCOMES, POLICIES, TOLD, Trains
 
 __all__ = ["CARRIERS", "FOUND", "LIMIT", "OUTCOMES", "POLICIES", "Arrived", "Datagrams", "Made", "fill"]
@@ -105,9 +106,9 @@ class Datagrams:
         return [(depth, np.array(trains.unfinished(), np.int64).reshape(-1, len(ENDED))) for depth, trains in self.depths.items()]
 
 
-def fill(h: Headers) -> None:
-    """Columns for the fields that no piece here has values of."""
-    for f in h.protocol.added:
+def fill(h: Headers, fields: Iterable[Field]) -> None:
+    """Columns without values for those of these fields that nothing here has values of."""
+    for f in fields:
         if not h.has(f.name):
             h.put(f.name, np.empty(0, f.kind.dtype), np.empty(0, np.int64))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..protocols._cutters import Stretches
 from ..strings import Strings, joined
 from ._pieces import GIVEN, KINDS, TOLD, Order
 
@@ -45,6 +46,10 @@ class Brought:
     def __getitem__(self, name: str) -> np.ndarray:
         """A column by its name in TOLD, int64 (n,)."""
         return self.rows[:, TOLD.index(name)]
+
+    def only(self, mask: np.ndarray) -> Brought:
+        """The rows at mask, bool (n,)."""
+        return Brought(self.data, self.rows[mask])
 
 
 def told(data: np.ndarray, way: np.ndarray, **others: np.ndarray | int) -> Brought:
@@ -102,34 +107,6 @@ def _kept(h: Headers) -> np.ndarray:
 # ---------------------------------------------------------------- for who reads messages
 
 
-@dataclass
-class Stretches:
-    """Unbroken stretches of what directions sent, sorted by direction, then position; arrays of shape (k,).
-
-    data: uint8; stretch i is data[start[i]:end[i]]. way: int64, of each. position: int64, of its first byte. gap: int64, bytes
-    missing right before it. ended: bool, nothing follows. The first stretch of a way goes on where the reader left off.
-    rows: int64 (n, columns of TOLD), the pieces that they consist of; piece j begins at data[place[j]].
-    """
-
-    data: np.ndarray
-    way: np.ndarray
-    start: np.ndarray
-    end: np.ndarray
-    position: np.ndarray
-    gap: np.ndarray
-    ended: np.ndarray
-    rows: np.ndarray
-    place: np.ndarray
-
-    def pieces(self, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The pieces that messages data[start:end] (int64 (m,), none empty) consist of: rows first…last - 1 of `rows`, int64 (m,).
-
-        The frames of these are Wireshark's `tcp.segment`, their number `tcp.segment.count`; `by` of the last is
-        `tcp.reassembled_in`: the frame with which the message was complete.
-        """
-        return np.searchsorted(self.place, start, "right") - 1, np.searchsorted(self.place, end, "left")
-
-
 class Reader:
     """Lays the bytes of each direction one behind the other. After each `feed`, `used` says how far they were read; what is left
     comes again with what follows. A reader decides by itself what is too long to wait for and calls it used, so that its results
@@ -161,8 +138,22 @@ class Reader:
         size = np.where(lacks, rows[:, TOLD.index("size")], 0)[first]
         ends = np.append(0, np.cumsum(kind == END))
         position = rows[first, TOLD.index("position")] + size
+        by = rows[:, TOLD.index("by")]
         return Stretches(
-            laid.data, rows[first, 0], laid.start[first], laid.end[last], position, size, ends[last + 1] > ends[first], rows, laid.start
+            laid.data,
+            rows[first, 0],
+            laid.start[first],
+            laid.end[last],
+            position,
+            size,
+            ends[last + 1] > ends[first],
+            rows,
+            laid.start,
+            rows[:, TOLD.index("frame")],
+            by,
+            np.where(
+                np.append(rows[first[1:], 0], -1)[: len(first)] == rows[first, 0], np.append(by[first[1:]], 0)[: len(first)], by[last]
+            ),
         )
 
     def _goes_on(self, ways: Iterable[int]) -> Iterator[Brought]:

@@ -1,0 +1,154 @@
+"""Messages of applications in TCP streams: which stream speaks what, where its messages begin and end, in which frame each was whole.
+
+A protocol that lives on streams has a `Cutter` (STREAM in its file). A stream is given to the protocol of its port if its first
+bytes agree with that protocol's grammar, else to the first protocol whose grammar they agree with, else to that of its port. What
+no protocol takes stays data of its segment. A message goes back into the dissection as a span of a buffer made for it, carried by
+the TCP header of the frame with which it was whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..capture.batch import SLACK
+from ..fields import Headers, Spans, gather
+from ..protocols._cutters import Cut, Cutter
+from .pieces import Pieces, Reader
+
+if TYPE_CHECKING:
+    from ..capture import Batch
+    from .streams import Segments
+
+NONE, UNDECIDED = -1, -2  # what a stream speaks, beside numbers of protocols: nothing that is known, nothing yet
+LOOKED_AT = 16  # bytes that tell a protocol
+
+
+@dataclass
+class Heard:
+    """Messages of one protocol that one group of TCP headers carries, in a buffer that ends in zeros; base: of each frame's first.
+
+    protocol: its number. way: int64 (n,), the direction of each: twice the stream's number, plus 1 from the greater end of its key.
+    """
+
+    protocol: int
+    headers: Headers
+    buffer: np.ndarray
+    base: np.ndarray
+    spans: Spans
+    way: np.ndarray
+
+
+@dataclass
+class Messages:
+    """From segments to messages; state lives from batch to batch.
+
+    cutters: by the number of their protocol. ports: int64, the protocol of each TCP port, -1 for none; its last is for all beyond.
+    lost: by protocol, bytes of its streams that are in no message.
+    """
+
+    cutters: dict[int, Cutter]
+    ports: np.ndarray
+    pieces: Pieces = field(default_factory=lambda: Pieces(remember=0))
+    service: np.ndarray = field(default_factory=lambda: np.full(1024, UNDECIDED, np.int64))
+    readers: dict[int, Reader] = field(default_factory=dict)
+
+    def feed(self, s: Segments, batch: Batch) -> tuple[list[Heard], list[tuple[int, np.ndarray, np.ndarray]], np.ndarray]:
+        """The messages that became whole; (protocol, frame number, bytes) of what is in no message; and which segments carry what
+        nobody takes, bool (n,)."""
+        stream = s["stream"]
+        most = int(stream.max(initial=0))
+        while most >= len(self.service):
+            self.service = np.concatenate((self.service, np.full(len(self.service), UNDECIDED)))
+        self._decide(s)
+        speaks = self.service[stream]
+        brought = self.pieces.feed(s, speaks != NONE)
+        spoken = self.service[brought["way"] >> 1]
+        heard: list[Heard] = []
+        lost: list[tuple[int, np.ndarray, np.ndarray]] = []
+        for protocol in np.unique(spoken[spoken >= 0]).tolist():
+            reader = self.readers.setdefault(protocol, Reader())
+            stretches = reader.feed(brought.only(spoken == protocol))
+            cut = self.cutters[protocol].cut(stretches)
+            reader.used(stretches, cut.upto)
+            if len(cut.lost):
+                lost.append((protocol, cut.lost_by, cut.lost))
+            if len(cut.way):
+                heard += self._heard(protocol, cut, s, batch)
+        return heard, lost, speaks < 0
+
+    def _decide(self, s: Segments) -> None:
+        """Say what the streams speak of which the first data came."""
+        stream = s["stream"]
+        new = np.flatnonzero((self.service[stream] == UNDECIDED) & (s["length"] > 0) & (s["live"] != 0))
+        if not len(new):
+            return
+        _, first = np.unique(stream[new], return_index=True)
+        new = new[np.sort(first)]
+        begin = np.zeros((len(new), LOOKED_AT), np.uint8)
+        size = np.zeros(len(new), np.int64)
+        at = 0
+        for h in s.chunks:
+            mine = (s.order[new] >= at) & (s.order[new] < at + len(h))
+            rows = s.order[new[mine]] - at
+            start = h.start[rows] + h["tcp.hdr_len"][rows]
+            size[mine] = np.maximum(np.minimum(h.end[rows], h.wire[rows]) - start, 0)
+            begin[mine] = gather(h.buffer, start, LOOKED_AT)
+            at += len(h)
+        begin[np.arange(LOOKED_AT) >= size[:, None]] = 0
+        ports = [s.column(name)[new] for name in ("tcp.srcport", "tcp.dstport")]
+        lower, upper = (self.ports[port] for port in (np.minimum(*ports), np.maximum(*ports)))
+        by_port = np.where(lower >= 0, lower, upper)
+        says = np.full(len(new), NONE)
+        for protocol, cutter in self.cutters.items():
+            agrees = cutter.begins(begin, size) & (size > 0)
+            says = np.where(agrees & ((says == NONE) | (by_port == protocol)), protocol, says)
+        self.service[stream[new]] = np.where(says >= 0, says, by_port)
+
+    def _heard(self, protocol: int, cut: Cut, s: Segments, batch: Batch) -> list[Heard]:
+        """Give each message to the TCP header of the frame with which it was whole."""
+        key, sought = s["frame"] << 32 | s["stream"], cut.by << 32 | cut.way >> 1
+        order = np.argsort(key, kind="stable")
+        at = np.searchsorted(key[order], sought)
+        at = order[np.minimum(at, len(order) - 1)]
+        there = np.flatnonzero(key[at] == sought)  # not so where a hole of one stream was given up for another's sake
+        buffer = np.concatenate((cut.data, np.zeros(SLACK, np.uint8)))
+        base = np.zeros(len(batch), np.int64)
+        frame = cut.by - batch.first
+        base[frame[there][::-1]] = cut.start[there][::-1]
+        sizes = np.array([len(h) for h in s.chunks])
+        bounds = np.cumsum(sizes) - sizes
+        place = s.order[at]
+        chunk = np.searchsorted(bounds, place, "right") - 1
+        made = []
+        for nth, h in enumerate(s.chunks):
+            mine = there[chunk[there] == nth]
+            mine = mine[np.argsort(frame[mine], kind="stable")]
+            if not len(mine):
+                continue
+            row, end = place[mine] - bounds[nth], cut.end[mine]
+            spans = Spans(frame[mine], cut.start[mine], end, end, np.zeros(len(mine), bool), row)
+            made.append(Heard(protocol, h, buffer, base, spans, cut.way[mine]))
+            self._segments(h, row, cut, mine)
+        return made
+
+    def _segments(self, h: Headers, row: np.ndarray, cut: Cut, mine: np.ndarray) -> None:
+        """Tell the TCP headers that made a message of several segments whole which these are."""
+        several = np.flatnonzero(cut.count[mine] > 1)
+        many = mine[several]
+        count, last = cut.count[many], np.cumsum(cut.count)[many]
+        at = np.repeat(last - count, count) + np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+        owner = row[several]
+        for name, values, rows in (
+            ("tcp.segment", cut.frames[at], np.repeat(owner, count)),
+            ("tcp.segment.count", count, owner),
+            ("tcp.reassembled.length", cut.end[many] - cut.start[many], owner),
+        ):
+            old = h.column(name) if h.has(name) else None
+            if old is not None and old.rows is not None:
+                values, rows = np.concatenate((old.values, values)), np.concatenate((old.rows, rows))
+                order = np.argsort(rows, kind="stable")
+                values, rows = values[order], rows[order]
+            h.put(name, values, rows)
