@@ -51,8 +51,8 @@ class Stretches:
 class Cut(NamedTuple):
     """Messages that are whole; arrays of shape (m,), int64.
 
-    data: uint8, message i is data[start[i]:end[i]]. way: whose. by: the frame with which it was whole. count: how many pieces
-    it came in; frames: (sum of count,), theirs. upto: (stretches,), how far each stretch was read. lost_by, lost: (l,), bytes that
+    data: uint8, message i is data[start[i]:end[i]]. way: whose. by: the frame with which it was whole. counts: how many pieces
+    it came in; frames: (sum of counts,), theirs. upto: (stretches,), how far each stretch was read. lost_by, lost: (l,), bytes that
     are in no message, because what was before them is missing or no message begins there, and the frame that brought them.
     """
 
@@ -61,7 +61,7 @@ class Cut(NamedTuple):
     end: np.ndarray
     way: np.ndarray
     by: np.ndarray
-    count: np.ndarray
+    counts: np.ndarray
     frames: np.ndarray
     upto: np.ndarray
     lost_by: np.ndarray

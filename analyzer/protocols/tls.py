@@ -27,5 +27,5 @@ class Records(Prefixed):
         return known & ((size < 2) | (first[:, 1] == 3)) & super().begins(first, size)
 
 
-def STREAM() -> Records:  # noqa: N802
+def STREAM() -> Records:
     return Records(header=5, at=3, width=2, plus=5, most=5 + LARGEST)

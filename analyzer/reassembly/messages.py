@@ -136,9 +136,9 @@ class Messages:
 
     def _segments(self, h: Headers, row: np.ndarray, cut: Cut, mine: np.ndarray) -> None:
         """Tell the TCP headers that made a message of several segments whole which these are."""
-        several = np.flatnonzero(cut.count[mine] > 1)
+        several = np.flatnonzero(cut.counts[mine] > 1)
         many = mine[several]
-        count, last = cut.count[many], np.cumsum(cut.count)[many]
+        count, last = cut.counts[many], np.cumsum(cut.counts)[many]
         at = np.repeat(last - count, count) + np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
         owner = row[several]
         for name, values, rows in (
