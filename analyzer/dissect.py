@@ -115,6 +115,7 @@ class Dissection:
     pieces: list[Arrived] = field(default_factory=list)  # of datagrams, of all frames
     trains: list[tuple[int, np.ndarray]] = field(default_factory=list)  # those that ended: depth, rows of `_datagrams.ENDED`
     datagrams: Datagrams | None = None  # what waits still
+    messages: Messages | None = None  # the same of messages in TCP streams, if they are wanted
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -290,7 +291,7 @@ class Dissector:
         if len(self.paths) > PATHS:
             self.paths = Paths()
         frames = self._frames(batch, interfaces)
-        done = Dissection(batch, self.paths, frames, {"frame": [frames]}, [frames], datagrams=self.datagrams)
+        done = Dissection(batch, self.paths, frames, {"frame": [frames]}, [frames], datagrams=self.datagrams, messages=self.messages)
         path = np.zeros(len(batch), np.int64)
         streamed: list[tuple[Headers, Payload]] = []
         depth = self._turns(done, [frames], path, 0, streamed)

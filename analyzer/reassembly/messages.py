@@ -16,7 +16,7 @@ import numpy as np
 from ..capture.batch import SLACK
 from ..fields import Headers, Spans, gather
 from ..protocols._cutters import Cut, Cutter
-from .pieces import Pieces, Reader
+from .pieces import DATA, Pieces, Reader
 
 if TYPE_CHECKING:
     from ..capture import Batch
@@ -78,6 +78,24 @@ class Messages:
             if len(cut.way):
                 heard += self._heard(protocol, cut, s, batch)
         return heard, lost, speaks < 0
+
+    def left(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
+        """Once the trace has ended: (protocol, frame numbers, bytes) of what never became a message."""
+        rest = self.pieces.finish()
+        rest = rest.only(rest["kind"] == DATA)
+        spoken = self.service[rest["way"] >> 1]
+        found = []
+        for protocol in self.cutters:
+            mine = rest.only(spoken == protocol)
+            rows = list(zip(mine["frame"].tolist(), mine["size"].tolist()))
+            if protocol in self.readers:
+                reader = self.readers[protocol]
+                rows += reader.dropped
+                for one in reader.left.values():
+                    rows += zip(one["frame"].tolist(), one["size"].tolist())
+            frame, size = np.array(sorted(rows), np.int64).reshape(-1, 2).T
+            found.append((protocol, frame[size > 0], size[size > 0]))
+        return found
 
     def _decide(self, s: Segments) -> None:
         """Say what the streams speak of which the first data came."""

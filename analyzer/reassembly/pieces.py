@@ -117,6 +117,7 @@ class Reader:
         self.left: dict[int, Brought] = {}
         self.size = 0
         self.lost: dict[int, tuple[int, int]] = {}  # way → position and size of what was given up
+        self.dropped: list[tuple[int, int]] = []  # the same as (frame, bytes)
 
     def feed(self, brought: Brought) -> Stretches:
         """The stretches of the directions that have something new."""
@@ -187,3 +188,4 @@ class Reader:
             one = self.left.pop(way)
             self.size -= LEFT + len(one.data)
             self.lost[way] = int(one["position"][0]), len(one.data)
+            self.dropped.append((int(one["frame"][0]), len(one.data)))

@@ -6,9 +6,11 @@ import numpy as np
 import polars as pl
 
 from ..capture import Source
-from ..dissect import Dissection
+from ..dissect import Dissection, Undecoded
 from ..fields import Field, text, u32, u64
+from ..protocols import protocols
 from ..protocols._words import ETHERTYPE, IPPROTO
+from ..reassembly.messages import Messages
 from . import Table
 from ._trains import Trains
 
@@ -40,22 +42,27 @@ class TABLE(Table):
     def __init__(self) -> None:
         self.found: dict[tuple[str, int], list[int]] = {}
         self.trains = Trains(details=False)
+        self.messages: Messages | None = None
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
         self.trains.feed(d)
+        self.messages = d.messages
         for one in d.undecoded:
-            used, first, inverse, count = np.unique(one.number, return_index=True, return_inverse=True, return_counts=True)
-            size = np.bincount(inverse, one.size)
-            for number, at, n, b in zip(used.tolist(), first.tolist(), count.tolist(), size.tolist()):
-                key = (one.space, number)
-                if key not in self.found and len(self.found) >= MOST:
-                    key = ("other", 0)
-                frame = int(one.frame[at]) + d.batch.first
-                row = self.found.setdefault(key, [0, 0, frame])
-                row[0] += n
-                row[1] += int(b)
-                row[2] = min(row[2], frame)
+            self._add(one, d.batch.first)
         return None
+
+    def _add(self, one: Undecoded, first_frame: int) -> None:
+        used, first, inverse, count = np.unique(one.number, return_index=True, return_inverse=True, return_counts=True)
+        size = np.bincount(inverse, one.size)
+        for number, at, n, b in zip(used.tolist(), first.tolist(), count.tolist(), size.tolist()):
+            key = (one.space, number)
+            if key not in self.found and len(self.found) >= MOST:
+                key = ("other", 0)
+            frame = int(one.frame[at]) + first_frame
+            row = self.found.setdefault(key, [0, 0, frame])
+            row[0] += n
+            row[1] += int(b)
+            row[2] = min(row[2], frame)
 
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
         if (pieces := self.trains.finish()) is not None:
@@ -65,11 +72,15 @@ class TABLE(Table):
                 .agg(pl.len(), pl.col("bytes").sum(), pl.col("frame").min())
             )
             self.found |= {("fragment", proto): [frames, size, first] for proto, frames, size, first in never.iter_rows()}
-        rows = []
-        for (space, number), (frames, size, first) in sorted(self.found.items(), key=lambda item: (-item[1][0], item[1][2], item[0])):
+        for protocol, frames, sizes in self.messages.left() if self.messages else ():
+            self._add(Undecoded("stream", np.full(len(frames), protocol), frames, sizes), 0)
+        rows: list[tuple[str, int | None, str, int, int, int]] = []
+        for (space, number), (count, size, first) in sorted(self.found.items(), key=lambda item: (-item[1][0], item[1][2], item[0])):
             word = WORDS.get(space, {}).get(number)
             shown = f"0x{number:04x}" if space == "ethertype" else str(number)
             what = SAYS[space] if space == "802.3" else f"{SAYS.get(space, space)} {shown}" + (f" ({word})" if word else "")
-            rows.append((space, number, what, frames, size, first))
+            if space == "stream":  # the number is ours
+                what = f"{list(protocols().values())[number].label} in a TCP stream, in no message"
+            rows.append((space, None if space == "stream" else number, what, count, size, first))
         types = [pl.String, pl.UInt32, pl.String, pl.Int64, pl.Int64, pl.Int64]
         return pl.DataFrame(rows, schema=dict(zip([f.name for f in self.columns], types)), orient="row")
