@@ -10,7 +10,7 @@ import polars as pl
 
 from ..fields import decimal_seconds
 from ..strings import Strings, always, decimal, joined, strings
-from ._text import safe_column
+from ._text import harmless, safe_column
 
 ISO = "%Y-%m-%dT%H:%M:%S%.9fZ"
 ROWS = 4096  # rows made into text at a time, so that a wide table takes no room
@@ -28,38 +28,66 @@ def plain(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(changes)
 
 
-def flat(column: pl.Series) -> pl.Series:
-    """A column as text; lists with commas."""
-    return (column.cast(pl.List(pl.String)).list.join(",") if isinstance(column.dtype, pl.List) else column).cast(pl.String)
+def printed(
+    rows: pl.DataFrame, change: Callable[[Strings], Strings] = lambda said: said, flags: tuple[str, str] = ("false", "true")
+) -> list[Strings]:
+    """The cells of each column as text: spans with nine decimals, as tshark has times; lists with commas; nothing as ''.
 
-
-def printed(column: pl.Series, change: Callable[[pl.Series], pl.Series] = lambda column: column) -> Strings:
-    """The cells of a column as text: spans with nine decimals, as tshark has times; nothing as ''.
-
-    change: done to a column of text (harmless already) before it is written.
+    change: done to columns of text (harmless already, their data without gaps). flags: what stands for no and yes.
     """
-    dtype = column.dtype
-    if dtype == pl.String or isinstance(dtype, pl.List):
-        said = change(safe_column(flat(column))).fill_null("")
-        end = np.cumsum(said.str.len_bytes().to_numpy(), dtype=np.int64)
-        return Strings(np.frombuffer(said.str.join("").item().encode(), np.uint8), np.append(0, end[:-1]), end)
-    holes = column.is_null().to_numpy() if column.null_count() else None
-    if holes is not None:  # each call into Polars costs as much as a thousand cells: none that is not needed
-        column = column if dtype.is_temporal() else column.fill_null(False if dtype == pl.Boolean else 0)
-    values = column.to_numpy().view(np.int64) if dtype.is_temporal() else column.to_numpy()
+    said = _texts(rows)
+    # Each call into Polars costs as much as a thousand cells: one for all columns, and none that is not needed.
+    lacking = [column.name for column in rows if column.name not in said and column.null_count()]
+    holes = rows.select(pl.col(lacking).is_null())
+    full = rows.with_columns(pl.col(lacking).to_physical().fill_null(strategy="zero"))
+    made = []
+    for name, dtype in rows.schema.items():
+        if name in said:
+            made.append(change(said[name]))
+            continue
+        cells = _numbers(full[name].to_numpy(), dtype, flags)
+        made.append(replace(cells, start=np.where(holes[name].to_numpy(), cells.end, cells.start)) if name in holes.columns else cells)
+    return made
+
+
+def _texts(rows: pl.DataFrame) -> dict[str, Strings]:
+    """The columns of text and of lists."""
+    wanted = []
+    for name, dtype in rows.schema.items():
+        column = pl.col(name)
+        if isinstance(dtype, pl.List):
+            wanted.append(column.cast(pl.List(pl.String)).list.join(",").fill_null(""))
+        elif dtype == pl.String:
+            wanted.append(column.fill_null(""))
+    flat = rows.select(wanted)
+    found = _stretches(flat)
+    odd = [name for name, said in found.items() if not harmless(said.data)]
+    return found | (_stretches(flat.select(safe_column(flat[name]) for name in odd)) if odd else {})
+
+
+def _stretches(flat: pl.DataFrame) -> dict[str, Strings]:
+    """Columns of text without nulls."""
+    found = {}
+    size, whole = flat.select(pl.all().str.len_bytes()), flat.select(pl.all().str.join(""))
+    for name in flat.columns:
+        end = np.cumsum(size[name].to_numpy(), dtype=np.int64)
+        found[name] = Strings(np.frombuffer(whole[name].item().encode(), np.uint8), np.append(0, end)[: len(end)], end)
+    return found
+
+
+def _numbers(values: np.ndarray, dtype: pl.DataType, flags: tuple[str, str]) -> Strings:
+    """A column that is no text, without nulls."""
     if isinstance(dtype, pl.Datetime):
-        second, rest = np.divmod(values, 1_000_000_000)
+        second, rest = np.divmod(values.view(np.int64), 1_000_000_000)
         used, inverse = np.unique(second, return_inverse=True)
         days = strings(np.datetime_as_string(used.astype("M8[s]")).tolist()).take(inverse)
         fraction = decimal_seconds(rest)
-        made = joined([days, replace(fraction, start=fraction.start + 1), always("Z", len(values))])
-    elif isinstance(dtype, pl.Duration):
-        made = decimal_seconds(values)
-    elif dtype == pl.Boolean:
-        made = strings(["false", "true"]).take(values.astype(np.int64))
-    else:
-        made = decimal(values)
-    return made if holes is None else replace(made, start=np.where(holes, made.end, made.start))
+        return joined([days, replace(fraction, start=fraction.start + 1), always("Z", len(values))])
+    if isinstance(dtype, pl.Duration):
+        return decimal_seconds(values.view(np.int64))
+    if dtype == pl.Boolean:
+        return strings(flags).take(values.astype(np.int64))
+    return decimal(values)
 
 
 def lines(columns: Sequence[Strings], between: str) -> Strings:

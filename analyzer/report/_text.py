@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
 
     from ..strings import Strings
@@ -21,9 +22,14 @@ def safe(said: str) -> str:
     return said if said.isascii() and said.isprintable() else UNSAFE.sub(_spelled, said)
 
 
+def harmless(data: np.ndarray) -> bool:
+    """Whether all bytes (uint8) are printable ASCII: what most texts are, and quickly told."""
+    return not len(data) or bool(data.min() >= 0x20 and data.max() < 0x7F)
+
+
 def safe_strings(column: Strings) -> Strings:
     """The same for columns of text that are no Polars frame."""
-    if not len(column.data) or (column.data.min() >= 0x20 and column.data.max() < 0x7F):
+    if harmless(column.data):
         return column
     from ..strings import strings
 

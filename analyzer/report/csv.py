@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import polars as pl
 
 from ..fields import Field
-from ..strings import always
+from ..strings import Strings, always, joined, strings
 from ._cells import ROWS, lines, printed
 from ._text import show
 
 
-def _quoted(column: pl.Series) -> pl.Series:
+def _quoted(said: Strings) -> Strings:
     """Quotes around what needs them. RFC 4180 §2."""
-    odd = column.str.contains('[",]')
-    return ('"' + column.str.replace_all('"', '""') + '"').zip_with(odd.fill_null(False), column) if odd.any() else column
+    if (said.data == ord('"')).any():
+        said = strings([one.replace('"', '""') for one in said.tolist()])
+    odd = np.flatnonzero((said.data == ord('"')) | (said.data == ord(",")))
+    if not len(odd):
+        return said
+    quote = always('"', np.bincount(np.searchsorted(said.end, odd, side="right"), minlength=len(said)) > 0)
+    return joined([quote, said, quote])
 
 
 def write(columns: Sequence[Field], rows: Iterable[pl.DataFrame]) -> None:
     print(",".join(f.name for f in columns))
     for part in rows:
         for some in part.iter_slices(ROWS):
-            cells = [printed(column, _quoted) for column in some]
+            cells = printed(some, _quoted)
             if len(cells) == 1:  # most readers take a line with nothing on it for no row
                 cells.append(always('""', ~cells[0].there()))
             show(lines(cells, "," if some.width > 1 else ""))

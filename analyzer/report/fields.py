@@ -16,4 +16,4 @@ if TYPE_CHECKING:
 def write(columns: Sequence[Field], rows: Iterable[pl.DataFrame]) -> None:
     for part in rows:
         for some in part.iter_slices(ROWS):
-            show(lines([printed(column) for column in some], "\t"))
+            show(lines(printed(some), "\t"))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import polars as pl
 
 from ..fields import Field, flag, ipv4, ipv6, mac, raw, text, time
 from ..strings import Strings, always, joined, strings
-from ._cells import ROWS, flat, printed
+from ._cells import ROWS, printed
 from ._text import show
 
 SAMPLE = 500  # rows that decide the widths
@@ -16,26 +17,24 @@ LEFT = (text, mac, ipv4, ipv6, raw, time, flag)
 LONGEST = 100  # characters of a cell; bytes and comments may be longer, `-T json` has them whole
 
 
-def _shortened(column: pl.Series) -> pl.Series:
-    long = column.str.len_chars() > LONGEST
-    return (column.str.head(LONGEST - 1) + "…").zip_with(long.fill_null(False), column) if long.any() else column
+def _shortened(said: Strings) -> Strings:
+    long = said.wide() > LONGEST
+    if not long.any():
+        return said
+    begins = np.flatnonzero((said.data & 0xC0) != 0x80)  # of characters
+    end = said.end.copy()
+    end[long] = begins[np.searchsorted(begins, said.start[long]) + LONGEST - 1]
+    return joined([Strings(said.data, said.start, end), always("…", long)])
 
 
-def _cells(column: pl.Series, f: Field) -> Strings:
-    """A column as text: words beside their numbers, yes for what is set, nothing longer than LONGEST."""
-    if f.words:
-        return printed(flat(column).replace({str(value): f"{value} {word}" for value, word in f.words.items()}))
-    if f.kind is flag and not f.many:
-        return always("yes", column.fill_null(False).to_numpy())
-    return printed(column, _shortened if f.kind in (text, raw) or f.many else lambda column: column)
-
-
-def _stripped(lines: Strings) -> Strings:
-    """Without the blanks at the ends, which a line of empty cells has many of."""
-    end = lines.end.copy()
-    while (blank := (end > lines.start) & (lines.data[end - 1] == 0x20)).any():
-        end -= blank
-    return Strings(lines.data, lines.start, end)
+def _cells(rows: pl.DataFrame, columns: Sequence[Field]) -> list[Strings]:
+    """The columns as text: words beside their numbers, yes for what is set, nothing longer than LONGEST."""
+    named = [
+        pl.col(f.name).cast(pl.String).replace({str(value): f"{value} {word}" for value, word in f.words.items()})
+        for f in columns
+        if f.words
+    ]
+    return printed(rows.select(f.name for f in columns).with_columns(named), _shortened, ("", "yes"))
 
 
 def write(columns: Sequence[Field], rows: Iterable[pl.DataFrame]) -> None:
@@ -44,22 +43,24 @@ def write(columns: Sequence[Field], rows: Iterable[pl.DataFrame]) -> None:
     waiting: list[pl.DataFrame] = []
 
     def line(cells: Sequence[Strings]) -> None:
-        gap = always("  ", len(cells[0]))
+        n = len(cells[0])
+        blank = np.full(sum(widths) + 2 * len(widths), 0x20, np.uint8)
+        due, none = np.zeros(n, np.int64), np.zeros(n, np.int64)  # blanks before the next cell that is not empty
         parts: list[Strings] = []
         for column, width, aligned in zip(cells, widths, right):
-            blank = column.fill(width)
-            parts += (blank, column, gap) if aligned else (column, blank, gap)
-        show(joined([_stripped(joined(parts)), always("\n", len(cells[0]))]))
+            rest = np.maximum(width - column.wide(), 0)
+            there = column.there()
+            parts += Strings(blank, none, np.where(there, due + rest if aligned else due, 0)), column
+            due = np.where(there, 2 if aligned else rest + 2, due + rest + 2)
+        show(joined([*parts, always("\n", n)]))
 
     def body(part: pl.DataFrame) -> None:
         for some in part.iter_slices(ROWS):
-            line([_cells(some[f.name], f) for f in columns])
+            line(_cells(some, columns))
 
     def begin() -> None:
-        first = pl.concat(waiting).head(SAMPLE) if waiting else None
-        for f in columns:
-            shown = 0 if first is None else int(_cells(first[f.name], f).wide().max())
-            widths.append(max(len(f.name), shown))
+        shown = _cells(pl.concat(waiting).head(SAMPLE), columns) if waiting else [always("", 1)] * len(columns)
+        widths.extend(max(len(f.name), int(cells.wide().max())) for f, cells in zip(columns, shown))
         line([strings([f.name]) for f in columns])
         for part in waiting:
             body(part)
