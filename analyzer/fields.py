@@ -12,11 +12,13 @@ import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from .strings import Strings, decimal, dotted, hexadecimal, hexed, strings
+
+T = TypeVar("T")
 
 # ---------------------------------------------------------------- kinds
 
@@ -186,6 +188,11 @@ class Fault:
     needed: np.ndarray
     had: np.ndarray
 
+    def same(self, other: Fault) -> bool:
+        """Whether both say the same of the same places."""
+        places = zip((self.frame, self.at), (other.frame, other.at))
+        return (self.field, self.says) == (other.field, other.says) and all(np.array_equal(a, b) for a, b in places)
+
 
 class Piece(NamedTuple):
     """Which piece of a datagram a payload is; arrays of shape (n,).
@@ -311,6 +318,7 @@ class Headers(Reading):
         self.faults: list[Fault] = []
         self.checksums: bool = parent is not None and parent.checksums  # whether those that take a pass over the data are verified
         self._columns: dict[str, Column] = {}
+        self._once: dict[Callable[[Headers], Any], Any] = {}
         if not self.whole.all():
             lacks = ~self.whole
             room = self.wire - self.start
@@ -339,7 +347,9 @@ class Headers(Reading):
         else:
             where = self.start[rows] if at is None else at[rows]
         frame = self.frame[rows]
-        self.faults.append(Fault(self.protocol.name, name, says, frame, where - self.base[frame], needs, has))
+        made = Fault(self.protocol.name, name, says, frame, where - self.base[frame], needs, has)
+        if not any(made.same(one) for one in self.faults):  # what was found before headers were taken is found in them again
+            self.faults.append(made)
 
     def take(self, rows: np.ndarray) -> Headers:
         """The same headers, only those at `rows` (sorted indices)."""
@@ -351,7 +361,7 @@ class Headers(Reading):
         made.inner = None if self.inner is None else self.inner[rows]
         place = np.full(len(self), -1, np.int64)
         place[rows] = np.arange(len(rows))
-        made._dense, made._columns, made.faults = {}, {}, []
+        made._dense, made._columns, made._once, made.faults = {}, {}, {}, []
         for name, (values, at) in self._columns.items():
             where = place if at is None else place[at]
             made._columns[name] = Column(values[where >= 0], where[where >= 0])
@@ -398,6 +408,12 @@ class Headers(Reading):
                 self._columns.update(function(self))
                 return self._columns[name]
         raise KeyError(name)
+
+    def once(self, make: Callable[[Headers], T]) -> T:
+        """What that function makes of these headers; it is called once, and several columns can be made of it when they are asked for."""
+        if make not in self._once:
+            self._once[make] = make(self)
+        return self._once[make]
 
     def put(self, name: str, values: np.ndarray, rows: np.ndarray | None = None) -> None:
         """Add a column that was computed outside of the protocol's file."""

@@ -255,6 +255,10 @@ def test_options_known_unknown_and_broken(cells, save):
     name = save(pcap(bytes(broken)))
     assert fields(name, "tcp.options.mss_val") == [[""]]
     assert Analysis(name).table("expert").filter(finding="malformed")["offset"].to_list() == [54]
+    both = save(pcap(bytes(packet), bytes(broken)))
+    for d in Analysis(both, filter="not tcp.options.mss_val").dissections(()):  # the filter met the fault, and leaves a frame out
+        assert [h.column("tcp.option_kind").values.tolist() for h in d.chunks["tcp"]] == [[2]]
+        assert [fault.at.tolist() for fault in d.faults()] == [[54]]
 
 
 def test_sack_edges_are_relative_and_duplicates_are_told(save):

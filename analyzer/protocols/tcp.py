@@ -1,12 +1,13 @@
 """Transmission Control Protocol. RFC 9293 §3.1, https://www.rfc-editor.org/rfc/rfc9293#section-3.1"""
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, raw, seconds, signed, text, u8, u16, u32
 from . import _sums
-from ._options import walk
+from ._options import Options, walk
 
 LABEL = "TCP"
 FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE")  # from the lowest bit
@@ -181,59 +182,88 @@ FIXED = {
         ),
     ),
 }
-OPTION_FIELDS = (
+KINDS = (
     Field("tcp.option_kind", u8, "Option kind", words=OPTION, many=True),
     Field("tcp.option_len", u8, "Option length", "bytes, kind and length included", many=True),
-    *(f for _, layout in FIXED.values() for f in layout.fields if f.name.startswith("tcp.")),
-    Field("tcp.options.wscale.multiplier", u32, "Window multiplier", "2 to the window scale"),
+)
+MULTIPLIER = (Field("tcp.options.wscale.multiplier", u32, "Window multiplier", "2 to the window scale"),)
+SACK_FIELDS = (
     Field("tcp.options.sack_perm", flag, "SACK permitted"),
     Field("tcp.options.sack.count", u8, "SACK blocks"),
     Field("tcp.options.sack_le_raw", u32, "SACK left edge", "as sent", many=True),
     Field("tcp.options.sack_re_raw", u32, "SACK right edge", "as sent", many=True),
+)
+OTHERS = (
     Field("tcp.options.md5.digest", raw, "MD5 digest", "RFC 2385"),
     Field("tcp.options.tfo.cookie", raw, "Fast open cookie", "RFC 7413"),
     Field("tcp.options.mptcp.subtype", u8, "Multipath subtype", "RFC 8684", many=True),
 )
 
 
-def _options(h: Headers) -> dict[str, Column]:
+def _walked(h: Headers) -> Options:
     start = h.start + HEADER.size
     declared = h.start + h["tcp.hdr_len"]
     found = walk(h, start, np.where(h.whole, declared, start), (EOL, NOP), (EOL,))
     h.fault((found.bad >= 0) & ~h.quoted & (declared <= h.end), "tcp.options", "an option does not fit into the header", at=found.bad)
-    row, at, size, kind, _ = found
+    return found
+
+
+def _kinds(h: Headers) -> dict[str, Column]:
+    row, at, _, kind, _ = h.once(_walked)
     long = np.flatnonzero(kind > NOP)
     long = long[at[long] + 1 < h.end[row[long]]]
-    columns = {"tcp.option_kind": Column(kind, row), "tcp.option_len": Column(h.buffer[at[long] + 1], row[long])}
-    for number, (length, layout) in FIXED.items():
+    return {"tcp.option_kind": Column(kind, row), "tcp.option_len": Column(h.buffer[at[long] + 1], row[long])}
+
+
+def _fixed(number: int) -> Callable[[Headers], dict[str, Column]]:
+    """The fields of an option of one length."""
+    length, layout = FIXED[number]
+
+    def made(h: Headers) -> dict[str, Column]:
+        found = h.once(_walked)
         pick = found.of(number, length, length)
-        reading = Reading(layout, h.buffer, at[pick], at[pick] + length, row[pick])
-        columns.update({f.name: reading.column(f.name) for f in layout.fields if f.name.startswith("tcp.")})
-    shift, rows = columns["tcp.options.wscale.shift"]
-    columns["tcp.options.wscale.multiplier"] = Column(1 << np.minimum(shift, GREATEST_SHIFT).astype(np.int64), rows)
-    pick = found.of(SACK_PERMITTED, 2, 2)
-    columns["tcp.options.sack_perm"] = Column(np.ones(len(pick), bool), row[pick])
-    pick = found.of(SACK, 10)
+        reading = Reading(layout, h.buffer, found.at[pick], found.at[pick] + length, found.row[pick])
+        return {f.name: reading.column(f.name) for f in layout.fields if f.name.startswith("tcp.")}
+
+    return made
+
+
+def _multiplier(h: Headers) -> dict[str, Column]:
+    shift, rows = h.column("tcp.options.wscale.shift")
+    return {"tcp.options.wscale.multiplier": Column(1 << np.minimum(shift, GREATEST_SHIFT).astype(np.int64), rows)}
+
+
+def _sack(h: Headers) -> dict[str, Column]:
+    row, at, size, *_ = found = h.once(_walked)
+    allowed, pick = found.of(SACK_PERMITTED, 2, 2), found.of(SACK, 10)
     blocks = (size[pick] - 2) // 8
-    columns["tcp.options.sack.count"] = Column(blocks, row[pick])
     one = np.repeat(np.arange(len(pick)), blocks)
     nth = np.arange(len(one)) - np.repeat(np.cumsum(blocks) - blocks, blocks)
     edge = at[pick][one] + 2 + 8 * nth
     reading = Reading(SACK_BLOCK, h.buffer, edge, edge + 8, row[pick][one])
-    columns.update({f.name: reading.column(f.name) for f in SACK_BLOCK.fields})
-    pick = found.of(MD5, 18, 18)
-    columns["tcp.options.md5.digest"] = Column(np.column_stack((at[pick] + 2, at[pick] + 18)), row[pick])
+    return {
+        "tcp.options.sack_perm": Column(np.ones(len(allowed), bool), row[allowed]),
+        "tcp.options.sack.count": Column(blocks, row[pick]),
+        **{f.name: reading.column(f.name) for f in SACK_BLOCK.fields},
+    }
+
+
+def _others(h: Headers) -> dict[str, Column]:
+    row, at, size, kind, _ = found = h.once(_walked)
+    digest = found.of(MD5, 18, 18)
     trial = found.of(EXPERIMENT, 5)
     trial = trial[(h.buffer[at[trial] + 2].astype(np.int64) << 8 | h.buffer[at[trial] + 3]) == FAST_OPEN_MAGIC]
-    pick = np.sort(np.append(found.of(FAST_OPEN, 3), trial))
-    head = np.where(kind[pick] == EXPERIMENT, 4, 2)
-    columns["tcp.options.tfo.cookie"] = Column(np.column_stack((at[pick] + head, at[pick] + size[pick])), row[pick])
-    pick = found.of(MPTCP, 3)
-    columns["tcp.options.mptcp.subtype"] = Column(h.buffer[at[pick] + 2] >> 4, row[pick])
-    return columns
+    cookie = np.sort(np.append(found.of(FAST_OPEN, 3), trial))
+    head = np.where(kind[cookie] == EXPERIMENT, 4, 2)
+    several = found.of(MPTCP, 3)
+    return {
+        "tcp.options.md5.digest": Column(np.column_stack((at[digest] + 2, at[digest] + 18)), row[digest]),
+        "tcp.options.tfo.cookie": Column(np.column_stack((at[cookie] + head, at[cookie] + size[cookie])), row[cookie]),
+        "tcp.options.mptcp.subtype": Column(h.buffer[at[several] + 2] >> 4, row[several]),
+    }
 
 
-SACK_BLOCK = Layout(*(f for f in OPTION_FIELDS if f.name.endswith("e_raw")))
+SACK_BLOCK = Layout(*(f for f in SACK_FIELDS if f.name.endswith("e_raw")))
 
 
 # ---------------------------------------------------------------- what follows from the header alone
@@ -275,7 +305,11 @@ def _status(h: Headers) -> dict[str, Column]:
 
 
 DERIVED = (
-    (OPTION_FIELDS, _options),
+    (KINDS, _kinds),
+    *((tuple(f for f in layout.fields if f.name.startswith("tcp.")), _fixed(number)) for number, (_, layout) in FIXED.items()),
+    (MULTIPLIER, _multiplier),
+    (SACK_FIELDS, _sack),
+    (OTHERS, _others),
     ((_sums.status_field("tcp.checksum.status"),), _status),
     ((Field("tcp.flags.words", text, "Flags in words"), Field("tcp.flags.str", text, "Flags as letters")), _flags),
     ((Field("tcp.len", u32, "Data length", "bytes, as on the wire"), Field("tcp.payload", raw, "Data")), _data),
