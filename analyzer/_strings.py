@@ -1,3 +1,4 @@
+# cython: wraparound=False, initializedcheck=False
 """Loops that write text: digits, addresses, and many short stretches one behind the other. Nothing but bytes goes in and out.
 
 Compiled by Cython when the package is built; runs interpreted too.
@@ -22,6 +23,7 @@ def decimal(
     at: cython.longlong
     written: cython.longlong
     value: cython.ulonglong
+    rest: cython.ulonglong
     for i in range(count):
         value = values[i]
         at = (i + 1) * size
@@ -31,8 +33,9 @@ def decimal(
                 at -= 1
                 out[at] = 46
             at -= 1
-            out[at] = 48 + value % 10
-            value //= 10
+            rest = value // 10
+            out[at] = 48 + (value - 10 * rest)
+            value = rest
             written += 1
         start[i] = at
 

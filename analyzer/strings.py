@@ -116,6 +116,18 @@ def joined(parts: Sequence[Strings]) -> Strings:
     return Strings(data, start, end)
 
 
+def laid(columns: Sequence[tuple[Strings, np.ndarray]], size: np.ndarray) -> Strings:
+    """Rows of blanks of these sizes (int64, bytes), one behind the other, into which texts are written, each at its place in its row
+    (int64, bytes). Raises IndexError for what lies outside of all rows."""
+    end = np.cumsum(size)
+    start = end - size
+    data = np.full(int(size.sum()), 0x20, np.uint8)
+    for column, place in columns:
+        if len(column.data):
+            _strings.append(column.data.data, column.start.data, column.end.data, data.data, (start + place).data)
+    return Strings(data, start, end)
+
+
 def decimal(values: np.ndarray, point: int = 0, drop: int = 0, width: int = 0) -> Strings:
     """Integers as decimal numbers, with blanks on the left up to `width`.
 

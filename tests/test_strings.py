@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from analyzer import _strings
 from analyzer.fields import decimal_seconds
 from analyzer.report._text import safe, safe_strings
-from analyzer.strings import always, decimal, dotted, hexadecimal, hexed, joined, placed, stacked, strings
+from analyzer.strings import always, decimal, dotted, hexadecimal, hexed, joined, laid, placed, stacked, strings
 
 SAID = st.lists(st.text(max_size=6))
 SPANS = st.lists(st.integers(-(2**63), 2**63 - 1), max_size=20)
@@ -94,3 +94,13 @@ def test_a_stretch_outside_of_its_buffer_is_refused(start, end):
     data, out = np.zeros(3, np.uint8), np.zeros(3, np.uint8)
     with pytest.raises(IndexError):
         _strings.append(data.data, np.array([start]).data, np.array([end]).data, out.data, np.zeros(1, np.int64).data)
+
+
+@given(st.lists(st.tuples(st.text("ab", max_size=3), st.integers(0, 4), st.text("cd", max_size=3)), min_size=1))
+def test_texts_are_laid_into_rows_of_blanks(rows):
+    left, gaps, right = zip(*rows)
+    place = np.array([len(a) + gap for a, gap in zip(left, gaps)])
+    made = laid([(strings(left), place * 0), (strings(right), place)], place + 3)
+    assert made.tolist() == [f"{a}{' ' * gap}{b:3}" for a, gap, b in rows]
+    with pytest.raises(IndexError):
+        laid([(always("x", len(rows)), place * 0)], place * 0)

@@ -1,3 +1,4 @@
+# cython: wraparound=False, initializedcheck=False
 """The walk over options and objects: what it is, length, value, again and again. A loop, since each says where the next begins.
 
 Compiled by Cython when the package is built; runs interpreted too.

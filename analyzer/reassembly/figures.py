@@ -15,7 +15,7 @@ def feed(into: Figures, s: Segments, which: np.ndarray, size: np.ndarray) -> Non
 
     which: int64, those that count. size: int64 (n,), bytes of each one's IP datagram.
     """
-    more = np.zeros((len(MORE), len(s.order)), np.int64)
+    more = np.empty((len(MORE), len(s.order)), np.int64)  # each row is given below
 
     def give(name: str, values: np.ndarray) -> None:
         more[MORE.index(name)] = values

@@ -189,7 +189,7 @@ class StreamNumbers:
         made = [_paired(h, ("tcp.srcport", "tcp.dstport")) for h in chunks]
         keys = np.concatenate([key for key, _ in made])[order].tobytes()
         frame = np.concatenate([h.frame for h in chunks])[order]
-        given = np.zeros((len(INPUT), len(order)), np.int64)
+        given = (np.empty if self.analyse else np.zeros)((len(INPUT), len(order)), np.int64)
         told = np.zeros((len(OUTPUT), len(order)), np.int64)
         sacks = np.zeros((2, 0), np.int64)
         segments = Segments(frame, keys, given, told, sacks, np.zeros((0, 5), np.int64), chunks, order)

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from ..fields import Field, flag, ipv4, ipv6, mac, raw, text, time
-from ..strings import Strings, always, joined, strings
+from ..strings import Strings, always, joined, laid, strings
 from ._cells import ROWS, printed
 from ._text import show
 
@@ -43,16 +43,16 @@ def write(columns: Sequence[Field], rows: Iterable[pl.DataFrame]) -> None:
     waiting: list[pl.DataFrame] = []
 
     def line(cells: Sequence[Strings]) -> None:
-        n = len(cells[0])
-        blank = np.full(sum(widths) + 2 * len(widths), 0x20, np.uint8)
-        due, none = np.zeros(n, np.int64), np.zeros(n, np.int64)  # blanks before the next cell that is not empty
-        parts: list[Strings] = []
+        begin = np.zeros(len(cells[0]), np.int64)  # of the next cell, bytes into the line
+        end = begin  # of the last cell that is not empty
+        places = []
         for column, width, aligned in zip(cells, widths, right):
-            rest = np.maximum(width - column.wide(), 0)
-            there = column.there()
-            parts += Strings(blank, none, np.where(there, due + rest if aligned else due, 0)), column
-            due = np.where(there, 2 if aligned else rest + 2, due + rest + 2)
-        show(joined([*parts, always("\n", n)]))
+            size, wide = column.end - column.start, column.wide()
+            rest = np.maximum(width - wide, 0)
+            places.append(np.where(size > 0, begin + rest if aligned else begin, 0))
+            end = np.maximum(end, places[-1] + size)
+            begin = begin + size + rest + 2
+        show(laid([*zip(cells, places), (always("\n", len(end)), end)], end + 1))
 
     def body(part: pl.DataFrame) -> None:
         for some in part.iter_slices(ROWS):
