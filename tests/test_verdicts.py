@@ -200,6 +200,16 @@ def asked(answer: float, wait: float = 0.0, trip: float = 0.01) -> Trace:
     return trace.tcp(at + answer, "s", "PA", 1, 4, b"OK").tcp(at + answer + 0.001, "c", "A", 4, 3)
 
 
+def on_port(trace: Trace, port: int) -> Trace:
+    """The same with another port of the server; checksums are not verified here."""
+    here, there = (80).to_bytes(2, "big"), port.to_bytes(2, "big")
+    trace.frames = [
+        (at, frame[:34] + b"".join(there if one == here else one for one in (frame[34:36], frame[36:38])) + frame[38:], wire)
+        for at, frame, wire in trace.frames
+    ]
+    return trace
+
+
 def kept_alive() -> Trace:
     trace = Trace().open().tcp(0.02, "c", "PA", 1, 1, b"hi").tcp(0.03, "s", "A", 1, 3)
     for at in (10, 20, 30, 40):
@@ -299,7 +309,7 @@ CRAFTED: dict[str, tuple[Callable[[], Trace], dict[int, tuple[str, ...]]]] = {
             .tcp(0.041, "s", "A", 1461, 1461, FULL, keep=96)
             .tcp(0.05, "c", "A", 1461, 2921)
         ),
-        {0: ("note", "healthy, cut by the capture", "1 segment of 10.0.0.1:40000", "2 of 10.0.0.2:80")},
+        {0: ("chat", "healthy, cut by the capture", "1 segment of 10.0.0.1:40000", "2 of 10.0.0.2:80")},
     ),
     "keep-alives, all answered": (kept_alive, {0: HEALTHY}),
     "keep-alives, one unanswered": (lambda: kept_alive().tcp(50, "c", "A", 2, 1), {0: HEALTHY}),
@@ -363,6 +373,51 @@ CRAFTED: dict[str, tuple[Callable[[], Trace], dict[int, tuple[str, ...]]]] = {
     ),
     "client slow": (lambda: asked(0.03, wait=2.99), {0: ("warn", "client slow", "10.0.0.1:40000", "10.0 ms", "2.99 s", "frame 4")}),
     "path slow": (lambda: asked(0.71, trip=0.7), {0: ("warn", "path slow", "700 ms", "frames 1 to 3")}),
+    "a server that greets is not asked": (lambda: on_port(asked(1.98), 25), {0: HEALTHY}),
+    "a server that greets, asked again": (
+        lambda: on_port(asked(0.2).tcp(0.5, "c", "PA", 4, 3, b"HELO").tcp(2.5, "s", "PA", 3, 8, b"250"), 25),
+        {0: ("warn", "server slow to answer", "10.0.0.2:25", "2.00 s", "frame 9 for 8")},
+    ),
+    "BGP is not asked": (lambda: on_port(asked(1.98), 179), {0: HEALTHY}),
+    "a server that speaks again unasked": (
+        lambda: asked(0.2).tcp(3, "s", "PA", 3, 4, b"news").tcp(3.1, "c", "A", 4, 7).tcp(4, "c", "PA", 4, 7, b"1").tcp(9, "s", "PA", 7, 5, b"22"),
+        {0: HEALTHY},
+    ),
+    "heartbeats": (  # BGP's KEEPALIVE, RFC 4271 §4.4: each end has its timer
+        lambda: Trace().open().tcp(10, "c", "PA", 1, 1, b"k" * 19).tcp(10.1, "s", "A", 1, 20).tcp(25, "s", "PA", 1, 20, b"k" * 19),
+        {0: ("warn", "client slow")},
+    ),
+    "ICMP that the connection outlives": (
+        lambda: Trace().open().tcp(0.02, "c", "PA", 1, 1, b"hi").icmp(0.03, 4, type=3, code=1).tcp(0.04, "s", "A", 1, 3),
+        {0: ("note", "healthy, ICMP error outlived", "Router 10.0.0.254", "ICMP 3/1, host unreachable", "frame 5", "frame 6")},
+    ),
+    "ICMP that nobody can have sent": (  # frame 4 was acknowledged in frame 5
+        lambda: talked().icmp(0.06, 4, type=3, code=1).tcp(0.3, "c", "PA", 5, 1, b"x").tcp(0.31, "s", "A", 1, 6),
+        {0: ("note", "healthy, ICMP error not believed", "ICMP 3/1, host unreachable", "frame 8")},
+    ),
+    "a forged MTU": (  # RFC 5927 §7.2: not outstanding, not obeyed, and what goes on above it disobeys nothing
+        lambda: times(
+            Trace().open().tcp(0.02, "c", "PA", 1, 1, FULL).tcp(0.03, "s", "A", 1, 1461).icmp(0.04, 4, type=3, code=4, nexthopmtu=600),
+            (0.5, 1.1, 2.5),
+            "c",
+            "PA",
+            1461,
+            1,
+            FULL,
+        ),
+        {0: ("error", "retransmissions unanswered", "frames 8 and 9", "Besides: ICMP error not believed.")},
+    ),
+    "an MTU for one direction": (  # the server's datagrams go another way, which takes them
+        lambda: times(ignoring(()).tcp(0.05, "c", "A", 1, 1, FULL[:1300]).tcp(0.06, "s", "A", 1, 1301), (0.5,), "s", "A", 1, 1301, FULL)
+        .tcp(0.51, "c", "A", 1301, 1461)
+        .tcp(0.52, "s", "A", 1461, 1301, FULL)
+        .tcp(0.53, "c", "A", 1301, 2921),
+        {0: ("note", "healthy, path MTU obeyed", "MTU 1400", "frame 6")},
+    ),
+    "two troubles": (
+        lambda: asked(1.98).tcp(2.5, "s", "RA", 3, 4),
+        {0: ("warn", "reset", "10.0.0.2:80", "frame 8", "Besides: server slow to answer.")},
+    ),
     "all below half a second": (lambda: asked(0.45, wait=0.45, trip=0.04), {0: HEALTHY}),
     "lost, and the capture ends": (
         lambda: (

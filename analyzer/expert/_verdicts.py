@@ -69,12 +69,13 @@ class Connections(Columns):
 
 @dataclass(frozen=True)
 class Verdict:
-    """A rule about whole connections. kind: its name in words. rule: gives, for either end perhaps, which connections it holds of
-    (bool) and what to say of one of them."""
+    """A rule about whole connections. kind: its name in words. about: what the trouble touches, words, none where it is no trouble.
+    rule: gives, for either end perhaps, which connections it holds of (bool) and what to say of one of them."""
 
     name: str
     severity: str
     kind: str
+    about: frozenset[str]
     rule: Callable[[Connections], Iterator[tuple[np.ndarray, Says]]]
 
     @property
@@ -82,12 +83,12 @@ class Verdict:
         return (self.rule.__doc__ or "").strip()
 
 
-def verdict(severity: str, kind: str) -> Callable[[Callable[[Connections], Iterator[tuple[np.ndarray, Says]]]], Verdict]:
+def verdict(severity: str, kind: str, about: str = "") -> Callable[[Callable[[Connections], Iterator[tuple[np.ndarray, Says]]]], Verdict]:
     """Make a Verdict of a function; its name becomes `family.function`."""
 
     def make(rule: Callable[[Connections], Iterator[tuple[np.ndarray, Says]]]) -> Verdict:
         family = rule.__module__.rsplit(".", 1)[1]
-        return Verdict(f"{family}.{rule.__name__}", severity, kind, rule)
+        return Verdict(f"{family}.{rule.__name__}", severity, kind, frozenset(about.split()), rule)
 
     return make
 
@@ -143,14 +144,26 @@ def state(packed: int | np.integer, end: int) -> str:
 
 
 def judged(c: Connections, verdicts: Sequence[Verdict]) -> list[tuple[Verdict, str]]:
-    """The verdict on each connection: the first of `verdicts` that holds, and its sentence. The last of them holds always."""
+    """The verdict on each connection: the first of `verdicts` that holds, and its sentence. The last of them holds always.
+
+    Other troubles of the connection are named behind it: those that touch nothing that was named before.
+    """
     said = [(one, holds, says) for one in verdicts for holds, says in one.rule(c)]
     found: list[tuple[Verdict, str]] = [(verdicts[-1], "")] * len(c)
+    besides: dict[int, list[Verdict]] = {}
     free = np.ones(len(c), bool)
     for columns in (c, *c.ends):
         columns.speak()
     for one, holds, says in said:
+        if one.about:
+            for i in np.flatnonzero(holds & ~free).tolist():
+                named = besides.setdefault(i, [])
+                if all(one.about.isdisjoint(other.about) for other in (found[i][0], *named)):
+                    named.append(one)
         for i in np.flatnonzero(holds & free).tolist():
             found[i] = one, says(i)
         free &= ~holds
+    for i, others in besides.items():
+        if others:
+            found[i] = found[i][0], f"{found[i][1]} Besides: {', '.join(other.kind.removeprefix('healthy, ') for other in others)}."
     return found

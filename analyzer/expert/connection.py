@@ -1,4 +1,5 @@
 """Verdicts on TCP connections: why one failed, who is to blame, what held it back. Worst first; the first that holds is the verdict.
+What else is wrong and touches another matter is named behind it.
 
 Round trips are those of the whole handshake, SYN to the ACK that ends it: the same wherever the trace was taken.
 """
@@ -15,6 +16,9 @@ from ._verdicts import SECOND, Connections, Ends, Says, count, frames, span, sta
 Found = Iterator[tuple[np.ndarray, Says]]
 PLAIN = 576  # bytes of a datagram that every path takes; RFC 791 §3.2
 LONG = SECOND // 2  # no acknowledgment may be delayed by more (RFC 9293 §3.8.6.3): what takes longer is somebody's fault
+GREETING = 21, 25, 110, 119, 143, 587, 3306  # ports whose server speaks first: FTP, SMTP, POP3, NNTP, IMAP, MySQL
+UNASKED = 22, 23, 179, 639, 646, 1883, 5222, 5269, 6633, 6653, 6667  # whose server speaks on its own all the time: terminals, BGP, MSDP,
+# LDP, MQTT, XMPP, OpenFlow, IRC
 UNREACHABLE = {
     0: "network unreachable",
     1: "host unreachable",
@@ -55,7 +59,7 @@ def _unanswered(c: Connections) -> np.ndarray:
 # ---------------------------------------------------------------- did not open
 
 
-@verdict("error", "refused by ICMP")
+@verdict("error", "refused by ICMP", "opening icmp")
 def unreachable(c: Connections) -> Found:
     """The SYN met an ICMP error (RFC 792, RFC 4443) and no answer of the server: a filter or a router on the way, or the host.
 
@@ -76,7 +80,7 @@ def unreachable(c: Connections) -> Found:
     yield hard & _unanswered(c), says
 
 
-@verdict("error", "port reused too soon")
+@verdict("error", "port reused too soon", "opening end")
 def reused_too_soon(c: Connections) -> Found:
     """The client used its port again while the server still had the connection before, and the server did not open a new one.
 
@@ -95,7 +99,7 @@ def reused_too_soon(c: Connections) -> Found:
     yield (c.reused > 0) & _asked(c) & ((c.challenge_frame > 0) | ((c.reset_frame > 0) & (c.reset_end == 1))), says
 
 
-@verdict("error", "half-open")
+@verdict("error", "half-open", "opening end")
 def half_open_server(c: Connections) -> Found:
     """The server answers a SYN with an ACK of something else: it still has an old connection of these ports (RFC 9293 §3.5.1).
 
@@ -111,7 +115,7 @@ def half_open_server(c: Connections) -> Found:
     yield _asked(c) & (c.challenge_frame > 0), says
 
 
-@verdict("error", "refused")
+@verdict("error", "refused", "opening end")
 def refused(c: Connections) -> Found:
     """A RST that acknowledges the SYN: nobody listens on that port, or something in front of the server refuses (RFC 9293 §3.10.7.1).
 
@@ -131,7 +135,7 @@ def refused(c: Connections) -> Found:
     yield _asked(c) & (c.reset_frame > 0) & (c.reset_end == 1), says
 
 
-@verdict("error", "listen queue overflowed")
+@verdict("error", "listen queue overflowed", "opening silence loss")
 def accept_ignored(c: Connections) -> Found:
     """The server repeats its SYN,ACK although the client acknowledged it: the program takes no connections, its queue is full."""
 
@@ -144,7 +148,7 @@ def accept_ignored(c: Connections) -> Found:
     yield (c.server.ignored >= 2) & (c.server.data_frames == 0), says
 
 
-@verdict("error", "no answer to the SYN")
+@verdict("error", "no answer to the SYN", "opening silence loss")
 def no_answer(c: Connections) -> Found:
     """SYNs, and nothing came back: a filter drops them, the host is down, the way there or back is cut, or a queue is full.
 
@@ -192,7 +196,7 @@ def _who(c: Connections, i: int, other: bool = False) -> str:
     return (c.client, c.server)[int(c.reset_end[i]) ^ other].name(i)
 
 
-@verdict("error", "reset, forged")
+@verdict("error", "reset, forged", "end")
 def forged(c: Connections) -> Found:
     """The RST does not come from whom it names: its TTL is unlike those of all other segments of that sender, by more than 2.
 
@@ -215,7 +219,7 @@ def forged(c: Connections) -> Found:
     yield _reset(c) & odd, says
 
 
-@verdict("error", "keep-alives unanswered")
+@verdict("error", "keep-alives unanswered", "silence end")
 def keep_alives_unanswered(c: Connections) -> Found:
     """At least two keep-alives in a row got no answer (RFC 9293 §3.8.4): the peer is gone, or the way to it or back.
 
@@ -244,7 +248,7 @@ def _gave_up(c: Connections, a: Ends, own: int) -> np.ndarray:
     return (a.unheard >= 2) & (c.reset_frame > 0) & (c.reset_end == own) & (c.reset_time - a.unheard_last_time >= SECOND // 5)
 
 
-@verdict("error", "gave up")
+@verdict("error", "gave up", "silence end loss")
 def gave_up(c: Connections) -> Found:
     """The same bytes were sent again and again, nothing answered, and their sender ended the connection with a RST."""
     for own, a in enumerate(c.ends):
@@ -268,7 +272,7 @@ def _again(a: Ends, i: int) -> str:
     )
 
 
-@verdict("error", "half-open")
+@verdict("error", "half-open", "end")
 def half_open(c: Connections) -> Found:
     """A RST without ACK, with the number that the segment before it acknowledged: its sender knows nothing of the connection.
 
@@ -288,7 +292,7 @@ def half_open(c: Connections) -> Found:
     yield holds, says
 
 
-@verdict("warn", "reset")
+@verdict("warn", "reset", "end")
 def reset(c: Connections) -> Found:
     """One end aborted: its program closed with data unread or with SO_LINGER 0, or crashed. Bytes on the way are lost.
 
@@ -317,7 +321,7 @@ def reset(c: Connections) -> Found:
 # ---------------------------------------------------------------- hangs
 
 
-@verdict("error", "path MTU black hole")
+@verdict("error", "path MTU black hole", "loss silence")
 def black_hole(c: Connections) -> Found:
     """The largest datagrams vanish, smaller ones get through, and no ICMP says why (RFC 2923 §2.1), or its sender does not obey.
 
@@ -326,7 +330,7 @@ def black_hole(c: Connections) -> Found:
     "fragmentation needed" that was obeyed, and what every path takes, 576 bytes (RFC 791 §3.2).
     """
     for a in c.ends:
-        ignored = (c.icmp_mtu > 0) & (a.above_mtu >= 2)
+        ignored = (a.mtu > 0) & (a.above_mtu >= 2)
         alive = (a.other.last_time > np.maximum(a.una_time, a.big_time)) | (a.big_acked == 2)
         dead = (a.big_sends >= 3) & (a.big > PLAIN) & (a.big_acked != 1) & alive
 
@@ -334,7 +338,7 @@ def black_hole(c: Connections) -> Found:
             at = frames(a.big_frame[i], a.big_last_frame[i])
             if ignored[i]:
                 return (
-                    f"{a.name(i)} goes on with datagrams above {c.icmp_mtu[i]} bytes although ICMP (frame {c.icmp_frame[i]}) "
+                    f"{a.name(i)} goes on with datagrams above {a.mtu[i]} bytes although ICMP (frame {a.mtu_frame[i]}) "
                     f"said that the path takes no more: {count(a.above_mtu[i], 'datagram')}."
                 )
             pieces = f"they got through in smaller pieces (frame {a.big_shrunk_frame[i]})"
@@ -344,10 +348,10 @@ def black_hole(c: Connections) -> Found:
                 f"acknowledged, {rest}, and no ICMP says why: a path MTU black hole."
             )
 
-        yield ignored | (dead & (c.icmp_mtu == 0)), says
+        yield ignored | (dead & (a.mtu == 0)), says
 
 
-@verdict("error", "reader stopped")
+@verdict("error", "reader stopped", "reader")
 def reader_stopped(c: Connections) -> Found:
     """A window was closed and stayed closed to the end of the capture: the program there reads no more.
 
@@ -370,7 +374,7 @@ def reader_stopped(c: Connections) -> Found:
         yield (since >= SECOND) & ((a.refusals > 0) | ((since >= 5 * SECOND) & (a.probes > 0))), says
 
 
-@verdict("error", "retransmissions unanswered")
+@verdict("error", "retransmissions unanswered", "silence loss")
 def unanswered(c: Connections) -> Found:
     """The same bytes were sent at least three times and nothing came back to the end of the capture: peer gone, or path cut.
 
@@ -383,7 +387,7 @@ def unanswered(c: Connections) -> Found:
         def says(i: int, a: Ends = a, slow: np.ndarray = slow) -> str:
             before = (
                 f" Before, its window fell below a segment {count(a.other.stalls[i], 'time')}, {span(a.other.stall_time[i])} in all "
-                f"({frames(a.other.stall_frame[i], a.other.stall_end_frame[i])}): a slow reader."
+                f"({frames(a.other.stall_frame[i], a.other.stall_end_frame[i])})."
                 if slow[i]
                 else ""
             )
@@ -403,7 +407,7 @@ def unanswered(c: Connections) -> Found:
 # ---------------------------------------------------------------- slow
 
 
-@verdict("warn", "reader slow")
+@verdict("warn", "reader slow", "reader")
 def reader_slow(c: Connections) -> Found:
     """A window of zero, or of less than a segment and half of what it was, made a sender with data wait half a second or more."""
     for a in c.ends:
@@ -418,7 +422,7 @@ def reader_slow(c: Connections) -> Found:
         yield a.stall_time >= LONG, says
 
 
-@verdict("warn", "retransmission time-outs")
+@verdict("warn", "retransmission time-outs", "loss")
 def time_outs(c: Connections) -> Found:
     """A retransmission timer ran out, and it took half a second or more, or two time-outs of the same bytes, to go on (RFC 6298)."""
     for a in c.ends:
@@ -434,12 +438,17 @@ def time_outs(c: Connections) -> Found:
         yield (a.worst_timeouts > 0) & ((a.worst_wait >= LONG) | (a.worst_timeouts >= 2)), says
 
 
-@verdict("warn", "server slow to answer")
+@verdict("warn", "server slow to answer", "program")
 def server_slow(c: Connections) -> Found:
     """From the client's last data to the first byte of the answer: half a second or more, and ten round trips.
 
-    If the server's TCP acknowledged the question at once, its program is slow, not the network.
+    If the server's TCP acknowledged the question at once, its program is slow, not the network. Not this: a server that speaks
+    without being asked, as that of BGP or of a terminal: what it says after a while is no answer, nor is a greeting. Known by the
+    port, by speaking again, all of it acknowledged and half a second later, though the client said nothing, and by heartbeats, as
+    many bytes there as back.
     """
+    ports = np.array(c.server.ports, np.int64)
+    own = np.isin(ports, UNASKED) | (np.isin(ports, GREETING) & (c.answer_frame == c.server.first_data_frame)) | (c.unasked > 0)
     limit = np.maximum(LONG, 10 * c.rtt) + c.rtt
 
     def says(i: int) -> str:
@@ -455,10 +464,10 @@ def server_slow(c: Connections) -> Found:
             f"(frame {c.answer_frame[i]} for {c.answer_asked_frame[i]}); {why}."
         )
 
-    yield c.answer_wait >= limit, says
+    yield (c.answer_wait >= limit) & ~own, says
 
 
-@verdict("warn", "client slow")
+@verdict("warn", "client slow", "program")
 def client_slow(c: Connections) -> Found:
     """The client opened and then said nothing for half a second and ten round trips, though it speaks first."""
 
@@ -471,7 +480,7 @@ def client_slow(c: Connections) -> Found:
     yield c.client_wait >= np.maximum(LONG, 10 * c.rtt), says
 
 
-@verdict("warn", "path slow")
+@verdict("warn", "path slow", "opening")
 def path_slow(c: Connections) -> Found:
     """The round trip of the handshake took half a second or more, and no SYN was lost: a long or crowded path, or a slow kernel."""
 
@@ -484,7 +493,7 @@ def path_slow(c: Connections) -> Found:
     yield (c.rtt >= LONG) & (c.client.tries == 1) & (c.server.agrees == 1), says
 
 
-@verdict("warn", "opened late")
+@verdict("warn", "opened late", "opening")
 def opened_late(c: Connections) -> Found:
     """The SYN or its answer was lost and sent again, or met an old connection of these ports; only then did the connection open."""
     took = c.server.agree_time - c.client.first_try
@@ -501,7 +510,7 @@ def opened_late(c: Connections) -> Found:
     yield (c.opened_frame > 0) & (c.client.tries + c.server.agrees > 2) & (c.opened_time - c.client.first_try >= LONG) & (took >= 0), says
 
 
-@verdict("warn", "Nagle against delayed ACK")
+@verdict("warn", "Nagle against delayed ACK", "writes")
 def nagle(c: Connections) -> Found:
     """Small writes waited for the acknowledgment of the one before, and the receiver held that back: both save segments
     (RFC 9293 §3.7.4, §3.8.6.3), together they cost time. TCP_NODELAY, or one write in place of two, ends it.
@@ -531,7 +540,7 @@ def _lost(a: Ends) -> np.ndarray:
     return np.maximum(a.repeated + a.filled - np.maximum(a.needless, a.dsacks_got - a.copied), 0)
 
 
-@verdict("warn", "limited by the receiver's window")
+@verdict("warn", "limited by the receiver's window", "reader")
 def window_limited(c: Connections) -> Found:
     """For half of a long transfer the sender had as much outstanding as the receiver's window allows: a larger one would help."""
     for a in c.ends:
@@ -546,7 +555,7 @@ def window_limited(c: Connections) -> Found:
         yield _large(c, a) & (a.full_time * 2 >= took), says
 
 
-@verdict("warn", "limited by the network")
+@verdict("warn", "limited by the network", "loss")
 def network_limited(c: Connections) -> Found:
     """A long transfer lost segments, three or more and one of a hundred: the path set its pace."""
     for a in c.ends:
@@ -571,7 +580,7 @@ def _loss(a: Ends, i: int, lost: int) -> str:
     )
 
 
-@verdict("warn", "loss")
+@verdict("warn", "loss", "loss")
 def loss(c: Connections) -> Found:
     """At least three segments and one of a hundred had to be sent again. Behind the point of capture: both sendings are in it;
     before: only the second. What was reordered, copied by the network or sent again needlessly is no loss."""
@@ -581,10 +590,10 @@ def loss(c: Connections) -> Found:
         def says(i: int, a: Ends = a, lost: np.ndarray = lost) -> str:
             return f"Loss from {a.name(i)} to {a.other.name(i)}: {_loss(a, i, int(lost[i]))}."
 
-        yield (lost >= 3) & (lost * 100 >= a.data_frames) & (a.data_frames >= 100) & (c.icmp_mtu == 0), says
+        yield (lost >= 3) & (lost * 100 >= a.data_frames) & (a.data_frames >= 100) & (a.mtu == 0), says
 
 
-@verdict("warn", "limited by the application")
+@verdict("warn", "limited by the application", "program")
 def application_limited(c: Connections) -> Found:
     """For half of a long transfer its sender had nothing outstanding, and a round trip had passed: the program gave no data.
 
@@ -631,7 +640,7 @@ def cannot_tell(c: Connections) -> Found:
                 f"({frames(a.lost_frame[i], a.lost_last_frame[i])})."
             )
 
-        nobody = (a.waiting > 0) & (a.duplicates + a.sacks_got == 0) & (c.icmp_mtu == 0)
+        nobody = (a.waiting > 0) & (a.duplicates + a.sacks_got == 0) & (a.mtu == 0)
         yield (_lost(a) > 0) & nobody & (c.first_fin_frame == 0) & (c.reset_frame == 0), again
 
 
@@ -645,12 +654,41 @@ def mtu_obeyed(c: Connections) -> Found:
 
         def says(i: int, a: Ends = a) -> str:
             what = f"{a.name(i)} then sent the same bytes in smaller ones (frame {a.big_shrunk_frame[i]})"
+            who = c.reporters[i] if c.icmp_frame[i] == a.mtu_frame[i] else "ICMP"
             return (
-                f"Healthy: datagrams of {count(a.big[i], 'byte')} were too large for the path, {c.reporters[i]} said so with MTU "
-                f"{c.icmp_mtu[i]} ({frames(c.icmp_frame[i], c.icmp_last_frame[i])}), and {what}."
+                f"Healthy: datagrams of {count(a.big[i], 'byte')} were too large for the path, {who} said so with MTU "
+                f"{a.mtu[i]} ({frames(a.mtu_frame[i], a.mtu_last_frame[i])}), and {what}."
             )
 
-        yield (c.icmp_mtu > 0) & (a.big_shrunk_frame > 0), says
+        yield (a.mtu > 0) & (a.big_shrunk_frame > 0), says
+
+
+@verdict("note", "healthy, ICMP error outlived", "icmp")
+def outlived(c: Connections) -> Found:
+    """An ICMP error came for a connection that was open, and it went on: a soft error, as a route that was away for a moment
+    (RFC 1122 §4.2.3.9, RFC 5461 §2). Not this: what speaks of a size."""
+    on = np.maximum(c.client.last_time, c.server.last_time) > c.icmp_time
+
+    def says(i: int) -> str:
+        who = f"{c.server.name(i)} itself" if c.icmp_from_peer[i] else f"Router {c.reporters[i]}"
+        last = max(c.client.last_frame[i], c.server.last_frame[i])
+        return f"Healthy: {who} sent {_icmp(int(c.icmp_kind[i]))} (frame {c.icmp_frame[i]}), and the connection went on (to frame {last})."
+
+    spoken = (c.client.packets > 1) & (c.server.packets > 0)
+    yield (c.icmp_frame > 0) & ~np.isin(c.icmp_kind, TOO_BIG) & on & spoken & ((c.opened_frame > 0) | (c.client.tries == 0)), says
+
+
+@verdict("note", "healthy, ICMP error not believed", "icmp")
+def disbelieved(c: Connections) -> Found:
+    """An ICMP error quotes a number that was not outstanding: it is forged, or later than what made it moot. TCP drops it
+    (RFC 5927 §4.1), and no verdict here stands on it."""
+
+    def says(i: int) -> str:
+        what = f"{_icmp(int(c.odd_kind[i]))} (frame {c.odd_frame[i]})"
+        more = f", the first of {c.odd_count[i]}," if c.odd_count[i] > 1 else ""
+        return f"Healthy, but {what}{more} quotes a number that was not outstanding: forged, or moot; TCP drops it."
+
+    yield c.odd_count > 0, says
 
 
 @verdict("note", "only asked")
@@ -719,7 +757,7 @@ def loss_recovered(c: Connections) -> Found:
         def says(i: int, a: Ends = a, lost: np.ndarray = lost) -> str:
             return f"Loss from {a.name(i)} to {a.other.name(i)}, recovered: {_loss(a, i, int(lost[i]))}."
 
-        yield (lost > 0) & (c.icmp_mtu == 0), says
+        yield (lost > 0) & (a.mtu == 0), says
 
 
 @verdict("note", "healthy, sent again needlessly")
@@ -732,7 +770,7 @@ def needless(c: Connections) -> Found:
             first = a.needless_frame[i] or a.lost_frame[i]
             return f"Healthy: {count(again, 'segment')} of {a.name(i)} sent again needlessly (frame {first}): the first had arrived."
 
-        yield (a.repeated + a.filled > 0) & (c.icmp_mtu == 0), says
+        yield (a.repeated + a.filled > 0) & (a.mtu == 0), says
 
 
 @verdict("note", "healthy, duplicated")
@@ -804,10 +842,10 @@ def reused(c: Connections) -> Found:
     yield (c.reused > 0) & (c.server.agrees > 0), says
 
 
-@verdict("note", "healthy, cut by the capture")
+@verdict("chat", "healthy, cut by the capture")
 def cut(c: Connections) -> Found:
     """The capture kept only the beginning of some segments (its snap length). Their headers tell all that TCP needs; the bytes are
-    lost to who reads on."""
+    lost to who reads on. The recorder's choice, often for all connections, and no trouble of this one."""
 
     def says(i: int) -> str:
         a, b = c.client, c.server

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..protocols._sums import BAD, UNVERIFIED
+from .streams import MASK
 from .tcp_facts import MORE, Facts
 
 if TYPE_CHECKING:
@@ -79,5 +80,7 @@ def _quoting(s: Segments, h: Headers, rows: np.ndarray, place: np.ndarray) -> li
     source = outer[outer.protocol.addresses[0]][up[rows]]
     same = inner[inner.protocol.addresses[1]][inner_rows] == source
     errs = np.isin(kind, ERRORS[name])
-    told = (s["stream"][place], s["frame"][place], s["time"][place], kind << 8 | code | (name == "icmpv6") << 16, mtu[rows], same, source)
+    when = s["stream"][place], s["frame"][place], s["time"][place]
+    what = s["back"][place] != 0, s["seq"][place] - s["own"][place] & MASK
+    told = (*when, *what, kind << 8 | code | (name == "icmpv6") << 16, mtu[rows], same, source)
     return list(zip(*(column[errs].tolist() for column in told), strict=True))

@@ -37,6 +37,7 @@ END = (  # what is kept of each end, in this order
     "full_frames",  # of these, as long as the longest so far
     "largest",  # bytes of data in one segment
     "first_data",  # time
+    "first_data_frame",
     "last_data",
     "una",  # position that the peer acknowledges
     "una_time",  # since when it stands there with something outstanding
@@ -102,7 +103,11 @@ END = (  # what is kept of each end, in this order
     "big_last_frame",
     "big_acked",  # 1: got through; 2: in smaller pieces
     "big_shrunk_frame",
-    "above_mtu",  # datagrams above what an ICMP message allowed, sent in spite of it
+    "mtu",  # what the last ICMP message to it allowed, 0 none; and the frames of the first and the last
+    "mtu_time",
+    "mtu_frame",
+    "mtu_last_frame",
+    "above_mtu",  # datagrams above that, sent in spite of it
     # small writes that wait for an acknowledgment
     "nagles",
     "nagle_time",
@@ -140,15 +145,18 @@ CASE = (  # what is kept of a connection
     "icmp_frame",  # the first ICMP error that quotes it
     "icmp_time",
     "icmp_kind",  # type << 8 | code, bit 16: ICMPv6
-    "icmp_mtu",
-    "icmp_last_frame",
     "icmp_from_peer",  # 1: sent by the address that the quoted segment was for
+    "odd_frame",  # the first ICMP error that quotes what was not outstanding
+    "odd_kind",
+    "odd_count",
     "asked_time",  # of the last new data of the client
     "asked_frame",
     "answer_wait",  # the longest from there to the first byte of the answer
     "answer_asked_frame",
     "answer_frame",
     "answer_acked",  # ns from the question to its acknowledgment
+    "asked_length",
+    "unasked",  # times that the server, which had spoken before, spoke again though nobody had asked
     "client_wait",  # from the handshake to the first data, where the client speaks first
     "client_wait_frame",
     "first_fin_frame",
@@ -211,6 +219,7 @@ E_DATA_FRAMES = cython.declare(cython.int, END.index("data_frames"))
 E_FULL_FRAMES = cython.declare(cython.int, END.index("full_frames"))
 E_LARGEST = cython.declare(cython.int, END.index("largest"))
 E_FIRST_DATA = cython.declare(cython.int, END.index("first_data"))
+E_FIRST_DATA_FRAME = cython.declare(cython.int, END.index("first_data_frame"))
 E_LAST_DATA = cython.declare(cython.int, END.index("last_data"))
 E_UNA = cython.declare(cython.int, END.index("una"))
 E_UNA_TIME = cython.declare(cython.int, END.index("una_time"))
@@ -271,6 +280,10 @@ E_BIG_FRAME = cython.declare(cython.int, END.index("big_frame"))
 E_BIG_LAST_FRAME = cython.declare(cython.int, END.index("big_last_frame"))
 E_BIG_ACKED = cython.declare(cython.int, END.index("big_acked"))
 E_BIG_SHRUNK_FRAME = cython.declare(cython.int, END.index("big_shrunk_frame"))
+E_MTU = cython.declare(cython.int, END.index("mtu"))
+E_MTU_TIME = cython.declare(cython.int, END.index("mtu_time"))
+E_MTU_FRAME = cython.declare(cython.int, END.index("mtu_frame"))
+E_MTU_LAST_FRAME = cython.declare(cython.int, END.index("mtu_last_frame"))
 E_ABOVE_MTU = cython.declare(cython.int, END.index("above_mtu"))
 E_NAGLES = cython.declare(cython.int, END.index("nagles"))
 E_NAGLE_TIME = cython.declare(cython.int, END.index("nagle_time"))
@@ -305,9 +318,12 @@ C_GOES_ON_FRAME = cython.declare(cython.int, CASE.index("goes_on_frame"))
 C_ICMP_FRAME = cython.declare(cython.int, CASE.index("icmp_frame"))
 C_ICMP_TIME = cython.declare(cython.int, CASE.index("icmp_time"))
 C_ICMP_KIND = cython.declare(cython.int, CASE.index("icmp_kind"))
-C_ICMP_MTU = cython.declare(cython.int, CASE.index("icmp_mtu"))
-C_ICMP_LAST_FRAME = cython.declare(cython.int, CASE.index("icmp_last_frame"))
 C_ICMP_FROM_PEER = cython.declare(cython.int, CASE.index("icmp_from_peer"))
+C_ODD_FRAME = cython.declare(cython.int, CASE.index("odd_frame"))
+C_ODD_KIND = cython.declare(cython.int, CASE.index("odd_kind"))
+C_ODD_COUNT = cython.declare(cython.int, CASE.index("odd_count"))
+C_ASKED_LENGTH = cython.declare(cython.int, CASE.index("asked_length"))
+C_UNASKED = cython.declare(cython.int, CASE.index("unasked"))
 C_ASKED_TIME = cython.declare(cython.int, CASE.index("asked_time"))
 C_ASKED_FRAME = cython.declare(cython.int, CASE.index("asked_frame"))
 C_ANSWER_WAIT = cython.declare(cython.int, CASE.index("answer_wait"))
@@ -320,6 +336,7 @@ C_FIRST_FIN_FRAME = cython.declare(cython.int, CASE.index("first_fin_frame"))
 C_LAST_TIME = cython.declare(cython.int, CASE.index("last_time"))
 C_REUSED = cython.declare(cython.int, CASE.index("reused"))
 
+MASK = cython.declare(cython.longlong, 0xFFFFFFFF)
 FIN_FLAG = cython.declare(cython.longlong, 1)
 SYN_FLAG = cython.declare(cython.longlong, 2)
 RST_FLAG = cython.declare(cython.longlong, 4)
@@ -330,6 +347,7 @@ MILLISECOND = cython.declare(cython.longlong, 1_000_000)
 MOMENT = cython.declare(cython.longlong, 20_000_000)  # ns: a window that is closed for less keeps nobody waiting
 DELAYED = cython.declare(cython.longlong, 35_000_000)  # ns: from here on an acknowledgment waited for a timer
 DELAYED_MOST = cython.declare(cython.longlong, 500_000_000)  # ns: and no longer than this; RFC 9293 §3.8.6.3
+BEAT = cython.declare(cython.longlong, 64)  # bytes: as many there and back, and no more, are heartbeats of both ends and no answer
 SMALL = cython.declare(cython.longlong, 536)  # bytes: less than any host's segment, RFC 9293 §3.7.1
 
 
@@ -339,7 +357,7 @@ SMALL = cython.declare(cython.longlong, 536)  # bytes: less than any host's segm
 class End:
     """One end of a connection: its facts, in the order of END, and what it takes to find them."""
 
-    v: cython.longlong[92]
+    v: cython.longlong[97]
     small_at: cython.longlong  # position behind a small write that waits for its acknowledgment
     small_time: cython.longlong
     held: cython.longlong  # how long that took, once it came from a timer
@@ -361,7 +379,7 @@ class End:
 
     def __init__(self):
         if not cython.compiled:
-            self.v = [0] * 92
+            self.v = [0] * 97
             self.small_at = self.small_time = self.held = self.held_time = self.opened_time = self.opened_frame = self.closed_for = (
                 self.noted
             ) = 0
@@ -388,7 +406,7 @@ def _waiting(a: End) -> cython.longlong:
 class Case:
     """A connection: its facts, in the order of CASE, and its ends in the order of the key."""
 
-    v: cython.longlong[37]
+    v: cython.longlong[40]
     low: End
     high: End
     client_high: cython.bint
@@ -398,7 +416,7 @@ class Case:
 
     def __init__(self):
         if not cython.compiled:
-            self.v = [0] * 37
+            self.v = [0] * 40
             self.client_high = self.seen = False
         self.low, self.high = End(), End()
         self.history = ""
@@ -478,19 +496,32 @@ class Facts:
         stream: cython.longlong,
         frame: cython.longlong,
         time: cython.longlong,
+        back: cython.bint,
+        at: cython.longlong,
         kind: cython.longlong,
         mtu: cython.longlong,
         from_peer: cython.bint,
         reporter: object,
     ):
-        """Take an ICMP error that quotes a segment of a connection. kind: type << 8 | code, bit 16: ICMPv6. mtu: 0 if it names none."""
+        """Take an ICMP error that quotes a segment of a connection. back: that the end with the greater address and port sent. at: its
+        relative number, 32 bits. kind: type << 8 | code, bit 16: ICMPv6. mtu: 0 if it names none.
+
+        Believed if the number was outstanding: who forges an error cannot know it. RFC 5927 §4.1.
+        """
         one: Case = self._case(stream)
+        a: End = one.high if back else one.low
+        if a.v[E_PACKETS] and (at - a.v[E_UNA]) & MASK >= a.v[E_TOP] - a.v[E_UNA]:
+            if not one.v[C_ODD_COUNT]:
+                one.v[C_ODD_FRAME], one.v[C_ODD_KIND] = frame, kind
+            one.v[C_ODD_COUNT] += 1
+            return
         if not one.v[C_ICMP_FRAME]:
             one.v[C_ICMP_FRAME], one.v[C_ICMP_TIME], one.v[C_ICMP_KIND] = frame, time, kind
             one.v[C_ICMP_FROM_PEER], one.reporter = from_peer, reporter
         if mtu > 0:
-            one.v[C_ICMP_MTU] = mtu
-        one.v[C_ICMP_LAST_FRAME] = frame
+            if not a.v[E_MTU]:
+                a.v[E_MTU_FRAME], a.v[E_MTU_TIME] = frame, time
+            a.v[E_MTU], a.v[E_MTU_LAST_FRAME] = mtu, frame
 
     @cython.cfunc
     def _add(self, one: Case, a: End, b: End, i: cython.longlong):
@@ -713,6 +744,7 @@ class Facts:
         again: cython.bint = marks & (IS_REPEATED | IS_FILLED) != 0
         gap: cython.longlong
         small: cython.bint
+        spoke: cython.longlong = a.v[E_LAST_DATA]
 
         # ------------------------------------------------ again, late
         if again and not flags & SYN_FLAG:
@@ -761,7 +793,7 @@ class Facts:
             a.v[E_IDLE_TIME] += a.idle
         a.stuck = a.idle = 0
         if not a.v[E_FIRST_DATA]:
-            a.v[E_FIRST_DATA] = time
+            a.v[E_FIRST_DATA], a.v[E_FIRST_DATA_FRAME] = time, frame
             if from_client and one.v[C_OPENED_TIME] and not b.v[E_FIRST_DATA]:
                 one.v[C_CLIENT_WAIT], one.v[C_CLIENT_WAIT_FRAME] = time - one.v[C_OPENED_TIME], frame
         a.v[E_LAST_DATA] = time
@@ -791,16 +823,19 @@ class Facts:
         # ------------------------------------------------ question and answer
         if from_client:
             if not again:
-                one.v[C_ASKED_FRAME] = frame
+                one.v[C_ASKED_FRAME], one.v[C_ASKED_LENGTH] = frame, length
                 one.v[C_ASKED_TIME] = time
             elif one.v[C_ASKED_TIME]:
                 one.v[C_ASKED_TIME] = time
-        elif one.v[C_ASKED_TIME] and not again:
-            gap = time - one.v[C_ASKED_TIME]
-            if gap > one.v[C_ANSWER_WAIT]:
-                one.v[C_ANSWER_WAIT], one.v[C_ANSWER_ASKED_FRAME], one.v[C_ANSWER_FRAME] = gap, one.v[C_ASKED_FRAME], frame
-                # The acknowledgment may be what brings the answer.
-                one.v[C_ANSWER_ACKED] = (b.v[E_UNA_TIME] if b.v[E_UNA] >= b.v[E_TOP] else time) - one.v[C_ASKED_TIME]
+        elif not again:
+            if one.v[C_ASKED_TIME] and (length != one.v[C_ASKED_LENGTH] or length > BEAT):
+                gap = time - one.v[C_ASKED_TIME]
+                if gap > one.v[C_ANSWER_WAIT]:
+                    one.v[C_ANSWER_WAIT], one.v[C_ANSWER_ASKED_FRAME], one.v[C_ANSWER_FRAME] = gap, one.v[C_ASKED_FRAME], frame
+                    # The acknowledgment may be what brings the answer.
+                    one.v[C_ANSWER_ACKED] = (b.v[E_UNA_TIME] if b.v[E_UNA] >= b.v[E_TOP] else time) - one.v[C_ASKED_TIME]
+            elif not one.v[C_ASKED_TIME] and spoke and at <= a.v[E_UNA] and time - spoke > DELAYED_MOST + one.v[C_RTT]:
+                one.v[C_UNASKED] += 1
             one.v[C_ASKED_TIME] = 0
 
     @cython.cfunc
@@ -818,7 +853,7 @@ class Facts:
                 a.v[E_BIG_LAST_FRAME] = self.rows[FRAME, i]
             elif not a.v[E_BIG_SHRUNK_FRAME]:
                 a.v[E_BIG_SHRUNK_FRAME] = self.rows[FRAME, i]
-        if one.v[C_ICMP_MTU] and size > one.v[C_ICMP_MTU] and self.rows[TIME, i] > one.v[C_ICMP_TIME] + one.v[C_RTT] + 200 * MILLISECOND:
+        if a.v[E_MTU] and size > a.v[E_MTU] and self.rows[TIME, i] > a.v[E_MTU_TIME] + one.v[C_RTT] + 200 * MILLISECOND:
             a.v[E_ABOVE_MTU] += 1
 
     @cython.cfunc

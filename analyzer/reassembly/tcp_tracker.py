@@ -503,6 +503,15 @@ def _acknowledged(end: End, ack: cython.longlong) -> Unacked:
 
 
 @cython.cfunc
+def _probes(end: End, seq: cython.longlong, behind: cython.longlong) -> cython.bint:
+    """Whether what is sent again is the last that was sent, though something before it waits too: a tail loss probe (RFC 8985 §7.3).
+
+    A time-out sends the eldest first (RFC 6298 §5.4). Of one segment alone the two cannot be told apart.
+    """
+    return behind == end.next and end.head is not None and end.head.seq < seq
+
+
+@cython.cfunc
 def _in_flight(end: End) -> cython.longlong:
     """Bytes from the first to the last number that is not acknowledged."""
     low: cython.longlong = end.head.seq
@@ -960,7 +969,7 @@ class Tracker:
                 away = end.ack_time if end.heard else time  # its last word, then the peer's: which of them made it send?
                 if peer.heard and peer.ack_time > away:
                     away = peer.ack_time
-                if time - away > connection.initial_rtt + (connection.initial_rtt >> 1) + TRIP:
+                if time - away > connection.initial_rtt + (connection.initial_rtt >> 1) + TRIP and not _probes(end, seq, behind):
                     judged |= TIMED_OUT
         if not end.started or behind > end.next:
             end.top_identification, end.top_stamp = identification, stamp

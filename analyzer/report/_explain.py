@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from ..errors import UsageError
@@ -30,9 +32,8 @@ BRIEF = {"SYN-RECEIVED": "SYN-RCVD", "ESTABLISHED": "ESTAB"}
 
 def write(analysis: Analysis, stream: int | None, form: str, rows: int) -> None:
     """Write the verdicts, or with `stream` the story of that one. Raises UsageError if there is no such stream."""
-    wanted = ["streams"] if stream is None or form != "text" else ["streams", "segments"]
-    found: dict[str, list[pl.DataFrame]] = {name: [] for name in wanted}
-    for name, part in analysis.stream(wanted):
+    found: dict[str, list[pl.DataFrame]] = {"streams": [], "segments": []}
+    for name, part in analysis.stream(["streams"]) if stream is None or form != "text" else _both(analysis, stream):
         kept = part if stream is None else part.filter(pl.col("stream") == stream)
         if len(kept):
             found[name].append(kept.select(COLUMNS) if stream is None else kept)
@@ -47,6 +48,20 @@ def write(analysis: Analysis, stream: int | None, form: str, rows: int) -> None:
     lines = _all(found["streams"], rows) if stream is None else _story(found["streams"][0], pl.concat(found["segments"]))
     for line in lines:
         print(line)
+
+
+def _both(analysis: Analysis, stream: int) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Rows of `streams`, which a verdict needs all of, and of `segments`, made only of frames with that stream's."""
+    streams, segments = make("streams"), make("segments")
+    for d in analysis.dissections(streams.needs | segments.needs):
+        rows = [("streams", streams.feed(d))]
+        if d.segments is not None:
+            there = np.zeros(len(d), bool)
+            there[d.segments.frame[d.segments["stream"] == stream]] = True
+            rows.append(("segments", segments.feed(replace(d, kept=there if d.kept is None else there & d.kept))))
+        yield from ((name, part) for name, part in rows if part is not None)
+    if (last := streams.finish(analysis.trace.sources, {})) is not None:
+        yield "streams", last
 
 
 def worst_first(rows: pl.DataFrame) -> pl.DataFrame:
