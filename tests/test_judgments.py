@@ -101,6 +101,25 @@ def test_twice_at_once_is_no_time_out(save):
     assert verdict(save, asked().add("c", "A", 100, 1).add("c", "A", 100, 1).frames)[0] == "chat"
 
 
+def test_a_tail_loss_probe_is_no_time_out(save):
+    """Three segments, the last of them again after two round trips: RFC 8985 §7.3. A time-out sends the first (RFC 6298 §5.4)."""
+
+    def timeouts(*again: int) -> list[int]:
+        talk = asked()
+        for at in (101, 201, 301, *again):
+            talk.add("c", "PA", at, 1, b"x" * 100)
+        name = save(trace(talk.add("s", "A", 1, 401).frames, {9: 0.045}))
+        return [Analysis(name, batch_frames=size).table("streams")["client_timeouts"].item() for size in BATCHES]
+
+    assert timeouts(301) == [0, 0, 0]
+    assert timeouts(101) == [1, 1, 1]
+
+
+def test_of_a_lone_reset_the_state_is_assumed(save):
+    said = verdict(save, Talk().add("s", "RA", 1, 1).frames)[2]
+    assert "ESTABLISHED (assumed, no SYN was seen)" in said
+
+
 def test_a_hole_may_have_held_the_answer(save):
     """A capture without what was said in between: 100 s are not the server's."""
     talk = asked().add("s", "PA", 501, 101, b"x" * 10)
@@ -135,6 +154,14 @@ STRANGE = {  # findings after Zeek's weird names: the segments, and the frames t
         lambda: Trace().open().tcp(1, "c", "PA", 1, 1, b"12345").tcp(1.1, "s", "R", 1).tcp(1.2, "c", "PA", 6, 1, b"678"),
         {6},
     ),
+    "syn_inside_connection": (lambda: Trace().open().tcp(1, "c", "S", 70000).tcp(1.1, "s", "A", 1, 1), {4}),
+    "fin_moved": (
+        lambda: (
+            Trace().open().tcp(1, "c", "FA", 1, 1).tcp(1.1, "s", "A", 1, 2).tcp(1.2, "c", "FPA", 1, 1, b"more").tcp(1.3, "s", "A", 1, 6)
+        ),
+        {6},
+    ),
+    "bad_syn_ack": (lambda: Trace().tcp(0, "c", "S", 0).tcp(0.1, "s", "SA", 0, 77).tcp(0.2, "c", "R", 77), {2}),
     # Frame 5 puts the right edge at 101 + 60,000; frame 6 moves it to 101 + 1,000, frame 7 on again. Windows of SYNs do not count.
     "window_shrunk": (
         lambda: (

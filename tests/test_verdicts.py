@@ -380,7 +380,13 @@ CRAFTED: dict[str, tuple[Callable[[], Trace], dict[int, tuple[str, ...]]]] = {
     ),
     "BGP is not asked": (lambda: on_port(asked(1.98), 179), {0: HEALTHY}),
     "a server that speaks again unasked": (
-        lambda: asked(0.2).tcp(3, "s", "PA", 3, 4, b"news").tcp(3.1, "c", "A", 4, 7).tcp(4, "c", "PA", 4, 7, b"1").tcp(9, "s", "PA", 7, 5, b"22"),
+        lambda: (
+            asked(0.2)
+            .tcp(3, "s", "PA", 3, 4, b"news")
+            .tcp(3.1, "c", "A", 4, 7)
+            .tcp(4, "c", "PA", 4, 7, b"1")
+            .tcp(9, "s", "PA", 7, 5, b"22")
+        ),
         {0: HEALTHY},
     ),
     "heartbeats": (  # BGP's KEEPALIVE, RFC 4271 §4.4: each end has its timer
@@ -408,10 +414,12 @@ CRAFTED: dict[str, tuple[Callable[[], Trace], dict[int, tuple[str, ...]]]] = {
         {0: ("error", "retransmissions unanswered", "frames 8 and 9", "Besides: ICMP error not believed.")},
     ),
     "an MTU for one direction": (  # the server's datagrams go another way, which takes them
-        lambda: times(ignoring(()).tcp(0.05, "c", "A", 1, 1, FULL[:1300]).tcp(0.06, "s", "A", 1, 1301), (0.5,), "s", "A", 1, 1301, FULL)
-        .tcp(0.51, "c", "A", 1301, 1461)
-        .tcp(0.52, "s", "A", 1461, 1301, FULL)
-        .tcp(0.53, "c", "A", 1301, 2921),
+        lambda: (
+            times(ignoring(()).tcp(0.05, "c", "A", 1, 1, FULL[:1300]).tcp(0.06, "s", "A", 1, 1301), (0.5,), "s", "A", 1, 1301, FULL)
+            .tcp(0.51, "c", "A", 1301, 1461)
+            .tcp(0.52, "s", "A", 1461, 1301, FULL)
+            .tcp(0.53, "c", "A", 1301, 2921)
+        ),
         {0: ("note", "healthy, path MTU obeyed", "MTU 1400", "frame 6")},
     ),
     "two troubles": (

@@ -311,9 +311,9 @@ def reset(c: Connections) -> Found:
             else "nothing was unacknowledged"
         )
         window = " The other's window was closed." if c.reset_peer_window[i] == 0 else ""
-        return (
-            f"{_who(c, i)} reset the connection in {state(c.reset_states[i], end)}{after} (RST, frame {c.reset_frame[i]}); {lost}.{window}"
-        )
+        opened = c.client.tries[i] or c.server.tries[i] or c.client.agrees[i] or c.server.agrees[i]
+        was = f"{state(c.reset_states[i], end)}{'' if opened else ' (assumed, no SYN was seen)'}"
+        return f"{_who(c, i)} reset the connection in {was}{after} (RST, frame {c.reset_frame[i]}); {lost}.{window}"
 
     yield _reset(c) & ~nothing, says
 

@@ -102,6 +102,26 @@ def window_shrunk(h):
     return h["tcp.judged.shrunk"]
 
 
+@finding("tcp", "note", "sequence", "SYN while the connection of these ports is open, {tcp.srcport} → {tcp.dstport}")
+def syn_inside_connection(h):
+    """Its sender was restarted and knows nothing of the old one, which gets an ACK to tell it (RFC 9293 §3.5.1); or the SYN is forged
+    (RFC 5961 §4). As Zeek's SYN_inside_connection, SYN_seq_jump."""
+    return h["tcp.judged.inside"]
+
+
+@finding("tcp", "note", "sequence", "FIN at another place than the FIN before, {tcp.srcport} → {tcp.dstport}")
+def fin_moved(h):
+    """A sender that has said where its data end adds some, or takes some back: nobody may (RFC 9293 §3.10.4). As Zeek's
+    FIN_advanced_last_seq."""
+    return h["tcp.judged.moved"]
+
+
+@finding("tcp", "note", "sequence", "SYN,ACK that does not acknowledge the SYN, {tcp.srcport} → {tcp.dstport}")
+def bad_syn_ack(h):
+    """It answers an older SYN, or is forged; the client resets it (RFC 9293 §3.10.7.3). As Zeek's bad_SYN_ack."""
+    return h["tcp.judged.strange"]
+
+
 @finding("tcp", "note", "sequence", "window probe, {tcp.srcport} → {tcp.dstport}")
 def window_probe(h):
     """Asks whether a window of zero has opened (RFC 9293 §3.8.6.1). Linux sends no byte, one before the next number, which Wireshark
@@ -144,7 +164,8 @@ def timed_out(h):
 
 @finding("tcp", "note", "sequence", "sent again, {tcp.srcport} → {tcp.dstport}")
 def retransmission(h):
-    """Bytes that a frame held before, asked for by acknowledgments: lost between the point of capture and the receiver."""
+    """Bytes that a frame held before, asked for by acknowledgments, or sent to probe for a loss at the tail (RFC 8985 §7):
+    lost between the point of capture and the receiver."""
     return h["tcp.judged.repeated"] & ~h["tcp.judged.needless"] & ~h["tcp.judged.timed_out"]
 
 

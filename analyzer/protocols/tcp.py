@@ -103,6 +103,9 @@ TRACKED = (  # what the tracker tells of a segment among the others: reassembly/
     Field("tcp.judged.early", flag, "Data before the handshake ended"),
     Field("tcp.judged.after_reset", flag, "Data after a reset"),
     Field("tcp.judged.shrunk", flag, "Takes window back", "the right edge of the window moves to the left; RFC 9293 §3.8.6"),
+    Field("tcp.judged.inside", flag, "SYN in an open connection", "with another number, before the ports were closed"),
+    Field("tcp.judged.moved", flag, "FIN at another place", "than the FIN before it"),
+    Field("tcp.judged.strange", flag, "SYN,ACK of something else", "than the SYN that was sent"),
     Field("tcp.judged.missed", u32, "Acknowledges bytes not captured", "that no frame holds yet"),
 )
 SEGMENTS = (

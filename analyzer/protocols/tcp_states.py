@@ -7,6 +7,10 @@ A trace shows one point of the path. A segment seen there counts as sent and as 
 (§3.5, §3.6), so states are "as seen here". Of the events of Figure 5 a trace cannot show the calls of a program and the
 end of a time-out by themselves: an active OPEN is seen as its SYN, a CLOSE as its FIN, an ABORT as its RST.
 
+Nor can it show the end of TIME-WAIT: 2 MSL is what a host makes of it (four minutes by the RFC's MSL of two, one in Linux),
+so an end that got there stays there, and "2 MSL passed" stands in the table alone. A SYN of the same ports begins a connection
+of its own, sooner or later than that; how the other end took it is its verdict's to say ("port reused too soon").
+
 A FIN that does not acknowledge the other's, seen before it, tells that the two crossed: its sender had not received that one.
 """
 

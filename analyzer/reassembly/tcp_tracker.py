@@ -91,6 +91,9 @@ MARKS = (
     "early",  # data before the handshake ended
     "after_reset",  # data after a RST
     "shrunk",  # takes window back that it had given
+    "inside",  # a SYN, with another number, of ports whose connection is open
+    "moved",  # a FIN behind other bytes than the one before
+    "strange",  # a SYN,ACK that does not acknowledge the SYN
 )
 UNACKED = cython.declare(cython.longlong, 10000)  # segments remembered for each direction, as Wireshark
 RANGES = cython.declare(cython.longlong, 1000)  # pieces behind a hole remembered for each direction
@@ -177,6 +180,9 @@ UNASKED = cython.declare(cython.longlong, 1 << MARKS.index("unasked"))
 EARLY = cython.declare(cython.longlong, 1 << MARKS.index("early"))
 AFTER_RESET = cython.declare(cython.longlong, 1 << MARKS.index("after_reset"))
 SHRUNK = cython.declare(cython.longlong, 1 << MARKS.index("shrunk"))
+INSIDE = cython.declare(cython.longlong, 1 << MARKS.index("inside"))
+MOVED = cython.declare(cython.longlong, 1 << MARKS.index("moved"))
+STRANGE = cython.declare(cython.longlong, 1 << MARKS.index("strange"))
 KEPT_ALIVE = cython.declare(cython.longlong, 1 << MARKS.index("kept_alive"))
 
 FIN_FLAG = cython.declare(cython.longlong, 1)
@@ -204,6 +210,7 @@ LISTEN = cython.declare(cython.int, tcp_states.LISTEN)
 SYN_SENT = cython.declare(cython.int, tcp_states.SYN_SENT)
 SYN_RECEIVED = cython.declare(cython.int, tcp_states.SYN_RECEIVED)
 ESTABLISHED = cython.declare(cython.int, tcp_states.ESTABLISHED)
+CLOSE_WAIT = cython.declare(cython.int, tcp_states.CLOSE_WAIT)
 
 
 @cython.final
@@ -503,6 +510,12 @@ def _acknowledged(end: End, ack: cython.longlong) -> Unacked:
 
 
 @cython.cfunc
+def _open(end: End) -> cython.bint:
+    """Whether it may still send or take data."""
+    return SYN_RECEIVED <= end.state <= CLOSE_WAIT
+
+
+@cython.cfunc
 def _probes(end: End, seq: cython.longlong, behind: cython.longlong) -> cython.bint:
     """Whether what is sent again is the last that was sent, though something before it waits too: a tail loss probe (RFC 8985 §7.3).
 
@@ -600,11 +613,12 @@ class Tracker:
             peer: End = connection.low if back else connection.high
             if self.rows[LIVE, i]:
                 if flags & SYN_FLAG and not flags & ACK_FLAG and end.based and (end.base & MASK) != self.rows[SEQ, i]:
+                    open_: cython.bint = _open(end) and _open(peer)
                     self.replaced.append(connection.stream)
                     connection = self._new(keys[i * size : i * size + size])
                     end = connection.high if back else connection.low
                     peer = connection.low if back else connection.high
-                    self.out[OUT_MARKS, i] = REUSED
+                    self.out[OUT_MARKS, i] = REUSED | INSIDE if open_ else REUSED
                     connection.seen = 1
                 self._bases(end, peer, flags, self.rows[SEQ, i], self.rows[ACK, i])
             self.out[STREAM, i] = connection.stream
@@ -784,6 +798,10 @@ class Tracker:
         marks |= self._judged(connection, end, peer, i, marks, seq, behind)
         if first and (moves and flags & (SYN_FLAG | ACK_FLAG) != SYN_FLAG):
             marks |= UNASKED
+        if flags & FIN_FLAG and end.finished and behind != end.fin:
+            marks |= MOVED
+        if flags & (SYN_FLAG | ACK_FLAG) == SYN_FLAG | ACK_FLAG and peer.opened and not peer.iss < ack <= peer.next:
+            marks |= STRANGE
         if length and not flags & (SYN_FLAG | RST_FLAG):
             if connection.seen & 32 and (end.state == CLOSED or peer.state == CLOSED):
                 marks |= AFTER_RESET
