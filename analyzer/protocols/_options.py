@@ -44,14 +44,28 @@ def walk(
     return Options(row[:n], at[:n], size[:n], h.buffer[at[:n]], bad)
 
 
-def items(h: Headers, start: np.ndarray, end: np.ndarray, head: int, least: int, place: int = 0) -> Options:
+def items(
+    h: Headers,
+    start: np.ndarray,
+    end: np.ndarray,
+    head: int,
+    least: int,
+    place: int = 0,
+    mask: int = 0xFFFF,
+    unit: int = 1,
+    align: int = 1,
+    owner: np.ndarray | None = None,
+) -> Options:
     """The items in h.buffer[start[i]:end[i]] of each header i whose lengths are words of 16 bits, `place` bytes into them.
 
-    head: bytes that the length does not count. least: bytes of the shortest item.
+    mask: the bits of the word that are the length, which counts `unit` bytes. head: bytes that the length does not count.
+    least: bytes of the shortest item. align: bytes to a multiple of which items are filled up, what fills them not in their size.
+    owner: int64, the header that each range is in, where a header has any number of ranges; `row` and `bad` then count ranges.
     """
-    end = np.maximum(np.minimum(end, h.end), start)
-    room = int((end - start).sum()) // least + len(h)
-    bad = np.empty(len(h), np.int64)
+    end = np.maximum(np.minimum(end, h.end if owner is None else h.end[owner]), start)
+    room = int((end - start).sum()) // least + len(start)
+    bad = np.empty(len(start), np.int64)
     row, at, size = np.empty((3, room), np.int64)
-    n = _walk.items(h.buffer.data, start.data, end.data, place, head, least, bad.data, row.data, at.data, size.data)
+    shape = (place, mask, unit, head, least, align)
+    n = _walk.items(h.buffer.data, start.data, end.data, *shape, bad.data, row.data, at.data, size.data)
     return Options(row[:n], at[:n], size[:n], h.buffer[at[:n]], bad)

@@ -70,16 +70,20 @@ def items(
     start: cython.const[cython.longlong][::1],
     end: cython.const[cython.longlong][::1],
     place: cython.longlong,
+    mask: cython.longlong,
+    unit: cython.longlong,
     head: cython.longlong,
     least: cython.longlong,
+    align: cython.longlong,
     bad: cython.longlong[::1],
     row: cython.longlong[::1],
     at: cython.longlong[::1],
     size: cython.longlong[::1],
 ):
-    """The same for items whose length is a big-endian word of 16 bits, `place` bytes into them; an item has `least` bytes at least.
+    """The same for items whose length is in a big-endian word of 16 bits, `place` bytes into them; an item has `least` bytes at least.
 
-    `head` is added to the length (0: it counts the whole item).
+    The length is the word's bits in `mask`, counts units of `unit` bytes, and `head` is added to it (0: it counts the whole item).
+    An item is filled up to a multiple of `align` bytes, which its size does not count.
     """
     n: cython.longlong = 0
     room: cython.longlong = row.shape[0]
@@ -97,7 +101,7 @@ def items(
             length = 0
             if p + least <= stop:
                 high = data[p + place]
-                length = (high << 8 | data[p + place + 1]) + head
+                length = ((high << 8 | data[p + place + 1]) & mask) * unit + head
                 if length < least or p + length > stop:
                     length = 0
             if n < room:
@@ -108,5 +112,5 @@ def items(
             if length == 0:
                 bad[i] = p
                 break
-            p += length
+            p += (length + align - 1) // align * align
     return n
