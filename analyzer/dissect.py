@@ -6,7 +6,7 @@ of a group in one gather, and asks the protocol's file what they carry. It ends 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import NamedTuple
@@ -16,7 +16,7 @@ import numpy as np
 from .capture import Batch, Interface
 from .capture.links import link_name
 from .errors import UsageError
-from .fields import CUT, Column, Fault, Field, Headers, Payload, Spans, part, text, texts
+from .fields import CUT, Column, Fault, Field, Headers, Layout, Payload, Reading, Spans, part, text, texts
 from .filters import Filter, compiled
 from .protocols import protocols, register
 from .protocols.frame import TOLD
@@ -266,6 +266,12 @@ class Dissector:
             for space, numbers in p.on.items():
                 for number in (numbers,) if isinstance(numbers, int) else numbers:
                     sparse.setdefault(space, {})[number] = index
+        # Protocols that look at the bytes before they believe a port: of each number space the index, the test, what it reads.
+        self._doubtful: dict[str, list[tuple[int, Callable[[Reading], np.ndarray], Layout]]] = {}
+        for index, p in enumerate(self.protocols.values()):
+            for space in p.on:
+                if p.believes and space.endswith(".port"):
+                    self._doubtful.setdefault(space, []).append((index, p.believes, p.layout))
         for space, known in sparse.items():
             table = self._spaces[space] = np.full(NO_NUMBER + 1, -1, np.int64)
             for number, index in known.items():
@@ -441,11 +447,16 @@ class Dissector:
         bare: bool = False,
     ) -> None:
         """Sort what lies at these spans by the protocol that the numbers name. buffer, base: where, if not where the headers lie."""
+        place, base = (h.buffer, h.base) if buffer is None or base is None else (buffer, base)
         table = self._spaces.get(space)
         found = np.full(len(spans.frame), -1, np.int64)
         if table is not None:
             for number in reversed(numbers):
                 index = table[number if number.dtype.itemsize <= 2 else np.minimum(number, NO_NUMBER)]
+                for doubtful, believes, layout in self._doubtful.get(space, ()):
+                    own = np.flatnonzero(index == doubtful)
+                    if len(own):
+                        index[own[~believes(Reading(layout, place, spans.start[own], spans.end[own]))]] = -1
                 found = np.where(index >= 0, index, found)
         if depth >= DEEPEST:
             deep = np.zeros(len(h), bool)
@@ -464,8 +475,7 @@ class Dissector:
         kinds = np.flatnonzero(np.bincount(found[~unknown] if unknown.any() else found))
         for index in kinds.tolist():
             some = spans if len(kinds) == 1 and not unknown.any() else spans.take(np.flatnonzero(found == index))
-            at = (h.buffer, h.base) if buffer is None or base is None else (buffer, base)
-            groups.setdefault(index, []).append(Found(h, some, "" if bare else space, *at))
+            groups.setdefault(index, []).append(Found(h, some, "" if bare else space, place, base))
 
     def _frames(self, batch: Batch, interfaces: list[Interface]) -> Headers:
         n = len(batch)

@@ -120,12 +120,19 @@ def _places(fields: tuple[Field, ...]) -> dict[str, Place]:
     return places
 
 
-class Layout:
-    """Fields of a header in wire order. `size` is its length in bytes; `places` maps a field's name to its place."""
+def _repeated(f: Field) -> Field:
+    return replace(f, many=True, parts=tuple(map(_repeated, f.parts)))
 
-    def __init__(self, *fields: Field) -> None:
-        self.fields = fields
-        self.places = _places(fields)
+
+class Layout:
+    """Fields of a header in wire order. `size` is its length in bytes; `places` maps a field's name to its place.
+
+    many: it is a part of a header (an option, an item of a list) that may be there several times, so all its fields may.
+    """
+
+    def __init__(self, *fields: Field, many: bool = False) -> None:
+        self.fields = tuple(map(_repeated, fields)) if many else fields
+        self.places = _places(self.fields)
         self.size = sum(f.kind.bits for f in fields) // 8
 
     def all(self) -> Iterator[Field]:
@@ -245,6 +252,7 @@ class Protocol:
     shown: str = ""  # its name in frame.protocols
     stream: Callable[[], Any] | None = None  # makes what finds its messages in TCP streams, a `protocols._cutters.Cutter`
     realm: str = ""  # the field that tells networks apart in which the same address is another host
+    believes: Callable[[Reading], np.ndarray] | None = None  # which payloads (bool) it is, of those that a port says are its own
 
     def fields(self) -> Iterator[Field]:
         """Every field of the protocol, the layout's first."""

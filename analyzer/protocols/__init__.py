@@ -3,7 +3,9 @@
 A file declares, in this order: a docstring (name, source), LABEL, its words, HEADER (a Layout), ON (the number spaces in
 which it is found), ADDRESSES, EITHER, INFO, contents(h), and DERIVED, a tuple of (fields, function) for what has no fixed
 place. ADDED names fields that a later stage computes, REALM the field that tells networks apart (a VLAN's number), STREAM
-what makes the `Cutter` of its messages in TCP streams. The file's name is the protocol's, `_` standing for a dot.
+what makes the `Cutter` of its messages in TCP streams. believes(reading) says which of the payloads that a port leads to, which
+any program may use, can be this protocol's: the others are left to the next port. The file's name is the protocol's, `_`
+standing for a dot.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ def protocols() -> dict[str, Protocol]:
             shown=getattr(file, "SHOWN", name),
             realm=getattr(file, "REALM", ""),
             stream=getattr(file, "STREAM", None),
+            believes=getattr(file, "believes", None),
         )
     return found
 
