@@ -14,8 +14,8 @@ from .strings import Strings, always, joined, placed, strings
 def pieces(template: str) -> Iterator[tuple[str, str, str, str]]:
     """A template cut up: (literal before, field, form, condition) with one field each, '' where there is none.
 
-    `{name}` is a field's value, `{name:words}` what it is called, `{name:mark}` nothing, and `[…]` is left out where its
-    field is absent; `[?flag: …]` where that flag is false.
+    `{name}` is a field's value (several: with commas between), `{name:words}` what it is called, `{name:mark}` nothing, and `[…]`
+    is left out where its field is absent; `[?flag: …]` where that flag is false.
     """
     rest = template
     while rest:
@@ -79,10 +79,21 @@ def says(h: Headers, template: str, rows: np.ndarray) -> Strings:
             parts.append(always(before, there))
         if form != "mark":
             made = worded(f, values) if form == "words" and f.words else texts(f, values, h.buffer)
-            parts.append(placed(len(rows), [(where, made)]))
+            parts.append(placed(len(rows), [_listed(where, made)]))
         if behind:
             parts.append(always(behind, there))
     return joined(parts)
+
+
+def _listed(where: np.ndarray, said: Strings) -> tuple[np.ndarray, Strings]:
+    """One text for each row: several for a row (which follow each other in `where`) become a list with commas."""
+    if not (where[1:] == where[:-1]).any():
+        return where, said
+    first, last = np.flatnonzero(np.diff(where, prepend=-1)), np.flatnonzero(np.diff(where, append=-1))
+    between = np.ones(len(where), bool)
+    between[last] = False
+    line = joined([said, always(", ", between)])
+    return where[first], Strings(line.data, line.start[first], line.end[last])
 
 
 def worded(f: Field, values: np.ndarray) -> Strings:
