@@ -26,7 +26,7 @@ HEADER = Layout(
     Field("arp.opcode", u16, "Operation", words=OPCODE),
 )
 HARDWARE_ADDRESS, PROTOCOL_ADDRESS = Layout(Field("mac", mac, "")), Layout(Field("ipv4", ipv4, ""))
-ON = {"ethertype": (0x0806, 0x8035)}
+ON = {"ethertype": (0x0806, 0x8035), "gre.proto": 0x0806}
 INFO = "{arp.opcode:words}[ for {arp.dst.proto_ipv4}][ from {arp.src.proto_ipv4}][ at {arp.src.hw_mac}]"
 
 

@@ -11,11 +11,12 @@ HEADER = Layout(
     Field("eth.src", mac, "Source"),
     _ethertype.word("eth.type_or_len"),
 )
-ON = {"linktype": 1, "ipproto": 143}
+ON = {"linktype": 1, "ipproto": 143, "ethertype": 0x6558, "gre.proto": (0x6558, 0x6400), "vxlan.next_proto": 3}
 ADDRESSES = ("eth.src", "eth.dst")
 EITHER = {"eth.addr": ("eth.dst", "eth.src")}
 INFO = "[type {eth.type}][length {eth.len}]"
 SEQUENCE = Layout(Field("eth.fcs", u32, "Frame check sequence", "CRC of the frame, where the capture has it", hex=8))
+LINKS = ("frame", "isl")  # below these a frame is as its link had it
 SHORTEST = 60  # bytes of the shortest frame, without its check sequence
 
 
@@ -25,11 +26,13 @@ def contents(h: Headers):
 
 def _behind(h: Headers) -> dict[str, Column]:
     """What stands behind the contents: zero bytes that fill a frame up to the shortest there may be are padding, the last four
-    bytes of a frame that is long enough to have it are its check sequence, the rest is a trailer. Wireshark's rules.
+    bytes of a frame that is long enough to have it are its check sequence, the rest is a trailer. Of a frame in a tunnel, which
+    is no link's, all is a trailer. Wireshark's rules.
     """
     inner = h.wire if h.inner is None else h.inner
     end = h.start + SHORTEST
-    rows = np.flatnonzero((inner < end) & (h.end >= end))
+    linked = h.parent is None or h.parent.protocol.name in LINKS
+    rows = np.flatnonzero((inner < end) & (h.end >= end) & linked)
     inner, end = inner[rows], end[rows]
     if len(rows):
         # Sums of the bytes before two places differ by what stands between them, and zeros add nothing.
@@ -45,7 +48,7 @@ def _behind(h: Headers) -> dict[str, Column]:
     known[said] = lengths
     known = known[h.frame]
     rest = h.wire - inner
-    has = (rest >= 4) & np.where(known < 0, h.wire - h.start >= SHORTEST + 4, known == 4) & h.whole & (h.end == h.wire)
+    has = (rest >= 4) & np.where(known < 0, h.wire - h.start >= SHORTEST + 4, known == 4) & h.whole & (h.end == h.wire) & linked
     has &= ~np.isin(h["eth.type_or_len"], _ethertype.TAGS)  # a tag's frame check is the tag's business
     sequence = np.flatnonzero(has)
     reading = Reading(SEQUENCE, h.buffer, h.wire[sequence] - 4, h.wire[sequence], sequence)

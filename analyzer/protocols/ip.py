@@ -29,7 +29,17 @@ HEADER = Layout(
     Field("ip.src", ipv4, "Source"),
     Field("ip.dst", ipv4, "Destination"),
 )  # fmt: skip
-ON = {"linktype": 228, "ethertype": 0x0800, "pppproto": 0x0021, "chdlc.protocol": 0x0800, "llc.dsap": 6, "ipversion": 4, "ipproto": (4, 94)}
+ON = {
+    "linktype": 228,
+    "ethertype": 0x0800,
+    "pppproto": 0x0021,
+    "chdlc.protocol": 0x0800,
+    "llc.dsap": 6,
+    "ipversion": 4,
+    "ipproto": (4, 94),
+    "gre.proto": 0x0800,
+    "vxlan.next_proto": 1,
+}
 ADDRESSES = ("ip.src", "ip.dst")
 EITHER = {"ip.addr": ADDRESSES}
 ADDED = _fragments.fields("ip", "ip.reassembled_in")

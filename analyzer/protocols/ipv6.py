@@ -19,7 +19,16 @@ HEADER = Layout(
     Field("ipv6.src", ipv6, "Source"),
     Field("ipv6.dst", ipv6, "Destination"),
 )  # fmt: skip
-ON = {"linktype": 229, "ethertype": 0x86DD, "pppproto": 0x0057, "chdlc.protocol": 0x86DD, "ipversion": 6, "ipproto": 41}
+ON = {
+    "linktype": 229,
+    "ethertype": 0x86DD,
+    "pppproto": 0x0057,
+    "chdlc.protocol": 0x86DD,
+    "ipversion": 6,
+    "ipproto": 41,
+    "gre.proto": 0x86DD,
+    "vxlan.next_proto": 2,
+}
 ADDRESSES = ("ipv6.src", "ipv6.dst")
 EITHER = {"ipv6.addr": ADDRESSES}
 JUMBO = 0xFFFF  # the most bytes that the length field can say

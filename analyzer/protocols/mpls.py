@@ -18,7 +18,7 @@ ENTRY = Layout(
     Field("mpls.ttl", u8, "Time to live", many=True),
 )
 FIRST = Layout(Field("version", bits(4), ""), Field("", bits(4), ""))
-ON = {"ethertype": (0x8847, 0x8848), "pppproto": (0x0281, 0x0283), "udp.port": 6635}
+ON = {"ethertype": (0x8847, 0x8848), "pppproto": (0x0281, 0x0283), "udp.port": 6635, "gre.proto": (0x8847, 0x8848), "vxlan.next_proto": 5}
 INFO = "label {mpls.label}"
 DEEPEST = 64
 

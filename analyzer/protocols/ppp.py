@@ -9,7 +9,7 @@ PROTOCOL = {0x0021: "IPv4", 0x0057: "IPv6", 0x003D: "multilink", 0x00FD: "compre
             0x8021: "IPCP", 0x8057: "IPV6CP", 0x80FD: "CCP", 0xC021: "LCP", 0xC023: "PAP", 0xC025: "LQR", 0xC223: "CHAP"}  # fmt: skip
 HEADER = Layout()
 LONG, SHORT = Layout(Field("ppp.protocol", u16, "Protocol", hex=4, words=PROTOCOL)), Layout(Field("short", u8, ""))
-ON = {"linktype": (9, 50), "ppp": 0, "ethertype": 0x880B}
+ON = {"linktype": (9, 50), "ppp": 0, "ethertype": 0x880B, "gre.proto": 0x880B}
 INFO = "{ppp.protocol:words}"
 FRAMING = b"\xff\x03"  # all stations, unnumbered information
 

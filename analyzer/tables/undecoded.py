@@ -15,11 +15,13 @@ from . import Table
 from ._trains import Trains
 
 MOST = 70_000  # rows: a whole space of 16 bits and more
-WORDS = {"ethertype": ETHERTYPE, "ipproto": IPPROTO, "fragment": IPPROTO}
+WORDS = {"ethertype": ETHERTYPE, "gre.proto": ETHERTYPE, "ipproto": IPPROTO, "fragment": IPPROTO}
 SAYS = {
     "802.3": "802.3 frame (LLC)",
     "fragment": "piece of a datagram that never was whole",
     "linktype": "link type",
+    "sctp.fragment": "piece of a message over SCTP, payload protocol",
+    "sctp.ppi": "data over SCTP, payload protocol",
     "tcp.port": "data over TCP, port",
     "udp.port": "data over UDP, port",
 }
@@ -77,7 +79,7 @@ class TABLE(Table):
         rows: list[tuple[str, int | None, str, int, int, int]] = []
         for (space, number), (count, size, first) in sorted(self.found.items(), key=lambda item: (-item[1][0], item[1][2], item[0])):
             word = WORDS.get(space, {}).get(number)
-            shown = f"0x{number:04x}" if space == "ethertype" else str(number)
+            shown = f"0x{number:04x}" if WORDS.get(space) is ETHERTYPE else str(number)
             what = SAYS[space] if space == "802.3" else f"{SAYS.get(space, space)} {shown}" + (f" ({word})" if word else "")
             if space == "stream":  # the number is ours
                 what = f"{list(protocols().values())[number].label} in a TCP stream, in no message"
