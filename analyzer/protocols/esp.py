@@ -1,0 +1,26 @@
+"""IP Encapsulating Security Payload: what is behind the sequence number is enciphered. RFC 4303 §2."""
+
+import numpy as np
+
+from ..fields import Column, Field, Headers, Layout, raw, u32
+
+LABEL = "ESP"
+HEADER = Layout(
+    Field("esp.spi", u32, "Security parameters", "index: which association it belongs to", hex=8),
+    Field("esp.sequence", u32, "Sequence number"),
+)
+ON = {"ipproto": 50, "udpencap": 0}
+INFO = "SPI {esp.spi}, sequence {esp.sequence}"
+
+
+def contents(h: Headers):
+    return ()
+
+
+def _data(h: Headers) -> dict[str, Column]:
+    start = h.start + HEADER.size
+    rows = np.flatnonzero(h.whole & (h.end > start))
+    return {"esp.encrypted_data": Column(np.column_stack((start, h.end))[rows], rows)}
+
+
+DERIVED = (((Field("esp.encrypted_data", raw, "Enciphered data", "with padding, next header and integrity check"),), _data),)

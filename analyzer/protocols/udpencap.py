@@ -1,0 +1,34 @@
+"""What IPsec sends over UDP to get through address translation: ESP, IKE behind four zero bytes, keep-alives. RFC 3948 §2."""
+
+import numpy as np
+
+from ..fields import Column, Field, Headers, Layout, Payload, Reading, flag, u8, u32
+
+LABEL = "UDPencap"
+HEADER = Layout()
+FIRST, WORD = Layout(Field("first", u8, "")), Layout(Field("word", u32, ""))
+MARKER = 4  # bytes of zeros before IKE, where ESP has its index, which is never 0
+ON = {"udp.port": 4500}
+INFO = "[keep-alive{udpencap.nat_keepalive:mark}][IKE{udpencap.non_esp_marker:mark}]"
+
+
+def _kinds(h: Headers) -> tuple[np.ndarray, np.ndarray]:
+    """Which are keep-alives, which carry IKE; bool (n,)."""
+    alive = (h.wire - h.start == 1) & (Reading(FIRST, h.buffer, h.start, h.end)["first"] == 0xFF)
+    word = Reading(WORD, h.buffer, h.start, h.end)
+    return alive, (word.trusted == WORD.size) & (word["word"] == 0)
+
+
+def contents(h: Headers):
+    alive, marked = _kinds(h)
+    yield Payload("udpencap", 1, h.start + MARKER, h.wire, np.flatnonzero(marked))
+    yield Payload("udpencap", 0, h.start, h.wire, np.flatnonzero(~alive & ~marked))
+
+
+def _derived(h: Headers) -> dict[str, Column]:
+    names = ("udpencap.nat_keepalive", "udpencap.non_esp_marker")
+    rows = [np.flatnonzero(mask) for mask in _kinds(h)]
+    return {name: Column(np.ones(len(at), bool), at) for name, at in zip(names, rows, strict=True)}
+
+
+DERIVED = (((Field("udpencap.nat_keepalive", flag, "Keep-alive"), Field("udpencap.non_esp_marker", flag, "Marker of IKE")), _derived),)
