@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 TABLES = ("captures", "hierarchy", "endpoints", "conversations", "streams", "expert", "undecoded")
-LAYER = {"eth": "Ethernet", "ip": "IPv4", "ipv6": "IPv6", "udp": "UDP", "tcp": "TCP"}
+LAYER = {"eth": "Ethernet", "ip": "IPv4", "ipv6": "IPv6", "udp": "UDP", "tcp": "TCP", "sctp": "SCTP"}
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""A row is a pair of addresses (with ports, for UDP and TCP) that frames went between, each way."""
+"""A row is a pair of addresses (with ports, for UDP, TCP and SCTP) that frames went between, each way."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from . import Table
 from ._columns import SPAN, TIME
 from ._ends import addresses, joined
 
-LAYERS = ("eth", "ip", "ipv6", "udp", "tcp")
+LAYERS = ("eth", "ip", "ipv6", "udp", "tcp", "sctp")
 STREAMS = {"udp": "udp.stream", "tcp": "tcp.stream"}
-PORTED = {"udp": 4, "tcp": 8}  # bytes of a header that are enough to number its stream
+PORTED = {"udp": 4, "tcp": 8, "sctp": 4}  # bytes of a header that are enough to tell its conversation
+PORTS = ("sctp.srcport", "sctp.dstport")
 FAR = np.iinfo(np.int64)
 
 
@@ -70,7 +71,7 @@ class TABLE(Table):
     name = "conversations"
     about = "a pair of addresses (and ports) that frames went between; a is who sent the first frame"
     columns = (
-        Field("protocol", text, "Layer", "eth, ip, ipv6, udp or tcp"),
+        Field("protocol", text, "Layer", "eth, ip, ipv6, udp, tcp or sctp"),
         Field("stream", u32, "Stream", "udp.stream or tcp.stream"),
         Field("address_a", text, "Address A"),
         Field("port_a", u16, "Port A"),
@@ -101,7 +102,7 @@ class TABLE(Table):
 
     def _add(self, d: Dissection, layer: str, chunks: list[Headers]) -> None:
         needs = PORTED.get(layer, chunks[0].layout.size)
-        made = [(h["key"], h["back"]) if layer in STREAMS else pairs(h) for h in chunks]
+        made = [(h["key"], h["back"]) if layer in STREAMS else pairs(h, PORTS if layer in PORTED else None) for h in chunks]
         key, back, frame, keep = (
             joined(column)
             for column in zip(*((*pair, h.frame, (h.trusted >= needs) & ~h.quoted) for pair, h in zip(made, chunks, strict=True)))
@@ -117,7 +118,7 @@ class TABLE(Table):
             number = joined([h[STREAMS[layer]] for h in chunks])[rows].astype(np.int64)
         else:
             number = np.empty(len(frame), np.int64)
-            if layer != "ipv6":  # only two words of the key are not zero
+            if layer in ("eth", "ip"):  # only two words of the key are not zero
                 key16 = np.ascontiguousarray(key.view(np.uint64).reshape(-1, KEY // 8)[:, 1:4:2])
                 told = key16.view("V16").reshape(-1)
             else:
@@ -139,15 +140,15 @@ class TABLE(Table):
         words[swap] = words[swap][:, [2, 3, 0, 1]]
         low, high = ports & np.uint64(0xFFFF), ports >> np.uint64(16) & np.uint64(0xFFFF)
         ends = [addresses(layer, words[:, side : side + 2], ports >> np.uint64(32) > 0) for side in (0, 2)]
-        streamed = layer in STREAMS
+        streamed, ported = layer in STREAMS, layer in PORTED
         timed = pl.Series(last >= start)
         columns = {
             "protocol": pl.Series([layer], dtype=pl.String).new_from_index(0, len(there)) if len(there) else pl.Series([], dtype=pl.String),
             "stream": pl.Series(there, dtype=pl.UInt32) if streamed else None,
             "address_a": ends[0],
-            "port_a": pl.Series(np.where(swap, low, high)).cast(pl.UInt16) if streamed else None,
+            "port_a": pl.Series(np.where(swap, low, high)).cast(pl.UInt16) if ported else None,
             "address_b": ends[1],
-            "port_b": pl.Series(np.where(swap, high, low)).cast(pl.UInt16) if streamed else None,
+            "port_b": pl.Series(np.where(swap, high, low)).cast(pl.UInt16) if ported else None,
             "frames": counts[:, 0] + counts[:, 2],
             "bytes": counts[:, 1] + counts[:, 3],
             "frames_ab": counts[:, 0],

@@ -1,4 +1,4 @@
-"""A row is an address (with its port, for UDP and TCP): what it sent and received."""
+"""A row is an address (with its port, for UDP, TCP and SCTP): what it sent and received."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class TABLE(Table):
     name = "endpoints"
     about = "an address (and port): what it sent and received"
     columns = (
-        Field("protocol", text, "Layer", "eth, ip, ipv6, udp or tcp"),
+        Field("protocol", text, "Layer", "eth, ip, ipv6, udp, tcp or sctp"),
         Field("address", text, "Address"),
         Field("port", u16, "Port"),
         Field("frames", u64, "Frames"),

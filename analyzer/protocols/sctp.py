@@ -1,0 +1,435 @@
+"""Stream Control Transmission Protocol. RFC 9260 §3 (common header, chunks, parameters, causes).
+
+Extensions: RFC 3758 (partial reliability), RFC 4820 (padding), RFC 4895 (authentication), RFC 5061 (addresses), RFC 6525 (streams),
+RFC 6951 (in UDP), RFC 8260 (interleaving).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from ..fields import Column, Field, Headers, Layout, Payload, Reading, flag, ipv4, ipv6, raw, text, u8, u16, u32
+from . import _checksum, _sums
+from ._options import items
+
+LABEL = "SCTP"
+DATA, INIT, INIT_ACK, SACK, ABORT, ERROR, COOKIE_ECHO, AUTH, NR_SACK, I_DATA = 0, 1, 2, 3, 6, 9, 10, 15, 16, 64
+HEARTBEATS = HEARTBEAT, HEARTBEAT_ACK = 4, 5
+ASCONF_ACK, DROPPED, RECONFIG, PAD, FORWARD, ASCONF, I_FORWARD, COMPLETE = 128, 129, 130, 132, 192, 193, 194, 14
+CHUNK = {DATA: "DATA", INIT: "INIT", INIT_ACK: "INIT ACK", SACK: "SACK", HEARTBEAT: "HEARTBEAT", HEARTBEAT_ACK: "HEARTBEAT ACK",
+         ABORT: "ABORT", 7: "SHUTDOWN", 8: "SHUTDOWN ACK", ERROR: "ERROR", COOKIE_ECHO: "COOKIE ECHO", 11: "COOKIE ACK", 12: "ECNE",
+         13: "CWR", COMPLETE: "SHUTDOWN COMPLETE", AUTH: "AUTH", NR_SACK: "NR-SACK", I_DATA: "I-DATA", ASCONF_ACK: "ASCONF ACK",
+         DROPPED: "PKTDROP", RECONFIG: "RE-CONFIG", PAD: "PAD", FORWARD: "FORWARD TSN", ASCONF: "ASCONF",
+         I_FORWARD: "I-FORWARD TSN"}  # fmt: skip
+PARAMETER = {1: "heartbeat", 5: "IPv4 address", 6: "IPv6 address", 7: "state cookie", 8: "unrecognized parameter", 9: "cookie preservative",
+             11: "host name", 12: "address types", 13: "reset outgoing streams", 14: "reset incoming streams", 15: "reset association",
+             16: "reconfiguration response", 17: "add outgoing streams", 18: "add incoming streams", 0x8000: "ECN", 0x8001: "zero checksum",
+             0x8002: "random", 0x8003: "chunks to authenticate", 0x8004: "HMAC algorithms", 0x8005: "padding",
+             0x8008: "supported extensions", 0xC000: "partial reliability", 0xC001: "add address", 0xC002: "delete address",
+             0xC003: "error cause", 0xC004: "set primary address", 0xC005: "success", 0xC006: "adaptation layer"}  # fmt: skip
+CAUSE = {1: "invalid stream", 2: "parameter is missing", 3: "cookie too old", 4: "out of resources", 5: "address cannot be resolved",
+         6: "chunk not understood", 7: "invalid parameter", 8: "parameter not understood", 9: "no data", 10: "cookie while shutting down",
+         11: "restart with new addresses", 12: "aborted by the user", 13: "protocol violation", 0xA0: "the last address is not deleted",
+         0xA1: "out of resources to change addresses", 0xA2: "the source address is not deleted", 0xA3: "not authorized",
+         0x0105: "HMAC not supported"}  # fmt: skip
+CARRIED = {1: "IUA", 2: "M2UA", 3: "M3UA", 4: "SUA", 5: "M2PA", 18: "S1AP", 27: "X2AP", 46: "Diameter", 47: "Diameter in DTLS",
+           50: "WebRTC control", 51: "WebRTC text", 53: "WebRTC binary", 60: "NGAP"}  # fmt: skip
+HEADER = Layout(
+    Field("sctp.srcport", u16, "Source port"),
+    Field("sctp.dstport", u16, "Destination port"),
+    Field("sctp.verification_tag", u32, "Verification tag", "chosen by the receiver; 0 with INIT", hex=8),
+    Field("sctp.checksum", u32, "Checksum", "CRC32c of the packet", hex=8),
+)
+HEAD = Layout(
+    Field("sctp.chunk_type", u8, "Chunk", words=CHUNK),
+    Field("sctp.chunk_flags", u8, "Chunk flags", hex=2),
+    Field("sctp.chunk_length", u16, "Chunk length", "bytes, without what fills it up to a multiple of four"),
+    many=True,
+)
+TSN, CREDIT = "transmission sequence number", "bytes that the receiver has room for"
+
+
+def _opening(name: str) -> Layout:
+    return Layout(
+        Field(f"sctp.{name}_initiate_tag", u32, "Initiate tag", "packets to this end must have it", hex=8),
+        Field(f"sctp.{name}_credit", u32, "Receiver window", CREDIT),
+        Field(f"sctp.{name}_nr_out_streams", u16, "Outbound streams"),
+        Field(f"sctp.{name}_nr_in_streams", u16, "Inbound streams", "at most"),
+        Field(f"sctp.{name}_initial_tsn", u32, "First TSN", TSN),
+        many=True,
+    )
+
+
+DATA_HEAD = Layout(
+    Field("sctp.data_tsn_raw", u32, "TSN", TSN),
+    Field("sctp.data_sid", u16, "Stream", hex=4),
+    Field("sctp.data_ssn", u16, "Number in the stream"),
+    Field("sctp.data_payload_proto_id", u32, "Payload protocol", words=CARRIED),
+    many=True,
+)
+I_DATA_HEAD = Layout(
+    *DATA_HEAD.fields[:2],
+    Field("sctp.data_reserved", u16, "Reserved"),
+    Field("sctp.data_mid", u32, "Message", "number in the stream"),
+    many=True,
+)
+INTERLEAVED = Layout(DATA_HEAD.fields[3], many=True)
+PIECE = Layout(Field("sctp.data_fsn", u32, "Piece of the message", "the first is 0"), many=True)
+VALUES: dict[int, Layout] = {  # what begins a chunk, behind its head
+    DATA: DATA_HEAD,
+    INIT: _opening("init"),
+    INIT_ACK: _opening("initack"),
+    SACK: Layout(
+        Field("sctp.sack_cumulative_tsn_ack_raw", u32, "Cumulative TSN acknowledged", "all up to this one were received"),
+        Field("sctp.sack_a_rwnd", u32, "Receiver window", CREDIT),
+        Field("sctp.sack_number_of_gap_blocks", u16, "Gap blocks"),
+        Field("sctp.sack_number_of_duplicated_tsns", u16, "Duplicate TSNs"),
+        many=True,
+    ),
+    7: Layout(Field("sctp.shutdown_cumulative_tsn_ack", u32, "Cumulative TSN acknowledged"), many=True),
+    12: Layout(Field("sctp.ecne_lowest_tsn", u32, "Lowest TSN", "of the packet that was marked"), many=True),
+    13: Layout(Field("sctp.cwr_lowest_tsn", u32, "Lowest TSN", "of the mark that is answered"), many=True),
+    AUTH: Layout(
+        Field("sctp.shared_key_id", u16, "Shared key"),
+        Field("sctp.hmac_id", u16, "HMAC", words={1: "SHA-1", 3: "SHA-256"}),
+        many=True,
+    ),
+    NR_SACK: Layout(
+        Field("sctp.nr_sack_cumulative_tsn_ack", u32, "Cumulative TSN acknowledged", "draft-tuexen-tsvwg-sctp-multipath §3.2"),
+        Field("sctp.nr_sack_a_rwnd", u32, "Receiver window", CREDIT),
+        Field("sctp.nr_sack_number_of_gap_blocks", u16, "Gap blocks"),
+        Field("sctp.nr_sack_number_of_nr_gap_blocks", u16, "Gap blocks that are never taken back"),
+        Field("sctp.nr_sack_number_of_duplicated_tsns", u16, "Duplicate TSNs"),
+        Field("sctp.nr_sack_reserved", u16, "Reserved", hex=4),
+        many=True,
+    ),
+    I_DATA: I_DATA_HEAD,
+    ASCONF_ACK: Layout(Field("sctp.asconf_ack_seq_nr_number", u32, "Number of the address change", "that is answered", hex=8), many=True),
+    DROPPED: Layout(
+        Field("sctp.pktdrop_bandwidth", u32, "Bandwidth"),
+        Field("sctp.pktdrop_queuesize", u32, "Queue"),
+        Field("sctp.pktdrop_truncated_length", u16, "Truncated length"),
+        Field("sctp.pktdrop_reserved", u16, "Reserved"),
+        many=True,
+    ),
+    FORWARD: Layout(Field("sctp.forward_tsn_tsn", u32, "New cumulative TSN", "what is before it is given up"), many=True),
+    ASCONF: Layout(Field("sctp.asconf_seq_nr_number", u32, "Number of the address change", hex=8), many=True),
+    I_FORWARD: Layout(Field("sctp.i_forward_tsn_tsn", u32, "New cumulative TSN", "what is before it is given up"), many=True),
+}
+FLAGS = {  # field: (chunks, label, bit)
+    "sctp.data_e_bit": ((DATA, I_DATA), "Last piece of a message", 1),
+    "sctp.data_b_bit": ((DATA, I_DATA), "First piece of a message", 2),
+    "sctp.data_u_bit": ((DATA, I_DATA), "Unordered", 4),
+    "sctp.data_i_bit": ((DATA, I_DATA), "Acknowledge at once", 8),
+    "sctp.abort_t_bit": ((ABORT,), "Tag is reflected", 1),
+    "sctp.shutdown_complete_t_bit": ((COMPLETE,), "Tag is reflected", 1),
+}
+
+
+def _pairs(name: str, label: str) -> Layout:
+    return Layout(
+        Field(f"{name}_start", u16, f"{label} begins", "behind the cumulative TSN"), Field(f"{name}_end", u16, f"{label} ends"), many=True
+    )
+
+
+GAP, NR_GAP = _pairs("sctp.sack_gap_block", "Gap block"), _pairs("sctp.nr_sack_gap_block", "Gap block")
+NR_NEVER = _pairs("sctp.nr_sack_nr_gap_block", "Gap block that is kept")
+TWICE = Layout(Field("sctp.sack_duplicate_tsn", u32, "Duplicate TSN", "received again"), many=True)
+NR_TWICE = Layout(Field("sctp.nr_sack_duplicate_tsn", u32, "Duplicate TSN", "received again"), many=True)
+SKIPPED = Layout(Field("sctp.forward_tsn_sid", u16, "Stream"), Field("sctp.forward_tsn_ssn", u16, "Number in the stream"), many=True)
+I_SKIPPED = Layout(
+    Field("sctp.i_forward_tsn_sid", u16, "Stream"),
+    Field("sctp.i_forward_tsn_flags", u16, "Flags", hex=4),
+    Field("sctp.forward_tsn_mid", u32, "Message"),
+    many=True,
+)
+LISTS = (  # chunk: its lists, one behind the other; how many items: a field of its head, '' for all there is room for
+    (SACK, (("sctp.sack_number_of_gap_blocks", GAP), ("sctp.sack_number_of_duplicated_tsns", TWICE))),
+    (
+        NR_SACK,
+        (
+            ("sctp.nr_sack_number_of_gap_blocks", NR_GAP),
+            ("sctp.nr_sack_number_of_nr_gap_blocks", NR_NEVER),
+            ("sctp.nr_sack_number_of_duplicated_tsns", NR_TWICE),
+        ),
+    ),
+    (FORWARD, (("", SKIPPED),)),
+    (I_FORWARD, (("", I_SKIPPED),)),
+)
+RAWS = {  # chunk: (bytes of its head, what is behind)
+    COOKIE_ECHO: (0, Field("sctp.cookie", raw, "Cookie", "what the other end made of the INIT", many=True)),
+    AUTH: (4, Field("sctp.hmac", raw, "HMAC value", many=True)),
+    DROPPED: (12, Field("sctp.pktdrop_datafield", raw, "Dropped packet", many=True)),
+    PAD: (0, Field("sctp.padding_data", raw, "Padding", many=True)),
+}
+PARAMETERS = {INIT: 16, INIT_ACK: 16, HEARTBEAT: 0, HEARTBEAT_ACK: 0, RECONFIG: 0, ASCONF: 4, ASCONF_ACK: 4}  # bytes before them
+CAUSES = (ABORT, ERROR)
+TYPED = Layout(
+    Field("sctp.parameter_type", u16, "Parameter", hex=4, words=PARAMETER),
+    Field("sctp.parameter_length", u16, "Parameter length", "bytes, without what fills it up", many=True),
+    many=True,
+)
+CHANGES = (0xC001, 0xC002, 0xC004)  # parameters that hold an address, which is one itself
+REQUEST = Field("sctp.parameter_reconfig_request_sequence_number", u32, "Request")
+RESPONSE = Field("sctp.parameter_reconfig_response_sequence_number", u32, "Response")
+CORRELATION = Layout(Field("sctp.correlation_id", u32, "Correlation", "ties an answer to its request", hex=8), many=True)
+MORE_STREAMS = Layout(
+    REQUEST, Field("sctp.parameter_add_outgoing_streams_number", u16, "Streams to add", "outgoing, as seen from who asks"), many=True
+)
+PARAMETER_VALUES: dict[int, Layout] = {
+    5: Layout(Field("sctp.parameter_ipv4_address", ipv4, "Address"), many=True),
+    6: Layout(Field("sctp.parameter_ipv6_address", ipv6, "Address"), many=True),
+    9: Layout(Field("sctp.parameter_cookie_preservative_incr", u32, "Longer life for the cookie", "ms"), many=True),
+    13: Layout(REQUEST, RESPONSE, Field("sctp.parameter_senders_last_assigned_tsn", u32, "Last TSN"), many=True),
+    14: Layout(REQUEST, many=True),
+    15: Layout(REQUEST, many=True),
+    16: Layout(RESPONSE, Field("sctp.parameter_reconfig_response_result", u32, "Result"), many=True),
+    17: MORE_STREAMS,
+    18: Layout(REQUEST, Field("sctp.parameter_add_incoming_streams_number", u16, "Streams to add", "incoming"), many=True),
+    0xC001: CORRELATION,
+    0xC002: CORRELATION,
+    0xC003: CORRELATION,
+    0xC004: CORRELATION,
+    0xC005: CORRELATION,
+    0xC006: Layout(Field("sctp.adaptation_layer_indication", u32, "Adaptation layer", hex=8), many=True),
+}
+PARAMETER_LISTS: dict[int, tuple[int, Layout]] = {  # (bytes before the list, an item)
+    12: (0, Layout(Field("sctp.parameter_supported_address_type", u16, "Address type", words=PARAMETER), many=True)),
+    13: (12, Layout(Field("sctp.parameter_reconfig_sid", u16, "Stream to reset"), many=True)),
+    14: (4, Layout(Field("sctp.parameter_reconfig_sid", u16, "Stream to reset"), many=True)),
+    0x8003: (0, Layout(Field("sctp.chunk_type_to_auth", u8, "Chunk to authenticate", words=CHUNK), many=True)),
+    0x8004: (0, Layout(Field("sctp.hmac_id", u16, "HMAC", words={1: "SHA-1", 3: "SHA-256"}), many=True)),
+    0x8008: (0, Layout(Field("sctp.supported_chunk_type", u8, "Supported chunk", words=CHUNK), many=True)),
+}
+PARAMETER_RAWS = {
+    1: Field("sctp.parameter_heartbeat_information", raw, "Heartbeat", "comes back as it was sent", many=True),
+    7: Field("sctp.parameter_state_cookie", raw, "State cookie", many=True),
+    0x8002: Field("sctp.random_number", raw, "Random number", many=True),
+}
+HOST = Field("sctp.parameter_hostname", text, "Host name", "not to be used any more", many=True)
+CODED = Layout(
+    Field("sctp.cause_code", u16, "Cause", hex=4, words=CAUSE), Field("sctp.cause_length", u16, "Cause's length", "bytes"), many=True
+)
+CAUSE_VALUES: dict[int, Layout] = {
+    1: Layout(Field("sctp.cause_stream_identifier", u16, "Stream that is none"), many=True),
+    2: Layout(Field("sctp.cause_nr_of_missing_parameters", u32, "Missing parameters"), many=True),
+    3: Layout(Field("sctp.cause_measure_of_staleness", u32, "Too old by", "µs"), many=True),
+    9: Layout(Field("sctp.cause_tsn", u32, "TSN without data"), many=True),
+}
+INFORMATION = Field("sctp.cause_information", raw, "Cause's information", many=True)
+ON = {"ipproto": 132, "udp.port": 9899}
+EITHER = {"sctp.port": ("sctp.srcport", "sctp.dstport")}
+INFO = "{sctp.srcport} → {sctp.dstport} {sctp.chunk_type:words}"
+MOST = 64  # pieces of data of a packet that are handed on one by one; those behind are one
+
+
+def believes(r: Reading) -> np.ndarray:
+    """Room for a header."""
+    return r.trusted == HEADER.size
+
+
+class _Chunks:
+    """All chunks of some headers. row: header (index); at: in the buffer; stop: where what is told of it ends; kind, flags."""
+
+    def __init__(self, h: Headers) -> None:
+        start = h.start + HEADER.size
+        found = items(h, start, np.where(h.whole, h.wire, start), head=0, least=HEAD.size, place=2, align=4)
+        self.row, self.at, self.size, self.bad = found.row, found.at, found.size, found.bad
+        # A chunk that the capture cut has some of its fields; one whose length lies has none.
+        left = np.where((h.wire > h.end)[self.row], h.end[self.row], np.minimum(self.at + HEAD.size, h.end[self.row]))
+        self.stop = np.where(self.size > 0, self.at + self.size, left)
+        self.head = Reading(HEAD, h.buffer, self.at, self.stop, self.row)
+        self.kind, self.flags = self.head["sctp.chunk_type"], self.head["sctp.chunk_flags"]
+        self.kind = np.where(self.head.trusted == HEAD.size, self.kind.astype(np.int64), -1)
+
+    def of(self, *kinds: int) -> np.ndarray:
+        return np.flatnonzero(np.isin(self.kind, kinds))
+
+
+def contents(h: Headers):
+    chunks = _Chunks(h)
+    h.fault((chunks.bad >= 0) & ~h.quoted & (h.wire <= h.end), "sctp.chunk_length", "a chunk does not fit into the packet", at=chunks.bad)
+    data = chunks.of(DATA, I_DATA)
+    row, size = chunks.row[data], HEAD.size + DATA_HEAD.size
+    start = chunks.at[data] + np.where(chunks.kind[data] == I_DATA, size + 4, size)
+    whole = chunks.flags[data] & 3 == 3
+    stop = np.where(chunks.size[data] > 0, chunks.stop[data], h.wire[row])
+    stop[(chunks.size[data] == 0) & (h.wire <= h.end)[row]] = 0  # a length that lies
+    carried = Reading(DATA_HEAD, h.buffer, chunks.at[data] + HEAD.size, chunks.stop[data])["sctp.data_payload_proto_id"].astype(np.int64)
+    later = np.flatnonzero(chunks.kind[data] == I_DATA)
+    carried[later] = Reading(INTERLEAVED, h.buffer, start[later] - 4, start[later])["sctp.data_payload_proto_id"]
+    nth = np.arange(len(row)) - np.searchsorted(row, row)
+    last = np.append(row[1:] != row[:-1], True)[: len(row)]
+    for n in range(min(int(nth.max(initial=-1)) + 1, MOST)):
+        pick = np.flatnonzero(nth == n)
+        first, end, number = np.zeros(len(h), np.int64), np.zeros(len(h), np.int64), np.zeros(len(h), np.int64)
+        own = row[pick]
+        first[own], end[own], number[own] = start[pick], stop[pick], carried[pick]
+        if n == MOST - 1:
+            rest = np.flatnonzero(last & (nth >= n))
+            end[row[rest]] = stop[rest]
+        pieces = ~whole[pick]
+        yield Payload("sctp.ppi", number, first, end, own[~pieces])
+        yield Payload("sctp.fragment", number, first, end, own[pieces])
+
+
+@cache
+def _table() -> np.ndarray:
+    """Of the polynomial of Castagnoli, reflected: int64 (256,)."""
+    crc = np.arange(256, dtype=np.int64)
+    for _ in range(8):
+        crc = np.where(crc & 1, crc >> 1 ^ 0x82F63B78, crc >> 1)
+    return crc
+
+
+def _status(h: Headers) -> dict[str, Column]:
+    rows = np.flatnonzero(h.trusted == HEADER.size)
+    found = np.full(len(rows), _sums.UNVERIFIED, np.uint8)
+    there = np.flatnonzero((h.wire[rows] <= h.end[rows]) & ~h.quoted[rows]) if h.checksums else rows[:0]
+    if len(there):
+        own = rows[there]
+        crc = np.empty(len(own), np.int64)
+        hole = HEADER.places["sctp.checksum"].offset
+        _checksum.crc32c(h.buffer.data, h.start[own].data, h.wire[own].data, hole, _table().data, crc.data)
+        right = crc.astype(np.uint32).byteswap() == h["sctp.checksum"][own]
+        found[there] = np.where(right, _sums.GOOD, _sums.BAD)
+    return {"sctp.checksum.status": Column(found, rows)}
+
+
+class _Found:
+    """Columns that many readings give, brought into the order of the wire at last."""
+
+    def __init__(self, h: Headers) -> None:
+        self.h = h
+        self.parts: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
+
+    def put(self, name: str, values: np.ndarray, row: np.ndarray, at: np.ndarray) -> None:
+        self.parts.setdefault(name, []).append((values, row, at))
+
+    def read(self, layout: Layout, at: np.ndarray, stop: np.ndarray, row: np.ndarray) -> Reading:
+        """A layout at these places, which belong to these headers and end at `stop`."""
+        reading = Reading(layout, self.h.buffer, at, stop)
+        for f in layout.fields:
+            values, where = reading.column(f.name)
+            self.put(f.name, values, row if where is None else row[where], at if where is None else at[where])
+        return reading
+
+    def listed(self, layout: Layout, at: np.ndarray, count: np.ndarray, row: np.ndarray) -> None:
+        """count[i] items of a layout from at[i] on."""
+        one = np.repeat(np.arange(len(at)), count)
+        place = at[one] + layout.size * (np.arange(len(one)) - np.repeat(np.cumsum(count) - count, count))
+        self.read(layout, place, place + layout.size, row[one])
+
+    def bytes(self, f: Field, start: np.ndarray, stop: np.ndarray, row: np.ndarray) -> None:
+        there = np.flatnonzero(stop > start)
+        self.put(f.name, np.column_stack((start, stop))[there], row[there], start[there])
+
+    def columns(self, fields: tuple[Field, ...]) -> dict[str, Column]:
+        made = {}
+        for f in fields:
+            if f.name not in self.parts:
+                made[f.name] = Column(np.empty((0, 2) if f.kind is raw else 0, f.kind.dtype), np.empty(0, np.int64))
+                continue
+            values, row, at = (np.concatenate(column) for column in zip(*self.parts[f.name], strict=True))
+            order = np.lexsort((at, row))
+            made[f.name] = Column(values[order], row[order])
+        return made
+
+
+def _derived(h: Headers) -> dict[str, Column]:
+    chunks, found = _Chunks(h), _Found(h)
+    row, stop = chunks.row, chunks.stop
+    found.read(HEAD, chunks.at, stop, row)
+    value = chunks.at + HEAD.size
+    for kind, layout in VALUES.items():
+        pick = chunks.of(kind)
+        found.read(layout, value[pick], stop[pick], row[pick])
+    pick = chunks.of(I_DATA)
+    first = (chunks.flags[pick] & 2) > 0
+    for layout, some in ((INTERLEAVED, pick[first]), (PIECE, pick[~first])):
+        found.read(layout, value[some] + I_DATA_HEAD.size, stop[some], row[some])
+    for name, (kinds, _, bit) in FLAGS.items():
+        pick = chunks.of(*kinds)
+        found.put(name, (chunks.flags[pick] & bit) > 0, row[pick], chunks.at[pick])
+    for kind, lists in LISTS:
+        pick = chunks.of(kind)
+        head = Reading(VALUES[kind], h.buffer, value[pick], stop[pick])
+        at = value[pick] + VALUES[kind].size
+        for counted, layout in lists:
+            room = np.maximum(stop[pick] - at, 0) // layout.size
+            count = np.minimum(head[counted].astype(np.int64), room) if counted else room
+            found.listed(layout, at, count, row[pick])
+            at = at + count * layout.size
+    for kind, (size, f) in RAWS.items():
+        pick = chunks.of(kind)
+        found.bytes(f, value[pick] + size, stop[pick], row[pick])
+    _parameters(h, found, chunks)
+    _causes(h, found, chunks)
+    return found.columns(FIELDS)
+
+
+def _parameters(h: Headers, found: _Found, chunks: _Chunks) -> None:
+    pick = chunks.of(*PARAMETERS)
+    before = np.array([PARAMETERS.get(kind, 0) for kind in range(256)])[chunks.kind[pick]]
+    start, stop, owner = chunks.at[pick] + HEAD.size + before, chunks.stop[pick], chunks.row[pick]
+    for _ in range(2):  # those in a chunk, and those in one of them
+        walked = items(h, start, stop, head=0, least=TYPED.size, place=2, align=4, owner=owner)
+        fits = np.flatnonzero(walked.size > 0)
+        at, end, row = walked.at[fits], walked.at[fits] + walked.size[fits], owner[walked.row[fits]]
+        kind = found.read(TYPED, at, end, row)["sctp.parameter_type"]
+        value = at + TYPED.size
+        for number, layout in PARAMETER_VALUES.items():
+            own = np.flatnonzero(kind == number)
+            found.read(layout, value[own], end[own], row[own])
+        for number, (size, layout) in PARAMETER_LISTS.items():
+            own = np.flatnonzero(kind == number)
+            place = value[own] + size
+            found.listed(layout, place, np.maximum(end[own] - place, 0) // layout.size, row[own])
+        for number, f in PARAMETER_RAWS.items():
+            own = np.flatnonzero(kind == number)
+            found.bytes(f, value[own], end[own], row[own])
+        own = np.flatnonzero(kind == 11)
+        said = [h.buffer[a:b].tobytes().split(b"\0")[0].decode("utf-8", "replace") for a, b in zip(value[own], end[own], strict=True)]
+        found.put(HOST.name, np.array(said, object), row[own], at[own])
+        inner = np.flatnonzero(np.isin(kind, CHANGES))
+        start, stop, owner = value[inner] + CORRELATION.size, end[inner], row[inner]
+
+
+def _causes(h: Headers, found: _Found, chunks: _Chunks) -> None:
+    pick = chunks.of(*CAUSES)
+    owner = chunks.row[pick]
+    walked = items(h, chunks.at[pick] + HEAD.size, chunks.stop[pick], head=0, least=CODED.size, place=2, align=4, owner=owner)
+    fits = np.flatnonzero(walked.size > 0)
+    at, end, row = walked.at[fits], walked.at[fits] + walked.size[fits], owner[walked.row[fits]]
+    code = found.read(CODED, at, end, row)["sctp.cause_code"]
+    value = at + CODED.size
+    for number, layout in CAUSE_VALUES.items():
+        own = np.flatnonzero(code == number)
+        found.read(layout, value[own], end[own], row[own])
+    own = np.flatnonzero(~np.isin(code, list(CAUSE_VALUES)))
+    found.bytes(INFORMATION, value[own], end[own], row[own])
+
+
+LAYOUTS = (
+    HEAD,
+    *VALUES.values(),
+    PIECE,
+    *(layout for _, lists in LISTS for _, layout in lists),
+    TYPED,
+    *PARAMETER_VALUES.values(),
+    *(layout for _, layout in PARAMETER_LISTS.values()),
+    CODED,
+    *CAUSE_VALUES.values(),
+)
+DECLARED = (
+    *(f for layout in LAYOUTS for f in layout.fields),
+    *(Field(name, flag, label, many=True) for name, (_, label, _) in FLAGS.items()),
+    *(f for _, f in RAWS.values()),
+    *PARAMETER_RAWS.values(),
+    HOST,
+    INFORMATION,
+)
+FIELDS = tuple({f.name: f for f in DECLARED}.values())
+DERIVED = ((FIELDS, _derived), ((_sums.status_field("sctp.checksum.status"),), _status))
