@@ -89,7 +89,7 @@ class View:
         out = []
         for name in self.fields:
             if name in COLUMNS:
-                out.append(kept(d, summary[COLUMNS[name]]))
+                out.append(safe_strings(kept(d, summary[COLUMNS[name]])))
                 continue
             column = kept(d, d.printed(name, join, self.settings["occurrence"]))
             out.append(safe_strings(column) if field_of(name).kind is text else column)
@@ -167,7 +167,7 @@ def lines(d: Dissection, clock: str, analysis: Analysis) -> Strings:
         always(" ", size),
         decimal(d.batch.length, width=5),
         always(" ", size),
-        said["info"],
+        safe_strings(said["info"]),
         always("\n", size),
     )
     return joined([kept(d, part) for part in line])

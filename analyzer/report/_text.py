@@ -28,12 +28,23 @@ def harmless(data: np.ndarray) -> bool:
 
 
 def safe_strings(column: Strings) -> Strings:
-    """The same for columns of text that are no Polars frame."""
+    """The same for columns of text that are no Polars frame; only texts with a byte that could begin such a thing are looked at."""
     if harmless(column.data):
         return column
-    from ..strings import strings
 
-    return strings([safe(one) for one in column.tolist()])
+    from ..strings import placed, strings
+
+    data = column.data
+    behind = np.append(data[1:], np.zeros(1, np.uint8))
+    odd = (data < 0x20) | (data == 0x7F) | np.isin(data, (0xD8, 0xED, 0xEF))
+    odd |= (data == 0xC2) & ((behind < 0xA0) | (behind == 0xAD))
+    odd |= (data == 0xE2) & (behind < 0x82)
+    at = np.flatnonzero(odd)
+    rows = np.flatnonzero(np.searchsorted(at, column.end) > np.searchsorted(at, column.start))
+    if not len(rows):
+        return column
+    spelled = strings([safe(one) for one in column.take(rows).tolist()])
+    return placed(len(column), [(np.arange(len(column)), column), (rows, spelled)])
 
 
 def show(lines: Strings) -> None:
