@@ -12,22 +12,24 @@ ON = {"udp.port": 4500}
 INFO = "[keep-alive{udpencap.nat_keepalive:mark}][IKE{udpencap.non_esp_marker:mark}]"
 
 
-def _kinds(h: Headers) -> tuple[np.ndarray, np.ndarray]:
-    """Which are keep-alives, which carry IKE; bool (n,)."""
+def _kinds(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which are keep-alives, which carry IKE, which ESP; bool (n,)."""
     alive = (h.wire - h.start == 1) & (Reading(FIRST, h.buffer, h.start, h.end)["first"] == 0xFF)
     word = Reading(WORD, h.buffer, h.start, h.end)
-    return alive, (word.trusted == WORD.size) & (word["word"] == 0)
+    there = word.trusted == WORD.size
+    return alive, there & (word["word"] == 0), there & (word["word"] > 0)
 
 
 def contents(h: Headers):
-    alive, marked = _kinds(h)
+    alive, marked, enciphered = _kinds(h)
+    yield Payload("udpencap", 0, h.start, h.wire, np.flatnonzero(enciphered))
     yield Payload("udpencap", 1, h.start + MARKER, h.wire, np.flatnonzero(marked))
-    yield Payload("udpencap", 0, h.start, h.wire, np.flatnonzero(~alive & ~marked))
+    yield Payload("udpencap", 2, h.start, h.wire, np.flatnonzero(~alive & ~marked & ~enciphered))
 
 
 def _derived(h: Headers) -> dict[str, Column]:
     names = ("udpencap.nat_keepalive", "udpencap.non_esp_marker")
-    rows = [np.flatnonzero(mask) for mask in _kinds(h)]
+    rows = [np.flatnonzero(mask) for mask in _kinds(h)[:2]]
     return {name: Column(np.ones(len(at), bool), at) for name, at in zip(names, rows, strict=True)}
 
 
