@@ -31,6 +31,7 @@ def safe_strings(column: Strings) -> Strings:
     """The same for columns of text that are no Polars frame; only texts with a byte that could begin such a thing are looked at."""
     if harmless(column.data):
         return column
+    import numpy as np
 
     from ..strings import placed, strings
 
