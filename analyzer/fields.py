@@ -67,6 +67,7 @@ class Field:
     plus: int = 0
     parts: tuple[Field, ...] = ()
     many: bool = False
+    little: bool = False
 
 
 class Column(NamedTuple):
@@ -295,6 +296,8 @@ class Reading:
         if kind is ipv6:
             return np.ascontiguousarray(self.data[:, place.offset : place.offset + 16]).view("V16").reshape(-1)
         word = _word(self.data, place.offset, size)
+        if place.field.little:
+            word = word.byteswap()
         if place.width != size * 8:
             word = (word >> word.dtype.type(place.shift)) & word.dtype.type((1 << place.width) - 1)
         if place.field.times != 1:

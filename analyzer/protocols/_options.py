@@ -55,17 +55,49 @@ def items(
     unit: int = 1,
     align: int = 1,
     owner: np.ndarray | None = None,
+    last: int = -1,
 ) -> Options:
     """The items in h.buffer[start[i]:end[i]] of each header i whose lengths are words of 16 bits, `place` bytes into them.
 
     mask: the bits of the word that are the length, which counts `unit` bytes. head: bytes that the length does not count.
     least: bytes of the shortest item. align: bytes to a multiple of which items are filled up, what fills them not in their size.
     owner: int64, the header that each range is in, where a header has any number of ranges; `row` and `bad` then count ranges.
+    last: an item whose other bits of the word are these ends the list.
     """
     end = np.maximum(np.minimum(end, h.end if owner is None else h.end[owner]), start)
     room = int((end - start).sum()) // least + len(start)
     bad = np.empty(len(start), np.int64)
     row, at, size = np.empty((3, room), np.int64)
-    shape = (place, mask, unit, head, least, align)
+    shape = (place, mask, unit, head, least, align, last)
     n = _walk.items(h.buffer.data, start.data, end.data, *shape, bad.data, row.data, at.data, size.data)
     return Options(row[:n], at[:n], size[:n], h.buffer[at[:n]], bad)
+
+
+def records(
+    h: Headers,
+    start: np.ndarray,
+    end: np.ndarray,
+    most: np.ndarray,
+    head: int,
+    few: tuple[int, int, int] = (0, 1, 0),
+    many: tuple[int, int] = (0, 0),
+    moved: bool = False,
+) -> Options:
+    """At most most[i] records in h.buffer[start[i]:end[i]], of `head` bytes and what they count. Arrays (int64) may be of any length.
+
+    few: (place of a byte in the record, things that take a unit together, bytes of a unit). many: (place of a word, bytes of each).
+    moved: the word stands so much farther as what the byte counts is long.
+    """
+    end = np.maximum(end, start)
+    room = int(np.minimum(most, (end - start) // head + 1).sum())
+    bad = np.empty(len(start), np.int64)
+    row, at, size = np.empty((3, room), np.int64)
+    walked = h.buffer.data, start.data, end.data, most.astype(np.int64).data
+    n = _walk.records(*walked, head, *few, *many, moved, bad.data, row.data, at.data, size.data)
+    return Options(row[:n], at[:n], size[:n], h.buffer[at[:n]], bad)
+
+
+def repeated(count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """0, 0, 1, 1, 1 and 0, 1, 0, 1, 2 for 2, 3: what each thing belongs to, and which one it is there."""
+    owner = np.repeat(np.arange(len(count)), count)
+    return owner, np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)

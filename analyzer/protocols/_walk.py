@@ -75,6 +75,7 @@ def items(
     head: cython.longlong,
     least: cython.longlong,
     align: cython.longlong,
+    last: cython.longlong,
     bad: cython.longlong[::1],
     row: cython.longlong[::1],
     at: cython.longlong[::1],
@@ -84,6 +85,7 @@ def items(
 
     The length is the word's bits in `mask`, counts units of `unit` bytes, and `head` is added to it (0: it counts the whole item).
     An item is filled up to a multiple of `align` bytes, which its size does not count.
+    last: an item whose other bits of the word are these ends the list (-1: none does).
     """
     n: cython.longlong = 0
     room: cython.longlong = row.shape[0]
@@ -91,7 +93,7 @@ def items(
     i: cython.longlong
     p: cython.longlong
     stop: cython.longlong
-    high: cython.longlong
+    word: cython.longlong
     length: cython.longlong
     for i in range(count):
         p = start[i]
@@ -99,9 +101,11 @@ def items(
         bad[i] = -1
         while p < stop:
             length = 0
+            word = 0
             if p + least <= stop:
-                high = data[p + place]
-                length = ((high << 8 | data[p + place + 1]) & mask) * unit + head
+                word = data[p + place]
+                word = word << 8 | data[p + place + 1]
+                length = (word & mask) * unit + head
                 if length < least or p + length > stop:
                     length = 0
             if n < room:
@@ -113,4 +117,70 @@ def items(
                 bad[i] = p
                 break
             p += (length + align - 1) // align * align
+            if word & ~mask == last:
+                break
+    return n
+
+
+def records(
+    data: cython.const[cython.uchar][::1],
+    start: cython.const[cython.longlong][::1],
+    end: cython.const[cython.longlong][::1],
+    most: cython.const[cython.longlong][::1],
+    head: cython.longlong,
+    byte: cython.longlong,
+    group: cython.longlong,
+    unit: cython.longlong,
+    word: cython.longlong,
+    each: cython.longlong,
+    moved: cython.longlong,
+    bad: cython.longlong[::1],
+    row: cython.longlong[::1],
+    at: cython.longlong[::1],
+    size: cython.longlong[::1],
+):
+    """The same for at most `most[i]` records of `head` bytes that count what they have more.
+
+    The byte at `byte` counts things of which each `group` begun take `unit` bytes; the big-endian word of 16 bits at `word`
+    counts things of `each` bytes. unit, each: 0 if there are none. moved: the word stands behind the things that the byte counts.
+    A record that does not fit is one too, with size 0.
+    """
+    n: cython.longlong = 0
+    room: cython.longlong = row.shape[0]
+    count: cython.longlong = start.shape[0]
+    i: cython.longlong
+    p: cython.longlong
+    stop: cython.longlong
+    left: cython.longlong
+    more: cython.longlong
+    at_word: cython.longlong
+    length: cython.longlong
+    for i in range(count):
+        p = start[i]
+        stop = end[i]
+        left = most[i]
+        bad[i] = -1
+        while left > 0:
+            length = 0
+            if p + head <= stop:
+                length = head
+                if unit:
+                    more = data[p + byte]
+                    length += (more + group - 1) // group * unit
+                if each and p + length <= stop:
+                    at_word = p + word + (length - head if moved else 0)
+                    more = data[at_word]
+                    length += (more << 8 | data[at_word + 1]) * each
+                if p + length > stop:
+                    length = 0
+            if n < room:
+                row[n] = i
+                at[n] = p
+                size[n] = length
+            n += 1
+            if length == 0:
+                bad[i] = p
+                break
+            p += length
+            left -= 1
     return n
