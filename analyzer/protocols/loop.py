@@ -1,0 +1,61 @@
+"""Configuration testing of Ethernet: a frame says who passes it on to whom, and whose answer it is in the end.
+
+Digital, Intel and Xerox, The Ethernet, Data Link Layer and Physical Layer Specifications 2.0 (1982), §8. Cisco's switches send it
+to themselves as a keepalive.
+"""
+
+import numpy as np
+
+from ..fields import Column, Field, Headers, Layout, Payload, mac, u16
+from ._options import repeated
+from ._parts import Parts, peek
+
+LABEL = "Loopback"
+FUNCTION = {1: "reply", 2: "forward data"}
+REPLY, FORWARD = FUNCTION
+HEADER = Layout(Field("loop.skipcount", u16, "Skip count", "bytes of messages that are done, from the first message on", little=True))
+FUNCTION_CODE = Layout(Field("loop.function", u16, "Function", words=FUNCTION, many=True, little=True))
+ADDRESS = Layout(*FUNCTION_CODE.fields, Field("loop.forwarding_address", mac, "Forward to", many=True))
+RECEIPT = Layout(*FUNCTION_CODE.fields, Field("loop.receipt_number", u16, "Receipt number", "what the sender counts by", little=True))
+NEXT = Field("loop.relevant_function", u16, "Function to do", "that which the skip count points to", words=FUNCTION)
+ON = {"ethertype": 0x9000}
+INFO = "test[: {loop.relevant_function:words}][, receipt {loop.receipt_number}]"
+
+
+def _messages(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(header, place and function of each message, where the last ends): one to forward is followed by another."""
+    start = h.start + HEADER.size
+    row, nth = repeated(np.where(h.whole, (h.end - start) // ADDRESS.size + 1, 0))
+    at = start[row] + ADDRESS.size * nth
+    function = peek(h, FUNCTION_CODE, row, at)["loop.function"]
+    final = np.full(len(h), len(row))
+    other = np.flatnonzero(function != FORWARD)
+    np.minimum.at(final, row[other], nth[other])
+    there = np.flatnonzero((nth <= final[row]) & (at < h.end[row]))
+    row, at, function = row[there], at[there], function[there]
+    end = start.copy()
+    size = np.select([function == FORWARD, function == REPLY], [ADDRESS.size, RECEIPT.size], FUNCTION_CODE.size)
+    np.maximum.at(end, row, at + size)
+    return row, at, function, end
+
+
+def contents(h: Headers):
+    yield Payload("data", 0, _messages(h)[3], h.wire)
+
+
+def _derived(h: Headers) -> dict[str, Column]:
+    row, at, function, _ = _messages(h)
+    parts = Parts(h, FIELDS)
+    for layout, these in (
+        (ADDRESS, function == FORWARD),
+        (RECEIPT, function == REPLY),
+        (FUNCTION_CODE, (function != FORWARD) & (function != REPLY)),
+    ):
+        parts.read(layout, row[these], at[these])
+    pointed = np.flatnonzero(at == h.start[row] + HEADER.size + h["loop.skipcount"][row])
+    parts.put("loop.relevant_function", function[pointed], row[pointed], at[pointed])
+    return dict(parts.columns())
+
+
+FIELDS = (*ADDRESS.fields, RECEIPT.fields[1], NEXT)
+DERIVED = ((FIELDS, _derived),)
