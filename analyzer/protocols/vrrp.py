@@ -1,0 +1,81 @@
+"""Virtual Router Redundancy Protocol: who of several routers has the address that all hosts know. RFC 3768 (version 2), RFC 9568 (3)."""
+
+import numpy as np
+
+from ..fields import Column, Field, Headers, Layout, bits, ipv4, ipv6, text, u8, u16
+from . import _sums
+from ._options import repeated
+from ._parts import Parts, needs
+
+LABEL = "VRRP"
+TYPE = {1: "advertisement"}
+AUTH = {0: "none", 1: "password", 2: "IP authentication header"}
+PASSWORD = 1
+HEADER = Layout(
+    Field("vrrp.typever", u8, "Version and type", parts=(
+        Field("vrrp.version", bits(4), "Version"),
+        Field("vrrp.type", bits(4), "Type", words=TYPE),
+    )),
+    Field("vrrp.virt_rtr_id", u8, "Virtual router", "its number on this link; the last byte of its MAC address too"),
+    Field("vrrp.prio", u8, "Priority", "the greatest is master; 255: owns the addresses; 0: gives up"),
+    Field("vrrp.addr_count", u8, "Addresses"),
+)  # fmt: skip
+CHECKSUM = Field("vrrp.checksum", u16, "Checksum", "version 3: over a pseudo-header too", hex=4)
+SECOND = Layout(
+    Field("vrrp.auth_type", u8, "Authentication", "version 2", words=AUTH),
+    Field("vrrp.adver_int", u8, "Interval", "of advertisements, seconds; version 2"),
+    CHECKSUM,
+)
+THIRD = Layout(
+    Field("vrrp.reserved_mbz", bits(4), "Reserved", "0"),
+    Field("vrrp.short_adver_int", bits(12), "Interval", "of advertisements, hundredths of a second; version 3"),
+    CHECKSUM,
+)
+FIXED = HEADER.size + SECOND.size
+ADDRESS4 = Layout(Field("vrrp.ip_addr", ipv4, "Address", "that the virtual router has", many=True))
+ADDRESS6 = Layout(Field("vrrp.ipv6_addr", ipv6, "Address", "that the virtual router has", many=True))
+ON = {"ipproto": 112}
+INFO = "{vrrp.type:words}, router {vrrp.virt_rtr_id}, priority {vrrp.prio}[, {vrrp.ip_addr}][, {vrrp.ipv6_addr}]"
+
+
+def _wide(h: Headers) -> int:
+    """Bytes of an address: those of the IP that carries it, for all headers of a group."""
+    return 16 if (above := h.up()) is not None and above[0].protocol.name == "ipv6" else 4
+
+
+def contents(h: Headers):
+    version = h["vrrp.version"]
+    h.fault(h.whole & ~np.isin(version, (2, 3)), "vrrp.typever", "is of version {had}, not 2 or 3", had=version)
+    needs(h, FIXED + _wide(h) * h["vrrp.addr_count"].astype(np.int64))
+    return ()
+
+
+def _derived(h: Headers) -> dict[str, Column]:
+    parts = Parts(h, FIELDS)
+    version, wide = h["vrrp.version"], _wide(h)
+    for number, layout in ((2, SECOND), (3, THIRD)):
+        rows = np.flatnonzero(h.whole & (version == number))
+        found = parts.read(layout, rows, h.start[rows] + HEADER.size)
+        summed = np.flatnonzero(found.trusted == layout.size)
+        at = rows[summed]
+        more = _sums.pseudo(h, h.wire - h.start, 112) if number == 3 else None  # RFC 9568 §5.2.8
+        parts.put("vrrp.checksum.status", _sums.judged(h, h.wire[at], more, at), at, h.start[at])
+        if number == 2:
+            said = rows[(found["vrrp.auth_type"] == PASSWORD)]
+            start = h.start[said] + FIXED + wide * h["vrrp.addr_count"][said].astype(np.int64)
+            parts.text("vrrp.auth_string", said, start, start + 8)
+    rows = np.flatnonzero(h.whole & np.isin(version, (2, 3)))
+    row, nth = repeated(h["vrrp.addr_count"][rows].astype(np.int64))
+    parts.read(ADDRESS6 if wide == 16 else ADDRESS4, rows[row], h.start[rows][row] + FIXED + wide * nth)
+    return dict(parts.columns())
+
+
+FIELDS = (
+    *SECOND.fields,
+    *THIRD.fields[:2],
+    _sums.status_field("vrrp.checksum.status"),
+    *ADDRESS4.fields,
+    *ADDRESS6.fields,
+    Field("vrrp.auth_string", text, "Password", "version 2 of RFC 2338"),
+)
+DERIVED = ((FIELDS, _derived),)
