@@ -1,0 +1,137 @@
+"""Cisco's Hot Standby Router Protocol: who of several routers has the address that all hosts know.
+
+Version 1: RFC 2281 §5. Version 2 is Cisco's: a list of type, length and value. Both may end with a digest.
+"""
+
+import numpy as np
+
+from ..fields import Column, Field, Headers, Layout, ipv4, ipv6, mac, raw, text, u8, u16, u32
+from ._options import Options, walk
+from ._parts import Parts, misfits, needs, peek
+
+LABEL = "HSRP"
+OPCODE = {0: "hello", 1: "coup", 2: "resign", 3: "advertise"}
+STATE = {0: "initial", 1: "learn", 2: "listen", 4: "speak", 8: "standby", 16: "active"}
+STATE2 = {0: "disabled", 1: "initial", 2: "learn", 3: "listen", 4: "speak", 5: "standby", 6: "active"}
+ADVERTISED = {1: "dormant", 2: "passive", 3: "active"}
+ALGORITHM = {1: "MD5"}
+FIRST = Layout(Field("hsrp.version", u8, "Version", "0: version 1"), Field("hsrp.opcode", u8, "Operation", words=OPCODE))
+REST = Layout(
+    Field("hsrp.state", u8, "State", "of the sender", words=STATE),
+    Field("hsrp.hellotime", u8, "Hello time", "seconds; 0: not said"),
+    Field("hsrp.holdtime", u8, "Hold time", "seconds that this hello is good for"),
+    Field("hsrp.priority", u8, "Priority", "the greatest is active"),
+    Field("hsrp.group", u8, "Group"),
+    Field("hsrp.reserved", u8, "Reserved"),
+)
+PASSWORD = 8  # bytes of it
+VIRTUAL = Layout(Field("hsrp.virt_ip", ipv4, "Address", "that the group has"))
+ADVERTISE = Layout(
+    Field("hsrp.adv.tlvtype", u16, "Advertised type", "1: state of the interface"),
+    Field("hsrp.adv.tlvlength", u16, "Advertised length", "bytes behind it"),
+    Field("hsrp.adv.state", u8, "Advertised state", words=ADVERTISED),
+    Field("hsrp.adv.reserved1", u8, "Advertised, reserved"),
+    Field("hsrp.adv.activegrp", u16, "Active groups"),
+    Field("hsrp.adv.passivegrp", u16, "Passive groups"),
+    Field("hsrp.adv.reserved2", u32, "Advertised, reserved, the second"),
+)
+FIXED = FIRST.size + REST.size + PASSWORD + VIRTUAL.size
+GROUP_STATE, INTERFACE_STATE, TEXT, DIGEST = 1, 2, 3, 4
+GROUP = Layout(
+    Field("hsrp2.group_state_tlv", u8, "Group state, type", many=True),
+    Field("length", u8, ""),
+    Field("hsrp2.version", u8, "Version", "2", many=True),
+    Field("hsrp2.opcode", u8, "Operation", words=OPCODE, many=True),
+    Field("hsrp2.state", u8, "State", "of the sender", words=STATE2, many=True),
+    Field("hsrp2.ipversion", u8, "IP version", many=True),
+    Field("hsrp2.group", u16, "Group", many=True),
+    Field("hsrp2.identifier", mac, "Sender's MAC", many=True),
+    Field("hsrp2.priority", u32, "Priority", "the greatest is active", many=True),
+    Field("hsrp2.hellotime", u32, "Hello time", "ms", many=True),
+    Field("hsrp2.holdtime", u32, "Hold time", "ms that this hello is good for", many=True),
+)
+VIRTUAL4 = Layout(Field("hsrp2.virt_ip", ipv4, "Address", "that the group has", many=True))
+VIRTUAL6 = Layout(Field("hsrp2.virt_ip_v6", ipv6, "Address", "that the group has", many=True))
+INTERFACE = Layout(
+    Field("hsrp2.interface_state_tlv", u8, "Interface state, type", many=True),
+    Field("length", u8, ""),
+    Field("hsrp2.active_groups", u16, "Active groups", many=True),
+    Field("hsrp2.passive_groups", u16, "Passive groups", many=True),
+)
+SIGNED = Layout(
+    Field("hsrp2.md5_auth_tlv", u8, "Digest, type"),
+    Field("length", u8, ""),
+    Field("hsrp2.md5_algorithm", u8, "Algorithm", words=ALGORITHM),
+    Field("hsrp2.md5_padding", u8, "Padding", hex=2),
+    Field("hsrp2.md5_flags", u16, "Digest flags"),
+    Field("hsrp.md5_ip_address", ipv4, "Sender's address"),
+    Field("hsrp2.md5_key_id", u32, "Key number"),
+)
+KIND = Layout(Field("hsrp2.text_auth_tlv", u8, "Password, type"))
+HEAD = KIND.size + 1  # type and length of an item
+ON = {"udp.port": (1985, 2029)}
+INFO = (
+    "standby[ {hsrp.opcode:words}][ {hsrp2.opcode:words}][, {hsrp.state:words}][, {hsrp2.state:words}][, group {hsrp.group}]"
+    "[, group {hsrp2.group}][, priority {hsrp.priority}][, priority {hsrp2.priority}][, {hsrp.virt_ip}][, {hsrp2.virt_ip}]"
+)
+
+
+def _old(h: Headers) -> tuple[np.ndarray, np.ndarray]:
+    """(which headers are of version 1, which of these advertise): it begins with its number, 0; version 2 with the type of an item."""
+    first = peek(h, FIRST, np.arange(len(h)), h.start)
+    old = (first["hsrp.version"] == 0) & (h.end > h.start)
+    return old, old & (first["hsrp.opcode"] == 3)
+
+
+def _items(h: Headers) -> Options:
+    """The items of version 2, and those behind what version 1 has."""
+    old, advertises = _old(h)
+    start = np.where(advertises, h.wire, h.start + np.where(old, FIXED, 0))
+    return walk(h, np.minimum(start, h.wire), h.wire, head=HEAD)
+
+
+def contents(h: Headers):
+    old, advertises = _old(h)
+    needs(h, np.select([advertises, old], [FIRST.size + ADVERTISE.size, FIXED], 0))
+    misfits(h, _items(h).bad, "", "an item does not fit into the message")
+    return ()
+
+
+def _derived(h: Headers) -> dict[str, Column]:
+    parts = Parts(h, FIELDS)
+    old, advertises = _old(h)
+    rows = np.flatnonzero(old)
+    parts.read(FIRST, rows, h.start[rows])
+    rows = np.flatnonzero(advertises)
+    parts.read(ADVERTISE, rows, h.start[rows] + FIRST.size)
+    rows = np.flatnonzero(old & ~advertises)
+    at = h.start[rows] + FIRST.size
+    parts.read(REST, rows, at)
+    at += REST.size
+    parts.text("hsrp.auth_data", rows, at, at + PASSWORD)
+    parts.read(VIRTUAL, rows, at + PASSWORD)
+
+    found = _items(h)
+    end = found.at + found.size
+    for kind, layout in ((GROUP_STATE, GROUP), (INTERFACE_STATE, INTERFACE), (TEXT, KIND), (DIGEST, SIGNED)):
+        these = np.flatnonzero((found.kind == kind) & (found.size > 0))
+        row, at = found.row[these], found.at[these]
+        reading = parts.read(layout, row, at, end[these])
+        if kind == GROUP_STATE:
+            six = reading["hsrp2.ipversion"] == 6
+            for virtual, of in ((VIRTUAL4, ~six), (VIRTUAL6, six)):
+                parts.read(virtual, row[of], at[of] + GROUP.size, end[these][of])
+        elif kind == TEXT:
+            parts.text("hsrp2.auth_data", row, at + HEAD, end[these])
+        elif kind == DIGEST:
+            parts.bytes("hsrp2.md5_auth_data", row, at + SIGNED.size, end[these])
+    return dict(parts.columns())
+
+
+FIELDS = (
+    *(f for one in (FIRST, REST, VIRTUAL, ADVERTISE, GROUP, VIRTUAL4, VIRTUAL6, INTERFACE, KIND, SIGNED) for f in one.fields if f.label),
+    Field("hsrp.auth_data", text, "Password"),
+    Field("hsrp2.auth_data", text, "Password"),
+    Field("hsrp2.md5_auth_data", raw, "Digest"),
+)
+DERIVED = ((FIELDS, _derived),)
