@@ -1,0 +1,38 @@
+"""RIP for IPv6: routers tell their neighbors how far away each network is. RFC 2080 §2."""
+
+import numpy as np
+
+from ..fields import Column, Field, Headers, Layout, ipv6, u8, u16
+from ._options import repeated
+from ._parts import Parts
+from .rip import COMMAND
+
+LABEL = "RIPng"
+HEADER = Layout(Field("ripng.cmd", u8, "Command", words=COMMAND), Field("ripng.version", u8, "Version"))
+ENTRIES = HEADER.size + 2  # where they begin, behind a word that is not used
+ENTRY = Layout(
+    Field("ripng.rte.ipv6_prefix", ipv6, "Network", "where the metric is 255: next hop of the entries behind", many=True),
+    Field("ripng.rte.route_tag", u16, "Route tag", "tells networks learnt from elsewhere", hex=4, many=True),
+    Field("ripng.rte.prefix_length", u8, "Prefix length", "bits", many=True),
+    Field("ripng.rte.metric", u8, "Metric", "hops; 16: unreachable", many=True),
+)
+ON = {"udp.port": 521}
+INFO = "{ripng.cmd:words}, version {ripng.version}[, {ripng.rte.ipv6_prefix}][, metric {ripng.rte.metric}]"
+
+
+def contents(h: Headers):
+    over = (h.wire - h.start - ENTRIES) % ENTRY.size
+    odd = h.whole & (over > 0) & (h.wire > h.start + ENTRIES) & ~h.quoted & (h.wire <= h.end)
+    h.fault(odd, "", "entries have {needed} bytes each, the last has {had}", ENTRY.size, over, h.wire - over)
+    return ()
+
+
+def _derived(h: Headers) -> dict[str, Column]:
+    parts = Parts(h, ENTRY.fields)
+    start = h.start + ENTRIES
+    row, nth = repeated(np.where(h.whole, np.maximum(h.end - start, 0) // ENTRY.size, 0))
+    parts.read(ENTRY, row, start[row] + ENTRY.size * nth)
+    return dict(parts.columns())
+
+
+DERIVED = ((ENTRY.fields, _derived),)
