@@ -1,0 +1,95 @@
+"""Link Aggregation Control Protocol: which links are one bundle, and which of them carry frames. IEEE 802.1AX-2020 §6.4.2."""
+
+import numpy as np
+
+from ..fields import Column, Field, Headers, Layout, flag, mac, text, u8, u16
+from ._options import Options, walk
+from ._parts import Parts, misfits
+
+LABEL = "LACP"
+TLV = {0: "end", 1: "actor", 2: "partner", 3: "collector"}
+END, ACTOR, PARTNER, COLLECTOR = TLV
+LENGTH = {END: 0, ACTOR: 20, PARTNER: 20, COLLECTOR: 16}  # bytes, type and length included
+BITS = (  # of an end's state, the first bit first: field, letter in state_str, what it says
+    ("expired", "E", "nothing was heard of the partner"),
+    ("defaulted", "F", "goes by what was configured"),
+    ("distributing", "D", "frames are sent"),
+    ("collecting", "C", "frames are taken"),
+    ("synchronization", "S", "is in the right bundle"),
+    ("aggregation", "G", "may be bundled"),
+    ("timeout", "S", "short: wants to hear every second, not every thirty"),
+    ("activity", "A", "speaks unasked"),
+)
+HEADER = Layout(Field("lacp.version", u8, "Version", hex=2))
+ITEM = Layout(
+    Field("lacp.tlv_type", u8, "Part", hex=2, words=TLV, many=True),
+    Field("lacp.tlv_length", u8, "Part's length", "bytes, type and length included", hex=2, many=True),
+)
+
+
+def _side(name: str, who: str) -> Layout:
+    """What each end has: the sender first, then its partner as the sender sees it."""
+    state = tuple(Field(f"lacp.{name}.state.{bit}", flag, f"{who}: {bit}", about) for bit, _, about in BITS)
+    return Layout(
+        Field(f"lacp.{name}.sys_priority", u16, f"{who}'s system priority", "the least decides"),
+        Field(f"lacp.{name}.sysid", mac, f"{who}'s system"),
+        Field(f"lacp.{name}.key", u16, f"{who}'s key", "links with the same may be bundled"),
+        Field(f"lacp.{name}.port_priority", u16, f"{who}'s port priority"),
+        Field(f"lacp.{name}.port", u16, f"{who}'s port"),
+        Field(f"lacp.{name}.state", u8, f"{who}'s state", hex=2, parts=state),
+    )
+
+
+SIDES = {ACTOR: _side("actor", "Actor"), PARTNER: _side("partner", "Partner")}
+DELAY = Layout(Field("lacp.collector.max_delay", u16, "Collector's delay", "tens of µs at most, from taking a frame to handing it on"))
+WORDS = np.array(["".join(c if state >> 7 - i & 1 else "*" for i, (_, c, _) in enumerate(BITS)) for state in range(256)], object)
+ON = {"slow.subtype": 1}
+INFO = (
+    "actor {lacp.actor.sysid} port {lacp.actor.port} key {lacp.actor.key} {lacp.actor.state_str}"
+    "[, partner {lacp.partner.sysid}][ port {lacp.partner.port}][ key {lacp.partner.key}][ {lacp.partner.state_str}]"
+)
+
+
+def _items(h: Headers) -> tuple[Options, np.ndarray]:
+    """The parts, and which of them count: of the zeros that end a packet, only the first."""
+    found = walk(h, h.start + HEADER.size, h.wire, single=(END,), last=(END,))
+    again = np.zeros(len(found.row), bool)
+    again[1:] = (found.kind[1:] == END) & (found.kind[:-1] == END) & (found.row[1:] == found.row[:-1])
+    return found, np.flatnonzero(~again)
+
+
+def contents(h: Headers):
+    found, picked = _items(h)
+    misfits(h, found.bad, "lacp.tlv_type", "does not fit into the packet")
+    known = picked[np.isin(found.kind[picked], (ACTOR, PARTNER, COLLECTOR)) & (found.size[picked] > 0)]
+    size = np.array(list(LENGTH.values()))[found.kind[known]]
+    wrong = known[found.size[known] != size]
+    bad = np.full(len(h), -1)
+    bad[found.row[wrong]] = found.at[wrong]
+    misfits(h, bad, "lacp.tlv_length", "is not that of its type")
+    return ()
+
+
+def _derived(h: Headers) -> dict[str, Column]:
+    parts = Parts(h, FIELDS)
+    found, picked = _items(h)
+    row, at, kind, size = found.row[picked], found.at[picked], found.kind[picked], found.size[picked]
+    parts.read(ITEM, row, at)
+    for number, layout in SIDES.items():
+        name = layout.fields[-1].name
+        these = np.flatnonzero((kind == number) & (size == LENGTH[number]))
+        states = parts.read(layout, row[these], at[these] + ITEM.size, at[these] + size[these])
+        there = states.trusted == layout.size
+        parts.put(f"{name}_str", WORDS[states[name][there]], row[these][there], at[these][there])
+    these = np.flatnonzero((kind == COLLECTOR) & (size == LENGTH[COLLECTOR]))
+    parts.read(DELAY, row[these], at[these] + ITEM.size)
+    return dict(parts.columns())
+
+
+FIELDS = (
+    *ITEM.fields,
+    *(f for layout in SIDES.values() for f in layout.all()),
+    *(Field(f"lacp.{name}.state_str", text, f"{name.capitalize()}'s state in letters") for name in ("actor", "partner")),
+    *DELAY.fields,
+)
+DERIVED = ((FIELDS, _derived),)
