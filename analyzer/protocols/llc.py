@@ -18,6 +18,7 @@ SAP = {
     0xFF: "global",
 }
 OUI = {0: "encapsulated Ethernet", 0x00000C: "Cisco", 0x0000F8: "Cisco 90-compatible", 0x0080C2: "IEEE 802.1", 0x080007: "Apple"}
+CISCO = {0x010B: "PVST+", 0x0111: "UDLD", 0x2000: "CDP", 0x2003: "VTP", 0x2004: "DTP"}
 HEADER = Layout(
     Field("llc.dsap", u8, "Destination", "service access point", hex=2, words=SAP),
     Field("llc.ssap", u8, "Source", "service access point; the last bit: a response", hex=2, words=SAP),
@@ -28,8 +29,10 @@ SNAP = Layout(
     Field("llc.oui", u24, "Organization", words=OUI),
     Field("llc.type", u16, "Type", "an Ethernet type if the organization is 0", hex=4, words=ETHERTYPE),
 )
+PID = Layout(Field("", u24, ""), Field("llc.cisco_pid", u16, "Cisco's protocol", hex=4, words=CISCO))
 UNNUMBERED = 3
 ETHERNET = (0, 0x0000F8)  # organizations whose types are Ethernet's
+OF_CISCO = 0x00000C
 ON = {"802.3": 0, "ethertype": 0x8870, "linktype": 100}  # 0x8870: LLC in frames beyond 1500 bytes
 INFO = "{llc.dsap:words}"
 
@@ -51,7 +54,10 @@ def contents(h: Headers):
     kind = np.zeros(len(h), np.int64)
     kind[rows] = snap["llc.type"]
     yield Payload("ethertype", kind, h.start + 3 + SNAP.size, h.wire, ethernet, bare=True)
-    yield Payload("llc.oui", 0, h.start + 3 + SNAP.size, h.wire, np.setdiff1d(rows, ethernet))
+    cisco = rows[(snap.trusted == SNAP.size) & (snap["llc.oui"] == OF_CISCO)]
+    yield Payload("llc.cisco_pid", kind, h.start + 3 + SNAP.size, h.wire, cisco)
+    others = np.setdiff1d(rows, np.concatenate((ethernet, cisco)))
+    yield Payload("llc.oui", 0, h.start + 3 + SNAP.size, h.wire, others)
     yield Payload("llc.dsap", h["llc.dsap"], h.start + _size(h), h.wire, np.flatnonzero(~snapped))
 
 
@@ -64,7 +70,9 @@ def _derived(h: Headers) -> dict[str, Column]:
     control = np.where(_size(h)[there] == 4, control | second << 8, control)
     typed = np.flatnonzero(np.isin(snap["llc.oui"], ETHERNET) & (snap.trusted == SNAP.size))
     kinds = Column(snap["llc.type"][typed], rows[typed])
-    return {"llc.control": Column(control, there), "llc.oui": snap.column("llc.oui"), "llc.type": kinds}
+    cisco = rows[snap["llc.oui"] == OF_CISCO]
+    own = Reading(PID, h.buffer, h.start[cisco] + 3, h.end[cisco], cisco).column("llc.cisco_pid")
+    return {"llc.control": Column(control, there), "llc.oui": snap.column("llc.oui"), "llc.type": kinds, "llc.cisco_pid": own}
 
 
-DERIVED = (((Field("llc.control", u16, "Control", "kind of frame; low byte first", hex=4), *SNAP.fields), _derived),)
+DERIVED = (((Field("llc.control", u16, "Control", "kind of frame; low byte first", hex=4), *SNAP.fields, PID.fields[1]), _derived),)
