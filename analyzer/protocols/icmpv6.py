@@ -1,10 +1,10 @@
 """Internet Control Message Protocol for IPv6 (RFC 4443), neighbour discovery (RFC 4861), DNS in advertisements (RFC 8106),
-extensions (RFC 4884)."""
+extensions (RFC 4884), multicast listeners (RFC 9777)."""
 
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, ipv6, mac, u8, u16, u24, u32
-from . import _multipart, _sums
+from . import _mld, _multipart, _sums
 from ._options import walk
 from .icmp import STATE
 
@@ -135,6 +135,7 @@ ON = {"ipproto": 58}
 INFO = (
     "{icmpv6.type:words}[ for {icmpv6.nd.ns.target_address}][ for {icmpv6.nd.na.target_address}][ id {icmpv6.echo.identifier}]"
     "[ seq {icmpv6.echo.sequence_number}][ MTU {icmpv6.mtu}]"
+    "[ of {icmpv6.mld.multicast_address}][ of {icmpv6.mldr.mar.multicast_address}]"
 )
 
 
@@ -158,9 +159,10 @@ def contents(h: Headers):
     start = h.start + 8
     quotes = (kind >= 1) & (kind <= 4)
     echo = np.isin(kind, ECHOES)
-    found = np.isin(kind, (*OPTIONS_AT, *PROBES))
+    found = np.isin(kind, (*OPTIONS_AT, *PROBES, *_mld.KINDS))
     end, extensions = _quoted(h)
     _multipart.check(h, extensions)
+    _mld.check(h)
     rows, length = _length(h)
     needed = np.zeros(len(h), np.int64)
     needed[rows] = 8 * length.astype(np.int64)
@@ -249,5 +251,6 @@ DERIVED = (
     ((*(f for _, layout in BODY.values() for f in layout.fields if f.label), *LENGTH.fields), _body),
     (OPTION_FIELDS, _options),
     ((_sums.status_field("icmpv6.checksum.status"),), _status),
+    (_mld.FIELDS, _mld.columns),
     (_multipart.FIELDS, lambda h: _multipart.columns(h, _quoted(h)[1])),
 )

@@ -2,8 +2,10 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Reading, ipv4, u8, u16
+from ..fields import Column, Field, Headers, Layout, bits, flag, ipv4, u8, u16
 from . import _sums
+from ._options import Options, records, repeated
+from ._parts import Parts, misfits, peek
 
 LABEL = "IGMP"
 TYPE = {
@@ -35,68 +37,90 @@ HEADER = Layout(
 GROUP = Layout(Field("igmp.maddr", ipv4, "Group", many=True))
 COUNT = Layout(Field("reserved", u16, ""), Field("igmp.num_grp_recs", u16, "Group records"))
 GROUP_RECORD = Layout(
-    Field("igmp.record_type", u8, "Record", words=RECORD, many=True), Field("aux", u8, ""), Field("sources", u16, ""), *GROUP.fields
+    Field("igmp.record_type", u8, "Record", words=RECORD, many=True),
+    Field("igmp.aux_data_len", u8, "Length of auxiliary data", "in units of 4 bytes", many=True),
+    Field("igmp.num_src", u16, "Sources", many=True),
+    *GROUP.fields,
 )
-MOST = 400  # records in a report: more than fit into a frame of 1500 bytes
+ASKED = Layout(
+    Field("reserved", bits(4), ""),
+    Field("igmp.s", flag, "Suppress", "routers keep their timers"),
+    Field("igmp.qrv", bits(3), "Robustness", "how often what may be lost is said"),
+    Field("igmp.qqic", u8, "Query interval code", "seconds up to 127"),
+    GROUP_RECORD.fields[2],
+)
+SOURCE = Layout(Field("igmp.saddr", ipv4, "Source", many=True))
+QUERY3 = HEADER.size + GROUP.size + ASKED.size  # bytes of a query of version 3 and more: RFC 9776 §7.1
 ON = {"ipproto": 2}
-INFO = "{igmp.type:words}"
+INFO = "{igmp.type:words}[ of {igmp.maddr}]"
 
 
 def contents(h: Headers):
+    if (h["igmp.type"] == REPORT3).any():
+        misfits(h, _records(h).bad, "igmp.record_type", "does not fit into the report")
     return ()
 
 
+def _records(h: Headers) -> Options:
+    """The group records of reports of version 3."""
+    rows = np.flatnonzero((h["igmp.type"] == REPORT3) & h.whole)
+    count = np.zeros(len(h), np.int64)
+    count[rows] = peek(h, COUNT, rows, h.start[rows] + HEADER.size)["igmp.num_grp_recs"]
+    start = np.minimum(h.start + HEADER.size + COUNT.size, h.end)
+    return records(h, start, np.minimum(h.wire, h.end), count, GROUP_RECORD.size, few=(1, 1, 4), many=(2, SOURCE.size))
+
+
 def _derived(h: Headers) -> dict[str, Column]:
+    parts = Parts(h, FIELDS)
     kind, length = h["igmp.type"], h.wire - h.start
     version = np.select(
         [~h.whole, kind == REPORT1, np.isin(kind, (REPORT2, LEAVE)), kind == REPORT3, kind == QUERY],
-        [0, 1, 2, 3, np.where(length >= 12, 3, np.where(h["igmp.max_resp_code"] == 0, 1, 2))],
+        [0, 1, 2, 3, np.where(length >= QUERY3, 3, np.where(h["igmp.max_resp_code"] == 0, 1, 2))],
         0,
     )
     known = np.flatnonzero(version)
     code = h["igmp.max_resp_code"].astype(np.int64)
     waits = np.flatnonzero((version == 2) | ((version == 3) & (kind == QUERY)))
     spread = np.where((version == 3) & (code > 127), ((code & 15) | 16) << ((code >> 4 & 7) + 3), code)  # RFC 9776 §4.1.1
-    one = np.flatnonzero(((version > 0) & (kind != REPORT3)) | (h.whole & np.isin(kind, TRACE)))
-    single = Reading(GROUP, h.buffer, h.start[one] + 4, h.end[one], one).column("igmp.maddr")
+    summed = np.flatnonzero((version > 0) | (h.whole & np.isin(kind, TRACE)))
+    one = summed[kind[summed] != REPORT3]
+    parts.read(GROUP, one, h.start[one] + HEADER.size)
+
+    rows = np.flatnonzero((version == 3) & (kind == QUERY))
+    at = h.start[rows] + HEADER.size + GROUP.size
+    count = parts.read(ASKED, rows, at)["igmp.num_src"]
+    at = at + ASKED.size
+    owner, nth = repeated(np.minimum(count, np.maximum(h.end[rows] - at, 0) // SOURCE.size))
+    parts.read(SOURCE, rows[owner], at[owner] + SOURCE.size * nth)
+
     rows = np.flatnonzero((version == 3) & (kind == REPORT3))
-    count = Reading(COUNT, h.buffer, h.start[rows] + 4, h.end[rows])["igmp.num_grp_recs"].astype(np.int64)
-    at = h.start[rows] + 8
-    groups, records = [single], []
-    for nth in range(MOST):
-        left = count > nth
-        rows, at, count = rows[left], at[left], count[left]
-        if not len(rows):
-            break
-        record = Reading(GROUP_RECORD, h.buffer, at, h.end[rows], rows)
-        groups.append(record.column("igmp.maddr"))
-        records.append(record.column("igmp.record_type"))
-        at = at + 8 + 4 * record["sources"].astype(np.int64) + 4 * record["aux"].astype(np.int64)
+    parts.read(COUNT, rows, h.start[rows] + HEADER.size)
+    found = _records(h)
+    there = np.flatnonzero(found.size > 0)
+    row, at = found.row[there], found.at[there]
+    owner, nth = repeated(parts.read(GROUP_RECORD, row, at)["igmp.num_src"].astype(np.int64))
+    parts.read(SOURCE, row[owner], at[owner] + GROUP_RECORD.size + SOURCE.size * nth)
     return {
+        **dict(parts.columns()),
         "igmp.version": Column(version[known], known),
         "igmp.max_resp": Column(spread[waits], waits),
-        "igmp.maddr": _joined(groups, np.uint32),
-        "igmp.record_type": _joined(records, np.uint8),
-        "igmp.checksum.status": Column(_sums.judged(h, h.wire[known], None, known), known),
+        "igmp.checksum.status": Column(_sums.judged(h, h.wire[summed], None, summed), summed),
     }
 
 
-def _joined(columns: list[Column], dtype: type) -> Column:
-    """Columns one behind the other, in order of their rows."""
-    if not columns:
-        return Column(np.empty(0, dtype), np.empty(0, np.int64))
-    rows = np.concatenate([np.arange(len(c.values)) if c.rows is None else c.rows for c in columns])
-    order = np.argsort(rows, kind="stable")
-    return Column(np.concatenate([c.values for c in columns])[order], rows[order])
-
-
+FIELDS = (
+    *GROUP.fields,
+    COUNT.fields[1],
+    *GROUP_RECORD.fields[:3],
+    *ASKED.fields[1:4],
+    *SOURCE.fields,
+)
 DERIVED = (
     (
         (
             Field("igmp.version", u8, "Version"),
             Field("igmp.max_resp", u16, "Maximum response time", "tenths of a second"),
-            *GROUP.fields,
-            GROUP_RECORD.fields[0],
+            *FIELDS,
             _sums.status_field("igmp.checksum.status"),
         ),
         _derived,
