@@ -35,7 +35,9 @@ def test_every_protocol_is_a_file_with_its_source(name):
     assert protocol.label
     for field in protocol.fields():
         assert field.label, field.name
-        assert re.fullmatch(r"[a-z0-9_]+(\.[a-z0-9_-]+)+", field.name), field.name
+        assert re.fullmatch(r"[a-z0-9_]+(\.[a-zA-Z0-9_-]+)+", field.name), field.name
+    declared = [field.name for field in protocol.fields()]
+    assert len(declared) == len(set(declared)), "a field that is declared twice is printed twice"
     for field in template_fields(protocol.info):
         assert field in register(), field
 
@@ -60,7 +62,8 @@ def test_every_table_has_columns_that_say_what_they_are(name):
 def test_shared_field_names_are_wiresharks():
     text = (SHARED / "tools" / "fields.txt").read_text()
     known = {name for line in text.splitlines() if not line.startswith("#") for name in line.split()}
-    ours = {name for name in known if name.split(".")[0] in {"frame", "arp", "vlan"}} - {"arp.duplicate-address-frame"}
+    whole = {"frame", "arp", "vlan", "igmp", "ospf", "stp", "vrrp", "hsrp", "rip", "lldp", "cdp", "bfd", "loop"}
+    ours = {name for name in known if name.split(".")[0] in whole} - {"arp.duplicate-address-frame"}
     assert ours <= set(register())
 
 
