@@ -76,6 +76,12 @@ class Analysis:
                 self.on_batch(batch.first + len(batch) - 1, sum(file.at for file in files), total)
             if self.count is not None and batch.first + len(batch) - 1 >= self.count:
                 break
+        for n, what, then in (
+            (dissector.neighbors.forgotten, "IP addresses that ARP had spoken of", "a second MAC address for them is not noticed"),
+            (dissector.echoes.forgotten, "echo requests without an answer", "a later answer belongs to none"),
+        ):
+            if n:
+                self.notes.append(f"{n:,} {what}, the oldest, were forgotten to bound memory: {then}")
         if dissector.streams.forgotten:
             self.notes.append(
                 f"{dissector.streams.forgotten:,} TCP connections, those idle longest, were forgotten to hold {self.max_streams:,} at the "

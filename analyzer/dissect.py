@@ -22,7 +22,9 @@ from .protocols import protocols, register
 from .protocols.frame import TOLD
 from .protocols.tcp import SEGMENTS
 from .reassembly.datagrams import CARRIERS, Arrived, Datagrams, fill
+from .reassembly.echoes import ECHOES, Echoes
 from .reassembly.messages import Messages
+from .reassembly.neighbors import DUPLICATES, Neighbors
 from .reassembly.pieces import NEEDS
 from .reassembly.streams import TCP, UDP, Segments, StreamNumbers
 from .strings import Parts, Strings, always, decimal, joined, placed, stacked, strings
@@ -255,6 +257,8 @@ class Dissector:
         self.rest = bool({"frame.protocols", "data"} & self.wanted) or any(f.name in self.wanted for f in protocols()["data"].fields())
         self.messages: Messages | None = None
         self.datagrams = Datagrams(overlap)
+        self.neighbors = Neighbors()
+        self.echoes = Echoes()
         self.paths = Paths()
         self.protocols = protocols()
         self.first: int | None = None
@@ -319,6 +323,12 @@ class Dissector:
             frames.put("frame.protocols", np.array([self.paths.text(one) for one in used.tolist()], object)[inverse])
         if self.wanted & UDP and "udp" in done.chunks:
             self.streams.number_udp(done.chunks["udp"])
+        if self.wanted & DUPLICATES and "arp" in done.chunks:
+            self.neighbors.feed(done.chunks["arp"], batch)
+        if self.wanted & ECHOES:
+            for name in ("icmp", "icmpv6"):
+                if name in done.chunks:
+                    self.echoes.feed(name, done.chunks[name], batch)
         return done
 
     def _turns(

@@ -40,6 +40,7 @@ text = Kind("text", 0, "O")
 signed = Kind("int", 0, "i8")
 raw = Kind("bytes", 0, "i8")  # a pair (start, end) into the batch's buffer: shape (n, 2)
 seconds = Kind("seconds", 0, "i8")  # a span, ns
+milliseconds = Kind("milliseconds", 0, "i8")  # a span, ns, that Wireshark counts in ms
 time = Kind("time", 0, "i8")  # ns since 1970
 
 
@@ -483,6 +484,8 @@ def texts(f: Field, values: np.ndarray, buffer: np.ndarray | None = None) -> Str
         return hexadecimal(values, 12, before="", between=":")
     if kind is seconds or kind is time:
         return decimal_seconds(values)
+    if kind is milliseconds:
+        return strings([f"{ns / 1e6:.6f}".rstrip("0").rstrip(".") for ns in values.tolist()])
     return hexadecimal(values, f.hex) if f.hex else decimal(values)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .errors import UsageError
-from .fields import Field, flag, ipv4, ipv6, mac, raw, seconds, text, time
+from .fields import Field, flag, ipv4, ipv6, mac, milliseconds, raw, seconds, text, time
 
 # A field's values in a batch: (frames, values, buffer) for each group of headers that has it.
 Values = Callable[[str], Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]]
@@ -32,7 +32,7 @@ RELATIONS: dict[str, Callable[[Any, Any], Any]] = {
     "GREATER_EQUAL": operator.ge,
     "LESS_EQUAL": operator.le,
 }
-UNITS = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "": 1_000_000_000}
+UNITS = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 
 
 @dataclass(frozen=True)
@@ -176,13 +176,13 @@ def _column(value: Any) -> int:
 def _number(said: str, f: Field, value: Any) -> int:
     """A number, a word of the field, true or false; for times nanoseconds; for MAC addresses their 48 bits."""
     token = _spelled(value)
-    if f.kind in (time, seconds):
+    if f.kind in (time, seconds, milliseconds):
         import re
 
         found = re.fullmatch(r"(-?\d+(?:\.\d*)?)(ns|us|µs|ms|s|)", token)
         if found:
             whole, _, part = found[1].partition(".")
-            unit = UNITS[found[2]]
+            unit = UNITS[found[2] or ("ms" if f.kind is milliseconds else "s")]
             return int(whole) * unit + (1 if int(whole) >= 0 and not whole.startswith("-") else -1) * (
                 int(part or 0) * unit // 10 ** len(part)
             )
@@ -200,7 +200,7 @@ def _number(said: str, f: Field, value: Any) -> int:
             return int(token, 0 if token.lower().startswith("0x") else 10)
         except ValueError:
             pass
-    what = {time: "a time", seconds: "a time", mac: "a MAC address"}.get(f.kind, "a number")
+    what = {time: "a time", seconds: "a time", milliseconds: "a time", mac: "a MAC address"}.get(f.kind, "a number")
     hint = f" or one of: {', '.join(map(str, f.words.values()))}" if f.words else ""
     raise _wrong(said, _column(value), f"{f.name} wants {what}{hint}")
 

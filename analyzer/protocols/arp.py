@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..fields import CUT, Column, Field, Headers, Layout, Reading, flag, ipv4, mac, u8, u16
+from ..fields import CUT, Column, Field, Headers, Layout, Reading, flag, ipv4, mac, signed, u8, u16, u64
 from ._words import ETHERTYPE
 
 LABEL = "ARP"
@@ -99,4 +99,9 @@ DERIVED = (
         ),
         _addresses,
     ),
+)
+ADDED = (  # `reassembly.neighbors` computes these; two values where both ends are in use elsewhere, the sender's first
+    Field("arp.duplicate-address-detected", flag, "Duplicate address", "an earlier frame had another MAC for this IP address", many=True),
+    Field("arp.duplicate-address-frame", u64, "Frame of the other use", "the latest that had the first MAC", many=True),
+    Field("arp.seconds-since-duplicate-address-frame", signed, "Seconds since that frame", many=True),
 )

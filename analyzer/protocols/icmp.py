@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, ipv4, u8, u16, u24, u32
+from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, ipv4, milliseconds, u8, u16, u24, u32, u64
 from . import _multipart, _sums
 
 LABEL = "ICMP"
@@ -170,4 +170,9 @@ BYTES = Field("icmp.length.original_datagram", u16, "Length of the quoted datagr
 DERIVED = (
     ((*FIELDS, BYTES, _sums.status_field("icmp.checksum.status")), _rest),
     (_multipart.FIELDS, lambda h: _multipart.columns(h, _quoted(h)[1])),
+)
+ADDED = (  # `reassembly.echoes` computes these
+    Field("icmp.resp_to", u64, "Request frame", "the echo request that this answers"),
+    Field("icmp.resptime", milliseconds, "Response time", "ms since the request"),
+    Field("icmp.resp_in", u64, "Response frame", "never there: a row waits for no later frame; the table pings names it"),
 )

@@ -3,7 +3,7 @@ extensions (RFC 4884), multicast listeners (RFC 9777)."""
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, ipv6, mac, u8, u16, u24, u32
+from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, ipv6, mac, milliseconds, u8, u16, u24, u32, u64
 from . import _mld, _multipart, _sums
 from ._options import walk
 from .icmp import STATE
@@ -253,4 +253,8 @@ DERIVED = (
     ((_sums.status_field("icmpv6.checksum.status"),), _status),
     (_mld.FIELDS, _mld.columns),
     (_multipart.FIELDS, lambda h: _multipart.columns(h, _quoted(h)[1])),
+)
+ADDED = (  # `reassembly.echoes` computes these
+    Field("icmpv6.resp_to", u64, "Request frame", "the echo request that this answers"),
+    Field("icmpv6.resptime", milliseconds, "Response time", "ms since the request"),
 )

@@ -113,6 +113,7 @@ OPTION_FIELDS = (
     Field("ip.opt.ptr", u8, "Pointer", "byte of the option, from 1, at which the next router writes", many=True),
     Field("ip.rec_rt", ipv4, "Recorded route", "addresses written so far", many=True),
     Field("ip.src_rt", ipv4, "Source route", "stops still to visit, but for the last", many=True),
+    Field("ip.src_rt_end", ipv4, "End of the source route", "where the datagram goes after these stops"),
     Field("ip.empty_rt", ipv4, "Empty slot", "room for more addresses", many=True),
     Field("ip.opt.flag", u8, "Timestamp flag", words={0: "times", 1: "addresses and times", 3: "times of given addresses"}, hex=2),
     Field("ip.opt.overflow", u8, "Overflow", "routers that found no room for their time"),
@@ -141,7 +142,13 @@ def _options(h: Headers) -> dict[str, Column]:
     written = place - at[owner] + 1 < pointer
     source = kind[owner] != RECORD
     last = np.append(option[1:] != option[:-1], True)[: len(option)]  # of a source route: where the datagram goes in the end
-    for name, mask in (("ip.rec_rt", written), ("ip.src_rt", ~written & source & ~last), ("ip.empty_rt", ~written & ~source)):
+    ahead = ~written & source
+    for name, mask in (
+        ("ip.rec_rt", written),
+        ("ip.src_rt", ahead & ~last),
+        ("ip.src_rt_end", ahead & last),
+        ("ip.empty_rt", ~written & ~source),
+    ):
         columns[name] = Column(address[mask], row[owner][mask])
     stamps = found.of(STAMP, 4)
     flags = h.buffer[at[stamps] + 3] & 15

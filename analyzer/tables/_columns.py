@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-from ..fields import Column, Field, Kind, flag, ipv4, ipv6, mac, raw, seconds, text, texts, time
+from ..fields import Column, Field, Kind, flag, ipv4, ipv6, mac, milliseconds, raw, seconds, text, texts, time
 
 TIME, SPAN = pl.Datetime("ns", "UTC"), pl.Duration("ns")
 
@@ -21,7 +21,7 @@ def dtype_of(f: Field) -> pl.DataType | type[pl.DataType]:
 def _scalar(kind: Kind, times: int) -> pl.DataType | type[pl.DataType]:
     if kind is time:
         return TIME
-    if kind is seconds:
+    if kind is seconds or kind is milliseconds:
         return SPAN
     if kind is flag:
         return pl.Boolean
