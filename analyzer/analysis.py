@@ -126,6 +126,7 @@ class Analysis:
         for name, table in tables.items():
             rows = table.finish(self.trace.sources, finished)
             yield from out(name, rows)
+            self.notes += table.notes
             if name in inner:
                 finished[name] = pl.concat(kept[name]) if kept[name] else empty(table)
 

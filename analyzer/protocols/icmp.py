@@ -25,6 +25,30 @@ TYPE = {
     42: "extended echo request",
     43: "extended echo reply",
 }
+CODE = {  # what a message says beyond its type; RFC 792, RFC 1122 §3.2.2.1, RFC 1812 §5.2.7.1
+    (3, 0): "network unreachable",
+    (3, 1): "host unreachable",
+    (3, 2): "protocol unreachable",
+    (3, 3): "port unreachable",
+    (3, 4): "fragmentation needed",
+    (3, 5): "source route failed",
+    (3, 6): "network unknown",
+    (3, 7): "host unknown",
+    (3, 8): "source host isolated",
+    (3, 9): "network prohibited",
+    (3, 10): "host prohibited",
+    (3, 11): "network unreachable for this service",
+    (3, 12): "host unreachable for this service",
+    (3, 13): "administratively prohibited",
+    (3, 14): "host precedence violation",
+    (3, 15): "precedence cutoff",
+    (5, 0): "redirect for the network",
+    (5, 1): "redirect for the host",
+    (5, 2): "redirect for the network and service",
+    (5, 3): "redirect for the host and service",
+    (11, 0): "time to live exceeded",
+    (11, 1): "reassembly time exceeded",
+}
 STATE = {1: "incomplete", 2: "reachable", 3: "stale", 4: "delay", 5: "probe", 6: "failed"}  # RFC 8335 §3
 HEADER = Layout(
     Field("icmp.type", u8, "Type", words=TYPE),

@@ -34,6 +34,18 @@ TYPE = {
     160: "extended echo request",
     161: "extended echo reply",
 }
+CODE = {  # what a message says beyond its type; RFC 4443 §3
+    (1, 0): "no route",
+    (1, 1): "administratively prohibited",
+    (1, 2): "beyond the scope of the source",
+    (1, 3): "address unreachable",
+    (1, 4): "port unreachable",
+    (1, 5): "source address failed policy",
+    (1, 6): "route rejected",
+    (1, 7): "error in the source route",
+    (3, 0): "hop limit exceeded",
+    (3, 1): "reassembly time exceeded",
+}
 HEADER = Layout(
     Field("icmpv6.type", u8, "Type", "below 128: an error", words=TYPE),
     Field("icmpv6.code", u8, "Code"),

@@ -35,6 +35,11 @@ class Table:
         """Take a batch; return the rows that are final."""
         return None
 
+    @property
+    def notes(self) -> list[str]:
+        """Sentences for standard error: what was given up to bound memory. Asked for after `finish`."""
+        return []
+
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
         """The rows that were not final before. others: the finished tables of `after`."""
         return None
