@@ -16,6 +16,7 @@ COMPILED = (
     "analyzer/protocols/_cut.py",
     "analyzer/protocols/_walk.py",
     "analyzer/reassembly/_datagrams.py",
+    "analyzer/reassembly/_earlier.py",
     "analyzer/reassembly/_numbers.py",
     "analyzer/reassembly/tcp_facts.py",
     "analyzer/reassembly/_pieces.py",

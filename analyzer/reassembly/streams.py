@@ -44,7 +44,7 @@ FACTS = {
 TCP = {"tcp.stream"} | NUMBERS | EDGES | ANALYSIS
 
 
-def _words(h: Headers, name: str) -> tuple[np.ndarray | None, np.ndarray]:
+def words(h: Headers, name: str) -> tuple[np.ndarray | None, np.ndarray]:
     """An address field as uint64 (high, low) for each header; high is None where 64 bits hold it. Comparing them compares addresses."""
     values = h[name]
     if values.dtype.kind == "V":
@@ -60,7 +60,7 @@ def pairs(h: Headers, ports: tuple[str, str] | None = None) -> tuple[np.ndarray,
     net, rows = (h, None) if h.protocol.addresses else h.up() or (None, None)
     if net is None or net.protocol.addresses is None:
         return key.view(f"V{KEY}").reshape(-1), np.zeros(len(h), bool)
-    (high_a, low_a), (high_b, low_b) = (_words(net, name) for name in net.protocol.addresses)
+    (high_a, low_a), (high_b, low_b) = (words(net, name) for name in net.protocol.addresses)
     if rows is not None:
         low_a, low_b = low_a[rows], low_b[rows]
         high_a, high_b = (None if high is None else high[rows] for high in (high_a, high_b))
