@@ -67,8 +67,29 @@ def save(tmp_path: Path):
     return write
 
 
+def same(name: str, table: str, **more: object) -> list[dict]:
+    """The rows of a table, which are the same in batches of 1, 7 and all frames."""
+    from analyzer import Analysis
+
+    first, *others = (Analysis(name, batch_frames=size, **more).table(table) for size in BATCHES)
+    for other in others:
+        assert other.equals(first)
+    return first.to_dicts()
+
+
 RECORDINGS = Path(__file__).resolve().parent / "recordings"
 BATCHES = (1, 7, 1 << 20)
+
+
+NEIGHBORS = (  # recordings of ARP, neighbor discovery and ICMP; not of TCP
+    *("arp", "arp-cache", "arp-conflict", "arp-gratuitous", "arp-spoof", "rarp", "ipv6-nd"),
+    *("traceroute", "redirect", "ttl-loop", "ip-options", "ip-options-far", "ping"),
+)
+
+
+def recorded(name: str) -> str:
+    """The path of a recording."""
+    return str(RECORDINGS / f"{name}.pcap.xz")
 
 
 def recordings() -> list[str]:

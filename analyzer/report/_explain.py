@@ -1,4 +1,5 @@
-"""Verdicts for people: all of a capture, grouped and worst first, or the story of one connection as a ladder."""
+"""Verdicts for people: all of a capture, TCP's and what ARP and ICMP tell, grouped and worst first; or the story of one connection as
+a ladder."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ import polars as pl
 
 from ..errors import UsageError
 from ..expert import SEVERITIES
+from ..expert._troubles import TABLES, judged, troubles
 from ..expert._verdicts import count, place, span
 from ..tables import make
 from . import write as write_form
@@ -32,8 +34,12 @@ BRIEF = {"SYN-RECEIVED": "SYN-RCVD", "ESTABLISHED": "ESTAB"}
 
 def write(analysis: Analysis, stream: int | None, form: str, rows: int) -> None:
     """Write the verdicts, or with `stream` the story of that one. Raises UsageError if there is no such stream."""
-    found: dict[str, list[pl.DataFrame]] = {"streams": [], "segments": []}
-    for name, part in analysis.stream(["streams"]) if stream is None or form != "text" else _both(analysis, stream):
+    wanted = ["streams", *TABLES] if stream is None else ["streams"]
+    found: dict[str, list[pl.DataFrame]] = {name: [] for name in (*wanted, "segments")}
+    for name, part in analysis.stream(wanted) if stream is None or form != "text" else _both(analysis, stream):
+        if name in TABLES:
+            found[name].append(part if name == "pings" else _told(part))
+            continue
         kept = part if stream is None else part.filter(pl.col("stream") == stream)
         if len(kept):
             found[name].append(kept.select(COLUMNS) if stream is None else kept)
@@ -41,11 +47,12 @@ def write(analysis: Analysis, stream: int | None, form: str, rows: int) -> None:
         raise UsageError(f"no TCP stream {stream} in this capture; `analyze table streams` lists them")
     if form != "text":
         made = make("streams").columns
-        ranked = worst_first(pl.concat(part.select(COLUMNS) for part in found["streams"])) if found["streams"] else None
+        parts = [part.select(COLUMNS) for part in found["streams"]]
+        ranked = _merged(worst_first(pl.concat(parts)) if parts else None, _others(found))
         columns = [next(f for f in made if f.name == name) for name in COLUMNS]
         write_form(form, columns, [] if ranked is None else [ranked])
         return
-    lines = _all(found["streams"], rows) if stream is None else _story(found["streams"][0], pl.concat(found["segments"]))
+    lines = _all(found["streams"], _others(found), rows) if stream is None else _story(found["streams"][0], pl.concat(found["segments"]))
     for line in lines:
         print(line)
 
@@ -68,13 +75,47 @@ def worst_first(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows of `streams` in order of severity, kind by kind as the rules come."""
     from ..expert import verdicts
 
-    rank = {severity: place for place, severity in enumerate(SEVERITIES)}
     order = {one.kind: place for place, one in reversed(list(enumerate(verdicts().values())))}
     return rows.sort(
-        pl.col("severity").replace_strict(rank, return_dtype=pl.Int64),
+        pl.col("severity").replace_strict(RANK, return_dtype=pl.Int64),
         pl.col("kind").replace_strict(order, return_dtype=pl.Int64),
         "stream",
     )
+
+
+RANK = {severity: place for place, severity in enumerate(SEVERITIES)}
+
+
+def _told(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of a table with verdicts that deserve a warning, in the columns of explain."""
+    loud = rows.filter(pl.col("severity").is_in(["error", "warn"]))
+    return loud.select(pl.lit(None, pl.UInt32).alias(name) if name == "stream" else pl.col(name) for name in COLUMNS)
+
+
+def _others(found: dict[str, list[pl.DataFrame]]) -> pl.DataFrame | None:
+    """What ARP and ICMP tell, worst first."""
+    parts = [part for name in TABLES if name != "pings" for part in found.get(name, ())]
+    if found.get("pings"):
+        from ..tables.pings import series
+
+        rows = series(pl.concat(found["pings"]))
+        columns = ("severity", "kind", "verdict")
+        said = [pl.Series(name, column, dtype=pl.String) for name, column in zip(columns, judged(rows, troubles("pings")), strict=True)]
+        parts.append(_told(rows.with_columns(said)))
+    if not sum(map(len, parts)):
+        return None
+    order = {one.kind: place for place, one in enumerate(one for table in TABLES for one in troubles(table))}
+    rank = pl.col("severity").replace_strict(RANK, return_dtype=pl.Int64), pl.col("kind").replace_strict(order, return_dtype=pl.Int64)
+    return pl.concat(parts, how="vertical_relaxed").sort(*rank, "first_frame", maintain_order=True)
+
+
+def _merged(tcp: pl.DataFrame | None, others: pl.DataFrame | None) -> pl.DataFrame | None:
+    """Both, worst first; of equal severity TCP's before the others."""
+    parts = [part for part in (tcp, others) if part is not None]
+    if not parts:
+        return None
+    rank = pl.col("severity").replace_strict(RANK, return_dtype=pl.Int64)
+    return pl.concat(parts, how="vertical_relaxed").sort(rank, maintain_order=True)
 
 
 def _wrapped(text: str, indent: str) -> str:
@@ -82,22 +123,28 @@ def _wrapped(text: str, indent: str) -> str:
     return textwrap.fill(safe(text), width, initial_indent=indent, subsequent_indent=" " * len(indent), break_on_hyphens=False)
 
 
-def _all(parts: list[pl.DataFrame], rows: int) -> Iterator[str]:
-    if not parts:
-        yield "No TCP connection in this capture."
+def _all(parts: list[pl.DataFrame], others: pl.DataFrame | None, rows: int) -> Iterator[str]:
+    tcp = worst_first(pl.concat(parts)) if parts else None
+    yield "No TCP connection in this capture." if tcp is None else f"{count(len(tcp), 'TCP connection')}: {_totals(tcp)}."
+    if others is not None:
+        yield f"ARP, neighbor discovery and ICMP: {_totals(others)}."
+    ranked = _merged(tcp, others)
+    if ranked is None:
         return
-    ranked = worst_first(pl.concat(parts))
-    total = dict(ranked.group_by("severity").len().iter_rows())
-    told = ", ".join(f"{total[name]:,} {name}" for name in SEVERITIES if name in total)
-    yield f"{count(len(ranked), 'TCP connection')}: {told}."
     for (severity, kind), group in ranked.group_by("severity", "kind", maintain_order=True):
         yield ""
         yield f"{severity}: {kind} ({len(group):,})"
         shown = group.head(rows if severity != "chat" else 1)
         for stream, verdict in shown.select("stream", "verdict").iter_rows():
-            yield _wrapped(verdict, f"  {stream:>6}  ")
+            yield _wrapped(verdict, f"  {'' if stream is None else stream:>6}  ")
         if len(group) > len(shown):
             yield f"          … and {len(group) - len(shown):,} more" + (" (--rows)" if severity != "chat" else "")
+
+
+def _totals(rows: pl.DataFrame) -> str:
+    """'2 error, 3 warn'."""
+    total = dict(rows.group_by("severity").len().iter_rows())
+    return ", ".join(f"{total[name]:,} {name}" for name in SEVERITIES if name in total)
 
 
 def _story(stream: pl.DataFrame, segments: pl.DataFrame) -> Iterator[str]:

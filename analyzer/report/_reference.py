@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ..dissect import either
 from ..expert import Finding, findings, verdicts
+from ..expert._troubles import TABLES, Trouble, troubles
 from ..expert._verdicts import Verdict
 from ..fields import Field
 from ..protocols import register
@@ -29,7 +30,8 @@ def entries(word: str) -> Iterator[tuple[str, str]]:
     for name, fields in sorted(either().items()):
         if word in name:
             yield name, f"either of {' and '.join(fields)}"
-    pages: dict[str, Finding | Verdict] = {**findings(), **verdicts()}
+    pages: dict[str, Finding | Verdict | Trouble] = {**findings(), **verdicts()}
+    pages |= {one.name: one for table in TABLES for one in troubles(table)}
     for name, one in pages.items():
         if word in f"{name} {one.page}".lower():
             yield name, f"({one.severity}) {' '.join(one.page.split())}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -245,7 +246,7 @@ class TABLE(Table):
         rows.sort(key=lambda row: (row["first_frame"], row["last_frame"]))
         columns = {}
         for f in self.columns[:-3]:
-            values = [row.get(f.name) for row in rows]
+            values = [row[f.name] for row in rows]
             if f.name == "address":
                 columns[f.name] = named(values)
             elif f.name in ("mac", "asked_for", "sent_by", "refused"):
@@ -282,6 +283,7 @@ class TABLE(Table):
             "asked": question.asked if question else 0,
             "probes": question.probes if question else 0,
             "asked_by": question.by if question else None,
+            "asked_for": None,
             "answered": one.answered,
             "unasked": one.unasked,
             "announced": one.announced,
@@ -299,8 +301,13 @@ class TABLE(Table):
         }
 
 
+ALONE = {"others": None, "rivals": 0, "conflict_frame": None, "contested": False, "moved": False, "latest": True}
+
+
 def _against(group: list[_Binding]) -> dict[_Binding, dict]:
     """What the bindings of one address say against each other."""
+    if len(group) == 1:
+        return {group[0]: ALONE}
     found = {}
     firsts, last = sorted(one.first for one in group)[:2], max(one.last for one in group)
     claimed = sorted((one for one in group if one.claims), key=lambda one: one.first_claim)
@@ -326,11 +333,14 @@ def _against(group: list[_Binding]) -> dict[_Binding, dict]:
     return found
 
 
+COUNTS = ("statements", "answered", "unasked", "announced", "datagrams", "forwarded", "addresses")
+EMPTY = dict.fromkeys([f.name for f in TABLE.columns]) | dict.fromkeys(COUNTS, 0)
+
+
 def _unanswered(one: _Question) -> dict:
     """The row of an address that nobody was said to have."""
     number, vlan = link(one.where)
-    made = dict.fromkeys(("statements", "answered", "unasked", "announced", "datagrams", "forwarded", "addresses", "rivals"), 0)
-    return made | {
+    return EMPTY | ALONE | {
         "protocol": one.protocol,
         "address": one.address,
         "interface": number,
@@ -345,7 +355,6 @@ def _unanswered(one: _Question) -> dict:
         "unanswered": one.open - one.probes if one.probes < one.open else 0,
         "unanswered_frame": one.open_first,
         "unanswered_last": one.open_last,
-        "latest": True,
     }
 
 
@@ -399,16 +408,20 @@ def _nd(d: Dissection, whole: Dissection, on: Links) -> Iterator[_Event]:
         source = net[0]["ipv6.src"][net[1][rows]].tolist()
         options = _listed(h, "icmpv6.opt.type")
         macs = _listed(h, "icmpv6.opt.linkaddr")
-        columns = (h[name][rows].tolist() for name in ("icmpv6.nd.na.flag.s", *names))
-        told = zip(_events(d, on, h.frame[rows], "nd"), rows.tolist(), kinds[rows].tolist(), source, *columns, strict=True)
-        for e, row, kind, sender, answers, target, own, hop in told:
+        targets = {row: value for name in names for row, (value, *_) in _listed(h, name).items()}
+        answered = h["icmpv6.nd.na.flag.s"][rows].tolist()
+        told = zip(_events(d, on, h.frame[rows], "nd"), rows.tolist(), kinds[rows].tolist(), source, answered, strict=True)
+        for e, row, kind, sender, answers in told:
+            target = targets.get(row)
+            if target is None and kind in (NS, NA, REDIRECT):
+                continue
             kept = [one for one in options.get(row, []) if one in (SOURCE_OPTION, TARGET_OPTION)]
             given = dict(zip(kept, macs.get(row, [])))  # an option that does not fit is the last and has no address
             probes = not any(sender)
             if kind == NA:
-                bind = ("advertisement" if answers else "unsolicited advertisement", own, given.get(TARGET_OPTION, e.sender))
+                bind = ("advertisement" if answers else "unsolicited advertisement", target, given.get(TARGET_OPTION, e.sender))
             elif kind == REDIRECT:
-                bind = ("target of a redirect", hop, given.get(TARGET_OPTION, -1))
+                bind = ("target of a redirect", target, given.get(TARGET_OPTION, -1))
             else:
                 bind = (SOLICITS[kind], sender, -1 if probes else given.get(SOURCE_OPTION, -1))
             if bind[2] > 0 and not bind[2] & GROUP:
@@ -419,10 +432,10 @@ def _nd(d: Dissection, whole: Dissection, on: Links) -> Iterator[_Event]:
                 yield e
 
 
-def _listed(h: Headers, name: str) -> dict[int, list[int]]:
+def _listed(h: Headers, name: str) -> dict[int, list[Any]]:
     """The values of a field that a header may have several times, by row."""
     values, rows = h.column(name)
-    found: dict[int, list[int]] = {}
+    found: dict[int, list[Any]] = {}
     for row, value in zip((np.arange(len(h)) if rows is None else rows).tolist(), values.tolist(), strict=True):
         found.setdefault(row, []).append(value)
     return found
@@ -443,7 +456,7 @@ class _Use:
     """Counts the IP datagrams that go to addresses and MACs that were learnt before. Numbers of what was forgotten are used again."""
 
     def __init__(self) -> None:
-        self._keys: dict[int, tuple[int, int, int, int]] = {}  # number → link, MAC, address in two words
+        self._keys: dict[int, tuple[int, int, Address]] = {}  # number → link, MAC, address
         self._counts = np.zeros((8, 4), np.int64)  # by number: first frame, datagrams, frame and time of the last
         self._macs: dict[tuple[int, int], list[int]] = {}  # link, MAC → bindings, first frame, datagrams, those that are counted above
         self._free: list[int] = []
@@ -462,7 +475,7 @@ class _Use:
         if number >= len(self._counts):
             self._counts = np.concatenate((self._counts, np.zeros_like(self._counts)))
         self._counts[number] = e.frame, 0, 0, 0
-        self._keys[number] = e.where, hardware, *pair(None, address)[2:]
+        self._keys[number] = e.where, hardware, address
         self._macs.setdefault((e.where, hardware), [0, e.frame, 0, 0])[0] += 1
         self._sorted = None
         return number
@@ -496,7 +509,8 @@ class _Use:
         rows, when, one, both = (column[part] for column in self._received)
         frame = rows + self._d.batch.first
         if self._sorted is None:
-            keys, macs = np.array(list(self._keys.values()), np.uint64), np.array(list(self._macs), np.uint64)
+            split = [(where, hardware, *pair(None, address)[2:]) for where, hardware, address in self._keys.values()]
+            keys, macs = np.array(split, np.uint64), np.array(list(self._macs), np.uint64)
             ends, through = mixed(keys[:, 2:], *keys[:, :2].T), mixed(macs[:, :0], *macs.T)
             order, by_mac = np.argsort(ends), np.argsort(through)
             first = np.array([known[1] for known in self._macs.values()])

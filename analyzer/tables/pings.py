@@ -9,6 +9,7 @@ import polars as pl
 from ..capture import Source
 from ..dissect import Dissection
 from ..fields import Field, seconds, text, time, u8, u16, u32, u64
+from ..protocols import icmp, icmpv6
 from . import Table
 from ._columns import dtype_of
 from ._messages import ERRORS, NEEDS, Address, Message, messages, named
@@ -209,3 +210,40 @@ def _row(question: _Question) -> tuple:
         error.source if error else None,
         error.words if error else None,
     )
+
+
+# ---------------------------------------------------------------- series
+
+SERIES = ["protocol", "question", "source", "destination", "identifier"]
+
+
+def series(rows: pl.DataFrame) -> pl.DataFrame:
+    """A row for each series of questions of one program to one host, for `expert.pings`. A traceroute is none: `routes` has it."""
+    col = pl.col
+    outcome = col("outcome")
+    lost, other, unasked = outcome == SILENT, outcome == ELSEWHERE, outcome == UNASKED
+    single = ~named_many(rows["destination"])
+    made = rows.with_columns(single=single).group_by(SERIES, maintain_order=True).agg(
+        (~unasked).sum().alias("asked"),
+        lost.sum().alias("lost"),
+        col("frame").filter(lost).min().alias("first_lost"),
+        col("frame").filter(lost).max().alias("last_lost"),
+        other.sum().alias("elsewhere"),
+        col("answered_by").filter(other).first().alias("elsewhere_by"),
+        col("answer_frame").filter(other).first().alias("elsewhere_frame"),
+        col("duplicates").filter("single", ~unasked).sum(),
+        col("last_duplicate").filter("single", ~unasked).max(),
+        unasked.sum().alias("unasked"),
+        col("answer_frame").filter(unasked).first().alias("unasked_frame"),
+        pl.coalesce(col("frame").min(), col("answer_frame").min()).alias("first_frame"),
+        pl.max_horizontal(col("frame").max(), col("answer_frame").max()).alias("last_frame"),
+        col("error").is_in([said for kinds in (icmp.CODE, icmpv6.CODE) for (_, code), said in kinds.items() if "exceeded" in said and not code])
+        .any()
+        .alias("traced"),
+    )
+    return made.filter(~col("traced").fill_null(False))
+
+
+def named_many(destinations: pl.Series) -> pl.Series:
+    """Whether addresses in text stand for several hosts, as `_many` has it."""
+    return destinations.str.contains(r"^(22[4-9]|23\d)\.|\.255$|^ff")
