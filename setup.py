@@ -14,6 +14,7 @@ COMPILED = (
     "analyzer/capture/_records.py",
     "analyzer/protocols/_checksum.py",
     "analyzer/protocols/_cut.py",
+    "analyzer/protocols/_names.py",
     "analyzer/protocols/_walk.py",
     "analyzer/reassembly/_datagrams.py",
     "analyzer/reassembly/_earlier.py",

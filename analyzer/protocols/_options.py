@@ -64,13 +64,30 @@ def items(
     owner: int64, the header that each range is in, where a header has any number of ranges; `row` and `bad` then count ranges.
     last: an item whose other bits of the word are these ends the list.
     """
-    end = np.maximum(np.minimum(end, h.end if owner is None else h.end[owner]), start)
+    end = np.minimum(end, h.end if owner is None else h.end[owner])
+    return among(h.buffer, start, end, head, least, place, mask, unit, align, last)
+
+
+def among(
+    buffer: np.ndarray,
+    start: np.ndarray,
+    end: np.ndarray,
+    head: int,
+    least: int,
+    place: int = 0,
+    mask: int = 0xFFFF,
+    unit: int = 1,
+    align: int = 1,
+    last: int = -1,
+) -> Options:
+    """The same for items in buffer[start[i]:end[i]], of which there may be several lists a header, or none."""
+    end = np.maximum(end, start)
     room = int((end - start).sum()) // least + len(start)
     bad = np.empty(len(start), np.int64)
     row, at, size = np.empty((3, room), np.int64)
     shape = (place, mask, unit, head, least, align, last)
-    n = _walk.items(h.buffer.data, start.data, end.data, *shape, bad.data, row.data, at.data, size.data)
-    return Options(row[:n], at[:n], size[:n], h.buffer[at[:n]], bad)
+    n = _walk.items(buffer.data, start.data, end.data, *shape, bad.data, row.data, at.data, size.data)
+    return Options(row[:n], at[:n], size[:n], buffer[at[:n]], bad)
 
 
 def records(

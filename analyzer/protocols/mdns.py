@@ -1,0 +1,10 @@
+"""Multicast DNS: hosts of a link ask and answer each other, without a server. RFC 6762; services: RFC 6763."""
+
+from . import _dns
+
+LABEL = "mDNS"
+HEADER = _dns.HEADER
+ON = {"udp.port": 5353}
+INFO = _dns.INFO
+contents = _dns.contents
+DERIVED = _dns.multicast_too((*_dns.BITS, *_dns.BODY))
