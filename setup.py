@@ -19,6 +19,7 @@ COMPILED = (
     "analyzer/reassembly/_datagrams.py",
     "analyzer/reassembly/_earlier.py",
     "analyzer/reassembly/_numbers.py",
+    "analyzer/reassembly/_questions.py",
     "analyzer/reassembly/tcp_facts.py",
     "analyzer/reassembly/_pieces.py",
     "analyzer/reassembly/tcp_figures.py",

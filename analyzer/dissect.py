@@ -26,6 +26,9 @@ from .reassembly.echoes import ECHOES, Echoes
 from .reassembly.messages import Messages
 from .reassembly.neighbors import DUPLICATES, Neighbors
 from .reassembly.pieces import NEEDS
+from .reassembly.questions import FIELDS as ANSWERED
+from .reassembly.questions import PROTOCOLS as ASKING
+from .reassembly.questions import Answers
 from .reassembly.streams import TCP, UDP, Segments, StreamNumbers
 from .strings import Parts, Strings, always, decimal, joined, placed, stacked, strings
 from .templates import says, template_fields
@@ -259,6 +262,7 @@ class Dissector:
         self.datagrams = Datagrams(overlap)
         self.neighbors = Neighbors()
         self.echoes = Echoes()
+        self.answers = Answers()
         self.paths = Paths()
         self.protocols = protocols()
         self.first: int | None = None
@@ -321,8 +325,11 @@ class Dissector:
         if "frame.protocols" in self.wanted:
             used, inverse = np.unique(path, return_inverse=True)
             frames.put("frame.protocols", np.array([self.paths.text(one) for one in used.tolist()], object)[inverse])
-        if self.wanted & UDP and "udp" in done.chunks:
+        if self.wanted & (UDP | ANSWERED) and "udp" in done.chunks:
             self.streams.number_udp(done.chunks["udp"])
+        asking = [h for name in ASKING for h in done.chunks.get(name, ())]
+        if self.wanted & ANSWERED and asking:
+            self.answers.feed(asking, batch)
         if self.wanted & DUPLICATES and "arp" in done.chunks:
             self.neighbors.feed(done.chunks["arp"], batch)
         if self.wanted & ECHOES:

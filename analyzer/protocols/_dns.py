@@ -26,6 +26,7 @@ from ..fields import (
     ipv4,
     ipv6,
     raw,
+    seconds,
     text,
     time,
     u8,
@@ -68,6 +69,19 @@ ERROR = {
 PARAMETER = {0: "mandatory", 1: "alpn", 2: "no-default-alpn", 3: "port", 4: "ipv4hint", 5: "ech", 6: "ipv6hint", 7: "dohpath"}
 HEADER = Layout(Field("dns.id", u16, "Transaction ID", hex=4), Field("dns.flags", u16, "Flags", hex=4))
 COUNTS = Layout(Field("head", u32, ""), *(Field(str(nth), u16, "") for nth in range(4)))
+ADDED = (  # what a message is to those before it
+    Field("dns.response_to", u32, "Answers the question in", "frame"),
+    Field("dns.time", seconds, "Time since the question", "since it was first sent, if it was sent again within 5 s"),
+    Field("dns.response_in", u32, "Answered in", "frame; of a question that an ICMP error quotes when it has its answer already"),
+    Field("dns.retransmission", flag, "Sent again", "a question within 5 s, or an answer"),
+    Field("dns.retransmit_request", flag, "Question sent again"),
+    Field("dns.retransmit_request_in", u32, "First asked in", "frame"),
+    Field("dns.retransmit_response", flag, "Answer sent again"),
+    Field("dns.retransmit_response_in", u32, "First answered in", "frame"),
+    Field("dns.unsolicited", flag, "Unsolicited", "an answer without a question in the capture"),
+    Field("dns.judged.silent", u32, "Questions left unanswered", "by this server, one behind the other: told at 3, then at twice as many"),
+    Field("dns.judged.failures", u32, "Failures", "of one kind from this server within 10 s: told at 10, then at twice as many"),
+)
 INFO = (
     "{dns.flags.opcode:words} {dns.flags.response:words} {dns.id}[, {dns.qry.type:words}][ {dns.qry.name}][, {dns.rcode:words}]"
     "[, {dns.count.answers} answers][?dns.flags.truncated:, truncated{dns.id:mark}]"

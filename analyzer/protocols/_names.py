@@ -121,7 +121,6 @@ class Names:
                 p += size + 1
                 total += size + 1
                 if total > LONGEST:
-                    self.ends(data, p, stop)
                     return self.wrong(LONG, at)
                 continue
             if size < 192:
@@ -151,21 +150,6 @@ class Names:
         self.why = why
         self.where = where
         return -1
-
-    @cython.cfunc
-    def ends(self, data: cython.const[cython.uchar][::1], p: cython.longlong, stop: cython.longlong) -> cython.longlong:
-        """Find the end of a name that is too long, if no pointer told it before."""
-        while self.after < 0 and p < stop:
-            if data[p] == 0:
-                self.after = p + 1
-            elif data[p] >= 192:
-                self.after = p + 2
-            elif data[p] >= 64:
-                break
-            p += data[p] + 1
-        if self.after > stop:
-            self.after = -1
-        return 0
 
     @cython.cfunc
     def number(self, key: bytes) -> cython.longlong:

@@ -5,6 +5,7 @@ from . import _dns
 LABEL = "DNS"
 HEADER = _dns.HEADER
 ON = {"udp.port": 53}
+ADDED = _dns.ADDED
 INFO = _dns.INFO
 contents = _dns.contents
 DERIVED = (*_dns.BITS, _dns.LENGTHS, *_dns.BODY)

@@ -5,6 +5,7 @@ from . import _dns
 LABEL = "LLMNR"
 HEADER = _dns.HEADER
 ON = {"udp.port": 5355}
+ADDED = _dns.ADDED
 INFO = _dns.INFO
 contents = _dns.contents
 DERIVED = (

@@ -5,6 +5,7 @@ from . import _dns
 LABEL = "mDNS"
 HEADER = _dns.HEADER
 ON = {"udp.port": 5353}
+ADDED = _dns.ADDED
 INFO = _dns.INFO
 contents = _dns.contents
 DERIVED = _dns.multicast_too((*_dns.BITS, *_dns.BODY))

@@ -88,6 +88,21 @@ def in_order(chunks: Sequence[Headers]) -> np.ndarray:
 
 
 @dataclass
+class Clock:
+    """Times of the frames of each batch, ns; a frame that has none takes place when the one before it did."""
+
+    last: int = 0
+
+    def __call__(self, batch: Batch) -> np.ndarray:
+        if batch.timed is None:
+            return batch.time
+        last = np.maximum.accumulate(np.where(batch.timed, np.arange(len(batch)), -1))
+        times = np.where(last < 0, self.last, batch.time[last])
+        self.last = int(times[-1]) if len(times) else self.last
+        return times
+
+
+@dataclass
 class Segments:
     """The TCP segments of a batch as the tracker saw them, in its order; arrays of shape (n,) and matrices (columns, n).
 
@@ -170,7 +185,7 @@ class StreamNumbers:
         self.analyse = bool(wanted & ANALYSIS)
         self.tcp = Tracker(tcp_states.table(), self.analyse, most)
         self.forgotten = 0
-        self.clock = 0
+        self.clock = Clock()
 
     def number_udp(self, chunks: list[Headers]) -> None:
         """Add udp.stream to the chunks of one batch."""
@@ -179,7 +194,7 @@ class StreamNumbers:
         keys = np.concatenate([_paired(h, ("udp.srcport", "udp.dstport"))[0] for h in chunks])
         numbers = np.empty(len(order), np.int64)
         self.udp.number(keys[order].tolist(), numbers.data)
-        _spread(chunks, order, {"udp.stream": numbers})
+        spread(chunks, order, {"udp.stream": numbers})
 
     def number_tcp(self, chunks: list[Headers], batch: Batch) -> Segments:
         """Add tcp.stream to the chunks of one batch, and what else is wanted."""
@@ -207,7 +222,7 @@ class StreamNumbers:
         if self.analyse:
             give("length", segments.column("tcp.len"))
             give("window", segments.column("tcp.window_size_value"))
-            give("time", self._times(batch)[frame])
+            give("time", self.clock(batch)[frame])
             give("frame", frame + batch.first)
             give("scale", segments.column("tcp.options.wscale.shift", -1))
             give("cookie", segments.counts("tcp.options.tfo.cookie") > 0)
@@ -220,20 +235,11 @@ class StreamNumbers:
         changes, segments.gone = np.array(found, np.int64), gone
         self.forgotten += len(gone)
         segments.changes = np.column_stack([changes >> 16, *(changes >> low & 15 for low in (12, 8, 4, 0))])
-        _spread(chunks, order, {"tcp.stream": segments["stream"]})
+        spread(chunks, order, {"tcp.stream": segments["stream"]})
         self._numbers(segments, live)
         if self.analyse:
             self._analysis(segments, segments.behind("tcp.flags"))
         return segments
-
-    def _times(self, batch: Batch) -> np.ndarray:
-        """Times of the frames, ns; a frame that has none takes place when the one before it did."""
-        if batch.timed is None:
-            return batch.time
-        last = np.maximum.accumulate(np.where(batch.timed, np.arange(len(batch)), -1))
-        times = np.where(last < 0, self.clock, batch.time[last])
-        self.clock = int(times[-1]) if len(times) else self.clock
-        return times
 
     def _sacks(self, segments: Segments) -> np.ndarray:
         """Raw edges of all SACK blocks, (2, m), and in the matrix where each segment's are."""
@@ -250,10 +256,10 @@ class StreamNumbers:
         own, peer, flags = s["own"], s["peer"], s["flags"]
         if self.wanted & NUMBERS:
             relative, acked = _relative(s["seq"], s["ack"], flags >> 4 & 1, np.where(live, own, -1), np.where(live, peer, -1))
-            _spread(s.chunks, s.order, {"tcp.seq": relative, "tcp.ack": acked})
+            spread(s.chunks, s.order, {"tcp.seq": relative, "tcp.ack": acked})
             rows = np.flatnonzero(live & np.concatenate([h.whole for h in s.chunks])[s.order])
             length = s.column("tcp.len") + (flags & 1) + (flags >> 1 & 1)
-            _spread(s.chunks, s.order[rows], {"tcp.nxtseq": (relative + length & MASK)[rows]})
+            spread(s.chunks, s.order[rows], {"tcp.nxtseq": (relative + length & MASK)[rows]})
         if self.wanted & EDGES:
             bases = np.full(sum(map(len, s.chunks)), -1, np.int64)
             bases[s.order] = peer
@@ -304,7 +310,7 @@ class StreamNumbers:
         }
         for name in self.wanted & made.keys():
             rows, values = made[name]()
-            _spread(s.chunks, s.order[rows], {name: np.ones(len(rows), bool) if values is None else values[rows]})
+            spread(s.chunks, s.order[rows], {name: np.ones(len(rows), bool) if values is None else values[rows]})
 
 
 def _relative(seq: np.ndarray, ack: np.ndarray, acks: np.ndarray, own: np.ndarray, peer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -320,7 +326,7 @@ def _paired(h: Headers, ports: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]
     return key, back
 
 
-def _spread(chunks: list[Headers], order: np.ndarray, columns: dict[str, np.ndarray]) -> None:
+def spread(chunks: list[Headers], order: np.ndarray, columns: dict[str, np.ndarray]) -> None:
     """Hand columns that are in `order` back to the chunks that they came from."""
     back = np.argsort(order, kind="stable")  # nearly sorted already, which this kind is quick with
     rows = order[back]
