@@ -262,7 +262,7 @@ class Dissector:
         self.datagrams = Datagrams(overlap)
         self.neighbors = Neighbors()
         self.echoes = Echoes()
-        self.answers = Answers()
+        self.answers = Answers(self.wanted)
         self.paths = Paths()
         self.protocols = protocols()
         self.first: int | None = None

@@ -96,7 +96,15 @@ def _many(name: str, kind: object, label: str, about: str = "", **more: object) 
 
 
 def contents(h: Headers) -> Iterable[Payload]:
-    """Walk all messages, once; what it wrote is kept as columns of their own: `records`, `owners`, `inner`, `inner names`."""
+    walk(h)
+    return ()
+
+
+def walk(h: Headers, deep: bool = True) -> None:
+    """Walk all messages, once; what it wrote is kept as columns of their own: `records`, `owners`, `inner`, `inner names`.
+
+    deep: whether the data of records are of the types of DNS.
+    """
     size = COUNTS.size
     lacks = h.whole & (h.end - h.start < size)
     h.fault(lacks & (h.wire - h.start < size) & ~h.quoted, "", "needs {needed} bytes, has {had}", size, h.wire - h.start, h.start)
@@ -109,7 +117,7 @@ def contents(h: Headers) -> Iterable[Payload]:
     records, inner = np.empty((len(_names.RECORD), room), np.int64), np.empty((len(_names.INNER), 2 * room), np.int64)
     told = np.zeros((5, len(which)), np.int64)
     names = _names.Names(memoryview(h.buffer.data))
-    n, m = _names.walk(names, h.buffer.data, start.data, end.data, room, records.data, inner.data, told.data)
+    n, m = _names.walk(names, h.buffer.data, start.data, end.data, room, deep, records.data, inner.data, told.data)
     said = np.empty(len(names.said()) + 1, object)  # the last is None: no name
     said[:-1] = names.said()
     records, inner = records[:, :n].T, inner[:, :m].T
@@ -118,7 +126,6 @@ def contents(h: Headers) -> Iterable[Payload]:
     h.put("inner", inner, which[inner[:, 0]])
     h.put("inner names", said[inner[:, 3]], which[inner[:, 0]])
     _faults(h, which, told)
-    return ()
 
 
 def _faults(h: Headers, which: np.ndarray, told: np.ndarray) -> None:
@@ -219,7 +226,7 @@ def switch(name: str, label: str, bit: int, when: str = "always", about: str = "
     """A bit of the flags. when: 'always', in a 'response' only, or in a response and where it is 'set'."""
 
     def read(h: Headers) -> dict[str, Column]:
-        flags = h["dns.flags"]
+        flags = h[f"{name.split('.')[0]}.flags"]
         there = h.trusted >= HEADER.size
         value = (flags >> bit & 1).astype(bool)
         if when != "always":

@@ -4,6 +4,8 @@ RFC 1035 §4.1. Compiled by Cython when the package is built; runs interpreted t
 the key under which it is known: a name that a batch holds a thousand times is made text once.
 """
 
+from array import array
+
 import cython
 
 RECORD = (  # rows of the matrix of questions and records, int64
@@ -40,6 +42,7 @@ WRONG = cython.declare(cython.longlong, 7)
 HEAD = cython.declare(cython.longlong, 12)  # bytes of a message's header
 LONGEST = cython.declare(cython.longlong, 255)  # bytes of a name, RFC 1035 §2.3.4
 HOPS = cython.declare(cython.longlong, 128)  # pointers of a name: more than it can have labels
+SEEN = cython.declare(cython.longlong, 8)  # names of which is remembered where they began
 ROOT = "<Root>"  # Wireshark's word for the name without labels
 
 A = cython.declare(cython.longlong, 1)
@@ -73,12 +76,15 @@ class Names:
     after: cython.longlong  # where the name that was read last ends
     why: cython.longlong  # what was wrong with it, or 0
     where: cython.longlong
+    seen: cython.longlong[::1]  # where names began that were read last, then their indices: what pointers mostly point to
+    turn: cython.longlong
 
     def __init__(self, whole):
         self.known = {}
         self.texts = []
         self.whole = whole
-        self.after = self.why = self.where = 0
+        self.after = self.why = self.where = self.turn = 0
+        self.seen = array("q", [-1] * (2 * SEEN))
 
     def said(self):
         """The names by their index."""
@@ -91,14 +97,12 @@ class Names:
         base: cython.longlong,
         at: cython.longlong,
         stop: cython.longlong,
-        first: cython.longlong,
-        first_name: cython.longlong,
     ) -> cython.longlong:
         """The index of the name at data[at:stop], whose message begins at `base`; -1 if it is none.
 
-        first, first_name: where the message's first name begins, and its index: what most pointers point to. Sets after (-1
-        if where the name ends is not known), why and where.
+        Sets after (-1 if where the name ends is not known), why and where.
         """
+        i: cython.longlong
         p: cython.longlong = at
         chunk: cython.longlong = at
         total: cython.longlong = 1
@@ -135,15 +139,28 @@ class Names:
             if target >= chunk or target < base + HEAD or hops > HOPS:
                 return self.wrong(FORWARD, p)
             if p > chunk:
-                part = self.whole[chunk:p].tobytes()
+                part = self.cut(data, chunk, p)
                 key = part if key is None else key + part
-            elif target == first and first_name >= 0 and key is None:
-                return first_name
+            elif key is None:
+                for i in range(SEEN):
+                    if self.seen[i] == target:
+                        return self.seen[SEEN + i]
             p = chunk = target
         if hops == 0:
             self.after = p
-        part = self.whole[chunk:p].tobytes()
-        return self.number(part if key is None else key + part)
+        part = self.cut(data, chunk, p)
+        i = self.number(part if key is None else key + part)
+        self.seen[self.turn] = at
+        self.seen[SEEN + self.turn] = i
+        self.turn = (self.turn + 1) % SEEN
+        return i
+
+    @cython.cfunc
+    def cut(self, data: cython.const[cython.uchar][::1], start: cython.longlong, end: cython.longlong) -> bytes:
+        """data[start:end], which lie inside."""
+        if cython.compiled:
+            return cython.cast(cython.p_char, cython.address(data[start]))[: end - start]
+        return self.whole[start:end].tobytes()
 
     @cython.cfunc
     def wrong(self, why: cython.longlong, where: cython.longlong) -> cython.longlong:
@@ -209,6 +226,7 @@ def walk(
     start: cython.const[cython.longlong][::1],
     end: cython.const[cython.longlong][::1],
     room: cython.longlong,
+    deep: cython.bint,
     records: cython.longlong[:, ::1],
     inner: cython.longlong[:, ::1],
     told: cython.longlong[:, ::1],
@@ -218,7 +236,7 @@ def walk(
     Writes a column for each question and record into `records` (rows: RECORD), one for each name in a record's data into
     `inner` (rows: INNER), and for each message into `told`: what is wrong first (an index of FAULTS, 0: nothing), the offset of
     that, two numbers that it speaks of, and where the walk ended. Records behind a bad name are walked, if its end is known.
-    Returns how many columns records and inner have. room: of records; inner must have twice as much.
+    Returns how many columns records and inner have. room: of records; inner must have twice as much. deep: look into data.
     """
     n: cython.longlong = 0
     m: cython.longlong = 0
@@ -236,8 +254,6 @@ def walk(
     kind: cython.longlong
     size: cython.longlong
     rest: cython.longlong
-    first: cython.longlong
-    first_name: cython.longlong
     update: cython.bint
     value: cython.longlong
     for i in range(start.shape[0]):
@@ -246,8 +262,6 @@ def walk(
         p = base + HEAD
         told[0, i] = 0
         there = said = 0
-        first = p
-        first_name = -1
         update = (data[base + 2] >> 3 & 15) == 5
         for section in range(4):
             value = data[base + 4 + 2 * section]
@@ -260,7 +274,7 @@ def walk(
                     tell(told, i, MISSING, p, said, there)
                     break
                 at = p
-                name = names.read(data, base, p, stop, first, first_name)
+                name = names.read(data, base, p, stop)
                 if names.why:
                     tell(told, i, names.why, names.where, 0, data[names.where] if names.where < stop else 0)
                 p = names.after
@@ -270,8 +284,6 @@ def walk(
                     tell(told, i, MISSING, at, said, there)
                     p = -1
                     break
-                if at == first:
-                    first_name = name
                 if n >= room:
                     p = -1
                     break
@@ -307,8 +319,8 @@ def walk(
                     break
                 records[8, n] = p + size
                 records[9, n] = p
-                if size or not update:
-                    m = contents(names, data, base, p, p + size, kind, first, first_name, i, n, m, records, inner, told)
+                if deep and (size or not update):
+                    m = contents(names, data, base, p, p + size, kind, i, n, m, records, inner, told)
                 p += size
                 n += 1
             if p < 0 or told[0, i] == MISSING:
@@ -343,8 +355,6 @@ def contents(
     p: cython.longlong,
     stop: cython.longlong,
     kind: cython.longlong,
-    first: cython.longlong,
-    first_name: cython.longlong,
     i: cython.longlong,
     n: cython.longlong,
     m: cython.longlong,
@@ -389,7 +399,7 @@ def contents(
         if p >= stop:
             tell(told, i, WRONG, at, 0, 0)
             return m
-        name = names.read(data, base, p, stop, first, first_name)
+        name = names.read(data, base, p, stop)
         if names.why:
             tell(told, i, names.why, names.where, 0, data[names.where] if names.where < stop else 0)
         else:

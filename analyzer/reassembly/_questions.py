@@ -96,10 +96,10 @@ class Questions:
         self.servers[name] = one
         return one
 
-    def feed(self, keys: list, servers: list, given: cython.const[cython.longlong][:, ::1], told: cython.longlong[:, ::1]):
+    def feed(self, keys: list, servers: object, given: cython.const[cython.longlong][:, ::1], told: cython.longlong[:, ::1]):
         """Take messages in the order of their frames; write a column of `told` for each.
 
-        keys: what a question and its answer have in common. servers: who is asked, or answers.
+        keys: what a question and its answer have in common. servers: a list of who is asked or answers, or None: not judged.
         """
         i: cython.longlong
         time: cython.longlong
@@ -115,12 +115,9 @@ class Questions:
                     one = found
                     told[ANSWERED_BY, i] = one.answer
                 continue
-            server: Server = self.server(servers[i])
+            if servers is not None:
+                self.judge(self.server(servers[i]), i, given, told)
             if given[ANSWER, i]:
-                server.unanswered = 0
-                server.next_silence = FEW
-                if given[FAILED, i]:
-                    told[FAILURES, i] = self.failed(server, given[FAILED, i], time)
                 if found is None:
                     told[UNSOLICITED, i] = 1
                     continue
@@ -132,18 +129,32 @@ class Questions:
                     told[REQUEST, i] = one.frame
                     told[TOOK, i] = time - one.time
                 continue
-            if server.unanswered == 0:
-                server.since = time
-            elif server.unanswered >= server.next_silence and time - server.since >= PATIENCE:
-                told[SILENT, i] = server.unanswered
-                server.next_silence = 2 * server.unanswered
-            server.unanswered += 1
             if found is not None:
                 one = found
                 if one.answer == 0 and time - one.time < AGAIN:
                     told[ASKED_IN, i] = one.frame
                     continue
             self.remember(key, given[FRAME, i], time)
+
+    @cython.cfunc
+    def judge(
+        self, server: Server, i: cython.longlong, given: cython.const[cython.longlong][:, ::1], told: cython.longlong[:, ::1]
+    ) -> cython.longlong:
+        """What message i says about its server."""
+        time: cython.longlong = given[TIME, i]
+        if given[ANSWER, i]:
+            server.unanswered = 0
+            server.next_silence = FEW
+            if given[FAILED, i]:
+                told[FAILURES, i] = self.failed(server, given[FAILED, i], time)
+            return 0
+        if server.unanswered == 0:
+            server.since = time
+        elif server.unanswered >= server.next_silence and time - server.since >= PATIENCE:
+            told[SILENT, i] = server.unanswered
+            server.next_silence = 2 * server.unanswered
+        server.unanswered += 1
+        return 0
 
     @cython.cfunc
     def failed(self, server: Server, code: cython.longlong, time: cython.longlong) -> cython.longlong:

@@ -31,14 +31,15 @@ MARKS = {
     "dns.unsolicited": ("unsolicited",),
 }
 FIELDS = {*FRAMES.values(), *MARKS}
-NETWORKS = {"ip": 4, "ipv6": 16}  # bytes of their addresses
-LLMNR = 1 << 62  # its keys are none of streams
+JUDGED = {"dns.judged.silent", "dns.judged.failures"}
+FAILURES = (2, 3, 5)  # SERVFAIL, NXDOMAIN, REFUSED
 
 
 @dataclass
 class Answers:
-    """Gives the messages of each batch their fields. State lives from batch to batch."""
+    """Gives the messages of each batch their fields. State lives from batch to batch. wanted: names of those to give."""
 
+    wanted: set[str]
     questions: Questions = field(default_factory=Questions)
     clock: Clock = field(default_factory=Clock)
 
@@ -55,52 +56,61 @@ class Answers:
             "quoted": np.concatenate([h.quoted for h in chunks])[order],
             "time": self.clock(batch)[frame],
             "frame": frame + batch.first,
-            "failed": np.where(np.isin(code, (2, 3, 5)), code, 0),
+            "failed": np.where(np.isin(code, FAILURES), code, 0),
         }
-        made = [_keys(h) for h in chunks]
-        keys = [key for keys, _ in made for key in keys]
-        servers = [server for _, servers in made for server in servers]
+        keys = [key for h in chunks for key in _keys(h)]
+        servers = [server for h in chunks for server in _servers(h)] if self.wanted & JUDGED else None
+        if len(chunks) > 1 or len(order) < len(keys):
+            picked = order.tolist()
+            keys = [keys[i] for i in picked]
+            servers = servers and [servers[i] for i in picked]
         told = np.zeros((len(TOLD), len(order)), np.int64)
-        picked = order.tolist()
         given = np.stack([columns[name] for name in GIVEN])
-        self.questions.feed([keys[i] for i in picked], [servers[i] for i in picked], given.data, told.data)
+        self.questions.feed(keys, servers, given.data, told.data)
         found = dict(zip(TOLD, told))
         for name, of in FRAMES.items():
-            rows = np.flatnonzero(found["request" if name == "took" else name])
-            spread(chunks, order[rows], {of: found[name][rows]})
+            if of in self.wanted:
+                rows = np.flatnonzero(found["request" if name == "took" else name])
+                spread(chunks, order[rows], {of: found[name][rows]})
         multicast = np.concatenate([np.full(len(h), h.protocol.name != "dns") for h in chunks])[order]
         found["unsolicited"][multicast] = 0
         for of, names in MARKS.items():
-            rows = np.flatnonzero(sum(found[name] for name in names))
-            spread(chunks, order[rows], {of: np.ones(len(rows), bool)})
+            if of in self.wanted:
+                rows = np.flatnonzero(sum(found[name] for name in names))
+                spread(chunks, order[rows], {of: np.ones(len(rows), bool)})
 
 
-def _keys(h: Headers) -> tuple[list[object], list[bytes]]:
-    """For each message what it has in common with its answer or question, and the server's address.
-
-    That is the conversation and the number; of LLMNR, whose questions go to a group, the client and the number.
-    """
-    number = h["dns.id"].astype(np.int64)
-    answer = h["dns.flags"] >> 15 > 0
-    up = h.up()
-    if up is None or h.parent is None:
-        return [LLMNR + one for one in number.tolist()], [b""] * len(h)
-    net, rows = up
-    size = NETWORKS.get(net.protocol.name, 4)
+def _ends(h: Headers) -> tuple[np.ndarray, np.ndarray]:
+    """(client, server) of each message: addresses as uint8 (n, 4 or 16); no bytes where there is no network below."""
+    net, rows = h.up() or (None, None)
+    if net is None or net.protocol.addresses is None:
+        return np.zeros((2, len(h), 1), np.uint8)
     source, target = (
-        gather(net.buffer, net.start[rows] + net.layout.places[name].offset, size) for name in net.protocol.addresses or ()
+        gather(net.buffer, net.start[rows] + net.layout.places[name].offset, net.layout.places[name].size) for name in net.protocol.addresses
     )
-    servers = np.where(answer[:, None], source, target)
-    transport = h.parent
-    name = f"{transport.protocol.name}.stream"
-    stream = transport[name][h.row].astype(np.int64) if transport.has(name) else np.full(len(h), LLMNR >> 18)
-    keys: list[object] = (stream << 17 | (transport.protocol.name == "tcp") << 16 | number).tolist()
+    answer = (h["dns.flags"] >> 15 > 0)[:, None]
+    return np.where(answer, target, source), np.where(answer, source, target)
+
+
+def _servers(h: Headers) -> list[bytes]:
+    return _bytes(_ends(h)[1])
+
+
+def _keys(h: Headers) -> list[object]:
+    """For each message what it has in common with its answer or question.
+
+    That is the conversation and the number; of LLMNR, whose questions go to a group, the client with its port and the number.
+    """
+    number, below = h["dns.id"].astype(np.int64), h.parent
+    if below is None or not below.has(f"{below.protocol.name}.stream"):
+        return [None] * len(h)  # of one conversation, as it seems
     if h.protocol.name == "llmnr":
-        clients = np.where(answer[:, None], target, source)
-        ports = [transport[f"{transport.protocol.name}.{end}port"][h.row].astype(np.int64) for end in ("src", "dst")]
-        port = np.where(answer, ports[1], ports[0])
-        keys = list(zip(_bytes(clients), (LLMNR | port << 16 | number).tolist()))
-    return keys, _bytes(servers)
+        ports = [below[f"{below.protocol.name}.{end}port"][h.row].astype(np.int64) for end in ("src", "dst")]
+        port = np.where(h["dns.flags"] >> 15 > 0, ports[1], ports[0])
+        return list(zip(_bytes(_ends(h)[0]), (port << 16 | number).tolist()))
+    stream = below[f"{below.protocol.name}.stream"][h.row].astype(np.int64)
+    keys: list[object] = (stream << 17 | (below.protocol.name == "tcp") << 16 | number).tolist()
+    return keys
 
 
 def _bytes(rows: np.ndarray) -> list[bytes]:

@@ -1,0 +1,153 @@
+"""NetBIOS Name Service: names of Windows before DNS. RFC 1001 §14–15, RFC 1002 §4.2; messages are made as those of DNS."""
+
+import numpy as np
+
+from ..fields import Column, Field, Headers, Layout, Reading, bits, flag, ipv4, mac, text, u8, u16, u32
+from . import _dns, _names
+
+LABEL = "NBNS"
+TYPE = {1: "A", 2: "NS", 10: "NULL", 32: "NB", 33: "NBSTAT"}
+OPCODE = {0: "query", 5: "registration", 6: "release", 7: "wait", 8: "refresh", 9: "refresh", 15: "multi-homed registration"}
+RCODE = {0: "no error", 1: "format error", 2: "server failure", 3: "name error", 4: "not supported", 5: "refused", 6: "active", 7: "conflict"}
+NODE = {0: "B: broadcasts", 1: "P: asks a server", 2: "M: broadcasts, then asks", 3: "H: asks, then broadcasts"}
+NB, NBSTAT = 32, 33
+HEADER = Layout(Field("nbns.id", u16, "Transaction ID", hex=4), Field("nbns.flags", u16, "Flags", hex=4))
+OWNED = Layout(
+    Field(
+        "nbns.nb_flags",
+        u16,
+        "Address's flags",
+        hex=4,
+        many=True,
+        parts=(
+            Field("nbns.nb_flags.group", flag, "Group's name", many=True),
+            Field("nbns.nb_flags.ont", bits(2), "Owner's node type", words=NODE, many=True),
+        ),
+    ),
+    Field("nbns.addr", ipv4, "Address", many=True),
+)
+NUMBER = Layout(Field("nbns.number_of_names", u8, "Names", "that the host has", many=True))
+NAME = Layout(
+    *(Field(f"before {nth}", u32, "") for nth in range(4)),
+    Field(
+        "nbns.name_flags",
+        u16,
+        "Name's flags",
+        hex=4,
+        many=True,
+        parts=(
+            Field("nbns.name_flags.group", flag, "Name of a group", many=True),
+            Field("nbns.name_flags.ont", bits(2), "Node type", words=NODE, many=True),
+            Field("nbns.name_flags.drg", flag, "Being deregistered", many=True),
+            Field("nbns.name_flags.cnf", flag, "In conflict", many=True),
+            Field("nbns.name_flags.act", flag, "Active", many=True),
+            Field("nbns.name_flags.prm", flag, "Permanent", many=True),
+        ),
+    ),
+)
+UNIT = Layout(Field("nbns.unit_id", mac, "Unit's MAC address", many=True))
+ON = {"udp.port": 137}
+INFO = "{nbns.flags.opcode:words} {nbns.flags.response:words} {nbns.id}[, {nbns.type:words}][ {nbns.name}][, {nbns.addr}][, {nbns.flags.rcode:words}]"
+SIZE = 16  # bytes of a name, the last says which service has it
+
+
+def contents(h: Headers):
+    _dns.walk(h, deep=False)
+    return ()
+
+
+def _plain(name: str | None) -> str | None:
+    """'WPAD<00>' of 'FHFAEBEECACACACACACACACACACACAAA': two letters from A to P stand for a byte. RFC 1001 §14.1."""
+    first, _, scope = (name or "").partition(".")
+    if len(first) != 2 * SIZE or not set(first) <= set("ABCDEFGHIJKLMNOP"):
+        return name
+    plain = bytes((ord(high) - 65) << 4 | ord(low) - 65 for high, low in zip(first[::2], first[1::2]))
+    said = "".join(chr(byte) if 32 <= byte < 127 else f"<{byte:02x}>" for byte in plain[:-1].rstrip(b" "))
+    return f"{said}<{plain[-1]:02x}>{'.' + scope if scope else ''}"
+
+
+def _records(h: Headers) -> dict[str, Column]:
+    records = _dns.Records(h)
+    rows, kind, real = records.rows, records["type"], records["section"] > _dns.QUESTION
+    names = h.column("owners").values
+    plain = {name: _plain(name) for name in set(names.tolist())}
+    said = np.empty(len(names), object)
+    said[:] = [plain[name] for name in names.tolist()]
+    there = np.flatnonzero(records["name"] >= 0)
+    made = {
+        "nbns.name": Column(said[there], rows[there]),
+        "nbns.type": Column(kind, rows),
+        "nbns.class": Column(records["class"], rows),
+        "nbns.ttl": Column(records["ttl"][real], rows[real]),
+        "nbns.data_length": Column((records["end"] - records["data"])[real], rows[real]),
+    }
+    pick = records.of(NB)
+    count = (records["end"] - records["data"])[pick] // OWNED.size
+    made.update(_each(h, records, OWNED, pick, records["data"][pick], count)[0])
+    pick = records.of(NBSTAT)
+    head = records.read(NUMBER, pick)
+    made["nbns.number_of_names"] = head.column("nbns.number_of_names")
+    start = records["data"][pick] + NUMBER.size
+    count = np.minimum(head["nbns.number_of_names"].astype(np.int64), (records["end"][pick] - start) // NAME.size)
+    found, at, owner = _each(h, records, NAME, pick, start, np.maximum(count, 0))
+    made.update(found)
+    named = _names.strings(memoryview(h.buffer.data), at.data, (at + SIZE - 1).data)
+    said = np.empty(len(named), object)
+    said[:] = [name.rstrip(" \0") for name in named]
+    made["nbns.netbios_name"] = Column(said, owner)
+    place = start + NAME.size * count
+    made["nbns.unit_id"] = Reading(UNIT, h.buffer, place, records["end"][pick], rows[pick]).column("nbns.unit_id")
+    return made
+
+
+def _each(
+    h: Headers, records: _dns.Records, layout: Layout, pick: np.ndarray, start: np.ndarray, count: np.ndarray
+) -> tuple[dict[str, Column], np.ndarray, np.ndarray]:
+    """A layout `count` times, one behind the other, in these records; where each begins, and whose it is."""
+    one = np.repeat(np.arange(len(pick)), count)
+    at = start[one] + layout.size * (np.arange(len(one)) - np.repeat(np.cumsum(count) - count, count))
+    owner = records.rows[pick[one]]
+    reading = Reading(layout, h.buffer, at, records["end"][pick[one]], owner)
+    return {f.name: reading.column(f.name) for f in layout.all() if f.label}, at, owner
+
+
+def _codes(h: Headers) -> dict[str, Column]:
+    flags = h["nbns.flags"]
+    rows = np.flatnonzero(h.trusted >= HEADER.size)
+    answers = rows[flags[rows] >> 15 > 0]
+    return {"nbns.flags.opcode": Column(flags[rows] >> 11 & 15, rows), "nbns.flags.rcode": Column(flags[answers] & 15, answers)}
+
+
+COUNTS = ("nbns.count.queries", "nbns.count.answers", "nbns.count.auth_rr", "nbns.count.add_rr")
+
+
+def _counts(h: Headers) -> dict[str, Column]:
+    reading = Reading(_dns.COUNTS, h.buffer, h.start, np.where(h.whole, h.end, h.start))
+    return {name: reading.column(str(nth)) for nth, name in enumerate(COUNTS)}
+
+
+DERIVED = (
+    _dns.switch("nbns.flags.response", "Response", 15, words={0: "request", 1: "response"}),
+    _dns.switch("nbns.flags.authoritative", "Authoritative", 10, "response"),
+    _dns.switch("nbns.flags.truncated", "Truncated", 9),
+    _dns.switch("nbns.flags.recdesired", "Recursion desired", 8),
+    _dns.switch("nbns.flags.recavail", "Recursion available", 7, "response"),
+    _dns.switch("nbns.flags.broadcast", "Broadcast", 4),
+    ((Field("nbns.flags.opcode", u8, "Opcode", words=OPCODE), Field("nbns.flags.rcode", u8, "Reply code", words=RCODE)), _codes),
+    (tuple(Field(name, u16, label) for name, label in zip(COUNTS, ("Questions", "Answers", "Authority records", "Additional records"))), _counts),
+    (
+        (
+            Field("nbns.name", text, "Name", "with the byte that says which service has it", many=True),
+            Field("nbns.type", u16, "Type", words=TYPE, many=True),
+            Field("nbns.class", u16, "Class", many=True),
+            Field("nbns.ttl", u32, "Time to live", "seconds", many=True),
+            Field("nbns.data_length", u16, "Data length", "bytes", many=True),
+            *OWNED.all(),
+            *NUMBER.fields,
+            *(f for f in NAME.all() if f.label),
+            Field("nbns.netbios_name", text, "Name that the host has", many=True),
+            *UNIT.fields,
+        ),
+        _records,
+    ),
+)
