@@ -121,6 +121,8 @@ def walk(h: Headers, deep: bool = True) -> None:
     said = np.empty(len(names.said()) + 1, object)  # the last is None: no name
     said[:-1] = names.said()
     records, inner = records[:, :n].T, inner[:, :m].T
+    fine = told[0] == 0
+    h.put("behind", (h.wire[which] - told[4])[fine], which[fine])  # bytes that no count speaks of
     h.put("records", records, which[records[:, 0]])
     h.put("owners", said[records[:, 2]], which[records[:, 0]])
     h.put("inner", inner, which[inner[:, 0]])
@@ -416,7 +418,9 @@ ZONE = Layout(
 )
 ORDER = Layout(_many("dns.naptr.order", u16, "Order"), _many("dns.naptr.preference", u16, "NAPTR preference"))
 DIGEST = Layout(
-    _many("dns.ds.key_id", u16, "Key tag", hex=4), _many("dns.ds.algorithm", u8, "Algorithm"), _many("dns.ds.digest_type", u8, "Digest type")
+    _many("dns.ds.key_id", u16, "Key tag", hex=4),
+    _many("dns.ds.algorithm", u8, "Algorithm"),
+    _many("dns.ds.digest_type", u8, "Digest type"),
 )
 KEY = Layout(
     _many(
@@ -446,9 +450,7 @@ SIGNATURE = Layout(
 )
 HASH = Layout(
     _many("dns.nsec3.algo", u8, "Hash algorithm"),
-    _many(
-        "dns.nsec3.flags", u8, "NSEC3 flags", parts=(Field("", bits(7), ""), _many("dns.nsec3.flags.opt_out", flag, "Opt-out"))
-    ),
+    _many("dns.nsec3.flags", u8, "NSEC3 flags", parts=(Field("", bits(7), ""), _many("dns.nsec3.flags.opt_out", flag, "Opt-out"))),
     _many("dns.nsec3.iterations", u16, "Iterations"),
     _many("dns.nsec3.salt_length", u8, "Salt length", "bytes"),
 )

@@ -20,7 +20,7 @@ RECORD = (  # rows of the matrix of questions and records, int64
     "end",  # and end
     "rest",  # what follows the names in the data
 )
-INNER = ("message", "type", "nth", "name")  # rows of the matrix of names in the data of records; nth: 0, 1 of a record
+INNER = ("message", "type", "nth", "name", "section")  # rows of the matrix of names in the data of records; nth: 0, 1 of a record
 FAULTS = (
     "",
     "a name has a label of kind {had:#04x}, which is reserved",
@@ -245,7 +245,7 @@ def walk(
     stop: cython.longlong
     p: cython.longlong
     section: cython.longlong
-    left: cython.longlong
+    _left: cython.longlong
     count: cython.longlong
     said: cython.longlong
     there: cython.longlong
@@ -253,7 +253,6 @@ def walk(
     at: cython.longlong
     kind: cython.longlong
     size: cython.longlong
-    rest: cython.longlong
     update: cython.bint
     value: cython.longlong
     for i in range(start.shape[0]):
@@ -269,7 +268,7 @@ def walk(
         for section in range(4):
             value = data[base + 4 + 2 * section]
             count = value << 8 | data[base + 5 + 2 * section]
-            for left in range(count):
+            for _left in range(count):
                 if p >= stop:
                     tell(told, i, MISSING, p, said, there)
                     break
@@ -364,6 +363,7 @@ def contents(
 ) -> cython.longlong:
     """Check the data of one record, note the names in them; the next free column of `inner`."""
     nth: cython.longlong
+    _nth: cython.longlong
     name: cython.longlong
     size: cython.longlong
     at: cython.longlong = p
@@ -392,7 +392,7 @@ def contents(
     behind: cython.longlong = shape[2]
     p += before
     if kind == NAPTR:
-        for nth in range(3):  # flags, services, regular expression
+        for _nth in range(3):  # flags, services, regular expression
             if p < stop:
                 p += data[p] + 1
     for nth in range(count):
@@ -407,6 +407,7 @@ def contents(
             inner[1, m] = kind
             inner[2, m] = nth
             inner[3, m] = name
+            inner[4, m] = records[1, n]
             m += 1
         p = names.after
         if p < 0:

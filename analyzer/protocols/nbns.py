@@ -8,7 +8,16 @@ from . import _dns, _names
 LABEL = "NBNS"
 TYPE = {1: "A", 2: "NS", 10: "NULL", 32: "NB", 33: "NBSTAT"}
 OPCODE = {0: "query", 5: "registration", 6: "release", 7: "wait", 8: "refresh", 9: "refresh", 15: "multi-homed registration"}
-RCODE = {0: "no error", 1: "format error", 2: "server failure", 3: "name error", 4: "not supported", 5: "refused", 6: "active", 7: "conflict"}
+RCODE = {
+    0: "no error",
+    1: "format error",
+    2: "server failure",
+    3: "name error",
+    4: "not supported",
+    5: "refused",
+    6: "active",
+    7: "conflict",
+}
 NODE = {0: "B: broadcasts", 1: "P: asks a server", 2: "M: broadcasts, then asks", 3: "H: asks, then broadcasts"}
 NB, NBSTAT = 32, 33
 HEADER = Layout(Field("nbns.id", u16, "Transaction ID", hex=4), Field("nbns.flags", u16, "Flags", hex=4))
@@ -47,7 +56,10 @@ NAME = Layout(
 )
 UNIT = Layout(Field("nbns.unit_id", mac, "Unit's MAC address", many=True))
 ON = {"udp.port": 137}
-INFO = "{nbns.flags.opcode:words} {nbns.flags.response:words} {nbns.id}[, {nbns.type:words}][ {nbns.name}][, {nbns.addr}][, {nbns.flags.rcode:words}]"
+INFO = (
+    "{nbns.flags.opcode:words} {nbns.flags.response:words} {nbns.id}[, {nbns.type:words}][ {nbns.name}][, {nbns.addr}]"
+    "[, {nbns.flags.rcode:words}]"
+)
 SIZE = 16  # bytes of a name, the last says which service has it
 
 
@@ -134,7 +146,10 @@ DERIVED = (
     _dns.switch("nbns.flags.recavail", "Recursion available", 7, "response"),
     _dns.switch("nbns.flags.broadcast", "Broadcast", 4),
     ((Field("nbns.flags.opcode", u8, "Opcode", words=OPCODE), Field("nbns.flags.rcode", u8, "Reply code", words=RCODE)), _codes),
-    (tuple(Field(name, u16, label) for name, label in zip(COUNTS, ("Questions", "Answers", "Authority records", "Additional records"))), _counts),
+    (
+        tuple(Field(name, u16, label) for name, label in zip(COUNTS, ("Questions", "Answers", "Authority records", "Additional records"))),
+        _counts,
+    ),
     (
         (
             Field("nbns.name", text, "Name", "with the byte that says which service has it", many=True),

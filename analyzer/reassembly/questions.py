@@ -68,12 +68,13 @@ class Answers:
         given = np.stack([columns[name] for name in GIVEN])
         self.questions.feed(keys, servers, given.data, told.data)
         found = dict(zip(TOLD, told))
+        multicast = np.concatenate([np.full(len(h), h.protocol.name != "dns") for h in chunks])[order]
+        for name in ("unsolicited", "silent", "failures"):  # whoever is asked by multicast need not answer
+            found[name][multicast] = 0
         for name, of in FRAMES.items():
             if of in self.wanted:
                 rows = np.flatnonzero(found["request" if name == "took" else name])
                 spread(chunks, order[rows], {of: found[name][rows]})
-        multicast = np.concatenate([np.full(len(h), h.protocol.name != "dns") for h in chunks])[order]
-        found["unsolicited"][multicast] = 0
         for of, names in MARKS.items():
             if of in self.wanted:
                 rows = np.flatnonzero(sum(found[name] for name in names))
@@ -84,9 +85,11 @@ def _ends(h: Headers) -> tuple[np.ndarray, np.ndarray]:
     """(client, server) of each message: addresses as uint8 (n, 4 or 16); no bytes where there is no network below."""
     net, rows = h.up() or (None, None)
     if net is None or net.protocol.addresses is None:
-        return np.zeros((2, len(h), 1), np.uint8)
+        nobody = np.zeros((len(h), 1), np.uint8)
+        return nobody, nobody
     source, target = (
-        gather(net.buffer, net.start[rows] + net.layout.places[name].offset, net.layout.places[name].size) for name in net.protocol.addresses
+        gather(net.buffer, net.start[rows] + net.layout.places[name].offset, net.layout.places[name].size)
+        for name in net.protocol.addresses
     )
     answer = (h["dns.flags"] >> 15 > 0)[:, None]
     return np.where(answer, target, source), np.where(answer, source, target)

@@ -1,0 +1,353 @@
+"""A row is a question that a client asked a server by DNS or LLMNR: what came of it, when, and what it repeats."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from ..capture import Source
+from ..dissect import Dissection
+from ..fields import Column, Field, Headers, Reading, flag, ipv4, ipv6, seconds, text, texts, time, u16, u32, u64
+from ..protocols import _dns, register
+from ..templates import worded
+from . import Table
+from ._columns import SPAN, TIME, dtype_of, series
+
+PROTOCOLS = ("dns", "llmnr")  # an answer of mDNS goes to all, whoever asked
+ASKS, ANSWERS, QUOTED = range(3)  # what a message is; quoted: an ICMP error says that this question did not arrive
+AGAIN = 60_000_000_000  # ns after which the same question between the same ports is another
+RETRIED = 30_000_000_000  # ns within which a client that asks the same again does it for want of an answer
+SOON = 5_000_000_000  # ns before the trace's end in which an answer may be on its way still, if the client waits for it
+ENDS = ("client", "client_port", "server", "server_port")
+CONVERSATION = ("protocol", "transport", "client", "client_port", "asked", "asked_port", "id")
+QUESTION = ("key", "type", "class")
+AUTHORITATIVE, TRUNCATED, WANTED, OFFERED = 0x400, 0x200, 0x100, 0x80  # bits of the flags; the last two: recursion
+
+
+class TABLE(Table):
+    name = "dns_transactions"
+    about = "a question by DNS or LLMNR: its answer, the chain of names, reply code, time; what was sent again, is unanswered or unasked"
+    columns = (
+        Field("question_frame", u64, "Question's frame", "null: the answer is unsolicited"),
+        Field("time", time, "Time", "of the question; of an unsolicited answer"),
+        Field("protocol", text, "Protocol", "dns or llmnr"),
+        Field("transport", text, "Carried by", "udp or tcp"),
+        Field("client", text, "Client"),
+        Field("client_port", u16, "Client's port"),
+        Field("server", text, "Server", "asked; of LLMNR the host that answered"),
+        Field("server_port", u16, "Server's port"),
+        Field("id", u16, "Transaction ID", hex=4),
+        Field("opcode", text, "Opcode"),
+        Field("name", text, "Name", "asked for; of several questions the first"),
+        Field("type", text, "Type"),
+        Field("class", text, "Class"),
+        Field("questions", u16, "Questions", "in the message"),
+        Field(
+            "outcome",
+            text,
+            "Outcome",
+            "answered, truncated, unanswered, refused (by an ICMP error), open (the trace ended soon), unsolicited",
+        ),
+        Field("rcode", text, "Reply code", "of 12 bits"),
+        Field("result", text, "Result", "answer, alias only, no data, referral (to other servers), else the reply code"),
+        Field("duration", seconds, "Time to answer", "since the question was first sent between these ports"),
+        Field("duration_last", seconds, "Time to answer since last sent"),
+        Field("answer_frame", u64, "Answer's frame"),
+        Field("sent", u32, "Sent", "how often, between these ports"),
+        Field("answers", u32, "Answered", "how often"),
+        Field("retry_of", u64, "Repeats", "frame of the question that this repeats: from another port, with another id, to another server"),
+        Field("retry_why", text, "Repeated because", "no answer, truncated (then asked over TCP), failed"),
+        Field("refused_in", u64, "ICMP error", "frame"),
+        Field(
+            "recursion",
+            text,
+            "Recursion",
+            "recursive; not offered (wanted, but the server does not); iterative (not wanted); wanted (no answer)",
+        ),
+        Field("authoritative", flag, "Authoritative"),
+        Field("cnames", text, "Aliases", "the chain of canonical names, in order", many=True),
+        Field("addresses", text, "Addresses", "that the answer holds", many=True),
+        Field("question_bytes", u32, "Bytes of the question", "the message's"),
+        Field("answer_bytes", u32, "Bytes of the answer"),
+    )
+    needs = frozenset({"dns.id"})
+
+    def __init__(self) -> None:
+        self.messages: list[pl.DataFrame] = []
+        self.end = 0
+
+    def feed(self, d: Dissection) -> pl.DataFrame | None:
+        whole = d.unfiltered or d
+        if len(d.batch):
+            self.end = max(self.end, int(d.batch.time.max()))
+        for name in PROTOCOLS:
+            for h in whole.chunks.get(name, ()):
+                if h.whole.any() and h.parent is not None:
+                    self.messages.append(_messages(d, h).filter(pl.Series(h.whole)))
+        return None
+
+    def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
+        if not self.messages:
+            return None
+        messages = pl.concat(self.messages).sort("frame", maintain_order=True).with_row_index("row", 1)
+        self.messages.clear()
+        found = _judged(_repeated(_transactions(messages)), self.end)
+        return found.filter("kept").select(pl.col(f.name).cast(dtype_of(f)) for f in self.columns)
+
+
+# ---------------------------------------------------------------- messages
+
+
+def _messages(d: Dissection, h: Headers) -> pl.DataFrame:
+    """A row a message."""
+    batch, size = d.batch, len(h)
+    answer = h["dns.flags.response"]
+    net, rows = h.up() or (None, None)
+    below = h.parent
+    assert below is not None
+    if net is not None and net.protocol.addresses and rows is not None:
+        ends = [_text(name, net[name][rows]) for name in net.protocol.addresses]
+    else:
+        ends = [pl.Series([None] * size, dtype=pl.String)] * 2
+    transport = below.protocol.name
+    ports = [pl.Series(_port(below, f"{transport}.{end}port")[h.row]) for end in ("src", "dst")]
+    back = pl.Series(answer)
+    client, server = (b.zip_with(back, a) for a, b in (ends, ends[::-1]))
+    client_port, server_port = (b.zip_with(back, a) for a, b in (ports, ports[::-1]))
+    alone = h.protocol.name == "llmnr"  # the question goes to a group, any host of it answers
+    records = _dns.Records(h)
+    times = pl.Series(batch.time[h.frame])
+    if batch.timed is not None:
+        times = times.set(pl.Series(~batch.timed[h.frame]), None)
+    columns = {
+        "frame": pl.Series(h.frame + batch.first),
+        "ns": times,
+        "kept": pl.Series(np.ones(size, bool) if d.kept is None else d.kept[h.frame]),
+        "what": pl.Series(np.where(h.quoted, np.where(answer, QUOTED + 1, QUOTED), answer).astype(np.int8)),
+        "protocol": pl.Series([h.protocol.name]).new_from_index(0, size),
+        "transport": pl.Series([transport]).new_from_index(0, size),
+        "client": client,
+        "client_port": client_port,
+        "server": server,
+        "server_port": server_port,
+        "asked": pl.Series([None] * size, dtype=pl.String) if alone else server,
+        "asked_port": pl.Series([None] * size, dtype=server_port.dtype) if alone else server_port,
+        "id": pl.Series(h["dns.id"]),
+        "flags": pl.Series(h["dns.flags"].astype(np.int32)),
+        "rcode": pl.Series(h["dns.rcode"].astype(np.int32)),
+        "bytes": pl.Series(h.wire - h.start),
+        **_asked(h, records),
+        **_answered(h, records),
+    }
+    return pl.DataFrame([column.alias(name) for name, column in columns.items()])
+
+
+def _text(name: str, values: np.ndarray) -> pl.Series:
+    used, inverse = np.unique(values, return_inverse=True)
+    return pl.Series(texts(register()[name].field, used).tolist(), dtype=pl.String).gather(inverse)
+
+
+def _port(below: Headers, name: str) -> np.ndarray:
+    return below[name].astype(np.uint16) if name in below.layout.places else np.zeros(len(below), np.uint16)
+
+
+def _asked(h: Headers, records: _dns.Records) -> dict[str, pl.Series]:
+    """The first question of each message, and how many there are."""
+    pick = np.flatnonzero(records["section"] == _dns.QUESTION)[::-1]
+    first = np.full(len(h), -1, np.int64)
+    first[records.rows[pick]] = pick
+    there = first >= 0
+    name = np.full(len(h), None, object)
+    name[there] = h.column("owners").values[first[there]]
+    kind, group = (np.where(there, records[column][first] if len(pick) else 0, -1) for column in ("type", "class"))
+    named = pl.Series(name.tolist(), dtype=pl.String)
+    return {
+        "name": named,
+        "key": named.str.to_lowercase(),
+        "type": pl.Series(kind.astype(np.int32)),
+        "class": pl.Series(group.astype(np.int32)),
+        "questions": pl.Series(np.bincount(records.rows[pick], minlength=len(h))),
+    }
+
+
+def _answered(h: Headers, records: _dns.Records) -> dict[str, pl.Series]:
+    """What the sections of records hold that tells what sort of answer it is."""
+    section, kind, size = records["section"], records["type"], len(h)
+
+    def often(mask: np.ndarray) -> np.ndarray:
+        return np.bincount(records.rows[mask], minlength=size)
+
+    said = section == _dns.ANSWER
+    extended = said & ~np.isin(kind, (_dns.CNAME, _dns.RRSIG, 39))
+    names, rows = h.column("inner names")
+    inner, _ = h.column("inner")
+    assert rows is not None
+    alias = np.flatnonzero((inner[:, 1] == _dns.CNAME) & (inner[:, 4] == _dns.ANSWER))
+    aliases = Column(names[alias], rows[alias])
+    held = [Reading(layout, h.buffer, records["data"][pick], records["end"][pick], pick) for layout, pick in (
+        (_dns.ADDRESS, np.flatnonzero(said & (kind == _dns.A))), (_dns.ADDRESS6, np.flatnonzero(said & (kind == _dns.AAAA))),
+    )]  # fmt: skip
+    parts = [(one.column(name), Field(name, form, "")) for one, name, form in zip(held, ("dns.a", "dns.aaaa"), (ipv4, ipv6))]
+    place = np.concatenate([column.rows for column, _ in parts if column.rows is not None])
+    written = [address for column, f in parts for address in texts(f, column.values).tolist()]
+    order = np.argsort(place, kind="stable")
+    addresses = np.empty(len(order), object)
+    addresses[:] = written
+    return {
+        "said": pl.Series(often(said & ~np.isin(kind, (_dns.RRSIG,)))),
+        "real": pl.Series(often(extended)),
+        "soa": pl.Series(often((section == _dns.AUTHORITY) & (kind == _dns.SOA))),
+        "ns_records": pl.Series(often((section == _dns.AUTHORITY) & (kind == _dns.NS))),
+        "cnames": series(Field("cnames", text, "", many=True), aliases, size),
+        "addresses": series(Field("addresses", text, "", many=True), Column(addresses[order], records.rows[place[order]]), size),
+    }
+
+
+# ---------------------------------------------------------------- transactions
+
+
+def _transactions(messages: pl.DataFrame) -> pl.DataFrame:
+    """A row for each question, however often it was sent between the same ports, and for each answer that nobody asked for."""
+    col = pl.col
+    asks = col("what") == ASKS
+    other = pl.any_horizontal(col(name).ne_missing(col(name).shift(1).over(CONVERSATION)) for name in QUESTION)
+    late = col("ns") - col("ns").shift(1).over(CONVERSATION) > AGAIN
+    after = col("what").shift(1).over(CONVERSATION)
+    rows = messages.with_columns((asks & (after.is_null() | (after != ASKS) | other | late.fill_null(False))).alias("begins"))
+    rows = rows.with_columns(col("begins").cast(pl.UInt32).cum_sum().over(CONVERSATION).alias("nth")).filter(col("what") <= QUOTED)
+    # An answer belongs to the last question before it, if it repeats that question or none at all.
+    group = [*CONVERSATION, "nth"]
+    same = pl.all_horizontal(col(name).eq_missing(col(name).first().over(group)) for name in QUESTION)
+    rows = rows.with_columns(((col("nth") == 0) | (~same & (col("questions") > 0))).alias("alone")).with_columns(
+        pl.when((col("what") == ANSWERS) & col("alone")).then("row").otherwise(0).alias("own")
+    )
+    rows = rows.filter(~((col("what") == QUOTED) & (col("nth") == 0)))
+    answer = col("what") == ANSWERS
+    one = col("what") == ASKS
+
+    def first(name: str, where: pl.Expr) -> pl.Expr:
+        return col(name).filter(where).first()
+
+    sent_before = col("ns").filter(one & (col("frame") < first("frame", answer)))
+    return (
+        rows.group_by(*group, "own", maintain_order=True)
+        .agg(
+            col("row").first(),
+            first("frame", one).alias("question_frame"),
+            col("ns").first().alias("ns"),
+            *(col(name).first() for name in ("name", "key", "type", "class", "questions")),
+            (col("flags").first()).alias("flags"),
+            col("server").filter(answer).first().fill_null(col("server").first()).alias("server"),
+            col("server_port").first(),
+            col("kept").any(),
+            first("frame", answer).alias("answer_frame"),
+            first("ns", answer).alias("answer_ns"),
+            sent_before.last().alias("last_ns"),
+            one.sum().alias("sent"),
+            answer.sum().alias("answers"),
+            first("frame", col("what") == QUOTED).alias("refused_in"),
+            col("ns").filter(one).last().alias("last_sent"),
+            *(first(name, answer).alias(f"answer_{name}") for name in ("flags", "rcode", "said", "real", "soa", "ns_records", "bytes")),
+            *(first(name, answer) for name in ("cnames", "addresses")),
+            first("bytes", one).alias("question_bytes"),
+        )
+        .with_columns((col("own") > 0).alias("unsolicited"))
+        .sort("row")
+    )
+
+
+def _repeated(found: pl.DataFrame) -> pl.DataFrame:
+    """Which question a client asked just before, of the same name and type, and why it asks again."""
+    col = pl.col
+    same = ["client", *QUESTION]
+    asked = found.filter(~col("unsolicited") & col("key").is_not_null())
+    before = {name: col(name).shift(1).over(same) for name in ("question_frame", "last_sent", "answer_ns", "answer_flags", "answer_rcode")}
+    soon = col("ns") - before["last_sent"] <= RETRIED
+    waiting = before["answer_ns"].is_null() | (before["answer_ns"] > col("ns"))
+    why = (
+        pl.when(waiting)
+        .then(pl.lit("no answer"))
+        .when(_set(before["answer_flags"], TRUNCATED) & (col("transport") == "tcp"))
+        .then(pl.lit("truncated"))
+        .when(before["answer_rcode"].is_in((1, 2, 4, 5, 23)))
+        .then(pl.lit("failed"))
+    )
+    before["row"] = col("row").shift(1).over(same)
+    asked = asked.select(
+        "row", pl.when(soon).then(why).alias("retry_why"), before["question_frame"].alias("retry_of"), repeated=before["row"]
+    )
+    asked = asked.filter(col("retry_why").is_not_null())
+    found = found.join(asked.drop("repeated"), on="row", how="left", maintain_order="left")
+    return found.with_columns(col("row").is_in(asked["repeated"].to_list()).alias("repeated"))
+
+
+def _judged(found: pl.DataFrame, end: int) -> pl.DataFrame:
+    """The columns in words."""
+    col = pl.col
+    answered = col("answer_frame").is_not_null()
+    wants, offers = _set(col("flags"), WANTED), _set(col("answer_flags"), OFFERED)
+    final = _set(col("answer_flags"), AUTHORITATIVE)
+    outcome = (
+        pl.when("unsolicited")
+        .then(pl.lit("unsolicited"))
+        .when(answered & _set(col("answer_flags"), TRUNCATED))
+        .then(pl.lit("truncated"))
+        .when(answered)
+        .then(pl.lit("answered"))
+        .when(col("refused_in").is_not_null())
+        .then(pl.lit("refused"))
+        .when((col("last_sent") > end - SOON) & ~col("repeated"))
+        .then(pl.lit("open"))
+        .otherwise(pl.lit("unanswered"))
+    )
+    code = _words(found["answer_rcode"], "dns.rcode")
+    result = (
+        pl.when(~answered)
+        .then(None)
+        .when(col("answer_rcode") != 0)
+        .then(code)
+        .when(col("answer_real") > 0)
+        .then(pl.lit("answer"))
+        .when(col("answer_said") > 0)
+        .then(pl.when(col("type") == _dns.CNAME).then(pl.lit("answer")).otherwise(pl.lit("alias only")))
+        .when((col("answer_ns_records") > 0) & (col("answer_soa") == 0) & ~final)
+        .then(pl.lit("referral"))
+        .otherwise(pl.lit("no data"))
+    )
+    recursion = (
+        pl.when(~wants)
+        .then(pl.lit("iterative"))
+        .when(~answered)
+        .then(pl.lit("wanted"))
+        .when(offers)
+        .then(pl.lit("recursive"))
+        .otherwise(pl.lit("not offered"))
+    )
+    return found.with_columns(
+        col("ns").cast(pl.Int64).cast(TIME).alias("time"),
+        _words(found["flags"] // 2**11 % 16, "dns.flags.opcode").alias("opcode"),
+        _words(found["type"], "dns.qry.type").alias("type"),
+        _words(found["class"], "dns.qry.class").alias("class"),
+        outcome.alias("outcome"),
+        code.alias("rcode"),
+        result.alias("result"),
+        pl.when(~col("unsolicited")).then(col("answer_ns") - col("ns")).cast(SPAN).alias("duration"),
+        (col("answer_ns") - col("last_ns")).cast(SPAN).alias("duration_last"),
+        recursion.alias("recursion"),
+        pl.when(answered).then(final).alias("authoritative"),
+        col("cnames").fill_null([]),
+        col("addresses").fill_null([]),
+    )
+
+
+def _set(flags: pl.Expr, bit: int) -> pl.Expr:
+    return (flags & bit) > 0
+
+
+def _words(column: pl.Series, name: str) -> pl.Series:
+    """What each number is called; null where it is null or -1."""
+    f = register()[name].field
+    used = column.unique().drop_nulls()
+    used = used.filter(used >= 0)
+    said = worded(f, used.to_numpy()).tolist()
+    return column.replace_strict(used.to_list(), said, default=None, return_dtype=pl.String)
