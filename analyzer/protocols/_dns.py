@@ -194,8 +194,13 @@ def _said(h: Headers, start: np.ndarray, end: np.ndarray) -> np.ndarray:
 Derived = tuple[tuple[Field, ...], Callable[[Headers], dict[str, Column]]]
 
 
+def shown(layout: Layout) -> tuple[Field, ...]:
+    """The fields of a layout that have a name."""
+    return tuple(f for f in layout.all() if f.label)
+
+
 def _columns(reading: Reading, layout: Layout) -> dict[str, Column]:
-    return {f.name: reading.column(f.name) for f in layout.all() if f.label}
+    return {f.name: reading.column(f.name) for f in shown(layout)}
 
 
 def plain(layout: Layout, *types: int, place: str = "data") -> Derived:
@@ -205,7 +210,7 @@ def plain(layout: Layout, *types: int, place: str = "data") -> Derived:
         records = Records(h)
         return _columns(records.read(layout, records.of(*types), place), layout)
 
-    return tuple(f for f in layout.all() if f.label), read
+    return shown(layout), read
 
 
 def name_in(f: Field, *types: int, nth: int = 0) -> Derived:
@@ -752,17 +757,17 @@ HELD: tuple[Derived, ...] = (
     name_in(_many("dns.naptr.replacement", text, "Replacement"), NAPTR),
     ((_many("dns.hinfo.cpu", text, "CPU"), _many("dns.hinfo.os", text, "Operating system")), _host),
     ((*DIGEST.fields, _many("dns.ds.digest", raw, "Digest")), _digests),
-    ((*KEY.all(), _many("dns.dnskey.public_key", raw, "Public key"), _many("dns.dnskey.key_id", u16, "Key's tag")), _keys),
-    ((*(f for f in SIGNATURE.fields if f.label), _many("dns.rrsig.signature_expiration", time, "Signature expires"),
+    ((*shown(KEY), _many("dns.dnskey.public_key", raw, "Public key"), _many("dns.dnskey.key_id", u16, "Key's tag")), _keys),
+    ((*shown(SIGNATURE), _many("dns.rrsig.signature_expiration", time, "Signature expires"),
       _many("dns.rrsig.signature_inception", time, "Signature valid from"), _many("dns.rrsig.signature", raw, "Signature")), _signatures),
     name_in(_many("dns.rrsig.signers_name", text, "Signer"), RRSIG, SIG),
     name_in(_many("dns.nsec.next_domain_name", text, "Next name", "there is none between"), NSEC),
     ((_many("dns.nsec.type", u16, "Type there is", "at the name of an NSEC or NSEC3 record", words=TYPE),), _existing),
-    ((*HASH.all(), _many("dns.nsec3.salt_value", raw, "Salt"), *HASH_LENGTH.fields,
+    ((*shown(HASH), _many("dns.nsec3.salt_value", raw, "Salt"), *HASH_LENGTH.fields,
       _many("dns.nsec3.hash_value", text, "Hash of the next name", "in base32hex")), _hashes),
     ((*CERTIFICATE.fields, _many("dns.tlsa.certificate_association_data", raw, "Certificate association data"),
       *FINGERPRINT.fields, _many("dns.sshfp.fingerprint", raw, "Fingerprint")), _pinned),
-    ((*AUTHORIZATION.all(), _many("dns.caa.tag", text, "CAA tag"), _many("dns.caa.value", text, "CAA value"),
+    ((*shown(AUTHORIZATION), _many("dns.caa.tag", text, "CAA tag"), _many("dns.caa.value", text, "CAA value"),
       *(_many(f"dns.caa.{word}", text, f"CAA {word}") for word in (*TAGS, "unknown"))), _authorized),
     ((*SERVED.fields, *HEAD.fields, _many("dns.svcb.svcparam.mandatory.key", u16, "Mandatory parameter", words=PARAMETER),
       _many("dns.svcb.svcparam.alpn", text, "Application protocol"), *PORT.fields, *HINT.fields, *HINT6.fields,
@@ -771,11 +776,11 @@ HELD: tuple[Derived, ...] = (
     name_in(_many("dns.svcb.targetname", text, "Service's host", "<Root>: the owner itself"), SVCB, HTTPS),
     ((_many("dns.resp.ext_rcode", u8, "Upper bits of the reply code", hex=2), _many("dns.resp.edns0_version", u8, "EDNS version"),
       _many("dns.resp.z", u16, "EDNS flags", hex=4), _many("dns.resp.z.do", flag, "DNSSEC OK"), *EXTENDED.fields,
-      _many("dns.opt.data", raw, "Option data"), *(f for f in SUBNET.fields if f.label),
+      _many("dns.opt.data", raw, "Option data"), *shown(SUBNET),
       _many("dns.opt.client.addr4", ipv4, "Client's subnet"), _many("dns.opt.client.addr6", ipv6, "Client's IPv6 subnet"),
-      *(f for f in EXPLAINED.fields if f.label), _many("dns.opt.ext_error.extra_text", text, "Extended error in words"),
+      *shown(EXPLAINED), _many("dns.opt.ext_error.extra_text", text, "Extended error in words"),
       _many("dns.opt.cookie.client", raw, "Client's cookie"), _many("dns.opt.cookie.server", raw, "Server's cookie"),
-      _many("dns.opt.padding", raw, "Padding"), *(f for f in PATIENT.fields if f.label)), _extended),
+      _many("dns.opt.padding", raw, "Padding"), *shown(PATIENT)), _extended),
     ((_many("dns.data", raw, "Record's data", "of a type that is not decoded"),), _rest),
 )  # fmt: skip
 COUNTED: Derived = (

@@ -390,6 +390,7 @@ def contents(
     before: cython.longlong = shape[0]
     count: cython.longlong = shape[1]
     behind: cython.longlong = shape[2]
+    records[9, n] = stop  # until the names are read
     p += before
     if kind == NAPTR:
         for _nth in range(3):  # flags, services, regular expression
@@ -411,7 +412,6 @@ def contents(
             m += 1
         p = names.after
         if p < 0:
-            records[9, n] = stop
             return m
     records[9, n] = p
     if p + behind > stop or (p + behind < stop and shape[3]):

@@ -120,7 +120,7 @@ def _each(
     at = start[one] + layout.size * (np.arange(len(one)) - np.repeat(np.cumsum(count) - count, count))
     owner = records.rows[pick[one]]
     reading = Reading(layout, h.buffer, at, records["end"][pick[one]], owner)
-    return {f.name: reading.column(f.name) for f in layout.all() if f.label}, at, owner
+    return {f.name: reading.column(f.name) for f in _dns.shown(layout)}, at, owner
 
 
 def _codes(h: Headers) -> dict[str, Column]:
@@ -159,7 +159,7 @@ DERIVED = (
             Field("nbns.data_length", u16, "Data length", "bytes", many=True),
             *OWNED.all(),
             *NUMBER.fields,
-            *(f for f in NAME.all() if f.label),
+            *_dns.shown(NAME),
             Field("nbns.netbios_name", text, "Name that the host has", many=True),
             *UNIT.fields,
         ),

@@ -347,7 +347,6 @@ def _set(flags: pl.Expr, bit: int) -> pl.Expr:
 def _words(column: pl.Series, name: str) -> pl.Series:
     """What each number is called; null where it is null or -1."""
     f = register()[name].field
-    used = column.unique().drop_nulls()
-    used = used.filter(used >= 0)
-    said = worded(f, used.to_numpy()).tolist()
-    return column.replace_strict(used.to_list(), said, default=None, return_dtype=pl.String)
+    used = np.unique(column.drop_nulls().to_numpy())
+    used = used[used >= 0]
+    return column.replace_strict(used.tolist(), worded(f, used).tolist(), default=None, return_dtype=pl.String)
