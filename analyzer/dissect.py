@@ -6,9 +6,10 @@ of a group in one gather, and asks the protocol's file what they carry. It ends 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -88,7 +89,7 @@ class Found(NamedTuple):
     space: str
     buffer: np.ndarray
     base: np.ndarray
-    way: np.ndarray | None = None  # of messages in TCP streams: the direction of each
+    told: Mapping[str, np.ndarray] = MappingProxyType({})  # of messages in TCP streams: columns that their headers have, `way` one
 
 
 Groups = dict[int, list[Found]]  # by protocol
@@ -366,13 +367,13 @@ class Dissector:
         turn = []
         for index, members in groups.items():
             p = self.protocols[self._names[index]]
-            for parent, spans, space, buffer, base, way in members:
+            for parent, spans, space, buffer, base, told in members:
                 h = Headers(p, buffer, spans, base, parent)
                 if space == "ethertype" and parent.protocol.name != "frame":
                     path[h.frame] = self.paths.longer(path[h.frame], "ethertype")
                 h.path = path[h.frame] = self.paths.longer(path[h.frame], p.shown)
-                if way is not None:
-                    h.put("way", way)
+                for name, column in told.items():
+                    h.put(name, column)
                 turn.append(h)
         for h in turn:
             done.chunks.setdefault(h.protocol.name, []).append(h)
@@ -384,7 +385,8 @@ class Dissector:
         groups: Groups = {}
         heard, lost, others = messages.feed(s, done.batch)
         for one in heard:
-            groups.setdefault(one.protocol, []).append(Found(one.headers, one.spans, "tcp.port", one.buffer, one.base, one.way))
+            told = {"way": one.way, **one.told}
+            groups.setdefault(one.protocol, []).append(Found(one.headers, one.spans, "tcp.port", one.buffer, one.base, told))
         for protocol, frame, size in lost:
             number = np.full(len(frame), protocol)
             done.undecoded.append(Undecoded("stream", number, frame - done.batch.first, size))

@@ -17,19 +17,27 @@ def prefixed(
     width: cython.longlong,
     plus: cython.longlong,
     most: cython.longlong,
+    first: cython.const[cython.uchar][::1],
+    second: cython.longlong,
+    good: cython.const[cython.longlong][::1],
 ):
     """The whole messages in stretches data[begin:end]: as `Prefixed` describes them.
 
-    Returns three arrays of int64: (stretch, start, end) of each message, one behind the other; how far each stretch was read; 1 for
-    each that has no message where one should begin.
+    first: 256 bytes, 0 for each that no message begins with. second: the second byte of all messages, -1 for any. good: sorted places
+    where a message may begin behind what is none.
+    Returns three arrays of int64: (stretch, start, end) of each message, one behind the other; how far each stretch was read; and
+    (stretch, start, end, whether it ends with a good place) of what is no message.
     """
     found = array("q")
     upto = array("q", bytes(8 * len(begin)))
-    bad = array("q", bytes(8 * len(begin)))
+    bad = array("q")
     i: cython.longlong
     k: cython.longlong
     here: cython.longlong
     size: cython.longlong
+    lost: cython.longlong
+    next_good: cython.longlong = 0
+    goods: cython.longlong = len(good)
     for i in range(len(begin)):
         here = begin[i]
         while end[i] - here >= header:
@@ -37,8 +45,16 @@ def prefixed(
             for k in range(here + at, here + at + width):
                 size = (size << 8) | data[k]
             size += plus
-            if size < header or size > most:
-                bad[i] = 1
+            if size < header or size > most or not first[data[here]] or (second >= 0 and data[here + 1] != second):
+                lost = here
+                while next_good < goods and good[next_good] < here + header:
+                    next_good += 1
+                if next_good < goods and good[next_good] < end[i]:
+                    here = good[next_good]
+                    bad.extend((i, lost, here, 1))
+                    continue
+                here = end[i]
+                bad.extend((i, lost, here, 0))
                 break
             if here + size > end[i]:
                 break

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from ._cut import prefixed
+from . import _cut
+
+
+LOOKED_AT = 16  # bytes that tell whether a message begins
 
 
 @dataclass
@@ -51,14 +56,16 @@ class Stretches:
 class Cut(NamedTuple):
     """Messages that are whole; arrays of shape (m,), int64.
 
-    data: uint8, message i is data[start[i]:end[i]]. way: whose. by: the frame with which it was whole. counts: how many pieces
-    it came in; frames: (sum of counts,), theirs. upto: (stretches,), how far each stretch was read. lost_by, lost: (l,), bytes that
-    are in no message, because what was before them is missing or no message begins there, and the frame that brought them.
+    data: uint8, message i is data[start[i]:end[i]]. size: bytes that it took in the stream. way: whose. by: the frame with which it
+    was whole. counts: how many pieces it came in; frames: (sum of counts,), theirs. upto: (stretches,), how far each stretch was
+    read. lost_by, lost: (l,), bytes that are in no message, because what was before them is missing or no message begins there, and
+    the frame that brought them. told: what the cutter knows of messages beyond their bytes, columns (m,) that their headers will have.
     """
 
     data: np.ndarray
     start: np.ndarray
     end: np.ndarray
+    size: np.ndarray
     way: np.ndarray
     by: np.ndarray
     counts: np.ndarray
@@ -66,6 +73,7 @@ class Cut(NamedTuple):
     upto: np.ndarray
     lost_by: np.ndarray
     lost: np.ndarray
+    told: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
 class Cutter(Protocol):
@@ -73,6 +81,10 @@ class Cutter(Protocol):
 
     def begins(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
         """Whether a message may begin with these bytes, bool (n,). first: uint8 (n, 16), zeros behind size (int64) bytes."""
+        ...
+
+    def turns(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
+        """Whether a stream that spoke something unknown turns to this protocol with a segment of these bytes, as in `begins`."""
         ...
 
     def cut(self, s: Stretches) -> Cut:
@@ -85,7 +97,10 @@ class Prefixed:
     """Messages that say their length in a header of fixed size.
 
     header: its bytes. at, width: where in it the length stands, and in how many bytes (big-endian). plus: bytes of a message beyond
-    that number. most: bytes of a message; a greater length is no length.
+    that number. most: bytes of a message; a greater length is no length. first: bytes that a message may begin with; second: the byte
+    that always follows; None: any.
+    Where no message begins, or behind a hole, all is lost up to the first piece whose own bytes say that one begins there: so it is
+    the same whatever a batch holds. State: the ways of which that piece has not come.
     """
 
     header: int
@@ -93,46 +108,104 @@ class Prefixed:
     width: int
     plus: int
     most: int
+    first: tuple[int, ...] | None = None
+    second: int | None = None
+    adrift: set[int] = field(default_factory=set)
 
     def begins(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
-        """Whether the length is one that a message may have."""
+        """Whether the first bytes and the length are such as a message may have."""
         length = np.zeros(len(first), np.int64)
         for i in range(self.at, self.at + self.width):
             length = length << 8 | first[:, i]
-        return (size < self.at + self.width) | ((length + self.plus >= self.header) & (length + self.plus <= self.most))
+        good = (size < self.at + self.width) | ((length + self.plus >= self.header) & (length + self.plus <= self.most))
+        if self.first is not None:
+            good &= np.isin(first[:, 0], self.first)
+        if self.second is not None:
+            good &= (size < 2) | (first[:, 1] == self.second)
+        return good
+
+    def turns(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
+        """None does."""
+        return np.zeros(len(first), bool)
 
     def cut(self, s: Stretches) -> Cut:
-        """One message behind the other. Behind a hole, the first piece that `begins` is where it goes on."""
-        begin, lost = self._goes_on(s)
-        found = prefixed(s.data.data, begin.data, s.end.data, self.header, self.at, self.width, self.plus, self.most)
+        """One message behind the other."""
+        new = np.diff(s.way, prepend=-1) != 0
+        drifts = (s.gap > 0) | (new & np.isin(s.way, list(self.adrift))) if self.adrift else s.gap > 0
+        stretch, start, end, upto, bad = self._walk(s, np.arange(len(s.way)), drifts)
+        again = np.zeros(len(s.way), bool)
+        again[bad[:, 0]] = True
+        if again.any():  # where something is no message, once more, with the places where one may begin
+            keep = ~again[stretch]
+            some = self._walk(s, np.flatnonzero(again), drifts, search=True)
+            stretch, start, end = (np.concatenate((a[keep], b)) for a, b in zip((stretch, start, end), some))
+            order = np.argsort(stretch, kind="stable")
+            stretch, start, end = stretch[order], start[order], end[order]
+            upto[again], bad = some[3], some[4]
+        last = np.diff(s.way, append=-1) != 0
+        self.adrift -= set(s.way[new & drifts].tolist())
+        drifting = bad[(bad[:, 3] == 0) & last[bad[:, 0]] & ~s.ended[bad[:, 0]], 0]
+        self.adrift.update(s.way[drifting].tolist())
+        lost_by, lost = _lost(s, bad)
+        never = np.flatnonzero(s.last & (upto < s.end))  # a message that does not become whole
+        lost_by, lost = np.append(lost_by, s.until[never]), np.append(lost, (s.end - upto)[never])
+        return whole(s, stretch, start, end, upto, lost_by, lost)
+
+    def _walk(
+        self, s: Stretches, which: np.ndarray, drifts: np.ndarray, search: bool = False
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Stretch, start and end of each message in these stretches; how far they were read; (stretch, start, end, goes on, bytes that
+        told) of what is no message, int64 (b, 5). drifts: bool (k,), those that begin anywhere. search: look for where messages go on."""
+        begin = s.start[which].copy()
+        good = np.zeros(0, np.int64)
+        lost = []
+        adrift = np.flatnonzero(drifts[which])
+        if search or len(adrift):
+            good = self._good(s, which if search else which[adrift])
+            for i in adrift.tolist():
+                at = which[i]
+                nth = np.searchsorted(good, s.start[at])
+                begin[i] = min(good[nth], s.end[at]) if nth < len(good) else s.end[at]
+                if begin[i] > s.start[at]:
+                    lost.append((at, s.start[at], begin[i], begin[i] < s.end[at], 1))
+        heads = np.ones(256, np.uint8) if self.first is None else np.isin(np.arange(256), self.first).astype(np.uint8)
+        second = -1 if self.second is None else self.second
+        ends = s.end[which]
+        measures = self.header, self.at, self.width, self.plus, self.most
+        found = _cut.prefixed(s.data.data, begin.data, ends.data, *measures, heads.data, second, good.data)
         stretch, start, end = np.frombuffer(found[0], np.int64).reshape(-1, 3).T
-        upto = np.frombuffer(found[1], np.int64)
-        bad = np.flatnonzero(np.frombuffer(found[2], np.int64))  # stretches that stopped being messages: what is left of them is lost
-        upto = upto.copy()
-        lost[bad] += s.end[bad] - upto[bad]
-        upto[bad] = s.end[bad]
-        never = s.last & (upto < s.end)  # a message that does not become whole
-        lost[never] += (s.end - upto)[never]
-        return whole(s, stretch, start, end, upto, lost)
+        none = np.frombuffer(found[2], np.int64).reshape(-1, 4)
+        bad = np.column_stack((which[none[:, 0]], none[:, 1:], np.full(len(none), self.header)))
+        bad = np.concatenate((np.array(lost, np.int64).reshape(-1, 5), bad))
+        return which[stretch], start, end, np.frombuffer(found[1], np.int64).copy(), bad
 
-    def _goes_on(self, s: Stretches) -> tuple[np.ndarray, np.ndarray]:
-        """Where in each stretch the first message begins, and the bytes before it that are lost, int64 (k,)."""
-        begin, lost = s.start.copy(), np.zeros(len(s.start), np.int64)
-        for i in np.flatnonzero(s.gap > 0).tolist():
-            first, last = np.searchsorted(s.place, (s.start[i], s.end[i]))
-            places = s.place[first:last]
-            at = places[:, None] + np.arange(16)
-            bytes_there = np.where(at < s.end[i], s.data[np.minimum(at, len(s.data) - 1)], 0)
-            good = places[self.begins(bytes_there, s.end[i] - places)]
-            begin[i] = good[0] if len(good) else s.end[i]
-            lost[i] = begin[i] - s.start[i]
-        return begin, lost
+    def _good(self, s: Stretches, which: np.ndarray) -> np.ndarray:
+        """Where in these stretches pieces begin whose own bytes say that a message begins there, int64, sorted."""
+        size = np.append(s.place[1:], s.end[-1]) - s.place
+        stretch = np.searchsorted(s.start, s.place, "right") - 1
+        at = np.flatnonzero((size > 0) & np.isin(stretch, which))
+        places = s.place[at][:, None] + np.arange(LOOKED_AT)
+        first = np.where(np.arange(LOOKED_AT) < size[at][:, None], s.data[np.minimum(places, len(s.data) - 1)], 0)
+        return s.place[at[self.begins(first, size[at])]]
 
 
-def whole(s: Stretches, stretch: np.ndarray, start: np.ndarray, end: np.ndarray, upto: np.ndarray, lost: np.ndarray) -> Cut:
-    """The Cut of messages s.data[start:end] in these stretches. lost: int64 (k,), bytes of each stretch that are in no message."""
+def _lost(s: Stretches, bad: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Frame and number of the bytes that are in no message, piece by piece. bad: as `_walk` tells it."""
+    _, start, end, _, told = bad.T
+    first, last = s.pieces(np.minimum(start + told, end) - 1, end)
+    count = last - first
+    at = np.repeat(first, count) + np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    begins = np.where(at == np.repeat(first, count), np.repeat(start, count), s.place[at])
+    stops = np.minimum(np.append(s.place[1:], s.end[-1:])[at], np.repeat(end, count))
+    some = stops > begins
+    return s.by[at][some], (stops - begins)[some]
+
+
+def whole(
+    s: Stretches, stretch: np.ndarray, start: np.ndarray, end: np.ndarray, upto: np.ndarray, lost_by: np.ndarray, lost: np.ndarray
+) -> Cut:
+    """The Cut of messages s.data[start:end] in these stretches. lost_by, lost: as in Cut."""
     first, last = s.pieces(start, end)
     count = last - first
     at = np.repeat(first, count) + np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-    bad = np.flatnonzero(lost)
-    return Cut(s.data, start, end, s.way[stretch], s.by[last - 1], count, s.frame[at], upto, s.until[bad], lost[bad])
+    return Cut(s.data, start, end, end - start, s.way[stretch], s.by[last - 1], count, s.frame[at], upto, lost_by, lost)

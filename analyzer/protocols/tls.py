@@ -1,31 +1,200 @@
-"""Transport Layer Security: records. RFC 8446 §5.1, RFC 5246 §6.2, https://www.rfc-editor.org/rfc/rfc8446#section-5.1"""
+"""Transport Layer Security: records and the handshake in them. RFC 8446, RFC 5246, RFC 6101 (SSL 3.0).
+
+A row is a record. What is encrypted is told as such; nothing is decrypted.
+"""
+
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..fields import Field, Layout, u8, u16
-from ._cutters import Prefixed
+from ..fields import Column, Field, Headers, Layout, Reading, flag, raw, text, u8, u16
+from . import _certificates, _fingerprints, _handshake, _hello
+from ._cutters import Cut, Prefixed, Stretches
+from ._handshake import CHANGE, HANDSHAKE, SEALED, TLS13
 
 LABEL = "TLS"
-TYPE = {20: "change cipher spec", 21: "alert", 22: "handshake", 23: "application data", 24: "heartbeat"}
-VERSION = {0x0300: "SSL 3.0", 0x0301: "TLS 1.0", 0x0302: "TLS 1.1", 0x0303: "TLS 1.2", 0x0304: "TLS 1.3"}
+ALERT, DATA, HEARTBEAT = 21, 23, 24
+TYPE = {CHANGE: "change cipher spec", ALERT: "alert", HANDSHAKE: "handshake", DATA: "application data", HEARTBEAT: "heartbeat"}
+LEVEL = {1: "warning", 2: "fatal"}
+ALERTS = {
+    0: "close notify",
+    10: "unexpected message",
+    20: "bad record MAC",
+    21: "decryption failed",
+    22: "record overflow",
+    30: "decompression failure",
+    40: "handshake failure",
+    41: "no certificate",
+    42: "bad certificate",
+    43: "unsupported certificate",
+    44: "certificate revoked",
+    45: "certificate expired",
+    46: "certificate unknown",
+    47: "illegal parameter",
+    48: "unknown CA",
+    49: "access denied",
+    50: "decode error",
+    51: "decrypt error",
+    52: "too many CIDs requested",
+    60: "export restriction",
+    70: "protocol version",
+    71: "insufficient security",
+    80: "internal error",
+    86: "inappropriate fallback",
+    90: "user canceled",
+    100: "no renegotiation",
+    109: "missing extension",
+    110: "unsupported extension",
+    111: "certificate unobtainable",
+    112: "unrecognized name",
+    113: "bad certificate status response",
+    114: "bad certificate hash value",
+    115: "unknown PSK identity",
+    116: "certificate required",
+    120: "no application protocol",
+    121: "encrypted client hello required",
+}
 HEADER = Layout(
-    Field("tls.record.content_type", u8, "Content", words=TYPE),
-    Field("tls.record.version", u16, "Version", "TLS 1.3 says 1.2 here", hex=4, words=VERSION),
+    Field("tls.record.type", u8, "Record type", "as it stands in the record", words=TYPE),
+    Field("tls.record.version", u16, "Record version", "TLS 1.3 says 1.2 here", hex=4, words=_hello.VERSION),
     Field("tls.record.length", u16, "Length", "bytes behind this header"),
 )
+MESSAGE = Layout(
+    Field("tls.alert_message.level", u8, "Alert level", words=LEVEL),
+    Field("tls.alert_message.desc", u8, "Alert", "RFC 8446 §6", words=ALERTS),
+)
 ON = {"tcp.port": 443}
-INFO = "{tls.record.content_type:words}, {tls.record.length} bytes"
+INFO = (
+    "{tls.record.words}[: {tls.handshake.words}][, {tls.handshake.extensions_server_name}]"
+    "[: {tls.alert_message.level:words}][, {tls.alert_message.desc:words}], {tls.record.length} bytes"
+)
 LARGEST = 16_384 + 2048  # bytes of a record behind its header, RFC 5246 §6.2.3
+WAITING = 64 << 20  # bytes of handshake messages of all directions that wait for their end
 
 
+@dataclass
 class Records(Prefixed):
-    """Records, one behind the other."""
+    """Records, one behind the other, and what becomes of each (`_handshake.records`): columns `becomes` and `version`.
 
-    def begins(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
-        """A content type, version 3.x, a length that a record may have."""
-        known = (first[:, 0] >= min(TYPE)) & (first[:, 0] <= max(TYPE))
-        return known & ((size < 2) | (first[:, 1] == 3)) & super().begins(first, size)
+    A record that ends a handshake message which began in records before holds all of that message in the buffer that is made.
+    """
+
+    header: int = HEADER.size
+    at: int = 3
+    width: int = 2
+    plus: int = HEADER.size
+    most: int = HEADER.size + LARGEST
+    first: tuple[int, ...] | None = tuple(TYPE)
+    second: int | None = 3  # of the version
+    versions: np.ndarray = field(default_factory=lambda: np.zeros(1024, np.int64))
+    changed: np.ndarray = field(default_factory=lambda: np.zeros(2048, np.uint8))
+    waiting: dict[int, bytearray] = field(default_factory=dict)
+
+    def turns(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
+        """A record that begins with a client hello: behind CONNECT to a proxy (RFC 9110 §9.3.6), STARTTLS and its like (RFC 3207)."""
+        length = first[:, 3].astype(np.int64) << 8 | first[:, 4]
+        hello = (first[:, 0] == HANDSHAKE) & (first[:, 5] == _hello.CLIENT) & (first[:, 6] == 0)
+        return hello & (first[:, 1] == 3) & (first[:, 9] == 3) & (length > 40) & (length <= LARGEST) & (size >= 11)
+
+    def cut(self, s: Stretches) -> Cut:
+        """The records that these stretches complete."""
+        cut = super().cut(s)
+        if not len(cut.way):
+            return cut
+        most = int(cut.way.max()) >> 1
+        while most >= len(self.versions):
+            self.versions = np.concatenate((self.versions, np.zeros(len(self.versions), np.int64)))
+            self.changed = np.concatenate((self.changed, np.zeros(len(self.changed), np.uint8)))
+        stretch = np.searchsorted(s.start, cut.start, "right") - 1
+        torn = (np.diff(stretch, prepend=-1) != 0) & (s.gap[stretch] > 0)
+        torn |= (np.diff(cut.way, prepend=-1) == 0) & (np.append(0, cut.end[:-1]) != cut.start)
+        # What a record means hangs on those before it, of both directions.
+        order = np.lexsort((np.arange(len(cut.way)), cut.way, cut.by))
+        becomes, version = np.zeros(len(order), np.uint8), np.zeros(len(order), np.int64)
+        of = (np.ascontiguousarray(column[order]) for column in (cut.start, cut.end, cut.way, torn.astype(np.uint8)))
+        start, end, way, fresh = of
+        state = self.versions.data, self.changed.data, self.waiting, _hello.TYPES.data, _hello.MOST, WAITING
+        made = _handshake.records(cut.data.data, start.data, end.data, way.data, fresh.data, *state, becomes.data, version.data)
+        told = {"becomes": np.empty_like(becomes), "version": np.empty_like(version)}
+        told["becomes"][order], told["version"][order] = becomes, version
+        cut = cut._replace(told=told)
+        return _laid(cut, [(int(order[i]), before) for i, before in made]) if made else cut
+
+
+def _laid(cut: Cut, made: list[tuple[int, bytes]]) -> Cut:
+    """Put what came before of their first message into these records, behind their headers."""
+    made.sort()
+    parts, grown, done = [], np.zeros(len(cut.start), np.int64), 0
+    for i, before in made:
+        at = int(cut.start[i]) + HEADER.size
+        parts += [cut.data[done:at], np.frombuffer(before, np.uint8)]
+        grown[i] = len(before)
+        done = at
+    upto = np.cumsum(grown)
+    return cut._replace(data=np.concatenate((*parts, cut.data[done:])), start=cut.start + upto - grown, end=cut.end + upto)
 
 
 def STREAM() -> Records:
-    return Records(header=5, at=3, width=2, plus=5, most=5 + LARGEST)
+    return Records()
+
+
+def contents(h: Headers):
+    _hello.check(h)
+    return ()
+
+
+def _told(h: Headers, name: str) -> np.ndarray:
+    """What the records before said of each: `becomes` or `version`; 0 where nobody told."""
+    return h[name] if h.has(name) else np.zeros(len(h), np.int64)
+
+
+def _records(h: Headers) -> dict[str, Column]:
+    """What a record is."""
+    kind, becomes = h["tls.record.type"], _told(h, "becomes")
+    opaque = (kind == DATA) & (_told(h, "version") == TLS13)
+    plain, hidden = np.flatnonzero(~opaque & h.whole), np.flatnonzero(opaque & h.whole)
+    size = h["tls.record.length"]
+    warns = (kind == ALERT) & (size == MESSAGE.size)
+    sealed = h.whole & ((kind == DATA) | ((kind == HANDSHAKE) & (becomes == SEALED)) | ((kind == ALERT) & ~warns))
+    rows = np.flatnonzero(warns)
+    alert = Reading(MESSAGE, h.buffer, h.start[rows] + HEADER.size, h.end[rows], rows)
+    data = np.flatnonzero((kind == DATA) & h.whole)
+    words = np.array([TYPE.get(one, "") for one in range(256)], object)[kind]
+    words[sealed & (kind != DATA)] = "encrypted " + words[sealed & (kind != DATA)]
+    return {
+        "tls.record.content_type": Column(kind[plain], plain),
+        "tls.record.opaque_type": Column(kind[hidden], hidden),
+        "tls.record.encrypted": Column(sealed),
+        "tls.record.words": Column(words),
+        "tls.app_data": Column(np.column_stack((h.start[data] + HEADER.size, h.end[data])), data),
+        **{f.name: alert.column(f.name) for f in MESSAGE.fields},
+    }
+
+
+def _words(h: Headers) -> dict[str, Column]:
+    """The names of a record's handshake messages, a comma between two."""
+    found = _hello.messages(h)
+    named = [_hello.MESSAGE[one] for one in _hello.kinds(h, found).tolist()]
+    said: dict[int, str] = {}
+    for row, name in zip(found.row.tolist(), named):
+        said[row] = f"{said[row]}, {name}" if row in said else name
+    return {"tls.handshake.words": Column(np.array(list(said.values()), object), np.array(list(said), np.int64))}
+
+
+DERIVED = (
+    (
+        (
+            Field("tls.record.content_type", u8, "Content type", "not of what TLS 1.3 encrypts", words=TYPE),
+            Field("tls.record.opaque_type", u8, "Opaque type", "of what TLS 1.3 encrypts: says nothing", words=TYPE),
+            Field("tls.record.encrypted", flag, "Encrypted", "application data, handshake or alert that cannot be read"),
+            Field("tls.record.words", text, "Record in words"),
+            Field("tls.app_data", raw, "Encrypted data"),
+            *MESSAGE.fields,
+        ),
+        _records,
+    ),
+    ((Field("tls.handshake.words", text, "Handshake messages in words"),), _words),
+    (_hello.FIELDS, _hello.columns),
+    (_fingerprints.FIELDS, _fingerprints.columns),
+    (_certificates.FIELDS, _certificates.columns),
+)

@@ -168,6 +168,15 @@ class Order:
         self._fresh()
         return told
 
+    def restart(self, numbers: list):
+        """Forget these ways: each begins anew with the next segment of it that is taken."""
+        for number in numbers:
+            way: Way = self.ways.pop(number, None)
+            if way is not None:
+                self.held -= way.held
+                self.holding.pop(number, None)
+                self._forget(way)
+
     def finish(self) -> tuple:
         """The trace has ended: give up every hole. Returns what `feed` does."""
         way: Way

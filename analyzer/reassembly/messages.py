@@ -2,12 +2,13 @@
 
 A protocol that lives on streams has a `Cutter` (STREAM in its file). A stream is given to the protocol of its port if its first
 bytes agree with that protocol's grammar, else to the first protocol whose grammar they agree with, else to that of its port. What
-no protocol takes stays data of its segment. A message goes back into the dissection as a span of a buffer made for it, carried by
-the TCP header of the frame with which it was whole.
+no protocol takes stays data of its segment, until it turns to one that says so (TLS behind STARTTLS). A message goes back into the
+dissection as a span of a buffer made for it, carried by the TCP header of the frame with which it was whole.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,15 +16,19 @@ import numpy as np
 
 from ..capture.batch import SLACK
 from ..fields import Headers, Spans, gather
+<<<<<<< HEAD
 from ..protocols._cutters import Cut, Cutter
 from .pieces import DATA, Pieces, Reader
+=======
+from ..protocols._cutters import LOOKED_AT, Cut, Cutter
+from .pieces import Pieces, Reader
+>>>>>>> 17c26eb (tls: handshake messages over records, hellos and extensions, certificates, fingerprints; what is no message is lost up to the next piece that begins one, in any batch)
 
 if TYPE_CHECKING:
     from ..capture import Batch
     from .streams import Segments
 
 NONE, UNDECIDED = -1, -2  # what a stream speaks, beside numbers of protocols: nothing that is known, nothing yet
-LOOKED_AT = 16  # bytes that tell a protocol
 
 
 @dataclass
@@ -31,6 +36,7 @@ class Heard:
     """Messages of one protocol that one group of TCP headers carries, in a buffer that ends in zeros; base: of each frame's first.
 
     protocol: its number. way: int64 (n,), the direction of each: twice the stream's number, plus 1 from the greater end of its key.
+    told: what the cutter knows of each beyond its bytes, columns (n,).
     """
 
     protocol: int
@@ -39,6 +45,7 @@ class Heard:
     base: np.ndarray
     spans: Spans
     way: np.ndarray
+    told: Mapping[str, np.ndarray]
 
 
 @dataclass
@@ -64,6 +71,7 @@ class Messages:
             self.service = np.concatenate((self.service, np.full(len(self.service), UNDECIDED)))
         self._decide(s)
         speaks = self.service[stream]
+        self._turn(s, speaks)
         brought = self.pieces.feed(s, speaks != NONE)
         spoken = self.service[brought["way"] >> 1]
         heard: list[Heard] = []
@@ -105,6 +113,35 @@ class Messages:
             return
         _, first = np.unique(stream[new], return_index=True)
         new = new[np.sort(first)]
+        begin, size = self._first(s, new)
+        ports = [s.column(name)[new] for name in ("tcp.srcport", "tcp.dstport")]
+        lower, upper = (self.ports[port] for port in (np.minimum(*ports), np.maximum(*ports)))
+        by_port = np.where(lower >= 0, lower, upper)
+        says = np.full(len(new), NONE)
+        for protocol, cutter in self.cutters.items():
+            agrees = cutter.begins(begin, size) & (size > 0)
+            says = np.where(agrees & ((says == NONE) | (by_port == protocol)), protocol, says)
+        self.service[stream[new]] = np.where(says >= 0, says, by_port)
+
+    def _turn(self, s: Segments, speaks: np.ndarray) -> None:
+        """Say which streams that speak nothing known turn to something known, and write it into `speaks` from that segment on."""
+        others = np.flatnonzero((speaks == NONE) & (s["length"] > 0) & (s["live"] != 0))
+        if not len(others):
+            return
+        begin, size = self._first(s, others)
+        stream = s["stream"]
+        for protocol, cutter in self.cutters.items():
+            turns = others[cutter.turns(begin, size)]
+            if len(turns):
+                used, first = np.unique(stream[turns], return_index=True)
+                nth = np.minimum(np.searchsorted(used, stream), len(used) - 1)
+                speaks[(used[nth] == stream) & (np.arange(len(stream)) >= turns[first][nth])] = protocol
+                self.service[used] = protocol
+                self.pieces.order.restart([*(2 * used).tolist(), *(2 * used + 1).tolist()])
+
+    @staticmethod
+    def _first(s: Segments, new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The first LOOKED_AT bytes of these segments' data, zeros where there are fewer, uint8 (n, LOOKED_AT); how many are there."""
         begin = np.zeros((len(new), LOOKED_AT), np.uint8)
         size = np.zeros(len(new), np.int64)
         at = 0
@@ -116,14 +153,7 @@ class Messages:
             begin[mine] = gather(h.buffer, start, LOOKED_AT)
             at += len(h)
         begin[np.arange(LOOKED_AT) >= size[:, None]] = 0
-        ports = [s.column(name)[new] for name in ("tcp.srcport", "tcp.dstport")]
-        lower, upper = (self.ports[port] for port in (np.minimum(*ports), np.maximum(*ports)))
-        by_port = np.where(lower >= 0, lower, upper)
-        says = np.full(len(new), NONE)
-        for protocol, cutter in self.cutters.items():
-            agrees = cutter.begins(begin, size) & (size > 0)
-            says = np.where(agrees & ((says == NONE) | (by_port == protocol)), protocol, says)
-        self.service[stream[new]] = np.where(says >= 0, says, by_port)
+        return begin, size
 
     def _heard(self, protocol: int, cut: Cut, s: Segments, batch: Batch) -> list[Heard]:
         """Give each message to the TCP header of the frame with which it was whole."""
@@ -148,7 +178,8 @@ class Messages:
                 continue
             row, end = place[mine] - bounds[nth], cut.end[mine]
             spans = Spans(frame[mine], cut.start[mine], end, end, np.zeros(len(mine), bool), row)
-            made.append(Heard(protocol, h, buffer, base, spans, cut.way[mine]))
+            told = {name: column[mine] for name, column in cut.told.items()}
+            made.append(Heard(protocol, h, buffer, base, spans, cut.way[mine], told))
             self._segments(h, row, cut, mine)
         return made
 
@@ -162,7 +193,7 @@ class Messages:
         for name, values, rows in (
             ("tcp.segment", cut.frames[at], np.repeat(owner, count)),
             ("tcp.segment.count", count, owner),
-            ("tcp.reassembled.length", cut.end[many] - cut.start[many], owner),
+            ("tcp.reassembled.length", cut.size[many], owner),
         ):
             old = h.column(name) if h.has(name) else None
             if old is not None and old.rows is not None:
