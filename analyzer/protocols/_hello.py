@@ -14,7 +14,7 @@ from ..fields import Column, Field, Headers, Kind, Layout, flag, raw, text, u8, 
 from . import _cut
 from ._handshake import HANDSHAKE, PLAIN
 from ._parts import Parts, peek
-from ._suites import GREASE, SIGNALS, SUITE
+from ._suites import GREASE, SIGNALS, SUITE, WEAK
 
 VERSION = {0x0002: "SSL 2.0", 0x0300: "SSL 3.0", 0x0301: "TLS 1.0", 0x0302: "TLS 1.1", 0x0303: "TLS 1.2", 0x0304: "TLS 1.3"}
 NAMED_VERSION = {**VERSION, **{n: f"TLS 1.3 draft {n & 0xFF}" for n in range(0x7F0E, 0x7F20)}, **dict.fromkeys(GREASE, "GREASE")}
@@ -233,7 +233,9 @@ CURVE = Layout(
     Field(f"{HS}.server_named_curve", u16, "Curve", "of the server's key exchange up to TLS 1.2", hex=4, words=GROUP, many=True),
     Field(f"{HS}.server_point_len", u8, "Public key length", "bytes", many=True),
 )
+PRIME = _list("p_len", u16, "Prime length", "bytes; of a server's Diffie-Hellman key exchange up to TLS 1.2")
 LAYOUTS = (
+    PRIME,
     MESSAGES,
     HELLO,
     SUITES_LENGTH,
@@ -275,7 +277,11 @@ FIELDS = (
     Field(f"{HS}.extensions.psk.identity.identity", raw, "Pre-shared key identity", "often a ticket", many=True),
     Field(f"{HS}.session_ticket", raw, "Session ticket", many=True),
     Field(f"{HS}.certificate", raw, "Certificate", "DER; the sender's own first", many=True),
-    Field("tls.handshake.retry", flag, "Hello retry request", "a server hello that asks for another client hello; RFC 8446 §4.1.4"),
+    Field(f"{HS}.ticket_offered", raw, "Ticket offered", "by a client that wants to resume a session; RFC 5077", many=True),
+    Field(f"{HS}.retry", flag, "Hello retry request", "a server hello that asks for another client hello; RFC 8446 §4.1.4"),
+    Field(f"{HS}.chosen_version", u16, "Version chosen", "by the server, whichever way it says so", 4, NAMED_VERSION),
+    Field(f"{HS}.weak", text, "Weak suite chosen", "and why; by the server"),
+    Field(f"{HS}.weak_offered", text, "Weak suites offered", "by the client; the first, and how many"),
 )
 
 
@@ -433,9 +439,18 @@ def columns(h: Headers) -> dict[str, Column]:
     named = curve[f"{HS}.server_curve_type"] == 3
     named &= np.isin(curve[f"{HS}.server_named_curve"], list(GROUP)) & (curve[f"{HS}.server_point_len"] > 31)
     p.read(CURVE, keys.row[named], keys.start[named] + 4, keys.end[named])
-    size = curve[f"{HS}.server_point_len"].astype(np.int64)
-    signs = named & (_version(h)[keys.row] == TLS12)
-    p.read(SIGNATURE, keys.row[signs], (keys.start + 4 + CURVE.size + size)[signs], keys.end[signs])
+    at = keys.start + 4 + CURVE.size + curve[f"{HS}.server_point_len"]
+    numbers = keys.only(~named)
+    behind = numbers.start + 4
+    for _ in range(3):  # a prime, a generator and a public key, RFC 5246 §7.4.3
+        behind = behind + 2 + peek(h, WORD, numbers.row, behind, numbers.end)["word"]
+    newer = _version(h)[numbers.row] == TLS12
+    signed = behind + 2 * newer
+    fits = signed + 2 + peek(h, WORD, numbers.row, signed, numbers.end)["word"] == numbers.end
+    p.read(PRIME, numbers.row[fits], numbers.start[fits] + 4)
+    at[~named] = np.where(fits & newer, behind, numbers.end)
+    signs = _version(h)[keys.row] == TLS12
+    p.read(SIGNATURE, keys.row[signs], at[signs], keys.end[signs])
     proofs = every.only((kind == VERIFY) & (_version(h)[every.row] == TLS12))
     p.read(SIGNATURE, proofs.row, proofs.start + 4, proofs.end)
     asks = every.only((kind == REQUEST) & (_version(h)[every.row] == TLS12))
@@ -444,7 +459,24 @@ def columns(h: Headers) -> dict[str, Column]:
     made = dict(p.columns())
     rows = whole.row[retries(h, found)]
     made[f"{HS}.retry"] = Column(np.ones(len(rows), bool), rows)
+    rows = np.unique(whole.row[~client])
+    made[f"{HS}.chosen_version"] = Column(_version(h)[rows].astype(np.uint16), rows)
+    for name, mask, says in (("weak", ~client, _chosen), ("weak_offered", client, _offered)):
+        suites = made[f"{HS}.ciphersuite"]
+        assert suites.rows is not None
+        weak = np.flatnonzero(np.isin(suites.values, list(WEAK)) & np.isin(suites.rows, whole.row[mask]))
+        rows, first, count = np.unique(suites.rows[weak], return_index=True, return_counts=True)
+        said = [says(int(one), many) for one, many in zip(suites.values[weak][first].tolist(), count.tolist())]
+        made[f"{HS}.{name}"] = Column(np.array(said, object), rows)
     return made
+
+
+def _chosen(suite: int, many: int) -> str:
+    return f"{SUITE[suite]}: {WEAK[suite]}"
+
+
+def _offered(suite: int, many: int) -> str:
+    return _chosen(suite, many) if many == 1 else f"{_chosen(suite, many)}; and {many - 1} more"
 
 
 def chains(h: Headers) -> Part:
@@ -531,7 +563,7 @@ def _extensions(h: Headers, p: Parts, found: Hellos) -> None:
     some = behind(of(RENEGOTIATION), BYTE)
     p.bytes(f"{HS}.extensions_reneg_info", *some)
     some = of(RESUMES)
-    p.bytes(f"{HS}.session_ticket", *some)
+    p.bytes(f"{HS}.ticket_offered", *some)
     some = of(PSK, ~client)
     p.read(SELECTED_KEY, some.row, some.start, some.end)
     keys, _, _ = vectors(h, behind(of(PSK, client), WORD), 6, 0, 2, 6)

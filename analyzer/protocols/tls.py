@@ -54,6 +54,36 @@ ALERTS = {
     120: "no application protocol",
     121: "encrypted client hello required",
 }
+MEANS = {  # why a handshake failed, RFC 8446 §6.2, RFC 5246 §7.2.2
+    10: "a message that does not belong there",
+    20: "a record does not verify: keys differ, or it was changed on the way",
+    21: "a record cannot be decrypted",
+    22: "a record is too long",
+    40: "nothing in common: no suite, group or signature algorithm that both allow, or no certificate where one is wanted",
+    41: "the client has no certificate",
+    42: "the certificate is broken, or its signature is wrong",
+    43: "a kind of certificate that is not supported",
+    44: "the certificate was revoked by who signed it",
+    45: "the certificate has expired or is not yet valid",
+    46: "the certificate is not accepted, for another reason",
+    47: "a value that is not allowed or contradicts others",
+    48: "no CA that is trusted here signed the certificate: an own CA, a missing intermediate certificate, or somebody in between",
+    49: "the certificate is valid, but access is denied",
+    50: "a message cannot be decoded",
+    51: "a signature or a Finished message does not verify",
+    70: "the version that the client offers is not allowed here",
+    71: "the suites or keys that are offered are too weak here",
+    80: "something failed inside that end, not in the protocol",
+    86: "the client tries an older version again, though both allow a newer one",
+    109: "an extension is missing that has to be there",
+    110: "an extension that nobody asked for",
+    112: "the server has no host of the name that the client wants",
+    113: "the server's proof that its certificate is not revoked is broken",
+    115: "no key of that identity",
+    116: "the server wants a certificate of the client",
+    120: "no application protocol in common",
+}
+HARMLESS = (0, 90, 100)  # close notify, user canceled, no renegotiation
 HEADER = Layout(
     Field("tls.record.type", u8, "Record type", "as it stands in the record", words=TYPE),
     Field("tls.record.version", u16, "Record version", "TLS 1.3 says 1.2 here", hex=4, words=_hello.VERSION),
@@ -158,6 +188,10 @@ def _records(h: Headers) -> dict[str, Column]:
     sealed = h.whole & ((kind == DATA) | ((kind == HANDSHAKE) & (becomes == SEALED)) | ((kind == ALERT) & ~warns))
     rows = np.flatnonzero(warns)
     alert = Reading(MESSAGE, h.buffer, h.start[rows] + HEADER.size, h.end[rows], rows)
+    said, where = alert.column("tls.alert_message.desc")
+    assert where is not None
+    failed = np.flatnonzero(~np.isin(said, HARMLESS))
+    means = [f"{ALERTS.get(one, f'alert {one}')}: {MEANS[one]}" if one in MEANS else ALERTS.get(one, "unknown") for one in said[failed].tolist()]
     data = np.flatnonzero((kind == DATA) & h.whole)
     words = np.array([TYPE.get(one, "") for one in range(256)], object)[kind]
     words[sealed & (kind != DATA)] = "encrypted " + words[sealed & (kind != DATA)]
@@ -168,6 +202,7 @@ def _records(h: Headers) -> dict[str, Column]:
         "tls.record.words": Column(words),
         "tls.app_data": Column(np.column_stack((h.start[data] + HEADER.size, h.end[data])), data),
         **{f.name: alert.column(f.name) for f in MESSAGE.fields},
+        "tls.alert_message.means": Column(np.array(means, object), where[failed]),
     }
 
 
@@ -190,6 +225,7 @@ DERIVED = (
             Field("tls.record.words", text, "Record in words"),
             Field("tls.app_data", raw, "Encrypted data"),
             *MESSAGE.fields,
+            Field("tls.alert_message.means", text, "Alert in words", "why a handshake or connection failed"),
         ),
         _records,
     ),

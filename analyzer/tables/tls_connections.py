@@ -1,0 +1,212 @@
+"""A row is a TLS connection: what the client asked for, what the server chose, whose certificate, how it failed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from ..dissect import Dissection
+from ..fields import Column, Field, Headers, flag, seconds, text, time, u16, u32, u64
+from ..protocols import register
+from ..protocols._hello import NAMED_VERSION
+from ..protocols._suites import GREASE
+from ..reassembly.streams import pairs
+from . import Table
+from ._columns import TIME, dtype_of, series
+from ._ends import pair
+
+if TYPE_CHECKING:
+    from ..capture import Source
+
+TAKEN = {  # what a record is asked for → the field
+    "type": "tls.handshake.type",
+    "kind": "tls.record.type",
+    "hello": "tls.handshake.version",
+    "versions": "tls.handshake.extensions.supported_version",
+    "chosen": "tls.handshake.chosen_version",
+    "suite": "tls.handshake.ciphersuite",
+    "share": "tls.handshake.extensions_key_share_group",
+    "curve": "tls.handshake.server_named_curve",
+    "session": "tls.handshake.session_id",
+    "ticket": "tls.handshake.ticket_offered",
+    "key": "tls.handshake.extensions.psk.identity.selected",
+    "retry": "tls.handshake.retry",
+    "server_name": "tls.handshake.extensions_server_name",
+    "alpn": "tls.handshake.extensions_alpn_str",
+    "subject": "tls.certificate.subject",
+    "issuer": "tls.certificate.issuer",
+    "not_before": "tls.certificate.not_before",
+    "not_after": "tls.certificate.not_after",
+    "names": "tls.certificate.names",
+    "alert": "tls.alert_message.means",
+    "ja3": "tls.handshake.ja3",
+    "ja3s": "tls.handshake.ja3s",
+    "ja4": "tls.handshake.ja4",
+}
+FIRST = ("hello", "suite", "share", "curve", "session", "ticket", "key", "server_name", "subject", "issuer", "not_before", "not_after")
+CLIENT, SERVER, CERTIFICATE, CHANGE = 1, 2, 11, 20
+
+
+class TABLE(Table):
+    name = "tls_connections"
+    about = "a TLS connection: version, suite, server name, application protocol, certificate, resumption, alert, fingerprints"
+    columns = (
+        Field("stream", u32, "Stream", "tcp.stream"),
+        Field("client", text, "Client", "who sent the client hello"),
+        Field("client_port", u16, "Client's port"),
+        Field("server", text, "Server"),
+        Field("server_port", u16, "Server's port"),
+        Field("frame", u64, "Frame", "of the first hello or alert"),
+        Field("time", time, "Time", "of that frame"),
+        Field("answer_time", seconds, "Answer time", "from the client hello to the last server hello"),
+        Field("server_name", text, "Server name", "that the client wants (SNI)"),
+        Field("offered", text, "Newest version offered"),
+        Field("version", text, "Version", "that the server chose"),
+        Field("cipher", text, "Cipher suite"),
+        Field("group", text, "Group", "of the key exchange"),
+        Field("alpn", text, "Application protocol", "that the server chose; TLS 1.3 encrypts it"),
+        Field("resumed", flag, "Resumed", "keys of a session before, or known beforehand"),
+        Field("retried", flag, "Asked for another client hello"),
+        Field("subject", text, "Subject", "of the server's certificate; TLS 1.3 encrypts it"),
+        Field("issuer", text, "Issuer"),
+        Field("not_before", time, "Valid from"),
+        Field("not_after", time, "Valid until"),
+        Field("names", text, "Names", "that the certificate stands for"),
+        Field("alert", text, "Alert", "the first that is readable and tells a failure: who sent it, why"),
+        Field("ja3", text, "JA3"),
+        Field("ja3s", text, "JA3S"),
+        Field("ja4", text, "JA4"),
+    )
+    needs = frozenset({*TAKEN.values(), "tcp.stream", "frame.time"})
+
+    def __init__(self) -> None:
+        self.parts: list[pl.DataFrame] = []
+
+    def feed(self, d: Dissection) -> pl.DataFrame | None:
+        for h in d.chunks.get("tls", ()):
+            if h.has("way") and len(h) and len(made := _told(d, h)):
+                self.parts.append(made)
+        return None
+
+    def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
+        if not self.parts:
+            return None
+        told = pl.concat(self.parts).sort("frame", maintain_order=True)
+        server_way = pl.coalesce(pl.col("way").filter(pl.col("server_hello")).first(), (1 ^ pl.col("way").filter(pl.col("client_hello"))).first())
+        roles = told.group_by("stream").agg(server_way.alias("server_way"), pl.col("way").first().alias("first_way"))
+        told = told.join(roles, on="stream", maintain_order="left")
+        told = told.with_columns(from_server=pl.col("way") == pl.coalesce("server_way", pl.col("first_way") ^ 1))
+        rows = told.group_by("stream", maintain_order=True).agg(*_figures()).sort("stream")
+        return _rows(rows).select(pl.col(f.name).cast(dtype_of(f)) for f in self.columns)
+
+
+def _told(d: Dissection, h: Headers) -> pl.DataFrame:
+    """What the readable records of a batch say: a row for each that matters."""
+    matters = np.zeros(len(h), bool)
+    for name in ("tls.handshake.type", "tls.alert_message.means"):
+        matters[h.column(name).rows] = True
+    matters |= h["tls.record.type"] == CHANGE
+    rows = np.flatnonzero(matters)
+    if not len(rows):
+        return pl.DataFrame()
+    h = h.take(rows)
+    tcp, at = h, np.arange(len(h))
+    while tcp.protocol.name != "tcp":
+        at, parent = tcp.row[at], tcp.parent
+        assert parent is not None
+        tcp = parent
+    keys, back = pairs(tcp, ("tcp.srcport", "tcp.dstport"))
+    ends = pair(keys[at].tobytes(), back[at])
+    stamps = d.frames.column("frame.time")
+    columns = [
+        pl.Series("stream", h["way"] >> 1),
+        pl.Series("way", h["way"]),
+        pl.Series("frame", h.frame + d.batch.first),
+        series(Field("time", time, ""), Column(*stamps), len(d), None).gather(h.frame),
+        *(one.alias(name) for end, names in zip(ends, (("source", "sport"), ("target", "dport"))) for one, name in zip(end, names)),
+    ]
+    for name, field in TAKEN.items():
+        f = register()[field].field
+        columns.append(series(f, h.column(field), len(h), h.buffer).alias(name))
+    made = pl.DataFrame(columns)
+    made = made.with_columns(
+        client_hello=pl.col("type").list.contains(CLIENT),
+        server_hello=pl.col("type").list.contains(SERVER),
+        certified=pl.col("type").list.contains(CERTIFICATE),
+        changed=pl.col("kind") == CHANGE,
+        offered=pl.concat_list("hello", "versions").list.filter(~pl.element().is_in(list(GREASE))).list.max(),
+        alpn=pl.col("alpn").list.first(),
+        names=pl.when(pl.col("names").list.len() > 0).then(pl.col("names").list.join(", ")),
+        **{name: pl.col(name).list.first() for name in (*FIRST, "ja3", "ja3s", "ja4")},
+    )
+    return made.drop("type", "kind", "versions")
+
+
+def _figures() -> list[pl.Expr]:
+    """Of the records of each connection, what its row says."""
+    client, server = pl.col("client_hello"), pl.col("server_hello")
+
+    def asked(name: str) -> pl.Expr:
+        return pl.col(name).filter(client).first()
+
+    def chosen(name: str) -> pl.Expr:
+        return pl.col(name).filter(server).last()
+
+    def own(name: str) -> pl.Expr:
+        return pl.col(name).filter(pl.col("from_server") & pl.col(name).is_not_null()).first()
+
+    from_server, failed = pl.col("from_server"), pl.col("alert").is_not_null()
+    return [
+        *(pl.when(from_server).then(a).otherwise(b).first().alias(name) for name, a, b in ENDS),
+        pl.col("frame").first(),
+        pl.col("time").first(),
+        (chosen("time") - asked("time")).alias("answer_time"),
+        *(asked(name) for name in ("server_name", "offered", "ja3", "ja4", "ticket")),
+        asked("session").alias("session_asked"),
+        chosen("session").alias("session"),
+        *(chosen(name) for name in ("chosen", "suite", "share", "key", "alpn", "ja3s")),
+        *(own(name) for name in ("curve", "subject", "issuer", "not_before", "not_after", "names")),
+        pl.col("retry").fill_null(False).any().alias("retried"),
+        (from_server & pl.col("certified")).any().alias("certified"),
+        (from_server & pl.col("changed")).any().alias("changed"),
+        pl.col("alert").filter(failed).first(),
+        from_server.filter(failed).first().alias("alert_by_server"),
+    ]
+
+
+ENDS = (
+    ("client", pl.col("target"), pl.col("source")),
+    ("client_port", pl.col("dport"), pl.col("sport")),
+    ("server", pl.col("source"), pl.col("target")),
+    ("server_port", pl.col("sport"), pl.col("dport")),
+)
+
+
+def _rows(rows: pl.DataFrame) -> pl.DataFrame:
+    """Numbers become words; what follows from several figures."""
+    suites, groups = (register()[TAKEN[name]].field.words for name in ("suite", "share"))
+    assert suites and groups
+    same = (pl.col("session") != "") & (pl.col("session") == pl.col("session_asked"))
+    ticket = (pl.col("ticket").fill_null("") != "") & ~pl.col("certified") & pl.col("changed")
+    newest = pl.col("chosen") >= 0x0304
+    return rows.with_columns(
+        offered=_named("offered", NAMED_VERSION),
+        version=_named("chosen", NAMED_VERSION),
+        cipher=_named("suite", dict(suites)),
+        group=pl.coalesce(_named("share", dict(groups)), _named("curve", dict(groups))),
+        resumed=pl.when(pl.col("chosen").is_null()).then(None).when(newest).then(pl.col("key").is_not_null()).otherwise(
+            same.fill_null(False) | ticket
+        ),
+        alert=pl.when(pl.col("alert_by_server")).then(pl.lit("server: ")).otherwise(pl.lit("client: ")) + pl.col("alert"),
+        not_before=pl.col("not_before").cast(TIME),
+        not_after=pl.col("not_after").cast(TIME),
+    )
+
+
+def _named(name: str, words: dict[int, str]) -> pl.Expr:
+    """What each number is called; those without a name in hexadecimal digits."""
+    numbers = pl.col(name).cast(pl.Int64)
+    unknown = numbers.map_elements(lambda n: f"0x{n:04x}", return_dtype=pl.String)
+    return numbers.replace_strict(words, default=None, return_dtype=pl.String).fill_null(unknown)
