@@ -124,8 +124,8 @@ def columns(h: Headers) -> dict[str, Column]:
         "tls.certificate.not_after": Column(ends[~bad], good),
         "tls.certificate.key": column([one.key for one in many], ~bad),
         "x509af.serialNumber": column([one.serial for one in many], ~bad),
-        "tls.certificate.expired": column([f"{s}, valid until {_day(at)}" for s, at in zip(subjects, ends.tolist())], late),
-        "tls.certificate.early": column([f"{s}, valid from {_day(at)}" for s, at in zip(subjects, begins.tolist())], early),
+        "tls.certificate.expired": _outside(subjects, "until", ends, found.row, late),
+        "tls.certificate.early": _outside(subjects, "from", begins, found.row, early),
         "tls.certificate.unreadable": column([one.bad for one in many], bad),
     }
     first = np.diff(found.row, prepend=-1) != 0
@@ -136,5 +136,9 @@ def columns(h: Headers) -> dict[str, Column]:
     return made
 
 
-def _day(ns: int) -> str:
-    return str(np.datetime64(ns, "ns").astype("datetime64[D]"))
+def _outside(subjects: list[str], edge: str, when: np.ndarray, rows: np.ndarray, mask: np.ndarray) -> Column:
+    """What is said of the certificates at mask (bool), whose validity ends or begins at `when` (int64, ns)."""
+    at = np.flatnonzero(mask)
+    days = when[at].astype("M8[ns]").astype("M8[D]").tolist()
+    said = [f"{subjects[i]}, valid {edge} {day}" for i, day in zip(at.tolist(), days)]
+    return Column(np.array(said, object), rows[at])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import polars as pl
 
@@ -48,9 +46,12 @@ def series(f: Field, column: Column, size: int, buffer: np.ndarray | None = None
     values, rows = column
     if f.many:
         at = np.arange(size) if rows is None else rows
-        flat = _plain(f, values, buffer).to_list()
-        bounds = np.searchsorted(at, np.arange(size + 1)).tolist()
-        return pl.Series(f.name, [flat[a:b] for a, b in pairwise(bounds)], dtype=dtype_of(f))
+        if not len(at):
+            return pl.Series(f.name, [[]], dtype=dtype_of(f)).new_from_index(0, size)
+        grouped = pl.DataFrame({"row": at, "values": _plain(f, values, buffer)}).group_by("row", maintain_order=True).agg("values")
+        place = np.full(size, len(grouped), np.int64)  # the empty list that is put behind all
+        place[grouped["row"].to_numpy()] = np.arange(len(grouped))
+        return grouped["values"].append(pl.Series([[]], dtype=dtype_of(f))).gather(place).alias(f.name)
     made = _plain(f, values, buffer)
     if rows is not None and len(rows) != size:
         place = np.full(size, -1, np.int64)
