@@ -194,7 +194,7 @@ class Dissection:
                 info.append((frames, always("not decoded", len(rows))))
             else:
                 protocol.append((frames, always(h.protocol.label, len(rows))))
-                info.append((frames, says(h, h.protocol.info, rows)))
+                info.append(_lines(frames, says(h, h.protocol.info, rows)))
         columns = {"source": self._addresses(0), "destination": self._addresses(1), "protocol": protocol, "info": info}
         found = {name: placed(len(self), parts) for name, parts in columns.items()}
         if marks := self._marks():
@@ -232,6 +232,16 @@ class Dissection:
         if bad:
             marks.append((np.array(list(bad)), strings(list(bad.values()))))
         return marks
+
+
+def _lines(frames: np.ndarray, said: Strings) -> tuple[np.ndarray, Strings]:
+    """One text a frame of texts in order of their frames: several, of messages in one frame, are put in a line."""
+    last = np.diff(frames, append=-1) != 0
+    if last.all():
+        return frames, said
+    line = joined([said, always("; ", ~last)])
+    first = np.flatnonzero(np.diff(frames, prepend=-1))
+    return frames[first], Strings(line.data, line.start[first], line.end[last])
 
 
 @cache

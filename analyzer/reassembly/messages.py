@@ -16,13 +16,8 @@ import numpy as np
 
 from ..capture.batch import SLACK
 from ..fields import Headers, Spans, gather
-<<<<<<< HEAD
-from ..protocols._cutters import Cut, Cutter
-from .pieces import DATA, Pieces, Reader
-=======
 from ..protocols._cutters import LOOKED_AT, Cut, Cutter
-from .pieces import Pieces, Reader
->>>>>>> 17c26eb (tls: handshake messages over records, hellos and extensions, certificates, fingerprints; what is no message is lost up to the next piece that begins one, in any batch)
+from .pieces import DATA, Pieces, Reader
 
 if TYPE_CHECKING:
     from ..capture import Batch
