@@ -64,7 +64,14 @@ def test_records_and_handshakes_of_both_versions():
 
 
 def test_hellos():
-    names = ("version", "ciphersuite", "extension.type", "extensions_server_name", "extensions.supported_version", "extensions_supported_group")
+    names = (
+        "version",
+        "ciphersuite",
+        "extension.type",
+        "extensions_server_name",
+        "extensions.supported_version",
+        "extensions_supported_group",
+    )
     found = printed(recorded("tls"), *(f"{HS}.{name}" for name in names), f"{HS}.extensions_key_share_group", "tls.extension.psk_ke_mode")
     suites = "0xc02c 0xc030 0x009f 0xcca9 0xcca8 0xccaa 0xc02b 0xc02f 0x009e 0xc024 0xc028 0x006b 0xc023 0xc027 0x0067 0xc00a 0xc014 0x0039"
     suites += " 0xc009 0xc013 0x0033 0x009d 0x009c 0x003d 0x003c 0x0035 0x002f 0x00ff"
@@ -106,7 +113,13 @@ def test_certificate():
     found = {number: values for number, *values in table.select("frame.number", *names).rows() if values[0]}
     assert list(found) == [6]
     subject, issuer, hosts, key, begins, ends, serial, dns, size = (one[0] for one in found[6])
-    assert (subject, issuer, hosts, key, dns) == ("CN=www.example.test", "CN=www.example.test", "www.example.test", "RSA 2048", "www.example.test")
+    assert (subject, issuer, hosts, key, dns) == (
+        "CN=www.example.test",
+        "CN=www.example.test",
+        "www.example.test",
+        "RSA 2048",
+        "www.example.test",
+    )
     assert (begins.isoformat()[:19], ends.isoformat()[:19]) == ("2026-11-24T23:18:44", "2026-12-24T23:18:44")
     assert (serial, size) == ("66ac63d9f60804e96259679eab93d7119b227fa4", 824)
 
@@ -201,7 +214,9 @@ def test_messages_that_span_records():
     found = [row for row in rows(recorded("tls-kinds"), "tls.record.length", f"{HS}.type") if row[0] == 203]
     assert [one for *_, types in found for one in types] == [2, 11, 12, 14]
     assert len(found) == 5 and max(size for _, size, _ in found) == 512
-    said = run("packets", recorded("tls-kinds"), "-Y", "frame.number == 203", "-T", "fields", "-e", "tls.record.length", "-e", f"{HS}.length")
+    said = run(
+        "packets", recorded("tls-kinds"), "-Y", "frame.number == 203", "-T", "fields", "-e", "tls.record.length", "-e", f"{HS}.length"
+    )
     lengths = said.out.split()[1].split(",")
     assert sum(int(one) + 4 for one in lengths) == sum(int(one) for one in said.out.split()[0].split(","))
 
@@ -291,7 +306,15 @@ def test_ja4_of_the_one_who_made_it(save):
 
 @pytest.mark.parametrize(
     ("protocol", "ends"),
-    [(b"h2", "h2"), (b"http/1.1", "h1"), (b"", "00"), (b"\xab", "ab"), (b"\x30\xab", "3b"), (b"\xab\xcd", "ad"), (b"\x30\x31\xab\xcd", "3d")],
+    [
+        (b"h2", "h2"),
+        (b"http/1.1", "h1"),
+        (b"", "00"),
+        (b"\xab", "ab"),
+        (b"\x30\xab", "3b"),
+        (b"\xab\xcd", "ad"),
+        (b"\x30\x31\xab\xcd", "3d"),
+    ],
 )
 def test_ja4_of_odd_application_protocols(save, protocol, ends):
     """FoxIO's technical details, "ALPN extension value": the examples there."""
@@ -351,7 +374,9 @@ def test_names_of_suites_are_those_of_the_registry():
 def test_tls_behind_starttls_and_connect(save):
     """A stream that speaks something unknown turns to TLS with a client hello; in any batch, and also if text comes again."""
     hello, answer = record(22, client_hello(extension(0, vector(b"\0" + vector(b"mail.example"))))), record(22, server_hello())
-    trace = talk(("s", b"* OK ready\r\n"), ("c", b"a STARTTLS\r\n"), ("s", b"a OK\r\n"), ("c", hello), ("s", answer), ("c", record(23, b"x" * 9)))
+    trace = talk(
+        ("s", b"* OK ready\r\n"), ("c", b"a STARTTLS\r\n"), ("s", b"a OK\r\n"), ("c", hello), ("s", answer), ("c", record(23, b"x" * 9))
+    )
     name = save(trace.pcap())
     assert rows(name, f"{HS}.type", f"{HS}.extensions_server_name") == [(7, [1], ["mail.example"]), (8, [2], []), (9, [], [])]
     for n in BATCHES:
@@ -419,7 +444,9 @@ def test_any_bytes_give_the_same_in_any_batch(tmp_path_factory, data):
         kind = data.draw(st.sampled_from((20, 21, 22, 22, 22, 23, 24, 99)))
         body = data.draw(st.sampled_from((FLIGHTS[0][1], FLIGHTS[1][1], b"\1", b"\2\x28")) | st.binary(max_size=40))
         stream += record(kind, body)
-    for at, value in data.draw(st.lists(st.tuples(st.integers(6, len(stream) - 1), st.integers(0, 255)), max_size=6)) if len(stream) > 6 else ():
+    for at, value in (
+        data.draw(st.lists(st.tuples(st.integers(6, len(stream) - 1), st.integers(0, 255)), max_size=6)) if len(stream) > 6 else ()
+    ):
         stream[at] = value
     pieces = cut(data, bytes(stream), 8) if len(stream) > 1 else [bytes(stream)]
     name = str(tmp_path_factory.mktemp("t") / "t.pcap")

@@ -10,7 +10,7 @@ TLS12 = 0x0303
 def _has(h, name):
     """The records that have a value of the field, bool."""
     found = np.zeros(len(h), bool)
-    values, rows = h.column(name)
+    _, rows = h.column(name)
     found[slice(None) if rows is None else rows] = True
     return found
 

@@ -11,7 +11,6 @@ import numpy as np
 
 from . import _cut
 
-
 LOOKED_AT = 16  # bytes that tell whether a message begins
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..fields import Column, Field, Headers, text
 from . import _hello
+from ._parts import peek
 from ._suites import GREASE
 
 FIELDS = tuple(
@@ -53,7 +54,7 @@ def columns(h: Headers) -> dict[str, Column]:
     for at, start, end in zip(matters.tolist(), parts.start[matters].tolist(), parts.end[matters].tolist()):
         inner.setdefault((int(nth[at]), kinds[at]), bytes(data[start + 4 : end]))
     made: dict[str, tuple[list[str], list[int]]] = {f.name: ([], []) for f in FIELDS}
-    version = _hello.peek(h, _hello.HELLO, found.whole.row, found.whole.start + 4, found.whole.end)["tls.handshake.version"].tolist()
+    version = peek(h, _hello.HELLO, found.whole.row, found.whole.start + 4, found.whole.end)["tls.handshake.version"].tolist()
     suites = zip(found.suites.start.tolist(), found.suites.end.tolist())
     for i, (row, client, (start, end)) in enumerate(zip(found.whole.row.tolist(), found.client.tolist(), suites)):
         if found.bad[i] >= 0:

@@ -46,8 +46,10 @@ CLIENT, SERVER, TICKET, CERTIFICATE, KEY_EXCHANGE, REQUEST, VERIFY = 1, 2, 4, 11
 TLS12 = 0x0303
 MOST = 1 << 18  # bytes of a handshake message; chains of certificates are far shorter
 TYPES = np.isin(np.arange(256), list(MESSAGE)).astype(np.uint8)
-NO_PLACE = np.zeros(0, np.int64)
-RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")  # the random of a hello retry request, RFC 8446 §4.1.3
+ANY, NO_PLACE = np.ones(256, np.uint8), np.zeros(0, np.int64)
+RETRY = bytes.fromhex(
+    "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
+)  # the random of a hello retry request, RFC 8446 §4.1.3
 (
     NAME,
     FRAGMENT,
@@ -179,7 +181,15 @@ MESSAGES = Layout(
     Field(f"{HS}.length", u24, "Handshake length", "bytes behind type and length", many=True),
 )
 HELLO = Layout(
-    Field(f"{HS}.version", u16, "Hello version", "at the most 1.2: a client offers, a server chooses 1.3 in an extension", 4, NAMED_VERSION, many=True),
+    Field(
+        f"{HS}.version",
+        u16,
+        "Hello version",
+        "at the most 1.2: a client offers, a server chooses 1.3 in an extension",
+        4,
+        NAMED_VERSION,
+        many=True,
+    ),
     *(Field(f"random{n}", u64, "") for n in range(4)),
     Field(f"{HS}.session_id_length", u8, "Session ID length", many=True),
 )
@@ -305,7 +315,7 @@ def vectors(
     Returns the things, header included, the index of the part that holds each, and where in each part the last one does not fit
     (int64; the part's end if all do).
     """
-    heads = np.ones(256, np.uint8) if types is None else types
+    heads = ANY if types is None else types
     ends = np.maximum(parts.end, parts.start)
     measures = header, at, width, plus, 1 << 24
     found = _cut.prefixed(h.buffer.data, parts.start.copy().data, ends.data, *measures, heads.data, -1, NO_PLACE.data)
@@ -323,9 +333,9 @@ def messages(h: Headers) -> Part:
         rows = np.flatnonzero((h["tls.record.type"] == HANDSHAKE) & h.whole & (becomes == PLAIN) & ~h.quoted)
         found, _, _ = vectors(h, Part(rows, h.start[rows] + h.layout.size, h.end[rows]), 4, 1, 3, 4, TYPES)
         h.put("messages", np.column_stack((found.start, found.end)), found.row)
-    values, rows = h.column("messages")
-    assert rows is not None
-    return Part(rows, values[:, 0], values[:, 1])
+    column = h.column("messages")
+    assert column.rows is not None  # put so
+    return Part(column.rows, column.values[:, 0], column.values[:, 1])
 
 
 def kinds(h: Headers, found: Part) -> np.ndarray:
@@ -358,7 +368,7 @@ def hellos(h: Headers) -> Hellos:
     def number(layout: Layout, at: np.ndarray) -> np.ndarray:
         return peek(h, layout, row, at, stop)[layout.fields[0].name].astype(np.int64)
 
-    def part(at: np.ndarray, head: int, size: np.ndarray) -> tuple[Part, np.ndarray]:
+    def part(at: np.ndarray, head: int | np.ndarray, size: np.ndarray) -> tuple[Part, np.ndarray]:
         """What lies behind a length of `head` bytes; where that ends."""
         over = (bad < 0) & (at + head + size > stop)
         bad[over] = np.minimum(at, stop)[over]
@@ -371,7 +381,7 @@ def hellos(h: Headers) -> Hellos:
     suites, at = part(at, np.where(client, 2, 0), np.where(client, number(WORD, at), 2))
     methods, at = part(at, np.where(client, 1, 0), np.where(client, number(BYTE, at), 1))
     there = at < stop
-    extensions, end = part(at, np.where(there, 2, 0), np.where(there, number(WORD, at), 0))
+    extensions, _ = part(at, np.where(there, 2, 0), np.where(there, number(WORD, at), 0))
     return Hellos(whole, client, session, suites, methods, extensions, bad)
 
 

@@ -145,9 +145,9 @@ class Records(Prefixed):
         start, end, way, fresh = of
         state = self.versions.data, self.changed.data, self.waiting, _hello.TYPES.data, _hello.MOST, WAITING
         made = _handshake.records(cut.data.data, start.data, end.data, way.data, fresh.data, *state, becomes.data, version.data)
-        told = {"becomes": np.empty_like(becomes), "version": np.empty_like(version)}
-        told["becomes"][order], told["version"][order] = becomes, version
-        cut = cut._replace(told=told)
+        back = np.empty_like(order)
+        back[order] = np.arange(len(order))
+        cut = cut._replace(told={"becomes": becomes[back], "version": version[back]})
         return _laid(cut, [(int(order[i]), before) for i, before in made]) if made else cut
 
 
@@ -191,7 +191,9 @@ def _records(h: Headers) -> dict[str, Column]:
     said, where = alert.column("tls.alert_message.desc")
     assert where is not None
     failed = np.flatnonzero(~np.isin(said, HARMLESS))
-    means = [f"{ALERTS.get(one, f'alert {one}')}: {MEANS[one]}" if one in MEANS else ALERTS.get(one, "unknown") for one in said[failed].tolist()]
+    means = [
+        f"{ALERTS.get(one, f'alert {one}')}: {MEANS[one]}" if one in MEANS else ALERTS.get(one, "unknown") for one in said[failed].tolist()
+    ]
     data = np.flatnonzero((kind == DATA) & h.whole)
     words = np.array([TYPE.get(one, "") for one in range(256)], object)[kind]
     words[sealed & (kind != DATA)] = "encrypted " + words[sealed & (kind != DATA)]
@@ -204,6 +206,11 @@ def _records(h: Headers) -> dict[str, Column]:
         **{f.name: alert.column(f.name) for f in MESSAGE.fields},
         "tls.alert_message.means": Column(np.array(means, object), where[failed]),
     }
+
+
+def _means(alert: int) -> str:
+    named = ALERTS.get(alert, f"number {alert}")
+    return f"{named}: {MEANS[alert]}" if alert in MEANS else named
 
 
 def _words(h: Headers) -> dict[str, Column]:

@@ -94,7 +94,8 @@ class TABLE(Table):
         if not self.parts:
             return None
         told = pl.concat(self.parts).sort("frame", maintain_order=True)
-        server_way = pl.coalesce(pl.col("way").filter(pl.col("server_hello")).first(), (1 ^ pl.col("way").filter(pl.col("client_hello"))).first())
+        client, server = (pl.col("way").filter(pl.col(f"{who}_hello")).first() for who in ("client", "server"))
+        server_way = pl.coalesce(server, 1 ^ client)
         roles = told.group_by("stream").agg(server_way.alias("server_way"), pl.col("way").first().alias("first_way"))
         told = told.join(roles, on="stream", maintain_order="left")
         told = told.with_columns(from_server=pl.col("way") == pl.coalesce("server_way", pl.col("first_way") ^ 1))
@@ -196,9 +197,11 @@ def _rows(rows: pl.DataFrame) -> pl.DataFrame:
         version=_named("chosen", NAMED_VERSION),
         cipher=_named("suite", dict(suites)),
         group=pl.coalesce(_named("share", dict(groups)), _named("curve", dict(groups))),
-        resumed=pl.when(pl.col("chosen").is_null()).then(None).when(newest).then(pl.col("key").is_not_null()).otherwise(
-            same.fill_null(False) | ticket
-        ),
+        resumed=pl.when(pl.col("chosen").is_null())
+        .then(None)
+        .when(newest)
+        .then(pl.col("key").is_not_null())
+        .otherwise(same.fill_null(False) | ticket),
         alert=pl.when(pl.col("alert_by_server")).then(pl.lit("server: ")).otherwise(pl.lit("client: ")) + pl.col("alert"),
         not_before=pl.col("not_before").cast(TIME),
         not_after=pl.col("not_after").cast(TIME),
