@@ -138,3 +138,20 @@ def test_a_filter_finds_what_is_in_a_stream(save):
     said = run("packets", save(trace.pcap()), "-Y", "tls.record.content_type == 23", "-T", "fields", "-e", "frame.number")
     assert said.out.split() == ["5"]
     assert isinstance(Analysis(save(trace.pcap())).table("hierarchy"), pl.DataFrame)
+
+
+def test_dns_over_tcp(save):
+    """A question, and an answer whose length stands alone in a segment (RFC 1035 §4.2.2); dpkt made the messages."""
+    from dpkt.dns import DNS, DNS_ANY
+
+    question = bytes(DNS(id=7, qd=[DNS.Q(name="example.org", type=DNS_ANY)]))
+    answer = bytes(DNS(id=7, qr=1, qd=[DNS.Q(name="example.org", type=DNS_ANY)], an=[DNS.RR(name="example.org", ip=b"\x01\x02\x03\x04")]))
+    trace = Trace()
+    trace.port = 53
+    trace.open().tcp(0.1, "c", "PA", 1, 1, struct.pack(">H", len(question)) + question)
+    trace.tcp(0.2, "s", "PA", 1, 3 + len(question), struct.pack(">H", len(answer)))
+    trace.tcp(0.3, "s", "PA", 3, 3 + len(question), answer)
+    name = save(trace.pcap())
+    words = [w for n in ("frame.number", "dns.id", "dns.length", "dns.a", "dns.response_to", "dns.time", "tcp.segment") for w in ("-e", n)]
+    said = {run("packets", name, "-Y", "dns", "-T", "fields", *words, "--batch-frames", str(n)).out for n in BATCHES}
+    assert said == {f"4\t0x0007\t{len(question)}\t\t\t\t\n6\t0x0007\t{len(answer)}\t1.2.3.4\t4\t0.200000000\t5,6\n"}

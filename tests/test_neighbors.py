@@ -18,7 +18,9 @@ ERNEST, KONGMING, MALLORY = "00:16:d3:5c:b9:e3", "08:00:27:53:10:67", "02:00:00:
 DUPLICATES = ("arp.duplicate-address-detected", "arp.duplicate-address-frame", "arp.seconds-since-duplicate-address-frame")
 
 
-def arp(op: int, mac: str, ip: str, target_mac: str, target: str, source: str | None = None, vlan: int | None = None, **more: object) -> bytes:
+def arp(
+    op: int, mac: str, ip: str, target_mac: str, target: str, source: str | None = None, vlan: int | None = None, **more: object
+) -> bytes:
     from scapy.all import ARP, Dot1Q, Ether
 
     ether = Ether(src=source or mac, dst="ff:ff:ff:ff:ff:ff")
@@ -32,7 +34,7 @@ def ask(mac: str, ip: str, target: str, **more: object) -> bytes:
 
 def nd(kind: str, source: str, target: str, mac: str | None = None, sender: str = A, **more: object) -> bytes:
     """A solicitation (NS) or advertisement (NA), with a link-layer address if `mac` is given."""
-    from scapy.all import ICMPv6ND_NA, ICMPv6ND_NS, Ether, ICMPv6NDOptDstLLAddr, ICMPv6NDOptSrcLLAddr, IPv6
+    from scapy.all import Ether, ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6NDOptDstLLAddr, ICMPv6NDOptSrcLLAddr, IPv6
 
     ether = Ether(src=sender, dst="33:33:00:00:00:01") / IPv6(src=source, dst="ff02::1", hlim=255)
     if kind == "NS":
@@ -114,7 +116,11 @@ def test_findings():
 def test_findings_of_one_message(save):
     from conftest import pcap
 
-    frames = [ask(A, "10.0.0.1", "10.0.0.2", source=B), ask(A, "10.0.0.1", "10.0.0.2", vlan=3), arp(2, "01:00:5e:00:00:01", "10.0.0.3", A, "10.0.0.1", source=C)]
+    frames = [
+        ask(A, "10.0.0.1", "10.0.0.2", source=B),
+        ask(A, "10.0.0.1", "10.0.0.2", vlan=3),
+        arp(2, "01:00:5e:00:00:01", "10.0.0.3", A, "10.0.0.1", source=C),
+    ]
     found = Analysis(save(pcap(*frames))).table("expert").select("frame.number", "finding").rows()
     assert found == [(1, "arp.another_sender"), (3, "arp.group_sender"), (3, "arp.another_sender")]
 
@@ -198,7 +204,14 @@ def test_neighbor_discovery():
 def test_a_third_party_speaks(save):
     from conftest import pcap
 
-    name = save(pcap(ask(A, "10.0.0.1", "10.0.0.2"), arp(2, B, "10.0.0.2", A, "10.0.0.1"), ask(A, "10.0.0.1", "10.0.0.3"), arp(2, C, "10.0.0.2", A, "10.0.0.1", source="02:00:00:00:06:66")))
+    name = save(
+        pcap(
+            ask(A, "10.0.0.1", "10.0.0.2"),
+            arp(2, B, "10.0.0.2", A, "10.0.0.1"),
+            ask(A, "10.0.0.1", "10.0.0.3"),
+            arp(2, C, "10.0.0.2", A, "10.0.0.1", source="02:00:00:00:06:66"),
+        )
+    )
     row = rows(name)["10.0.0.2", C]
     assert picked(row, "sent_by", "others", "severity") == (MALLORY, B, "error")
 
@@ -218,7 +231,14 @@ def test_an_address_in_use_is_refused(save):
     """RFC 5227 §2.1.1 and RFC 4862 §5.4: who probes must not use the address."""
     from conftest import pcap
 
-    name = save(pcap(ask(A, "0.0.0.0", "10.0.0.2"), arp(2, B, "10.0.0.2", A, "0.0.0.0"), nd("NS", "::", "fe80::1", sender=A), nd("NA", "fe80::1", "fe80::1", B, sender=B, S=0, O=1)))
+    name = save(
+        pcap(
+            ask(A, "0.0.0.0", "10.0.0.2"),
+            arp(2, B, "10.0.0.2", A, "0.0.0.0"),
+            nd("NS", "::", "fe80::1", sender=A),
+            nd("NA", "fe80::1", "fe80::1", B, sender=B, S=0, O=1),
+        )
+    )
     found = rows(name)
     for address, frame in (("10.0.0.2", 2), ("fe80::1", 4)):
         assert picked(found[address, B], "refused", "refused_frame", "severity", "kind") == (A, frame, "warn", "address in use")
@@ -227,7 +247,11 @@ def test_an_address_in_use_is_refused(save):
 def test_an_address_moves(save):
     from conftest import pcap
 
-    name = save(pcap(arp(1, A, "10.0.0.7", NOBODY, "10.0.0.7"), arp(1, B, "10.0.0.7", NOBODY, "10.0.0.7"), arp(1, B, "10.0.0.7", NOBODY, "10.0.0.7")))
+    name = save(
+        pcap(
+            arp(1, A, "10.0.0.7", NOBODY, "10.0.0.7"), arp(1, B, "10.0.0.7", NOBODY, "10.0.0.7"), arp(1, B, "10.0.0.7", NOBODY, "10.0.0.7")
+        )
+    )
     found = rows(name)
     assert picked(found["10.0.0.7", B], "severity", "kind", "others") == ("note", "address moved", A)
     assert found["10.0.0.7", A]["severity"] == "chat"
@@ -237,7 +261,10 @@ def test_networks_are_apart(save):
     """The same address on another VLAN is another host."""
     from conftest import pcap
 
-    found = same(save(pcap(ask(A, "10.0.0.1", "10.0.0.9", vlan=1), ask(B, "10.0.0.1", "10.0.0.9", vlan=2), ask(C, "10.0.0.1", "10.0.0.9"))), "bindings")
+    found = same(
+        save(pcap(ask(A, "10.0.0.1", "10.0.0.9", vlan=1), ask(B, "10.0.0.1", "10.0.0.9", vlan=2), ask(C, "10.0.0.1", "10.0.0.9"))),
+        "bindings",
+    )
     assert [picked(row, "mac", "vlan", "others") for row in found if row["mac"]] == [(A, 1, None), (B, 2, None), (C, None, None)]
     assert [picked(row, "asked", "vlan") for row in found if row["mac"] is None] == [(1, 1), (1, 2), (1, None)]
 
@@ -245,14 +272,25 @@ def test_networks_are_apart(save):
 def test_use_counts_from_the_first_statement_on(save):
     from conftest import pcap
 
-    name = save(pcap(ping("10.0.0.1", "10.0.0.2", A, B), ask(B, "10.0.0.2", "10.0.0.1"), ping("10.0.0.1", "10.0.0.2", A, B), ping("10.0.0.1", "8.8.8.8", A, B), ping("10.0.0.1", "10.0.0.2", A, C)))
+    name = save(
+        pcap(
+            ping("10.0.0.1", "10.0.0.2", A, B),
+            ask(B, "10.0.0.2", "10.0.0.1"),
+            ping("10.0.0.1", "10.0.0.2", A, B),
+            ping("10.0.0.1", "8.8.8.8", A, B),
+            ping("10.0.0.1", "10.0.0.2", A, C),
+        )
+    )
     assert picked(rows(name)["10.0.0.2", B], "datagrams", "forwarded", "last_used") == (1, 1, 3)
 
 
 def test_a_filter_picks_rows_and_changes_none(save):
     """A row is shown if one of its frames is; what it says rests on all frames."""
     found = same(recorded("arp"), "bindings", filter="arp.opcode == 2")
-    assert [picked(row, "address", "answered", "asked", "datagrams") for row in found] == [("192.168.1.108", 0, 0, 8), ("192.168.1.109", 1, 1, 12)]
+    assert [picked(row, "address", "answered", "asked", "datagrams") for row in found] == [
+        ("192.168.1.108", 0, 0, 8),
+        ("192.168.1.109", 1, 1, 12),
+    ]
     assert same(recorded("arp"), "bindings", filter="tcp") == []
 
 
@@ -262,7 +300,10 @@ def test_beyond_the_limit_the_oldest_are_written_and_counted(save, monkeypatch):
     monkeypatch.setattr(bindings, "MOST", 20)
     frames = []
     for i in range(1, 60):
-        frames += [ask(f"02:00:00:00:01:{i:02x}", f"10.0.1.{i}", f"10.0.2.{i}"), ping("9.9.9.9", f"10.0.1.{i}", A, f"02:00:00:00:01:{i:02x}")]
+        frames += [
+            ask(f"02:00:00:00:01:{i:02x}", f"10.0.1.{i}", f"10.0.2.{i}"),
+            ping("9.9.9.9", f"10.0.1.{i}", A, f"02:00:00:00:01:{i:02x}"),
+        ]
     name = save(pcap(*frames))
     found = same(name, "bindings")
     assert len(found) == 2 * 59
@@ -282,7 +323,9 @@ def test_a_flood_takes_no_quadratic_time(save, many):
     for i in range(20_000):
         mac = b"\x02\0" + struct.pack(">I", i)
         ip = struct.pack(">I", 0x0A000000 + (i if many else 0))
-        frames.append(b"\xff" * 6 + mac + b"\x08\x06" + struct.pack(">HHBBH", 1, 0x800, 6, 4, 1 + i % 2) + mac + ip + bytes(6) + b"\x0a\1\0\2")
+        frames.append(
+            b"\xff" * 6 + mac + b"\x08\x06" + struct.pack(">HHBBH", 1, 0x800, 6, 4, 1 + i % 2) + mac + ip + bytes(6) + b"\x0a\1\0\2"
+        )
     begin = time.process_time()
     assert len(Analysis(save(pcap(*frames))).table("bindings")) >= 20_000
     assert time.process_time() - begin < 15  # a second or two; the square would take minutes

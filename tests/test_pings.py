@@ -17,7 +17,9 @@ A, B = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
 ME, HOST, OTHER, ROUTER = "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.254"
 
 
-def icmp(kind: int, source: str, destination: str, seq: int = 1, ident: int = 7, data: bytes = b"abc", ip: dict | None = None, **more: object) -> bytes:
+def icmp(
+    kind: int, source: str, destination: str, seq: int = 1, ident: int = 7, data: bytes = b"abc", ip: dict | None = None, **more: object
+) -> bytes:
     from scapy.all import ICMP, IP, Ether
 
     return bytes(Ether(src=A, dst=B) / IP(src=source, dst=destination, **(ip or {})) / ICMP(type=kind, id=ident, seq=seq, **more) / data)
@@ -102,7 +104,12 @@ def test_requests_beyond_the_limit_are_forgotten_and_said(save, monkeypatch):
 def test_recorded_pings():
     """Lab ping: four requests, four replies, the last with a time to live of 32."""
     rows = same(recorded("ping"), "pings")
-    assert [(row["frame"], row["answer_frame"], row["rtt"].microseconds, row["ttl"]) for row in rows] == [(1, 2, 23, 64), (3, 4, 27, 64), (5, 6, 24, 64), (7, 8, 22, 32)]
+    assert [(row["frame"], row["answer_frame"], row["rtt"].microseconds, row["ttl"]) for row in rows] == [
+        (1, 2, 23, 64),
+        (3, 4, 27, 64),
+        (5, 6, 24, 64),
+        (7, 8, 22, 32),
+    ]
     assert {row["outcome"] for row in rows} == {"answered"}
     assert {row["bytes"] for row in rows} == {56}
 
@@ -110,7 +117,11 @@ def test_recorded_pings():
 def test_a_router_in_between_makes_no_copies():
     """Lab arp-spoof: each request and each reply is there twice, with a time to live of 64 and 63."""
     rows = same(recorded("arp-spoof"), "pings")
-    assert [(row["frame"], row["seen"], row["answer_frame"], row["duplicates"]) for row in rows] == [(5, 2, 7, 0), (9, 2, 11, 0), (13, 2, 15, 0)]
+    assert [(row["frame"], row["seen"], row["answer_frame"], row["duplicates"]) for row in rows] == [
+        (5, 2, 7, 0),
+        (9, 2, 11, 0),
+        (13, 2, 15, 0),
+    ]
 
 
 def test_errors_instead_of_answers():
@@ -160,12 +171,19 @@ def test_numbers_used_again(save):
         (1, "no answer", None, None, 0, None),
         (2, "answered", 3, HOST, 0, None),
     ]
-    assert outcomes(save(pcap(ask(**first), answer(), ask(**second), answer()))) == [(1, "answered", 2, HOST, 0, None), (3, "answered", 4, HOST, 0, None)]
+    assert outcomes(save(pcap(ask(**first), answer(), ask(**second), answer()))) == [
+        (1, "answered", 2, HOST, 0, None),
+        (3, "answered", 4, HOST, 0, None),
+    ]
 
 
 def test_many_hosts_with_the_same_numbers(save):
     frames = [ask(1, to=f"10.0.1.{i}") for i in (1, 2, 3)] + [answer(1, by=f"10.0.1.{i}") for i in (3, 1, 2)]
-    assert [row[:4] for row in outcomes(save(pcap(*frames)))] == [(1, "answered", 5, "10.0.1.1"), (2, "answered", 6, "10.0.1.2"), (3, "answered", 4, "10.0.1.3")]
+    assert [row[:4] for row in outcomes(save(pcap(*frames)))] == [
+        (1, "answered", 5, "10.0.1.1"),
+        (2, "answered", 6, "10.0.1.2"),
+        (3, "answered", 4, "10.0.1.3"),
+    ]
 
 
 def test_a_broadcast_is_answered_by_many(save):
@@ -179,7 +197,11 @@ def test_other_questions(save):
     for kind, frame in ((42, ask(0x0300)), (43, answer(0x0300))):  # RFC 8335 §2: the sequence number is one byte
         frames.append(frame[:34] + bytes([kind]) + frame[35:])
     rows = same(save(pcap(*frames)), "pings")
-    assert [(row["question"], row["sequence"], row["outcome"]) for row in rows] == [("timestamp", 1, "answered"), ("address mask", 2, "answered"), ("extended echo", 3, "answered")]
+    assert [(row["question"], row["sequence"], row["outcome"]) for row in rows] == [
+        ("timestamp", 1, "answered"),
+        ("address mask", 2, "answered"),
+        ("extended echo", 3, "answered"),
+    ]
 
 
 def test_a_filter_picks_rows_and_changes_none():
@@ -220,11 +242,14 @@ def said(save, *frames: bytes) -> str:
 
 
 def test_series(save):
-    assert "warn: pings unanswered (1) No answer to 3 pings 10.0.0.1 → 10.0.0.2 (identifier 7), frames 1 to 3." in said(save, ask(1), ask(2), ask(3))
+    assert "warn: pings unanswered (1) No answer to 3 pings 10.0.0.1 → 10.0.0.2 (identifier 7), frames 1 to 3." in said(
+        save, ask(1), ask(2), ask(3)
+    )
     assert "warn: pings lost (1) 1 of 2 pings" in said(save, ask(1), answer(1), ask(2))
     assert "1 ping 10.0.0.1 → 10.0.0.2 (identifier 7) answered by 10.0.0.3, first in frame 2." in said(save, ask(1), answer(1, by=OTHER))
     assert "1 further answer to pings 10.0.0.1 → 10.0.0.2 (identifier 7), the last in frame 3." in said(save, ask(1), answer(1), answer(1))
     assert "2 answers of 10.0.0.2 to 10.0.0.1 that no frame asked for, first in frame 1." in said(save, answer(1), answer(2))
-    assert said(save, *(frame for i in range(1, 12) for frame in ((ask(i), answer(i)) if i < 11 else (ask(i),)))) == "No TCP connection in this capture."
-
-
+    assert (
+        said(save, *(frame for i in range(1, 12) for frame in ((ask(i), answer(i)) if i < 11 else (ask(i),))))
+        == "No TCP connection in this capture."
+    )

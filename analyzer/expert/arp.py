@@ -8,7 +8,12 @@ from . import finding
 GROUP = np.uint64(1 << 40)
 
 
-@finding("arp", "warn", "sequence", "{arp.src.hw_mac} says that it has {arp.src.proto_ipv4}: for it, or for the target, an earlier frame has another MAC")
+@finding(
+    "arp",
+    "warn",
+    "sequence",
+    "{arp.src.hw_mac} says that it has {arp.src.proto_ipv4}: for it, or for the target, an earlier frame has another MAC",
+)
 def duplicate_address(h):
     """An earlier frame, `arp.duplicate-address-frame`, had another MAC for the sender's or the target's IP address: two hosts with
     one address, a forged message, or a machine that was replaced. As Wireshark's."""

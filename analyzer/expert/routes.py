@@ -79,7 +79,9 @@ def source_route(t: pl.DataFrame) -> Found:
     most routers drop it (RFC 7126 §4.3)."""
 
     def says(row: dict[str, Any]) -> str:
-        return f"{row['source']} dictates the way to {row['destination']} ({frames(row['first_frame'], row['last_frame'])}): {row['route']}."
+        return (
+            f"{row['source']} dictates the way to {row['destination']} ({frames(row['first_frame'], row['last_frame'])}): {row['route']}."
+        )
 
     yield t["statement"].is_in(["loose source route", "strict source route"]), says
 

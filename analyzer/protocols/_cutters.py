@@ -76,7 +76,12 @@ class Cut(NamedTuple):
 
 
 class Cutter(Protocol):
-    """Finds the messages of one protocol. State that lives from batch to batch is its own."""
+    """Finds the messages of one protocol. State that lives from batch to batch is its own.
+
+    sure: whether its grammar tells it from others on any port; else only on its own.
+    """
+
+    sure: bool
 
     def begins(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
         """Whether a message may begin with these bytes, bool (n,). first: uint8 (n, 16), zeros behind size (int64) bytes."""
@@ -97,7 +102,8 @@ class Prefixed:
 
     header: its bytes. at, width: where in it the length stands, and in how many bytes (big-endian). plus: bytes of a message beyond
     that number. most: bytes of a message; a greater length is no length. first: bytes that a message may begin with; second: the byte
-    that always follows; None: any.
+    that always follows; None: any. skip: bytes that stand before a message and are no part of it. sure: whether what `begins` looks at
+    tells this protocol from others, on any port.
     Where no message begins, or behind a hole, all is lost up to the first piece whose own bytes say that one begins there: so it is
     the same whatever a batch holds. State: the ways of which that piece has not come.
     """
@@ -109,6 +115,8 @@ class Prefixed:
     most: int
     first: tuple[int, ...] | None = None
     second: int | None = None
+    skip: int = 0
+    sure: bool = True
     adrift: set[int] = field(default_factory=set)
 
     def begins(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
@@ -148,7 +156,8 @@ class Prefixed:
         lost_by, lost = _lost(s, bad)
         never = np.flatnonzero(s.last & (upto < s.end))  # a message that does not become whole
         lost_by, lost = np.append(lost_by, s.until[never]), np.append(lost, (s.end - upto)[never])
-        return whole(s, stretch, start, end, upto, lost_by, lost)
+        made = whole(s, stretch, start, end, upto, lost_by, lost)
+        return made._replace(start=made.start + self.skip)
 
     def _walk(
         self, s: Stretches, which: np.ndarray, drifts: np.ndarray, search: bool = False

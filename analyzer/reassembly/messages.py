@@ -114,7 +114,7 @@ class Messages:
         by_port = np.where(lower >= 0, lower, upper)
         says = np.full(len(new), NONE)
         for protocol, cutter in self.cutters.items():
-            agrees = cutter.begins(begin, size) & (size > 0)
+            agrees = cutter.begins(begin, size) & (size > 0) & (cutter.sure | (by_port == protocol))
             says = np.where(agrees & ((says == NONE) | (by_port == protocol)), protocol, says)
         self.service[stream[new]] = np.where(says >= 0, says, by_port)
 

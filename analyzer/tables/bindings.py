@@ -226,7 +226,9 @@ class TABLE(Table):
     def notes(self) -> list[str]:
         if not self.given_up:
             return []
-        return [f"{self.given_up:,} addresses that ARP or ND spoke of, the oldest, were written before the trace ended, to hold {MOST:,} at the most"]
+        return [
+            f"{self.given_up:,} addresses that ARP or ND spoke of, the oldest, were written before the trace ended, to hold {MOST:,} at the most"
+        ]
 
     # ---------------------------------------------------------------- rows
 
@@ -340,22 +342,26 @@ EMPTY = dict.fromkeys([f.name for f in TABLE.columns]) | dict.fromkeys(COUNTS, 0
 def _unanswered(one: _Question) -> dict:
     """The row of an address that nobody was said to have."""
     number, vlan = link(one.where)
-    return EMPTY | ALONE | {
-        "protocol": one.protocol,
-        "address": one.address,
-        "interface": number,
-        "vlan": vlan,
-        "first_frame": one.first,
-        "last_frame": one.last,
-        "start": one.time,
-        "asked": one.asked,
-        "probes": one.probes,
-        "asked_by": one.by,
-        "asked_for": one.mac if one.mac >= 0 else None,
-        "unanswered": one.open - one.probes if one.probes < one.open else 0,
-        "unanswered_frame": one.open_first,
-        "unanswered_last": one.open_last,
-    }
+    return (
+        EMPTY
+        | ALONE
+        | {
+            "protocol": one.protocol,
+            "address": one.address,
+            "interface": number,
+            "vlan": vlan,
+            "first_frame": one.first,
+            "last_frame": one.last,
+            "start": one.time,
+            "asked": one.asked,
+            "probes": one.probes,
+            "asked_by": one.by,
+            "asked_for": one.mac if one.mac >= 0 else None,
+            "unanswered": one.open - one.probes if one.probes < one.open else 0,
+            "unanswered_frame": one.open_first,
+            "unanswered_last": one.open_last,
+        }
+    )
 
 
 def _fresh(then: int | None, now: int | None) -> bool:
@@ -549,4 +555,3 @@ def _macs(values: list[int | None]) -> pl.Series:
     used = [one for one in dict.fromkeys(values) if one is not None]
     said = dict(zip(used, texts(Field("", mac, ""), np.array(used, np.uint64)).tolist())) if used else {}
     return pl.Series([None if one is None else said[one] for one in values], dtype=pl.String)
-

@@ -32,7 +32,8 @@ class TABLE(Table):
         ),
     )
     needs = frozenset(
-        {"frame.time_delta", *DUPLICATES, *(f.name for f in TRACKED)} | {n for one in findings().values() for n in template_fields(one.says)}
+        {"frame.time_delta", *DUPLICATES, *(f.name for f in TRACKED)}
+        | {n for one in findings().values() for n in template_fields(one.says)}
     )
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:

@@ -52,7 +52,12 @@ class TABLE(Table):
         Field("bytes", u32, "Bytes of data"),
         Field("ttl", u8, "Time to live", "of the question, as seen here"),
         Field("seen", u32, "Seen", "frames that hold the question: more than one at a router, or where a copy was made"),
-        Field("outcome", text, "Outcome", "answered; answered by another; error; no answer; not asked (an answer whose question no frame holds)"),
+        Field(
+            "outcome",
+            text,
+            "Outcome",
+            "answered; answered by another; error; no answer; not asked (an answer whose question no frame holds)",
+        ),
         Field("answer_frame", u64, "Frame of the answer", "the first"),
         Field("answered_by", text, "Answered by"),
         Field("rtt", seconds, "Round trip", "question to answer, both where they are first seen"),
@@ -223,23 +228,28 @@ def series(rows: pl.DataFrame) -> pl.DataFrame:
     outcome = col("outcome")
     lost, other, unasked = outcome == SILENT, outcome == ELSEWHERE, outcome == UNASKED
     single = ~named_many(rows["destination"])
-    made = rows.with_columns(single=single).group_by(SERIES, maintain_order=True).agg(
-        (~unasked).sum().alias("asked"),
-        lost.sum().alias("lost"),
-        col("frame").filter(lost).min().alias("first_lost"),
-        col("frame").filter(lost).max().alias("last_lost"),
-        other.sum().alias("elsewhere"),
-        col("answered_by").filter(other).first().alias("elsewhere_by"),
-        col("answer_frame").filter(other).first().alias("elsewhere_frame"),
-        col("duplicates").filter("single", ~unasked).sum(),
-        col("last_duplicate").filter("single", ~unasked).max(),
-        unasked.sum().alias("unasked"),
-        col("answer_frame").filter(unasked).first().alias("unasked_frame"),
-        pl.coalesce(col("frame").min(), col("answer_frame").min()).alias("first_frame"),
-        pl.max_horizontal(col("frame").max(), col("answer_frame").max()).alias("last_frame"),
-        col("error").is_in([said for kinds in (icmp.CODE, icmpv6.CODE) for (_, code), said in kinds.items() if "exceeded" in said and not code])
-        .any()
-        .alias("traced"),
+    made = (
+        rows.with_columns(single=single)
+        .group_by(SERIES, maintain_order=True)
+        .agg(
+            (~unasked).sum().alias("asked"),
+            lost.sum().alias("lost"),
+            col("frame").filter(lost).min().alias("first_lost"),
+            col("frame").filter(lost).max().alias("last_lost"),
+            other.sum().alias("elsewhere"),
+            col("answered_by").filter(other).first().alias("elsewhere_by"),
+            col("answer_frame").filter(other).first().alias("elsewhere_frame"),
+            col("duplicates").filter("single", ~unasked).sum(),
+            col("last_duplicate").filter("single", ~unasked).max(),
+            unasked.sum().alias("unasked"),
+            col("answer_frame").filter(unasked).first().alias("unasked_frame"),
+            pl.coalesce(col("frame").min(), col("answer_frame").min()).alias("first_frame"),
+            pl.max_horizontal(col("frame").max(), col("answer_frame").max()).alias("last_frame"),
+            col("error")
+            .is_in([said for kinds in (icmp.CODE, icmpv6.CODE) for (_, code), said in kinds.items() if "exceeded" in said and not code])
+            .any()
+            .alias("traced"),
+        )
     )
     return made.filter(~col("traced").fill_null(False))
 

@@ -83,7 +83,9 @@ class TABLE(Table):
     name = "routes"
     about = "a statement about a path: hop of a traceroute, redirect, unreachable, path MTU, loop, source route; whether it was obeyed"
     columns = (
-        Field("statement", text, "Statement", "hop, redirect, unreachable, too big, time exceeded, parameter problem, loop, record route, …"),
+        Field(
+            "statement", text, "Statement", "hop, redirect, unreachable, too big, time exceeded, parameter problem, loop, record route, …"
+        ),
         Field("first_frame", u64, "First frame", "of a hop that of its first probe"),
         Field("last_frame", u64, "Last frame"),
         Field("time", time, "Time", "of the first frame"),
@@ -201,7 +203,9 @@ class TABLE(Table):
                 flows = mixed(datagrams.ends, datagrams.proto, np.where(ported, datagrams.tells, 0))
             self._watch(which, d, datagrams, flows, [(row, key, m, one) for (row, m, one), key in zip(new, keys, strict=True)])
 
-    def _watch(self, which: str, d: Dissection, datagrams: Sent, flows: np.ndarray, new: list[tuple[int, int, Message, _Statement]]) -> None:
+    def _watch(
+        self, which: str, d: Dissection, datagrams: Sent, flows: np.ndarray, new: list[tuple[int, int, Message, _Statement]]
+    ) -> None:
         watches = self._watches[which]
         interesting = np.array([*watches, *{key for _, key, _, _ in new}], np.uint64)
         at = np.flatnonzero(np.isin(flows, interesting))
@@ -355,7 +359,13 @@ def _routes(d: Dissection, whole: Dissection) -> Iterator[tuple[tuple, int, int 
             route = ", ".join(map(str, past)) + (" → " + ", ".join(map(str, ahead)) if ahead else "")
             frame = int(h.frame[row])
             end = ends.get(row, int(h["ip.dst"][row]))
-            yield (ROUTES[kind], int(h["ip.src"][row]), end, route), frame + d.batch.first, _moment(d, frame), d.kept is None or bool(d.kept[frame]), route.strip()
+            yield (
+                (ROUTES[kind], int(h["ip.src"][row]), end, route),
+                frame + d.batch.first,
+                _moment(d, frame),
+                d.kept is None or bool(d.kept[frame]),
+                route.strip(),
+            )
 
 
 class _Loops:
@@ -472,7 +482,9 @@ class _Traces:
             self._told[number] = one
             tells = q.ports[0] << 16 | q.ports[1] if q.ports else max(q.ident, 0) << 16 | max(q.seq, 0)
             expired = (m.protocol, m.kind, m.code) in EXPIRED
-            told.append((row, pair(q.source, q.destination), q.proto, max(q.id, 0), tells, pair(None, m.source)[2:], m.words, expired, number))
+            told.append(
+                (row, pair(q.source, q.destination), q.proto, max(q.id, 0), tells, pair(None, m.source)[2:], m.words, expired, number)
+            )
         if not told:
             return None
         row, ends, proto, ids, tells, by, words, expired, numbers = zip(*told, strict=True)
@@ -549,7 +561,9 @@ def _probes(d: Dissection, s: Sent, rows: np.ndarray) -> pl.DataFrame:
         "exact": mixed(ends, proto, s.id[rows], tells),
         "loose": mixed(ends, proto, tells),
     }
-    return pl.DataFrame({name: column if isinstance(column, pl.Series) else np.ascontiguousarray(column) for name, column in columns.items()})
+    return pl.DataFrame(
+        {name: column if isinstance(column, pl.Series) else np.ascontiguousarray(column) for name, column in columns.items()}
+    )
 
 
 def _answers(
