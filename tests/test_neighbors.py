@@ -313,22 +313,22 @@ def test_beyond_the_limit_the_oldest_are_written_and_counted(save, monkeypatch):
 
 @pytest.mark.parametrize("many", [False, True])
 def test_a_flood_takes_no_quadratic_time(save, many):
-    """20,000 messages about one address, or about as many."""
+    """5,000 messages about one address, or about as many."""
     import struct
     import time
 
     from conftest import pcap
 
     frames = []
-    for i in range(20_000):
+    for i in range(5_000):
         mac = b"\x02\0" + struct.pack(">I", i)
         ip = struct.pack(">I", 0x0A000000 + (i if many else 0))
         frames.append(
             b"\xff" * 6 + mac + b"\x08\x06" + struct.pack(">HHBBH", 1, 0x800, 6, 4, 1 + i % 2) + mac + ip + bytes(6) + b"\x0a\1\0\2"
         )
     begin = time.process_time()
-    assert len(Analysis(save(pcap(*frames))).table("bindings")) >= 20_000
-    assert time.process_time() - begin < 15  # a second or two; the square would take minutes
+    assert len(Analysis(save(pcap(*frames))).table("bindings")) >= 5_000
+    assert time.process_time() - begin < 6  # a second at the most; the square takes many times that
 
 
 def test_damage_is_no_binding(save):

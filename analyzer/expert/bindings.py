@@ -21,7 +21,8 @@ def _when(row: dict[str, Any]) -> str:
 def spoofed(t: pl.DataFrame) -> Found:
     """A MAC claims, in answers that nobody asked for, an address that another MAC has: ARP or neighbor cache poisoning, to read or
     change what is sent to it. What to look at: whether datagrams for the address went to that MAC, and went on from there with one
-    less time to live. A cluster that moves an address to another machine announces it (gratuitous); a proxy's addresses have no other MAC."""
+    less time to live. A cluster that moves an address to another machine announces it (gratuitous); a proxy's addresses have no other
+    MAC."""
 
     def says(row: dict[str, Any]) -> str:
         used = f"; {count(row['datagrams'], 'datagram')} for it went there" if row["datagrams"] else ""
@@ -50,7 +51,8 @@ def conflict(t: pl.DataFrame) -> Found:
     both hosts lose traffic by turns. Usually one was given a fixed address out of a DHCP server's range."""
 
     def says(row: dict[str, Any]) -> str:
-        return f"{row['address']} has two owners: {row['mac']} ({_when(row)}) and {row['others']}, first in conflict in frame {row['conflict_frame']}."
+        where = f"first in conflict in frame {row['conflict_frame']}"
+        return f"{row['address']} has two owners: {row['mac']} ({_when(row)}) and {row['others']}, {where}."
 
     yield t["contested"].fill_null(False), says
 
@@ -97,7 +99,8 @@ def unanswered(t: pl.DataFrame) -> Found:
     def says(row: dict[str, Any]) -> str:
         had = "" if row["mac"] is None else f" {row['mac']} had it in {frames(row['first_frame'], row['last_frame'])}."
         where = frames(row["unanswered_frame"], row["unanswered_last"])
-        return f"Nobody answers for {row['address'] or row['asked_for']}: {row['asked_by']} asked {count(row['unanswered'], 'time')} ({where}).{had}"
+        asked = f"{row['asked_by']} asked {count(row['unanswered'], 'time')} ({where})"
+        return f"Nobody answers for {row['address'] or row['asked_for']}: {asked}.{had}"
 
     yield t["latest"] & (t["unanswered"] >= MANY), says
 

@@ -27,7 +27,7 @@ class Earlier:
         return self.n
 
     def before(self, keys: list, out: cython.longlong[::1]):
-        """Write into `out` (int64) which of all rows so far, counted from 0, last had each row's key among the `most` before it; -1: none."""
+        """Write into `out` (int64) which row, of all so far, last had each row's key among the `most` before it; -1: none did."""
         known = self.known
         ring = self.ring
         i: cython.longlong
@@ -36,11 +36,11 @@ class Earlier:
         for i in range(len(keys)):
             key = keys[i]
             place = n % self.most
+            out[i] = known.get(key, -1)
             old = ring[place]
             if old is not None and known.get(old) == n - self.most:
                 del known[old]
             ring[place] = key
-            out[i] = known.get(key, -1)
             known[key] = n
             n += 1
         self.n = n

@@ -175,6 +175,7 @@ def quoted(d: Dissection, h: Headers) -> dict[int, Quoted]:
         sources, destinations, ttls, idents = _ends(inner, rows)
         proto = inner["ip.proto" if inner.protocol.name == "ip" else "ipv6.nxt"]
         told = zip(inner.row.tolist(), sources, destinations, proto.tolist(), ttls.tolist(), idents.tolist(), strict=True)
+        whole = (inner.trusted == inner.layout.size).tolist()
         quotes = [(row, Quoted(*rest)) for row, *rest in told]
         for name, number in NUMBER.items():
             for carried in d.chunks.get(name, ()):
@@ -183,7 +184,7 @@ def quoted(d: Dissection, h: Headers) -> dict[int, Quoted]:
                     continue
                 for at, about in zip(above[1].tolist(), _carried(carried, name), strict=True):
                     quotes[at] = quotes[at][0], quotes[at][1]._replace(proto=number, **about)
-        found.update(quotes)
+        found.update(quote for quote, there in zip(quotes, whole, strict=True) if there)
     return found
 
 

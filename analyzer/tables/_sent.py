@@ -48,10 +48,13 @@ def sent(d: Dissection) -> Sent:
     on = links(d)
     if not parts:
         none = np.empty(0, np.int64)
-        return Sent(none, np.empty((0, 4), np.uint64), *(none,) * 7, np.empty(0, np.uint64), none, on)
+        some = np.empty(0, bool)
+        words = np.empty(0, np.uint64)
+        return Sent(none, np.empty((0, 4), np.uint64), some, none, none, none, none, none, some, words, none, on)
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     order = np.argsort(columns[0], kind="stable")
-    return Sent(*(column[order] for column in columns), on)
+    row, ends, six, proto, ttl, ids, size, offset, whole, word, tells = (column[order] for column in columns)
+    return Sent(row, ends, six, proto, ttl, ids, size, offset, whole, word, tells, on)
 
 
 def _columns(h: Headers) -> tuple[np.ndarray, ...]:

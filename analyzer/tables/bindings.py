@@ -162,11 +162,11 @@ class TABLE(Table):
     def _take(self, e: _Event, final: list[pl.DataFrame]) -> None:
         if len(self._bindings) >= MOST or len(self._questions) >= MOST:
             final += self._give_up(e.row)
-        for way, address, mac in e.binds:
-            key = (e.where, address, mac)
+        for way, address, hardware in e.binds:
+            key = (e.where, address, hardware)
             found = self._bindings.get(key)
             if found is None:
-                found = self._bindings[key] = _Binding(self._use.learn(e, address, mac), e, way, address, mac)
+                found = self._bindings[key] = _Binding(self._use.learn(e, address, hardware), e, way, address, hardware)
                 self._of.setdefault((e.where, address), {})[found] = None
             found.times, found.last, found.kept = found.times + 1, e.frame, found.kept | e.kept
             if way not in found.ways:
@@ -174,10 +174,10 @@ class TABLE(Table):
             if way in CLAIMS:
                 found.claims, found.last_claim = found.claims + 1, e.frame
                 found.first_claim = found.first_claim or e.frame
-                if e.sender >= 0 and e.sender != mac:
+                if e.sender >= 0 and e.sender != hardware:
                     found.sent_by = e.sender
             found.announced += way in ANNOUNCES
-            question = self._questions.get((e.where, address, -1) if way != "reverse reply" else (e.where, None, mac))
+            question = self._questions.get((e.where, address, -1) if way != "reverse reply" else (e.where, None, hardware))
             if way in ANSWERS:
                 if question is not None and (question.open or _fresh(question.last_time, e.when)):
                     found.answered, found.last_answer = found.answered + 1, question.asked
@@ -185,7 +185,7 @@ class TABLE(Table):
                 else:
                     found.unasked += 1
             if question is not None and way in ANSWERS + ANNOUNCES:
-                if question.prober is not None and question.prober != mac:
+                if question.prober is not None and question.prober != hardware:
                     found.refused, found.refused_frame = question.prober, e.frame
                 question.open, question.prober = 0, None
         if e.asks is not None:
@@ -226,9 +226,8 @@ class TABLE(Table):
     def notes(self) -> list[str]:
         if not self.given_up:
             return []
-        return [
-            f"{self.given_up:,} addresses that ARP or ND spoke of, the oldest, were written before the trace ended, to hold {MOST:,} at the most"
-        ]
+        what = "addresses that ARP or neighbor discovery spoke of"
+        return [f"{self.given_up:,} {what}, the oldest, were written before the trace ended, to hold {MOST:,} at the most"]
 
     # ---------------------------------------------------------------- rows
 
@@ -238,7 +237,7 @@ class TABLE(Table):
             if one.claims:
                 held[one.where, one.mac] = held.get((one.where, one.mac), 0) + 1
         shown = [one for one in bindings if one.kept]
-        against = {}
+        against: dict[_Binding, dict] = {}
         for place in dict.fromkeys((one.where, one.address) for one in shown):
             against |= _against(list(self._of[place]))
         rows = [self._row(one, held.get((one.where, one.mac), 0)) | against[one] for one in shown]
@@ -263,8 +262,8 @@ class TABLE(Table):
             else:
                 columns[f.name] = pl.Series(f.name, values, dtype=dtype_of(f))
         made = pl.DataFrame(columns)
-        said = judged(made, troubles("bindings"))
-        return made.with_columns(pl.Series(f.name, column, dtype=pl.String) for f, column in zip(self.columns[-3:], said, strict=True))
+        verdicts = judged(made, troubles("bindings"))
+        return made.with_columns(pl.Series(f.name, column, dtype=pl.String) for f, column in zip(self.columns[-3:], verdicts, strict=True))
 
     def _row(self, one: _Binding, addresses: int) -> dict:
         question = self._questions.get((one.where, one.address, -1))

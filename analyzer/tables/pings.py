@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import polars as pl
 
@@ -145,7 +146,7 @@ class TABLE(Table):
         shown = [one for one in questions if one.kept]
         if not shown:
             return None
-        columns = list(zip(*map(_row, shown), strict=True))
+        columns: list[Any] = list(zip(*map(_row, shown), strict=True))
         for place in ("source", "destination", "answered_by", "error_by"):
             at = [f.name for f in self.columns].index(place)
             columns[at] = named(columns[at])
@@ -192,7 +193,9 @@ def _row(question: _Question) -> tuple:
         outcome = ANSWERED if answer.source == asked.destination or _many(asked.destination) else ELSEWHERE
     else:
         outcome = SILENT if error is None else ERROR
-    timed = asked is not None and answer is not None and asked.time is not None and answer.time is not None
+    took = None
+    if asked is not None and answer is not None and asked.time is not None and answer.time is not None:
+        took = answer.time - asked.time
     return (
         one.protocol,
         ASKS[one.protocol][kind],
@@ -207,7 +210,7 @@ def _row(question: _Question) -> tuple:
         outcome,
         answer.frame if answer else None,
         answer.source if answer else None,
-        answer.time - asked.time if timed else None,
+        took,
         answer.ttl if answer else None,
         question.again,
         again.frame if again else None,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -48,7 +50,7 @@ class _Statement:
 
     __slots__ = (
         "about", "by", "code", "first", "gateway", "ignored", "ignored_frame", "joined", "kept", "kind", "last", "meaning", "mtu",
-        "obeyed_frame", "ports", "proto", "route", "statement", "stream", "time", "times", "told", "ttl",
+        "obeyed_frame", "ports", "proto", "route", "statement", "stream", "time", "times", "told", "ttl", "until",
     )  # fmt: skip
 
     def __init__(self, statement: str, about: tuple[Address, Address], proto: int | None, first: int, when: int | None) -> None:
@@ -65,6 +67,7 @@ class _Statement:
         self.ignored = self.ignored_frame = self.obeyed_frame = 0
         self.joined = 0  # messages that turned out to answer probes of a traceroute
         self.kept = False
+        self.until: int | None = None  # row of its batch at which it was given up
 
     def seen(self, frame: int, kept: bool) -> None:
         self.times, self.last, self.kept = self.times + 1, frame, self.kept | kept
@@ -133,27 +136,30 @@ class TABLE(Table):
         final: list[_Statement] = []
         told: list[tuple[int, Message, _Statement]] = []
         said = messages(d)
-        for m in said:
-            if m.quoted is None and m.kind != REDIRECT[m.protocol]:
-                continue
-            if m.kind not in ERRORS[m.protocol] and m.kind != REDIRECT[m.protocol]:
-                continue
-            told.append((m.row, m, self._say(m, final)))
+        events: list[tuple[int, Message | tuple]] = [(m.row, m) for m in said if _speaks(m)]
+        events += [(row, (self._loop, *rest)) for row, *rest in self._loops.feed(d, datagrams)]
+        events += [(row, (self._route, *rest)) for row, *rest in _routes(d, whole)]
+        for row, event in sorted(events, key=itemgetter(0)):
+            if isinstance(event, Message):
+                told.append((row, event, self._say(event, final)))
+            else:
+                event[0](row, final, *event[1:])
         self._obeying(d, datagrams, told)
         self._traces.feed(d, whole, datagrams, told, said)
-        for key, *seen in self._loops.feed(d, datagrams):
-            self._loop(key, *seen, final)
-        for key, frame, when, kept, route in _routes(d, whole):
-            self._route(key, frame, when, kept, route, final)
         return self._rows([_plain(one) for one in final if one.kept]) if final else None
 
-    def _held(self, key: tuple, final: list[_Statement], *made: object) -> _Statement:
+    def _held(
+        self, key: tuple, row: int, final: list[_Statement], about: tuple[Address, Address], proto: int | None, frame: int, when: int | None
+    ) -> _Statement:
+        """The statement of that key; row: of the frame that says so in the batch."""
         found = self._statements.get(key)
         if found is None:
             if len(self._statements) >= MOST:
-                final.append(self._statements.pop(next(iter(self._statements))))
+                oldest = self._statements.pop(next(iter(self._statements)))
+                oldest.until = row
+                final.append(oldest)
                 self.given_up += 1
-            found = self._statements[key] = _Statement(*made)  # type: ignore[arg-type]
+            found = self._statements[key] = _Statement(key[0], about, proto, frame, when)
         return found
 
     def _say(self, m: Message, final: list[_Statement]) -> _Statement:
@@ -162,7 +168,7 @@ class TABLE(Table):
         statement = "too big" if (m.protocol, m.kind, m.code) in TOO_BIG else STATEMENT[m.protocol, m.kind]
         proto, ports, stream = (q.proto, q.ports, q.stream) if q and statement != "redirect" else (None, None, None)
         key = (statement, m.source, m.destination, *ends, proto, ports, stream, m.kind, m.code, m.mtu, m.gateway)
-        found = self._held(key, final, statement, ends, proto, m.frame, m.time)
+        found = self._held(key, m.row, final, ends, proto, m.frame, m.time)
         if not found.times:
             found.by, found.told, found.gateway = m.source, m.destination, m.gateway
             found.ports, found.stream, found.kind, found.code = ports, stream, m.kind, m.code
@@ -170,16 +176,17 @@ class TABLE(Table):
         found.seen(m.frame, m.kept)
         return found
 
-    def _loop(self, key: tuple, frame: int, when: int | None, first: int, last: int, times: int, at: int, kept: bool, final: list) -> None:
+    def _loop(self, row: int, final: list[_Statement], key: tuple, seen: tuple[int, int | None, int, int, int, bool, int]) -> None:
+        frame, when, first, last, times, kept, at = seen
         protocol, source, destination = key
-        found = self._held(("loop", *key), final, "loop", (source, destination), protocol, frame, when)
+        found = self._held(("loop", *key), row, final, (source, destination), protocol, frame, when)
         found.ttl = (first, last) if found.ttl is None else (max(found.ttl[0], first), min(found.ttl[1], last))
         found.first = min(found.first, frame)
         found.times, found.last, found.kept = found.times + times, max(found.last, at), found.kept | kept
 
-    def _route(self, key: tuple, frame: int, when: int | None, kept: bool, route: str, final: list[_Statement]) -> None:
-        statement, source, destination, _ = key
-        found = self._held(key, final, statement, (source, destination), None, frame, when)
+    def _route(self, row: int, final: list[_Statement], key: tuple, frame: int, when: int | None, kept: bool, route: str) -> None:
+        _, source, destination, _ = key
+        found = self._held(key, row, final, (source, destination), None, frame, when)
         found.route = route
         found.seen(frame, kept)
 
@@ -211,19 +218,19 @@ class TABLE(Table):
         at = np.flatnonzero(np.isin(flows, interesting))
         at = at[np.argsort(flows[at], kind="stable")]
         used, first = np.unique(flows[at], return_index=True)
-        rows = dict(zip(used.tolist(), np.split(at, first[1:]), strict=True))
+        flow = {key: (part, datagrams.row[part]) for key, part in zip(used.tolist(), np.split(at, first)[1:], strict=True)}
+        seen = dict.fromkeys(flow, 0)
 
         def until(key: int, row: int) -> None:
-            there = rows.get(key)
-            if there is not None and key in watches:
-                n = int(np.searchsorted(datagrams.row[there], row))
-                _observe(watches[key], d, datagrams, there[:n])
-                rows[key] = there[n:]
+            """Look at a flow's datagrams before that row, if it is watched."""
+            if key in flow:
+                part, frames = flow[key]
+                begin, seen[key] = seen[key], int(np.searchsorted(frames, row))
+                if key in watches and seen[key] > begin:
+                    _observe(watches[key], d, datagrams, part[begin : seen[key]])
 
         for row, key, m, statement in new:
             until(key, row)
-            if key in rows:
-                rows[key] = rows[key][np.searchsorted(datagrams.row[rows[key]], row) :]
             before = watches.pop(key, None)
             if before is None and len(watches) >= WATCHED:
                 oldest = next(iter(watches))
@@ -233,7 +240,7 @@ class TABLE(Table):
             if which == "redirect" and links[0] < 0:
                 continue
             watches[key] = _Watch(key, statement, links, m.mtu if which == "mtu" else 0)
-        for key in list(rows):
+        for key in flow:
             until(key, len(d))
 
     # ---------------------------------------------------------------- rows
@@ -249,15 +256,15 @@ class TABLE(Table):
             return []
         return [f"{self.given_up:,} statements about paths, the oldest, were written before the trace ended, to hold {MOST:,} at the most"]
 
-    def _rows(self, rows: list[dict[str, object]]) -> pl.DataFrame | None:
+    def _rows(self, rows: list[dict[str, Any]]) -> pl.DataFrame | None:
         if not rows:
             return None
         rows.sort(key=lambda row: (row["first_frame"], row["hop"] or 0, row["last_frame"]))
         columns = {}
         for f in self.columns[:-3]:
-            values = [row.get(f.name) for row in rows]
+            values: list[Any] = [row.get(f.name) for row in rows]
             if f.name in ("by", "told", "source", "destination", "gateway"):
-                columns[f.name] = named(values)  # type: ignore[arg-type]
+                columns[f.name] = named(values)
             else:
                 columns[f.name] = pl.Series(f.name, values, dtype=dtype_of(f))
         made = pl.DataFrame(columns)
@@ -265,7 +272,12 @@ class TABLE(Table):
         return made.with_columns(pl.Series(f.name, column, dtype=pl.String) for f, column in zip(self.columns[-3:], said, strict=True))
 
 
-def _plain(one: _Statement) -> dict[str, object]:
+def _speaks(m: Message) -> bool:
+    """Whether a message says something about a path."""
+    return m.kind == REDIRECT[m.protocol] or (m.kind in ERRORS[m.protocol] and m.quoted is not None)
+
+
+def _plain(one: _Statement) -> dict[str, Any]:
     """A statement as a row."""
     ports = one.ports or (None, None)
     return {
@@ -308,6 +320,9 @@ def _tells(one: _Statement) -> int:
 
 def _observe(watch: _Watch, d: Dissection, datagrams: Sent, rows: np.ndarray) -> None:
     """What datagrams of a watched flow say of its message: those that ignore it, and the first after them that obeys it."""
+    one = watch.statement
+    if one.until is not None:
+        rows = rows[datagrams.row[rows] < one.until]
     if watch.mtu:
         size, whole = datagrams.size[rows], datagrams.whole[rows]
         ignores = (size > watch.mtu) & whole
@@ -317,7 +332,7 @@ def _observe(watch: _Watch, d: Dissection, datagrams: Sent, rows: np.ndarray) ->
         own = datagrams.links.source[frames] == watch.links[0]
         old = datagrams.links.destination[frames] == watch.links[1]
         ignores, obeys = own & old, own & ~old
-    one, numbers = watch.statement, datagrams.row[rows] + d.batch.first
+    numbers = datagrams.row[rows] + d.batch.first
     if ignores.any():
         one.ignored += int(ignores.sum())
         one.ignored_frame, one.obeyed_frame = int(numbers[ignores][-1]), 0
@@ -334,8 +349,8 @@ def _moment(d: Dissection, row: int) -> int | None:
     return int(d.batch.time[row]) if d.batch.timed is None or d.batch.timed[row] else None
 
 
-def _routes(d: Dissection, whole: Dissection) -> Iterator[tuple[tuple, int, int | None, bool, str]]:
-    """The datagrams that list addresses in options: (statement, source, destination, route), frame, time, kept, route."""
+def _routes(d: Dissection, whole: Dissection) -> Iterator[tuple[int, tuple, int, int | None, bool, str]]:
+    """The datagrams that list addresses in options: row, (statement, source, destination, route), frame, time, kept, route."""
     for h in whole.chunks.get("ip", ()):
         if not (h["ip.hdr_len"] > h.layout.size).any():
             continue
@@ -381,8 +396,8 @@ class _Loops:
         self.known: dict[int, None] = {}
 
     def feed(self, d: Dissection, s: Sent) -> Iterator[tuple]:
-        """(protocol, source, destination), first frame, its time, first and last time to live, passages, last frame, kept: of each
-        passage that shows a loop."""
+        """Of each passage that shows a loop: its row, (protocol, source, destination), and what is to be added of it: the loop's first
+        frame and its time, first and last time to live, passages, whether a filter shows this one, its frame."""
         for at in range(0, len(s), PASSED):
             yield from self._slice(d, s, np.arange(at, min(at + PASSED, len(s))))
 
@@ -426,16 +441,10 @@ class _Loops:
             a, b, c, e = s.ends[row].tolist()
             six = bool(s.six[row])
             when = int(self._when[now]) if d.batch.timed is None else _moment(d, at)
-            yield (
-                (int(s.proto[row]), _address(a, b, six), _address(c, e, six)),
-                int(self._frame[now]),
-                when,
-                int(self._first_ttl[now]),
-                int(s.ttl[row]),
-                int(count) if count == least else 1,
-                at + d.batch.first,
-                d.kept is None or bool(d.kept[at]),
-            )
+            times = int(count) if count == least else 1
+            first, kept = int(self._first_ttl[now]), d.kept is None or bool(d.kept[at])
+            seen = (int(self._frame[now]), when, first, int(s.ttl[row]), times, kept, at + d.batch.first)
+            yield at, (int(s.proto[row]), _address(a, b, six), _address(c, e, six)), seen
 
 
 TRACE = ["a", "b", "c", "e", "six", "proto"]  # columns that tell traces apart: both ends in two words each
@@ -491,7 +500,7 @@ class _Traces:
         columns = (np.array(row), np.array(ends, np.uint64), np.array(proto), np.array(tells), np.array(by, np.uint64))
         return _answers(d, *columns, list(words), np.array(ids), np.array(expired), np.array(numbers))
 
-    def hops(self, loops: set[int]) -> list[dict[str, object]]:
+    def hops(self, loops: set[int]) -> list[dict[str, Any]]:
         """A row for each hop and who answered there. loops: datagrams that are no probes, as `_Loops.known` has them."""
         if not self._probes or not self._answers:
             return []
@@ -535,7 +544,7 @@ class _Traces:
         return [_hop(row) for row in made.filter("kept").iter_rows(named=True)]
 
 
-def _hop(row: dict) -> dict[str, object]:
+def _hop(row: dict) -> dict[str, Any]:
     six, by = row["six"], row["by_high"]
     plain = ("first_frame", "last_frame", "time", "messages", "hop", "probes", "fastest", "slowest", "meaning")
     return {
