@@ -473,6 +473,20 @@ def test_rubbish_ends_at_the_next_segment_that_begins_a_record(save):
         assert lost.select("frames", "bytes", "first_frame").rows() == [(3, 69, 4)]
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2)])
+def test_the_rest_of_a_message_behind_rubbish_is_not_joined_with_its_begin(save, order):
+    """A half, segments that are no records, the other half: it begins no message that is known, so it is told as encrypted."""
+    hello = server_hello()
+    parts = record(22, hello[:30]), b"\x63" * 30, record(22, b"\xff" + hello[31:])
+    trace = Trace().open()
+    for n, i in enumerate(order):  # (0, 2): the middle is not in the capture
+        trace.tcp(0.1 + n / 100, "s", "PA", 1 + sum(map(len, parts[:i])), 1, parts[i])
+    end = 1 + sum(map(len, parts))
+    trace.tcp(0.2, "c", "A", 1, end).tcp(3, "c", "A", 1, end).tcp(3.1, "s", "A", end, 1)
+    found = rows(save(trace.pcap()), f"{HS}.type", "tls.record.encrypted")
+    assert [row[1:] for row in found] == [([], False), ([], True)]
+
+
 def test_a_message_that_never_ends_is_given_up(save):
     """A length of 16 MB is none; one of 256 KB that comes in records of one byte costs no more than its bytes."""
     endless = b"\x0b\xff\xff\xff" + b"x" * 20

@@ -54,9 +54,20 @@ class Told(NamedTuple):
     bad: str = ""
 
 
-@lru_cache(1 << 12)
+KEPT = 1 << 14  # bytes of the longest certificate that is remembered
+
+
 def told(der: bytes) -> Told:
-    """Parse one certificate (DER)."""
+    """What one certificate (DER) says."""
+    return _known(der) if len(der) <= KEPT else _read(der)
+
+
+@lru_cache(1 << 10)
+def _known(der: bytes) -> Told:
+    return _read(der)
+
+
+def _read(der: bytes) -> Told:
     from cryptography import x509
 
     try:

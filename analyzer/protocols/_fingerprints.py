@@ -28,6 +28,7 @@ FIELDS = tuple(
         ("ja4_r", "JA4 in full", "before hashing"),
     )
 )
+KEPT = 1 << 10  # bytes of the longest offer that is remembered
 NO_HASH = "0" * 12
 SHORT = {0x0304: "13", 0x0303: "12", 0x0302: "11", 0x0301: "10", 0x0300: "s3", 0x0002: "s2"}
 MATTER = (_hello.GROUPS, _hello.FORMATS, _hello.ALGORITHMS, _hello.VERSIONS, _hello.ALPN)
@@ -61,7 +62,9 @@ def columns(h: Headers) -> dict[str, Column]:
             continue
         about = tuple(inner.get((i, one), b"") for one in MATTER)
         offer = Offer(version[i], bytes(data[start:end]), tuple(kinds[bounds[i] : bounds[i + 1]]), about)
-        for name, said in (_client if client else _server)(offer):
+        make = _client if client else _server
+        usual = len(offer.suites) + 2 * len(offer.extensions) + sum(map(len, about)) <= KEPT
+        for name, said in (make if usual else make.__wrapped__)(offer):
             values, rows = made[f"tls.handshake.{name}"]
             values.append(said)
             rows.append(row)
@@ -73,7 +76,7 @@ def _words(data: bytes) -> list[int]:
     return [n for (n,) in struct.iter_unpack(">H", data[: len(data) // 2 * 2]) if n not in GREASE]
 
 
-@lru_cache(1 << 14)
+@lru_cache(1 << 12)
 def _server(offer: Offer) -> tuple[tuple[str, str], ...]:
     full = f"{offer.version},{_dashed(_words(offer.suites))},{_dashed(list(offer.extensions))}"
     return ("ja3s_full", full), ("ja3s", md5(full.encode(), usedforsecurity=False).hexdigest())
@@ -83,7 +86,7 @@ def _dashed(numbers: list[int]) -> str:
     return "-".join(map(str, numbers))
 
 
-@lru_cache(1 << 14)
+@lru_cache(1 << 12)
 def _client(offer: Offer) -> tuple[tuple[str, str], ...]:
     groups, formats, algorithms, versions, protocols = offer.inner
     suites = _words(offer.suites)

@@ -9,7 +9,7 @@ CHANGE, HANDSHAKE = 20, 22  # content types, RFC 8446 §5.1
 SERVER_HELLO = 2
 TLS13 = 0x0304
 PLAIN, SEALED, INSIDE = 0, 1, 2  # what becomes of a record: readable, encrypted, the middle of a handshake message
-NONE = -1  # no whole handshake message begins there
+EACH = 256  # what it takes to hold a message that waits, beside its bytes
 
 
 @cython.cfunc
@@ -88,7 +88,8 @@ def records(
     """Take the records data[start:end] in their order. way: of each; fresh: 1 for the first behind a hole of its way.
 
     State: versions (by stream) that servers chose, 0 before; changed (by way): 1 behind ChangeCipherSpec; waiting (way → bytes): a
-    handshake message that is not whole, of `most` bytes at the most, of all ways `room`; who waits for longest is given up.
+    handshake message that is not whole, of `most` bytes at the most, of all ways `room` with what it takes to hold them; who waits for
+    longest is given up.
     types: 256 bytes, 1 for each that is a handshake message. Writes what becomes of each record and the version of its connection.
     Returns pairs (record, bytes): the record ends a message that began before; the bytes are what of it came before.
     """
@@ -101,7 +102,7 @@ def records(
     who: cython.longlong
     bad: cython.bint
     for one in waiting.values():
-        held += len(one)
+        held += len(one) + EACH
     for i in range(len(start)):
         who = way[i]
         becomes[i] = PLAIN
@@ -109,13 +110,13 @@ def records(
         if fresh[i]:
             before = waiting.pop(who, None)
             if before is not None:
-                held -= len(before)
+                held -= len(before) + EACH
         if data[start[i]] == CHANGE:
             changed[who] = 1
         elif data[start[i]] == HANDSHAKE:
             before = waiting.pop(who, None)
             if before is not None:
-                held -= len(before)
+                held -= len(before) + EACH
             at = start[i] + 5
             stop = end[i]
             if changed[who] and versions[who >> 1] != TLS13:
@@ -130,7 +131,7 @@ def records(
                 if size == 0 or size > len(before):
                     becomes[i] = INSIDE
                     waiting[who] = before
-                    held += len(before)
+                    held += len(before) + EACH
                     held = spare(waiting, held, room)
                     continue
                 made.append((i, bytes(before[: len(before) - (stop - at)])))
@@ -151,7 +152,7 @@ def records(
                     becomes[i] = SEALED
             elif at < stop:
                 waiting[who] = bytearray(data[at:stop])
-                held += stop - at
+                held += stop - at + EACH
                 held = spare(waiting, held, room)
             version[i] = versions[who >> 1]
     return made
@@ -162,5 +163,5 @@ def spare(waiting: dict, held: cython.longlong, room: cython.longlong) -> cython
     """Give up who waits for longest while more than `room` bytes are held; what is held then."""
     while held > room:
         who = next(iter(waiting))
-        held -= len(waiting.pop(who))
+        held -= len(waiting.pop(who)) + EACH
     return held
