@@ -83,8 +83,8 @@ ADDED = (  # what a message is to those before it
     Field("dns.judged.failures", u32, "Failures", "of one kind from this server within 10 s: told at 10, then at twice as many"),
 )
 INFO = (
-    "{dns.flags.opcode:words} {dns.flags.response:words} {dns.id}[, {dns.qry.type:words}][ {dns.qry.name}][, {dns.rcode:words}]"
-    "[, {dns.count.answers} answers][?dns.flags.truncated:, truncated{dns.id:mark}]"
+    "{dns.flags.opcode:words}[?dns.flags.response: response{dns.id:mark}] {dns.id}[, {dns.qry.type:words}][ {dns.qry.name}]"
+    "[, {dns.rcode:words}][?dns.flags.response:, {dns.count.answers} answers][?dns.flags.truncated:, truncated{dns.id:mark}]"
 )
 
 
@@ -787,7 +787,7 @@ COUNTED: Derived = (
     tuple(Field(name, u16, label) for pair in COUNT_NAMES for name, label in (pair[:2], pair[2:]) if name),
     _counts,
 )
-RESPONSE = switch("dns.flags.response", "Response", 15, words={0: "query", 1: "answer"})
+RESPONSE = switch("dns.flags.response", "Response", 15, words={0: "question", 1: "answer"})
 TRUNCATED = switch("dns.flags.truncated", "Truncated", 9, about="ask again over TCP")
 BODY: tuple[Derived, ...] = (CODES, WHOLE_CODE, COUNTED, QUESTIONS, MEASURES, RECORDS, *HELD)
 BITS: tuple[Derived, ...] = (
