@@ -36,6 +36,7 @@ from .templates import says, template_fields
 
 DEEPEST = 64  # headers in a frame; what lies deeper is data, and said to be too deep
 NO_NUMBER = 1 << 16  # beyond every number space's last number
+PLAIN = ("data", "text.lines")  # what others carry, and what says nothing of itself
 PATHS = 50_000  # different sequences of protocols that are remembered; a batch never ends for it
 
 
@@ -173,14 +174,14 @@ class Dissection:
         return placed(len(self), [*parts, (frame[first], several)])
 
     def innermost(self) -> Iterator[tuple[Headers, np.ndarray]]:
-        """For each group of headers, the rows that are the innermost of their frame: not data, not quoted, not a bare tag."""
+        """For each group of headers, the rows that are the innermost of their frame: not data or text, not quoted, not a bare tag."""
         owner = np.zeros(len(self), np.int64)
         for nth, h in enumerate(self.order):
-            if h.protocol.name != "data":
+            if h.protocol.name not in PLAIN:
                 owner[h.frame[~h.quoted]] = nth
         for nth, h in enumerate(self.order):
             rows = np.flatnonzero((owner[h.frame] == nth) & ~h.quoted)
-            if len(rows) and h.protocol.name != "data":
+            if len(rows) and h.protocol.name not in PLAIN:
                 yield h, rows
 
     def summary(self) -> dict[str, Strings]:

@@ -21,8 +21,9 @@ class Stretches:
     data: uint8; stretch i is data[start[i]:end[i]]. way: int64, of each: twice the stream's number, plus 1 from the greater end of its
     key. position: int64, of its first byte. gap: int64, bytes missing right before it. ended: bool, nothing follows. The first
     stretch of a way goes on where the reader left off.
-    rows: int64 (n, columns of `_pieces.TOLD`), the pieces that they consist of; piece j begins at data[place[j]], came in frame[j]
-    and was put in order by frame by[j]. until: int64 (k,), the frame with which each ended or was as long as it is.
+    rows: int64 (n, columns of `_pieces.TOLD`), the pieces that they consist of; piece j begins at data[place[j]], came in frame[j] at
+    time[j] (ns) and was put in order by frame by[j]. first: int64 (k,), the first row of each. until: int64 (k,), the frame with which
+    each ended or was as long as it is.
     """
 
     data: np.ndarray
@@ -35,7 +36,9 @@ class Stretches:
     rows: np.ndarray
     place: np.ndarray
     frame: np.ndarray
+    time: np.ndarray
     by: np.ndarray
+    first: np.ndarray
     until: np.ndarray
 
     @property
@@ -58,7 +61,9 @@ class Cut(NamedTuple):
     data: uint8, message i is data[start[i]:end[i]]. size: bytes that it took in the stream. way: whose. by: the frame with which it
     was whole. counts: how many pieces it came in; frames: (sum of counts,), theirs. upto: (stretches,), how far each stretch was
     read. lost_by, lost: (l,), bytes that are in no message, because what was before them is missing or no message begins there, and
-    the frame that brought them. told: what the cutter knows of messages beyond their bytes, columns (m,) that their headers will have.
+    the frame that brought them. told: what the cutter knows of messages beyond their bytes, columns (m,) that their headers will have;
+    `pieces`, if it is there, is how many a message came in where counts are fewer. beyond: int64 (b, 3), what follows in a way is of
+    another protocol: in that stretch, from data[place] on, as was known with that frame.
     """
 
     data: np.ndarray
@@ -73,6 +78,7 @@ class Cut(NamedTuple):
     lost_by: np.ndarray
     lost: np.ndarray
     told: Mapping[str, np.ndarray] = MappingProxyType({})
+    beyond: np.ndarray = np.zeros((0, 3), np.int64)
 
 
 class Cutter(Protocol):

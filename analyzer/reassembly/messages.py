@@ -16,8 +16,8 @@ import numpy as np
 
 from ..capture.batch import SLACK
 from ..fields import Headers, Spans, gather
-from ..protocols._cutters import LOOKED_AT, Cut, Cutter
-from .pieces import DATA, Pieces, Reader
+from ..protocols._cutters import LOOKED_AT, Cut, Cutter, Stretches
+from .pieces import DATA, Brought, Pieces, Reader
 
 if TYPE_CHECKING:
     from ..capture import Batch
@@ -48,7 +48,7 @@ class Messages:
     """From segments to messages; state lives from batch to batch.
 
     cutters: by the number of their protocol. ports: int64, the protocol of each TCP port, -1 for none; its last is for all beyond.
-    lost: by protocol, bytes of its streams that are in no message.
+    inside: what streams speak behind a point from which on their protocol's cutter says that they speak another.
     """
 
     cutters: dict[int, Cutter]
@@ -56,6 +56,7 @@ class Messages:
     pieces: Pieces = field(default_factory=lambda: Pieces(remember=0))
     service: np.ndarray = field(default_factory=lambda: np.full(1024, UNDECIDED, np.int64))
     readers: dict[int, Reader] = field(default_factory=dict)
+    inside: dict[int, int] = field(default_factory=dict)
 
     def feed(self, s: Segments, batch: Batch) -> tuple[list[Heard], list[tuple[int, np.ndarray, np.ndarray]], np.ndarray]:
         """The messages that became whole; (protocol, frame number, bytes) of what is in no message; and which segments carry what
@@ -71,15 +72,23 @@ class Messages:
         spoken = self.service[brought["way"] >> 1]
         heard: list[Heard] = []
         lost: list[tuple[int, np.ndarray, np.ndarray]] = []
-        for protocol in np.unique(spoken[spoken >= 0]).tolist():
+        rest = [(protocol, brought.only(spoken == protocol)) for protocol in np.unique(spoken[spoken >= 0]).tolist()]
+        while rest:
+            protocol, mine = rest.pop(0)
             reader = self.readers.setdefault(protocol, Reader())
-            stretches = reader.feed(brought.only(spoken == protocol))
+            stretches = reader.feed(mine)
             cut = self.cutters[protocol].cut(stretches)
             reader.used(stretches, cut.upto)
             if len(cut.lost):
                 lost.append((protocol, cut.lost_by, cut.lost))
             if len(cut.way):
                 heard += self._heard(protocol, cut, s, batch)
+            for other, more in self._beyond(protocol, stretches, cut.beyond):
+                if other == NONE:
+                    order = np.argsort(more["by"], kind="stable")
+                    lost.append((protocol, more["by"][order], more["size"][order]))
+                else:
+                    rest.append((other, more))
         return heard, lost, speaks < 0
 
     def left(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
@@ -150,6 +159,36 @@ class Messages:
         begin[np.arange(LOOKED_AT) >= size[:, None]] = 0
         return begin, size
 
+    def _beyond(self, protocol: int, s: Stretches, beyond: np.ndarray) -> list[tuple[int, Brought]]:
+        """What follows where streams changed their protocol, as its reader takes it: (protocol or NONE, pieces)."""
+        if not len(beyond):
+            return []
+        stretch, place, by = beyond.T
+        behind = np.append(s.first[1:], len(s.rows))[stretch]
+        first = np.where(place > s.start[stretch], np.searchsorted(s.place, place, "right") - 1, s.first[stretch])
+        count = behind - first
+        at = np.repeat(first - np.cumsum(count) + count, count) + np.arange(count.sum())
+        told = Brought(s.data, s.rows[at])
+        start = np.maximum(s.place[at], np.repeat(place, count))
+        end = np.where(told["kind"] == DATA, np.minimum(np.append(s.place[1:], len(s.data))[at], np.repeat(s.end[stretch], count)), start)
+        told["position"][:] += start - s.place[at]
+        told["size"][:] = np.where(told["kind"] == DATA, end - start, told["size"])
+        told["start"][:], told["end"][:] = start, end
+        told["by"][:] = np.maximum(told["by"], np.repeat(by, count))
+        for one, begin, stop in zip((s.way[stretch] >> 1).tolist(), place.tolist(), s.end[stretch].tolist()):
+            if one not in self.inside and stop > begin:
+                size = min(stop - begin, LOOKED_AT)
+                bytes_there = np.zeros((1, LOOKED_AT), np.uint8)
+                bytes_there[0, :size] = s.data[begin : begin + size]
+                agree = [n for n, cutter in self.cutters.items() if n != protocol and cutter.begins(bytes_there, np.array([size]))[0]]
+                self.inside[one] = agree[0] if agree else NONE
+        speaks = np.array([self.inside.get(one, NONE) for one in (told["way"] >> 1).tolist()], np.int64)
+        found = []
+        for other in np.unique(speaks).tolist():
+            mine = speaks == other
+            found.append((other, told.only(mine & (told["kind"] == DATA) if other == NONE else mine)))
+        return found
+
     def _heard(self, protocol: int, cut: Cut, s: Segments, batch: Batch) -> list[Heard]:
         """Give each message to the TCP header of the frame with which it was whole."""
         key, sought = s["frame"] << 32 | s["stream"], cut.by << 32 | cut.way >> 1
@@ -180,14 +219,15 @@ class Messages:
 
     def _segments(self, h: Headers, row: np.ndarray, cut: Cut, mine: np.ndarray) -> None:
         """Tell the TCP headers that made a message of several segments whole which these are."""
-        several = np.flatnonzero(cut.counts[mine] > 1)
+        pieces = cut.told.get("pieces", cut.counts)
+        several = np.flatnonzero(pieces[mine] > 1)
         many = mine[several]
         count, last = cut.counts[many], np.cumsum(cut.counts)[many]
         at = np.repeat(last - count, count) + np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
         owner = row[several]
         for name, values, rows in (
             ("tcp.segment", cut.frames[at], np.repeat(owner, count)),
-            ("tcp.segment.count", count, owner),
+            ("tcp.segment.count", pieces[many], owner),
             ("tcp.reassembled.length", cut.size[many], owner),
         ):
             old = h.column(name) if h.has(name) else None

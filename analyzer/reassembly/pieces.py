@@ -151,7 +151,9 @@ class Reader:
             rows,
             laid.start,
             rows[:, TOLD.index("frame")],
+            rows[:, TOLD.index("time")],
             by,
+            first,
             np.where(
                 np.append(rows[first[1:], 0], -1)[: len(first)] == rows[first, 0], np.append(by[first[1:]], 0)[: len(first)], by[last]
             ),

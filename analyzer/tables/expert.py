@@ -14,7 +14,7 @@ from ..reassembly.neighbors import DUPLICATES
 from ..templates import says, template_fields
 from . import Table
 
-WITHIN = ", in the datagram put together here"
+WITHIN = ", in the {} put together here"
 
 
 class TABLE(Table):
@@ -54,9 +54,10 @@ class TABLE(Table):
                 label = protocols()[fault.protocol].label
                 name = register()[fault.field].field.label.lower() if fault.field in register() else ""
                 cut = fault.says == CUT
+                within = WITHIN.format("message" if h.has("way") else "datagram") if h.made else ""
                 about = ("note", "capture", fault.protocol, "cut") if cut else ("error", "malformed", fault.protocol, "malformed")
                 for frame, at, needs, had in zip(fault.frame.tolist(), fault.at.tolist(), fault.needed.tolist(), fault.had.tolist()):
-                    said = f"{label}{': ' + name if name else ''} {fault.says.format(needed=needs, had=had)}{WITHIN if h.made else ''}"
+                    said = f"{label}{': ' + name if name else ''} {fault.says.format(needed=needs, had=had)}{within}"
                     rows.append((frame, order[id(h)], (*about, said, at)))
         if not rows:
             return None

@@ -1,0 +1,408 @@
+"""Hypertext Transfer Protocol, version 1. RFC 9112, RFC 9110, https://www.rfc-editor.org/rfc/rfc9112
+
+A header here is a whole message, body included, in the frame that completed it. Its bytes are those of the stream; of bodies beyond
+1 MiB only these are kept, the rest is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from ..fields import Column, Field, Headers, Payload, flag, seconds, text, u16, u32, u64
+from ..strings import Strings, joined
+from . import _http
+from ._coding import decoded
+from ._cutters import Cut, Stretches
+
+LABEL = "HTTP"
+ON = {"tcp.port": (80, 1900, 2710, 2869, 3128, 3132, 5985, 8080, 8088, 11371)}
+INFO = "{http.line}"
+METHODS = b"""GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT COPY LABEL LINK LOCK MERGE
+MKACTIVITY MKCALENDAR MKCOL MKREDIRECTREF MKWORKSPACE MOVE ORDERPATCH PROPFIND PROPPATCH REBIND REPORT SEARCH UNBIND UNCHECKOUT UNLINK
+UNLOCK UPDATE UPDATEREDIRECTREF VERSION-CONTROL NOTIFY SUBSCRIBE UNSUBSCRIBE""".split()  # IANA's register, and UPnP's
+SAFE = {"GET", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "REPORT", "SEARCH"}  # RFC 9110 §9.2.1
+IDEMPOTENT = SAFE | {"PUT", "DELETE", "ACL", "BASELINE-CONTROL", "BIND", "CHECKIN", "CHECKOUT", "COPY", "LABEL", "LINK", "MERGE",
+    "MKACTIVITY", "MKCALENDAR", "MKCOL", "MKREDIRECTREF", "MKWORKSPACE", "MOVE", "ORDERPATCH", "PROPPATCH", "REBIND", "UNBIND",
+    "UNCHECKOUT", "UNLINK", "UNLOCK", "UPDATE", "UPDATEREDIRECTREF", "VERSION-CONTROL"}  # fmt: skip  # §9.2.2
+CODES = {
+    100: "Continue", 101: "Switching Protocols", 102: "Processing", 103: "Early Hints", 199: "Informational - Others", 200: "OK",
+    201: "Created", 202: "Accepted", 203: "Non-authoritative Information", 204: "No Content", 205: "Reset Content",
+    206: "Partial Content", 207: "Multi-Status", 226: "IM Used", 300: "Multiple Choices", 301: "Moved Permanently", 302: "Found",
+    303: "See Other", 304: "Not Modified", 305: "Use Proxy", 307: "Temporary Redirect", 308: "Permanent Redirect", 400: "Bad Request",
+    401: "Unauthorized", 402: "Payment Required", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
+    406: "Not Acceptable", 407: "Proxy Authentication Required", 408: "Request Time-out", 409: "Conflict", 410: "Gone",
+    411: "Length Required", 412: "Precondition Failed", 413: "Request Entity Too Large", 414: "Request-URI Too Long",
+    415: "Unsupported Media Type", 416: "Requested Range Not Satisfiable", 417: "Expectation Failed", 418: "I'm a teapot",
+    421: "Misdirected Request", 422: "Unprocessable Entity", 423: "Locked", 424: "Failed Dependency", 426: "Upgrade Required",
+    428: "Precondition Required", 429: "Too Many Requests", 431: "Request Header Fields Too Large",
+    451: "Unavailable For Legal Reasons", 500: "Internal Server Error", 501: "Not Implemented", 502: "Bad Gateway",
+    503: "Service Unavailable", 504: "Gateway Time-out", 505: "HTTP Version Not Supported", 511: "Network Authentication Required",
+}  # fmt: skip
+REQUEST, RESPONSE = 1, 2
+CHUNKED = _http.FRAMING.index("chunked")
+BIT = {name: 1 << nth for nth, name in enumerate(_http.FAULTS)}
+MALFORMED = {  # faults that are the sender's, and what is said of them
+    "conflicting lengths": "says several lengths of its body that differ; the least counts",
+    "length and chunked": "says a length of its body and that it is chunked, which proxies and servers read differently; chunked counts",
+    "no length": "says a length of its body that is no number",
+    "unknown coding": "says a transfer coding that does not end in chunked",
+    "bad chunk": "has a chunk whose size is no number or does not fit",
+    "no field": "has a line among its fields that is none",
+}
+LARGEST = 4 << 20  # bytes of a decompressed body
+
+# Header fields that have a name of their own: Wireshark's names, `_` for `-`
+NAMED = {
+    "host": "Host",
+    "user_agent": "User agent",
+    "accept": "Accepts",
+    "accept_language": "Accepts languages",
+    "accept_encoding": "Accepts codings",
+    "connection": "Connection",
+    "referer": "Referred by",
+    "cookie": "Cookies",
+    "set_cookie": "Sets cookie",
+    "authorization": "Authorization",
+    "proxy_authenticate": "Proxy asks who",
+    "proxy_authorization": "Proxy authorization",
+    "proxy_connect_host": "Proxy's target",
+    "www_authenticate": "Asks who",
+    "server": "Server",
+    "date": "Date",
+    "location": "Location",
+    "content_type": "Content type",
+    "content_length": "Content length, as written",
+    "content_encoding": "Content coding",
+    "transfer_encoding": "Transfer coding",
+    "upgrade": "Upgrade",
+    "cache_control": "Cache control",
+    "last_modified": "Last modified",
+    "x_forwarded_for": "Forwarded for",
+    "sec_websocket_accept": "WebSocket accept",
+    "sec_websocket_extensions": "WebSocket extensions",
+    "sec_websocket_key": "WebSocket key",
+    "sec_websocket_protocol": "WebSocket protocol",
+    "sec_websocket_version": "WebSocket version",
+    "http2_settings": "HTTP/2 settings",
+}
+CODE = {name: nth for nth, name in enumerate(NAMED)}
+OWN = {"via": len(CODE), "etag": len(CODE) + 1, "content_range": len(CODE) + 2}  # Wireshark has no names for these
+NAMES = {name.replace("_", "-").encode(): code for name, code in (CODE | OWN).items()}
+SEVERAL = {"set_cookie", "via"}  # that messages repeat
+
+
+# ---------------------------------------------------------------- messages
+
+
+class Messages:
+    """Requests and responses, found by the loop of `_http`."""
+
+    def __init__(self) -> None:
+        self.talks = _http.Talks()
+
+    def begins(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
+        """A method that is known and the begin of a target, or the begin of a status line, as far as the bytes go."""
+        found = np.zeros(len(first), bool)
+        for word in (*(method + b" " for method in METHODS), b"HTTP/1."):
+            head = np.frombuffer(word[: first.shape[1]], np.uint8)
+            known = np.arange(len(head)) < size[:, None]
+            agrees = ((first[:, : len(head)] == head) | ~known).all(axis=1)
+            if word not in (b"HTTP/1.", b"CONNECT ") and len(word) < first.shape[1]:
+                agrees &= (size <= len(word)) | np.isin(first[:, len(word)], np.frombuffer(b"/*hH", np.uint8))
+            found |= agrees
+        return found
+
+    def turns(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
+        """Never: what begins later is told by the protocol that it begins in."""
+        return np.zeros(len(first), bool)
+
+    def cut(self, s: Stretches) -> Cut:
+        """The messages that these stretches complete."""
+        n = len(s.way)
+        last = np.append(s.first[1:], len(s.rows)) - 1
+        same = np.append(s.way[1:], -1)[:n] == s.way
+        own = np.where(s.frame == s.by, np.arange(len(s.rows)), 0)  # the frame that put a piece in order brought one right before it
+        by_time = s.time[np.maximum.accumulate(own)] if len(own) else s.time
+        until_time = by_time[np.where(same, np.append(s.first[1:], 0)[:n], last)]
+        stretches = np.stack((s.way, s.start, s.end, s.gap, s.ended, s.last, s.first, s.until, until_time)).astype(np.int64)
+        pieces = np.stack((s.place, s.frame, s.time, s.by, by_time)).astype(np.int64)
+        given, data, frames, upto, lost, beyond = self.talks.feed(s.data.data, s.data.data, stretches.data, pieces.data)
+        told = np.ascontiguousarray(_matrix(given, len(_http.TOLD)).T)
+        column = dict(zip(_http.TOLD, told))
+        lost_by, lost_size = np.array(sorted(zip(lost[::2], lost[1::2])), np.int64).reshape(-1, 2).T
+        whose = {name: values for name, values in column.items() if name not in ("way", "by", "start", "end", "counts")}
+        return Cut(
+            np.frombuffer(data, np.uint8),
+            column["start"],
+            column["end"],
+            column["size"],
+            column["way"],
+            column["by"],
+            column["counts"],
+            np.array(frames, np.int64),
+            np.array(upto, np.int64),
+            lost_by,
+            lost_size,
+            whose,
+            _matrix(beyond, 3),
+        )
+
+
+def _matrix(values: object, columns: int) -> np.ndarray:
+    return np.array(values, np.int64).reshape(-1, columns)
+
+
+def STREAM() -> Messages:
+    return Messages()
+
+
+# ---------------------------------------------------------------- what stands in them
+
+
+def _told(h: Headers, name: str) -> np.ndarray:
+    """What the cutter knows of each message, int64 (n,); 0 where there is no message, as in what an ICMP error quotes."""
+    return h[name] if h.has(name) else np.zeros(len(h), np.int64)
+
+
+def contents(h: Headers):
+    faults, at = _told(h, "faults"), h.start + _told(h, "fault_at")
+    if faults.any():
+        for name, says in MALFORMED.items():
+            h.fault(faults & BIT[name] > 0, "", says, at=np.minimum(at, h.end))
+    start = h.start + _told(h, "header")
+    kind, has = _told(h, "content"), _told(h, "kind") > 0
+    yield Payload("http.content", kind, start, h.end, rows=np.flatnonzero(has & (h.end > start)))
+
+
+def _plain(values: np.ndarray, where: np.ndarray) -> Column:
+    """The values of the messages at `where` (bool)."""
+    rows = np.flatnonzero(where)
+    return Column(values[rows], rows)
+
+
+def _numbers(h: Headers) -> dict[str, Column]:
+    kind, nth = _told(h, "kind"), _told(h, "nth")
+    request, response = kind == REQUEST, kind == RESPONSE
+    previous, asked = _told(h, "previous"), _told(h, "asked_frame")
+    yes = np.ones(len(h), bool)
+    return {
+        "http.request": _plain(yes, request),
+        "http.response": _plain(yes, response),
+        "http.request_number": _plain(nth, request),
+        "http.response_number": _plain(nth, response),
+        "http.prev_request_in": _plain(previous, request & (previous > 0)),
+        "http.prev_response_in": _plain(previous, response & (previous > 0)),
+        "http.response.code": _plain(_told(h, "status"), response),
+        "http.request_in": _plain(asked, asked > 0),
+        "http.response_in": _plain(_told(h, "answered"), _told(h, "answered") > 0),
+        "http.time": _plain(_told(h, "time") - _told(h, "asked_time"), asked > 0),
+        "http.header_len": _plain(_told(h, "header") - _told(h, "lead"), kind > 0),
+        "http.body_len": _plain(_told(h, "body"), kind > 0),
+        "http.missing": _plain(_told(h, "missing"), _told(h, "missing") > 0),
+    }
+
+
+def said(data: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Stretches of bytes as text, object (n,). Bytes beyond ASCII are U+FFFD each, as tshark has them; they mean nothing, RFC 9110 §5.5."""
+    packed = joined([Strings(data, np.ascontiguousarray(start), np.maximum(start, end))])
+    whole = packed.data.tobytes().decode("ascii", "replace")
+    made = np.empty(len(start), object)
+    made[:] = [whole[a:b] for a, b in zip(packed.start.tolist(), packed.end.tolist())]
+    return made
+
+
+def _bounds(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Messages (int64 rows), and where their lines begin and end."""
+    rows = np.flatnonzero(_told(h, "kind") > 0)
+    start = h.start[rows]
+    return rows, start + _told(h, "lead")[rows], start + _told(h, "header")[rows]
+
+
+def lines(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """First lines and fields of messages: rows (int64 (m,)), bounds (m, 6), and fields (k, 6) with the header's row, as `_http.lines`."""
+    if not h.has("lines"):
+        rows, start, end = _bounds(h)
+        firsts, fields = _http.lines(h.buffer.data, h.buffer.data, start.data, end.data, NAMES)
+        found = _matrix(fields, 6)
+        found[:, 0] = rows[found[:, 0]]
+        h.put("firsts", _matrix(firsts, 6), rows)
+        h.put("lines", found, found[:, 0])
+    first = h.column("firsts")
+    assert first.rows is not None
+    return first.rows, first.values, h.column("lines").values
+
+
+def _first(h: Headers) -> dict[str, Column]:
+    """What stands in first lines, and what follows from it."""
+    rows, bounds, _ = lines(h)
+    kind = _told(h, "kind")[rows]
+    found = {}
+    for names, which in ((("method", "uri", "version"), REQUEST), (("version", "", "phrase"), RESPONSE)):
+        mine = np.flatnonzero(kind == which)
+        side = "request" if which == REQUEST else "response"
+        for nth, name in enumerate(names):
+            if name:
+                found[f"http.{side}.{name}"] = Column(said(h.buffer, *bounds[mine, 2 * nth : 2 * nth + 2].T), rows[mine])
+    status = _told(h, "status")
+    answers = np.flatnonzero(_told(h, "kind") == RESPONSE)
+    words = np.array([CODES.get(code, f"Unknown ({code})") for code in status[answers].tolist()], object)
+    found["http.response.code.desc"] = Column(words, answers)
+    found["http.line"] = Column(said(h.buffer, bounds[:, 0], bounds[:, 5]), rows)
+    return found
+
+
+def _full_uri(h: Headers) -> dict[str, Column]:
+    """The target with the host: what the request is for."""
+    uri, rows = h.column("http.request.uri")
+    method = h.column("http.request.method").values
+    host, whose = h.column("http.host")
+    assert rows is not None and whose is not None
+    place = np.searchsorted(whose, rows)
+    hosts = np.append(host, "")[np.where(np.append(whose, -1)[place] == rows, place, len(host))]
+    made = []
+    for verb, target, name in zip(method.tolist(), uri.tolist(), hosts.tolist()):
+        if verb == "CONNECT" or "://" in target[:9]:
+            made.append(target)
+        else:
+            made.append(f"http://{name}{'' if target == '*' else target}" if name else "")
+    values = np.empty(len(made), object)
+    values[:] = made
+    there = np.flatnonzero(values != "")
+    return {"http.request.full_uri": Column(values[there], rows[there])}
+
+
+def _field(code: int, name: str, h: Headers) -> dict[str, Column]:
+    """The values of one header field."""
+    _, _, found = lines(h)
+    mine = found[found[:, 1] == code]
+    return {name: Column(said(h.buffer, mine[:, 3], mine[:, 4]), mine[:, 0])}
+
+
+def _whole_lines(h: Headers) -> dict[str, Column]:
+    _, _, found = lines(h)
+    kind = _told(h, "kind")[found[:, 0]]
+    unknown = found[(found[:, 1] < 0) | (found[:, 1] >= len(CODE))]
+    made = {"http.unknown_header": Column(said(h.buffer, unknown[:, 2], unknown[:, 4]), unknown[:, 0])}
+    for which, name in ((REQUEST, "http.request.line"), (RESPONSE, "http.response.line")):
+        mine = found[kind == which]
+        made[name] = Column(said(h.buffer, mine[:, 2], mine[:, 5]), mine[:, 0])
+    return made
+
+
+def _length(h: Headers) -> dict[str, Column]:
+    """Content-Length as a number, where it is one."""
+    values, rows = h.column("http.content_length_header")
+    assert rows is not None
+    there = np.array([one.isdigit() and len(one) < 19 for one in values.tolist()], bool)
+    return {"http.content_length": Column(np.array([int(one) for one in values[there].tolist()], np.int64), rows[there])}
+
+
+def chunks(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The chunks of chunked bodies: (k, 4) as `_http.chunks` with the header's row; rows (m,) and begin of the trailer of each."""
+    rows = np.flatnonzero(_told(h, "framing") == CHUNKED)
+    start = h.start[rows] + _told(h, "header")[rows]
+    found, behind = _http.chunks(h.buffer.data, start.data, h.end[rows].data)
+    pieces = _matrix(found, 4)
+    pieces[:, 0] = rows[pieces[:, 0]]
+    return pieces, rows, np.array(behind, np.int64)
+
+
+def _chunked(h: Headers) -> dict[str, Column]:
+    pieces, rows, trailer = chunks(h)
+    size = np.maximum(h.end[rows] - trailer - 2, 0)  # without the empty line
+    there = np.flatnonzero(size)
+    return {
+        "http.chunk_size": Column(pieces[:, 1], pieces[:, 0]),
+        "http.chunked_trailer_part": Column(said(h.buffer, trailer[there], (trailer + size)[there]), rows[there]),
+    }
+
+
+def bodies(h: Headers, most: int = LARGEST) -> tuple[list[bytes], np.ndarray, list[str]]:
+    """Bodies without transfer and content coding, at the most `most` bytes each: (bytes, the header's row (int64), what is wrong)."""
+    start = h.start + _told(h, "header")
+    rows = np.flatnonzero((_told(h, "kind") > 0) & (h.end > start))
+    pieces, _, _ = chunks(h)
+    bounds = np.searchsorted(pieces[:, 0], [rows, rows + 1]).T.tolist()
+    values, whose = h.column("http.content_encoding")
+    assert whose is not None
+    codings = dict(zip(whose.tolist(), values.tolist()))
+    chunked = (_told(h, "framing") == CHUNKED)[rows].tolist()
+    found, wrong = [], []
+    for row, one, (a, b), begin, end in zip(rows.tolist(), chunked, bounds, start[rows].tolist(), h.end[rows].tolist()):
+        raw = b"".join(h.buffer[x:y].tobytes() for x, y in pieces[a:b, 2:].tolist()) if one else h.buffer[begin:end].tobytes()
+        data, fault = decoded(raw, codings.get(row, ""), most)
+        found.append(data)
+        wrong.append(fault)
+    return found, rows, wrong
+
+
+def _file_data(h: Headers) -> dict[str, Column]:
+    """Bodies as text: up to the first NUL, as tshark has it."""
+    found, rows, _ = bodies(h)
+    values = np.empty(len(found), object)
+    values[:] = [one.partition(b"\0")[0].decode("ascii", "replace") for one in found]
+    there = np.flatnonzero(values != "")
+    return {"http.file_data": Column(values[there], rows[there])}
+
+
+def _derived(code: int, name: str, label: str) -> tuple[tuple[Field, ...], Callable[[Headers], dict[str, Column]]]:
+    full = "http.content_length_header" if name == "content_length" else f"http.{name}"
+    about = {"x_forwarded_for": "whom a proxy asks for", "via": "the proxies that it passed"}.get(name, "")
+    return (Field(full, text, label, about, many=name in SEVERAL),), partial(_field, code, full)
+
+
+DERIVED = (
+    (
+        (
+            Field("http.request", flag, "Request"),
+            Field("http.response", flag, "Response"),
+            Field("http.request_number", u32, "Request number", "of its connection, from 1"),
+            Field("http.response_number", u32, "Response number"),
+            Field("http.prev_request_in", u64, "Request before in"),
+            Field("http.prev_response_in", u64, "Response before in"),
+            Field("http.response.code", u16, "Status", words=CODES),
+            Field("http.request_in", u64, "Request in", "frame with which the request was whole that this answers"),
+            Field("http.response_in", u64, "Response in", "frame of the answer, where it was whole before its request"),
+            Field("http.time", seconds, "Time since request", "from the frame that completed it to this"),
+            Field("http.header_len", u32, "Header section", "bytes, with the first line and the empty one"),
+            Field("http.body_len", u64, "Body", "bytes without what frames it; what is missing is counted"),
+            Field("http.missing", u64, "Missing", "bytes of the body that no frame brought"),
+        ),
+        _numbers,
+    ),
+    (
+        (
+            Field("http.line", text, "First line"),
+            Field("http.request.method", text, "Method"),
+            Field("http.request.uri", text, "Target"),
+            Field("http.request.version", text, "Version"),
+            Field("http.response.version", text, "Version"),
+            Field("http.response.phrase", text, "Phrase", "as the server words it"),
+            Field("http.response.code.desc", text, "Status in words", "as the RFC words it"),
+        ),
+        _first,
+    ),
+    *(_derived(code, name, NAMED[name]) for name, code in CODE.items()),
+    *(_derived(code, name, name.replace("_", " ").capitalize()) for name, code in OWN.items()),
+    ((Field("http.request.full_uri", text, "URI", "target and host"),), _full_uri),
+    ((Field("http.content_length", u64, "Content length"),), _length),
+    (
+        (
+            Field("http.request.line", text, "Field of a request", "with its CRLF", many=True),
+            Field("http.response.line", text, "Field of a response", "with its CRLF", many=True),
+            Field("http.unknown_header", text, "Other field", "without a name of its own", many=True),
+        ),
+        _whole_lines,
+    ),
+    (
+        (
+            Field("http.chunk_size", u64, "Chunk", "bytes", many=True),
+            Field("http.chunked_trailer_part", text, "Trailer", "fields behind the last chunk"),
+        ),
+        _chunked,
+    ),
+    ((Field("http.file_data", text, "Body as text", "decompressed, up to 4 MiB and the first NUL"),), _file_data),
+)
