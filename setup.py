@@ -12,6 +12,7 @@ from setuptools.errors import CompileError
 COMPILED = (
     "analyzer/_strings.py",
     "analyzer/capture/_records.py",
+    "analyzer/protocols/_ber.py",
     "analyzer/protocols/_checksum.py",
     "analyzer/protocols/_cut.py",
     "analyzer/protocols/_names.py",
@@ -20,6 +21,7 @@ COMPILED = (
     "analyzer/protocols/_walk.py",
     "analyzer/reassembly/_datagrams.py",
     "analyzer/reassembly/_earlier.py",
+    "analyzer/reassembly/_elsewhere.py",
     "analyzer/reassembly/_numbers.py",
     "analyzer/reassembly/_questions.py",
     "analyzer/reassembly/tcp_facts.py",

@@ -79,6 +79,9 @@ class Analysis:
         for n, what, then in (
             (dissector.neighbors.forgotten, "IP addresses that ARP had spoken of", "a second MAC address for them is not noticed"),
             (dissector.echoes.forgotten, "echo requests without an answer", "a later answer belongs to none"),
+            (dissector.elsewhere.forgotten, "transfers of TFTP", "what comes of them later is data"),
+            (dissector.leases.forgotten, "questions and servers of DHCP", "what repeats or contradicts them is not noticed"),
+            (dissector.clocks.forgotten, "questions of NTP", "a later answer belongs to none"),
         ):
             if n:
                 self.notes.append(f"{n:,} {what}, the oldest, were forgotten to bound memory: {then}")

@@ -22,8 +22,11 @@ from .filters import Filter, compiled
 from .protocols import protocols, register
 from .protocols.frame import TOLD
 from .protocols.tcp import SEGMENTS
+from .reassembly.clocks import CLOCKS, Clocks
 from .reassembly.datagrams import CARRIERS, Arrived, Datagrams, fill
 from .reassembly.echoes import ECHOES, Echoes
+from .reassembly.elsewhere import Elsewhere, Waiting
+from .reassembly.leases import JUDGED, VERSIONS, Leases
 from .reassembly.messages import Messages
 from .reassembly.neighbors import DUPLICATES, Neighbors
 from .reassembly.pieces import NEEDS
@@ -275,6 +278,10 @@ class Dissector:
         self.neighbors = Neighbors()
         self.echoes = Echoes()
         self.answers = Answers(self.wanted)
+        self.leases = Leases()
+        self.clocks = Clocks()
+        self.elsewhere = Elsewhere()
+        self._waiting: list[Waiting] | None = None  # UDP's payloads that no port names, while a batch is taken apart
         self.paths = Paths()
         self.protocols = protocols()
         self.first: int | None = None
@@ -296,6 +303,11 @@ class Dissector:
             table = self._spaces[space] = np.full(NO_NUMBER + 1, -1, np.int64)
             for number, index in known.items():
                 table[number] = index
+        self._asked = [p.name for p in self.protocols.values() if p.elsewhere]
+        self._elsewhere = np.full(NO_NUMBER + 1, -2, np.int64)  # ports that are asked, but do not answer; -2: others
+        for number, index in sparse.get("udp.port", {}).items():
+            if self.protocols[self._names[index]].elsewhere:
+                self._elsewhere[number] = index
         self._listen()
         self.streams = StreamNumbers(self.wanted, max_streams)
 
@@ -320,7 +332,11 @@ class Dissector:
         done = Dissection(batch, self.paths, frames, {"frame": [frames]}, [frames], datagrams=self.datagrams, messages=self.messages)
         path = np.zeros(len(batch), np.int64)
         streamed: list[tuple[Headers, Payload]] = []
+        self._waiting = []
         depth = self._turns(done, [frames], path, 0, streamed)
+        waiting, self._waiting = self._waiting, None
+        if waiting:
+            self._turns(done, self._opened(done, self._answers(done, waiting), path), path, depth, None)
         if self.wanted & TCP and "tcp" in done.chunks:
             done.segments = self.streams.number_tcp(done.chunks["tcp"], batch)
             if self.messages is not None:
@@ -329,6 +345,9 @@ class Dissector:
         for h in reversed(done.order):
             _pass_on(h)
         for name in CARRIERS:
+            for h in done.chunks.get(name, ()):
+                fill(h, h.protocol.added)
+        for name in self._asked:
             for h in done.chunks.get(name, ()):
                 fill(h, h.protocol.added)
         for h in done.chunks.get("tcp", ()):
@@ -348,6 +367,12 @@ class Dissector:
             for name in ("icmp", "icmpv6"):
                 if name in done.chunks:
                     self.echoes.feed(name, done.chunks[name], batch)
+        if self.wanted & CLOCKS and "ntp" in done.chunks:
+            self.clocks.feed(done.chunks["ntp"], batch)
+        if self.wanted & JUDGED:
+            for version in VERSIONS:
+                if version in done.chunks:
+                    self.leases.feed(version, done.chunks[version], batch)
         return done
 
     def _turns(
@@ -494,6 +519,17 @@ class Dissector:
             h.fault(deep, "", f"holds more than {DEEPEST} headers, one in the other", at=h.start)
             found[:] = -1
         unknown = found < 0
+        if space == "udp.port" and self._waiting is not None:
+            opens = self._elsewhere[h["udp.dstport"][spans.row]]
+            wait = np.flatnonzero(unknown | ((opens == found) & ~unknown))
+            if len(wait):
+                told = np.full((2, len(wait)), -1)
+                some = tuple(number[wait] for number in numbers)
+                self._waiting.append(Waiting(h, spans.take(wait), some, depth, np.where(unknown, -1, opens)[wait], told))
+                keep = np.flatnonzero(~unknown)
+                spans, numbers, found, unknown = spans.take(keep), tuple(n[keep] for n in numbers), found[keep], unknown[keep]
+                if not len(keep):
+                    return
         if not self.rest and unknown.all():
             return
         if self.rest and unknown.any():
@@ -506,6 +542,22 @@ class Dissector:
         for index in kinds.tolist():
             some = spans if len(kinds) == 1 and not unknown.any() else spans.take(np.flatnonzero(found == index))
             groups.setdefault(index, []).append(Found(h, some, "" if bare else space, place, base))
+
+    def _answers(self, done: Dissection, waiting: list[Waiting]) -> Groups:
+        """Sort the datagrams that no port names: answers of servers from another port than was asked, and what nobody decodes."""
+        self.elsewhere.feed(waiting, done.batch.first)
+        groups: Groups = {}
+        for one in waiting:
+            protocol, asked = one.told
+            h = one.headers
+            for index in np.unique(protocol[protocol >= 0]).tolist():
+                rows, name = np.flatnonzero(protocol == index), self._names[index]
+                groups.setdefault(index, []).append(Found(h, one.spans.take(rows), "udp.port", h.buffer, h.base, {f"{name}.request_frame": asked[rows]}))
+            rest = np.flatnonzero((protocol < 0) & (one.protocol < 0))
+            if self.rest and len(rest):
+                numbers = tuple(n[rest] for n in one.numbers)
+                self._sort(done, h, one.spans.take(rest), "udp.port", numbers, groups, one.depth)
+        return groups
 
     def _frames(self, batch: Batch, interfaces: list[Interface]) -> Headers:
         n = len(batch)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from .strings import Strings, decimal, dotted, hexadecimal, hexed, strings
+from .strings import Strings, always, decimal, dotted, hexadecimal, hexed, joined, strings
 
 T = TypeVar("T")
 
@@ -42,6 +42,7 @@ raw = Kind("bytes", 0, "i8")  # a pair (start, end) into the batch's buffer: sha
 seconds = Kind("seconds", 0, "i8")  # a span, ns
 milliseconds = Kind("milliseconds", 0, "i8")  # a span, ns, that Wireshark counts in ms
 time = Kind("time", 0, "i8")  # ns since 1970
+date = Kind("date", 0, "i8")  # the same, printed as a date
 
 
 def bits(n: int) -> Kind:
@@ -253,6 +254,7 @@ class Protocol:
     either: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     shown: str = ""  # its name in frame.protocols
     stream: Callable[[], Any] | None = None  # makes what finds its messages in TCP streams, a `protocols._cutters.Cutter`
+    elsewhere: bool = False  # its servers answer from another UDP port than was asked
     realm: str = ""  # the field that tells networks apart in which the same address is another host
     believes: Callable[[Reading], np.ndarray] | None = None  # which payloads (bool) it is, of those that a port says are its own
 
@@ -468,6 +470,22 @@ def decimal_seconds(ns: np.ndarray, digits: int = 9, width: int = 0) -> Strings:
     return decimal(ns, point=digits, drop=9 - digits, width=width)
 
 
+MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+
+def dates(ns: np.ndarray) -> Strings:
+    """Nanoseconds since 1970 (int64) as tshark prints dates: `Aug  1, 2022 13:23:30.188123546 UTC`."""
+    second, rest = np.divmod(ns, 10**9)
+    used, inverse = np.unique(second, return_inverse=True)
+    said = []
+    for one in np.datetime_as_string(used.astype("M8[s]")).tolist():
+        day, clock = one.split("T")
+        year, month, nth = day.split("-")
+        said.append(f"{MONTHS[int(month) - 1]} {int(nth):2}, {year} {clock}")
+    fraction = decimal_seconds(rest)
+    return joined([strings(said).take(inverse), replace(fraction, start=fraction.start + 1), always(" UTC", len(ns))])
+
+
 def texts(f: Field, values: np.ndarray, buffer: np.ndarray | None = None) -> Strings:
     """Values of a field as `-T fields` prints them. buffer: what byte fields point into."""
     kind = f.kind
@@ -486,6 +504,8 @@ def texts(f: Field, values: np.ndarray, buffer: np.ndarray | None = None) -> Str
         return decimal_seconds(values)
     if kind is milliseconds:
         return strings([f"{ns / 1e6:.6f}".rstrip("0").rstrip(".") for ns in values.tolist()])
+    if kind is date:
+        return dates(values)
     return hexadecimal(values, f.hex) if f.hex else decimal(values)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .errors import UsageError
-from .fields import Field, flag, ipv4, ipv6, mac, milliseconds, raw, seconds, text, time
+from .fields import Field, date, flag, ipv4, ipv6, mac, milliseconds, raw, seconds, text, time
 
 # A field's values in a batch: (frames, values, buffer) for each group of headers that has it.
 Values = Callable[[str], Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]]
@@ -176,7 +176,7 @@ def _column(value: Any) -> int:
 def _number(said: str, f: Field, value: Any) -> int:
     """A number, a word of the field, true or false; for times nanoseconds; for MAC addresses their 48 bits."""
     token = _spelled(value)
-    if f.kind in (time, seconds, milliseconds):
+    if f.kind in (time, date, seconds, milliseconds):
         import re
 
         found = re.fullmatch(r"(-?\d+(?:\.\d*)?)(ns|us|µs|ms|s|)", token)
@@ -200,7 +200,8 @@ def _number(said: str, f: Field, value: Any) -> int:
             return int(token, 0 if token.lower().startswith("0x") else 10)
         except ValueError:
             pass
-    what = {time: "a time", seconds: "a time", milliseconds: "a time", mac: "a MAC address"}.get(f.kind, "a number")
+    spans = dict.fromkeys((time, date, seconds, milliseconds), "a time")
+    what = {**spans, mac: "a MAC address"}.get(f.kind, "a number")
     hint = f" or one of: {', '.join(map(str, f.words.values()))}" if f.words else ""
     raise _wrong(said, _column(value), f"{f.name} wants {what}{hint}")
 

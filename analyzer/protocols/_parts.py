@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
 from ..fields import CUT, Column, Field, Headers, Layout, Reading, gather
+from ._options import repeated
 
 
 class Parts:
@@ -62,15 +63,21 @@ def peek(h: Headers, layout: Layout, rows: np.ndarray, at: np.ndarray, end: np.n
     return Reading(layout, h.buffer, np.minimum(at, stop), stop)
 
 
-def words(buffer: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Stretches of the buffer (int64) as texts (object, str): UTF-8, what is none of it replaced, up to a zero byte."""
+def _utf8(data: bytes) -> str:
+    return data.split(b"\0")[0].decode("utf-8", "replace")
+
+
+def words(buffer: np.ndarray, start: np.ndarray, end: np.ndarray, said: Callable[[bytes], str] = _utf8) -> np.ndarray:
+    """Stretches of the buffer (int64) as texts (object, str). said: makes a text of bytes; if not told UTF-8, what is none of it
+    replaced, up to a zero byte."""
     found = np.empty(len(start), object)
     size = end - start
     order = np.argsort(size, kind="stable")
     for at in np.split(order, np.flatnonzero(np.diff(size[order])) + 1) if len(order) else ():
         length = int(size[at[0]])
-        used, inverse = np.unique(gather(buffer, start[at], length).view(f"S{length}").reshape(-1), return_inverse=True)
-        found[at] = np.array([one.split(b"\0")[0].decode("utf-8", "replace") for one in used.tolist()], object)[inverse]
+        each = gather(buffer, start[at], length).view(f"V{length}").reshape(-1).tolist() if length else [b""] * len(at)
+        known = {one: said(one) for one in dict.fromkeys(each)}
+        found[at] = np.array([known[one] for one in each], object)
     return found
 
 
@@ -84,3 +91,23 @@ def needs(h: Headers, size: np.ndarray) -> None:
 def misfits(h: Headers, bad: np.ndarray, name: str, says: str) -> None:
     """Report what a walk found not to fit, at the offsets `bad` (-1: nothing); what the capture cut is no lie."""
     h.fault((bad >= 0) & ~h.quoted & (h.wire <= h.end), name, says, at=bad)
+
+
+def split(
+    buffer: np.ndarray, start: np.ndarray, end: np.ndarray, by: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Stretches of the buffer (int64) cut at every byte `by`.
+
+    Returns of each piece: the stretch it is of, which one there (from 0), where it begins and ends (int64, without that byte), and
+    whether the byte stands behind it (bool). A stretch that ends with the byte has no empty piece behind it.
+    """
+    owner, nth = repeated(np.maximum(end - start, 0))
+    place = start[owner] + nth
+    cut = np.flatnonzero((buffer[place] == by) | np.append(owner[1:] != owner[:-1], True)[: len(owner)])
+    of, stop = owner[cut], place[cut]
+    ended = buffer[stop] == by
+    stop = np.where(ended, stop, stop + 1)
+    first = np.append(True, of[1:] != of[:-1])[: len(of)]
+    begin = np.where(first, start[of], np.append(0, place[cut] + 1)[: len(of)])
+    which = np.arange(len(of))
+    return of, which - np.maximum.accumulate(np.where(first, which, 0)), begin, stop, ended

@@ -15,6 +15,7 @@ def options(
     last: cython.longlong,
     unit: cython.longlong,
     head: cython.longlong,
+    stops: cython.longlong,
     bad: cython.longlong[::1],
     row: cython.longlong[::1],
     at: cython.longlong[::1],
@@ -24,6 +25,7 @@ def options(
 
     A kind k below 63 is one byte alone if bit k of `single` is set, and ends the list if bit k of `last` is (bytes of the
     same kind may follow and are options too, as tshark has them: they fill the header up).
+    An option of kind `stops` is one byte, too, and the last (-1: there is no such kind).
     An option's length byte counts units of `unit` bytes, to which `head` is added (0: the length holds the whole option).
     Writes for each option its header, offset in `data` and whole length (bytes) into the int64 arrays row, at, size, and
     into bad[i] the offset of the option that does not fit its list (-1: all do); that option is the last, with size 0.
@@ -43,7 +45,7 @@ def options(
         bad[i] = -1
         while p < stop:
             kind = data[p]
-            if kind < 63 and (single >> kind) & 1:
+            if kind == stops or (kind < 63 and (single >> kind) & 1):
                 length = 1
             elif p + 1 >= stop:
                 length = 0
@@ -60,6 +62,8 @@ def options(
                 bad[i] = p
                 break
             p += length
+            if kind == stops:
+                break
             if kind < 63 and (last >> kind) & 1 and p < stop and data[p] != kind:
                 break
     return n

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from ..fields import Column, Field, Kind, flag, ipv4, ipv6, mac, milliseconds, raw, seconds, text, texts, time
+from ..fields import Column, Field, Kind, date, flag, ipv4, ipv6, mac, milliseconds, raw, seconds, text, texts, time
 
 TIME, SPAN = pl.Datetime("ns", "UTC"), pl.Duration("ns")
 
@@ -17,7 +17,7 @@ def dtype_of(f: Field) -> pl.DataType | type[pl.DataType]:
 
 
 def _scalar(kind: Kind, times: int) -> pl.DataType | type[pl.DataType]:
-    if kind is time:
+    if kind is time or kind is date:
         return TIME
     if kind is seconds or kind is milliseconds:
         return SPAN

@@ -10,6 +10,7 @@ from ..expert import findings
 from ..fields import CUT, Field, text, u32, u64
 from ..protocols import protocols, register
 from ..protocols.tcp import TRACKED
+from ..reassembly.leases import JUDGED
 from ..reassembly.neighbors import DUPLICATES
 from ..templates import says, template_fields
 from . import Table
@@ -32,7 +33,7 @@ class TABLE(Table):
         ),
     )
     needs = frozenset(
-        {"frame.time_delta", *DUPLICATES, *(f.name for f in TRACKED)}
+        {"frame.time_delta", *DUPLICATES, *JUDGED, *(f.name for f in TRACKED)}
         | {n for one in findings().values() for n in template_fields(one.says)}
     )
 

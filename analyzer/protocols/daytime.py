@@ -1,0 +1,27 @@
+"""Daytime: whatever is sent, the answer is date and time as text. RFC 867."""
+
+import numpy as np
+
+from ..fields import Column, Field, Headers, flag, text
+from ._parts import Parts
+
+LABEL = "Daytime"
+ON = {"udp.port": 13}
+INFO = "{daytime.string}"
+PORT = 13
+
+
+def contents(h: Headers):
+    return ()
+
+
+def _derived(h: Headers) -> dict[str, Column]:
+    parts = Parts(h, FIELDS)
+    from_server = h.parent["udp.srcport"][h.row] == PORT if h.parent is not None else np.zeros(len(h), bool)
+    rows = np.flatnonzero(from_server)
+    parts.text("daytime.string", rows, h.start[rows], np.minimum(h.wire, h.end)[rows])
+    return dict(parts.columns()) | {"daytime.response_request": Column(from_server)}
+
+
+FIELDS = (Field("daytime.string", text, "Date and time"), Field("daytime.response_request", flag, "Answer", "sent from port 13"))
+DERIVED = ((FIELDS, _derived),)

@@ -1,0 +1,36 @@
+"""Echo: what comes is sent back. RFC 862."""
+
+import numpy as np
+
+from ..fields import Column, Field, Headers, flag, raw
+
+LABEL = "Echo"
+ON = {"udp.port": 7}
+INFO = "[?echo.request:request{echo.request:mark}][?echo.response:response{echo.response:mark}]"
+PORT = 7
+
+
+def contents(h: Headers):
+    return ()
+
+
+def _derived(h: Headers) -> dict[str, Column]:
+    asks = h.parent["udp.dstport"][h.row] == PORT if h.parent is not None else np.ones(len(h), bool)
+    rows = np.flatnonzero(h.end > h.start)
+    return {
+        "echo.data": Column(np.column_stack((h.start, np.minimum(h.wire, h.end)))[rows], rows),
+        "echo.request": Column(asks),
+        "echo.response": Column(~asks),
+    }
+
+
+DERIVED = (
+    (
+        (
+            Field("echo.data", raw, "Data"),
+            Field("echo.request", flag, "Request", "sent to port 7"),
+            Field("echo.response", flag, "Response"),
+        ),
+        _derived,
+    ),
+)
