@@ -32,7 +32,11 @@ COMPILED = (
 
 
 class Optional(build_ext):
-    """A compiler that is not there counts as one that fails: setuptools goes on without what is optional."""
+    """A compiler that is not there counts as one that fails: setuptools goes on without what is optional. Modules are compiled side by side."""
+
+    def initialize_options(self) -> None:
+        super().initialize_options()
+        self.parallel = True  # as many as there are processors
 
     def build_extension(self, ext: Extension) -> None:
         try:
@@ -45,7 +49,7 @@ modules = []
 if not os.environ.get("ANALYZE_PURE"):
     from Cython.Build import cythonize
 
-    modules = cythonize(list(COMPILED), build_dir="build", language_level=3, quiet=True)
+    modules = cythonize(list(COMPILED), nthreads=os.cpu_count() or 1, build_dir="build", language_level=3, quiet=True)
     for module in modules:
         module.optional = True
 

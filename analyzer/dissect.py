@@ -552,7 +552,9 @@ class Dissector:
             h = one.headers
             for index in np.unique(protocol[protocol >= 0]).tolist():
                 rows, name = np.flatnonzero(protocol == index), self._names[index]
-                groups.setdefault(index, []).append(Found(h, one.spans.take(rows), "udp.port", h.buffer, h.base, {f"{name}.request_frame": asked[rows]}))
+                groups.setdefault(index, []).append(
+                    Found(h, one.spans.take(rows), "udp.port", h.buffer, h.base, {f"{name}.request_frame": asked[rows]})
+                )
             rest = np.flatnonzero((protocol < 0) & (one.protocol < 0))
             if self.rest and len(rest):
                 numbers = tuple(n[rest] for n in one.numbers)
