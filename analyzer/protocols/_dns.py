@@ -605,7 +605,7 @@ def _existing(h: Headers) -> dict[str, Column]:
     end = np.maximum(start, end)
     bad = np.empty(len(pick), np.int64)
     owner, at, size = np.empty((3, int((end - start).sum())), np.int64)
-    n = _walk.options(h.buffer.data, start.data, end.data, 0, 0, 1, 2, bad.data, owner.data, at.data, size.data)
+    n = _walk.options(h.buffer.data, start.data, end.data, 0, 0, 1, 2, -1, bad.data, owner.data, at.data, size.data)
     owner, at, size = owner[:n], at[:n], np.maximum(size[:n] - 2, 0)
     window = gather(h.buffer, at, 1)[:, 0].astype(np.int64)
     one = np.repeat(np.arange(n), size)

@@ -349,7 +349,7 @@ def _moment(d: Dissection, row: int) -> int | None:
     return int(d.batch.time[row]) if d.batch.timed is None or d.batch.timed[row] else None
 
 
-def _routes(d: Dissection, whole: Dissection) -> Iterator[tuple[int, tuple, int, int | None, bool, str]]:
+def _routes(d: Dissection, whole: Dissection) -> Iterator[tuple[int, tuple[str, int, int, str], int, int | None, bool, str]]:
     """The datagrams that list addresses in options: row, (statement, source, destination, route), frame, time, kept, route."""
     for h in whole.chunks.get("ip", ()):
         if not (h["ip.hdr_len"] > h.layout.size).any():
@@ -375,6 +375,7 @@ def _routes(d: Dissection, whole: Dissection) -> Iterator[tuple[int, tuple, int,
             frame = int(h.frame[row])
             end = ends.get(row, int(h["ip.dst"][row]))
             yield (
+                frame,
                 (ROUTES[kind], int(h["ip.src"][row]), end, route),
                 frame + d.batch.first,
                 _moment(d, frame),
