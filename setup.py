@@ -32,7 +32,10 @@ COMPILED = (
 
 
 class Optional(build_ext):
-    """A compiler that is not there counts as one that fails: setuptools goes on without what is optional. Modules are compiled side by side."""
+    """A compiler that is not there counts as one that fails: setuptools goes on without what is optional.
+
+    Modules are compiled side by side.
+    """
 
     def initialize_options(self) -> None:
         super().initialize_options()

@@ -81,12 +81,6 @@ RECORDINGS = Path(__file__).resolve().parent / "recordings"
 BATCHES = (1, 7, 1 << 20)
 
 
-NEIGHBORS = (  # recordings of ARP, neighbor discovery and ICMP; not of TCP
-    *("arp", "arp-cache", "arp-conflict", "arp-gratuitous", "arp-spoof", "rarp", "ipv6-nd"),
-    *("traceroute", "redirect", "ttl-loop", "ip-options", "ip-options-far", "ping"),
-)
-
-
 def recorded(name: str) -> str:
     """The path of a recording."""
     return str(RECORDINGS / f"{name}.pcap.xz")

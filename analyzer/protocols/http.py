@@ -100,6 +100,8 @@ SEVERAL = {"set_cookie", "via"}  # that messages repeat
 class Messages:
     """Requests and responses, found by the loop of `_http`."""
 
+    sure = True
+
     def __init__(self) -> None:
         self.talks = _http.Talks()
 

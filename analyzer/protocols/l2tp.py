@@ -152,7 +152,8 @@ def _derived(h: Headers) -> dict[str, Column]:
     for name in ("l2tp.offset_bit", "l2tp.priority"):
         values, own = found[name]
         assert own is not None
-        found[name] = Column(values[~m.three[own]], own[~m.three[own]])
+        two = ~m.three[own] & (m.at[own] + FLAGS.size <= h.end[own])  # as far as the version is there to say so
+        found[name] = Column(values[two], own[two])
     row, at, size, _, _ = _attributes(h, m)
     fits = np.flatnonzero(size > 0)
     row, at, size = row[fits], at[fits], size[fits]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .streams import Segments
 
 NONE, UNDECIDED = -1, -2  # what a stream speaks, beside numbers of protocols: nothing that is known, nothing yet
+ENOUGH = 8  # bytes that must agree with a grammar on a port that is nobody's: a key or a short greeting tells nothing
 
 
 @dataclass
@@ -123,7 +124,8 @@ class Messages:
         by_port = np.where(lower >= 0, lower, upper)
         says = np.full(len(new), NONE)
         for protocol, cutter in self.cutters.items():
-            agrees = cutter.begins(begin, size) & (size > 0) & (cutter.sure | (by_port == protocol))
+            believed = cutter.sure & ((size >= ENOUGH) | (by_port >= 0))
+            agrees = cutter.begins(begin, size) & (size > 0) & (believed | (by_port == protocol))
             says = np.where(agrees & ((says == NONE) | (by_port == protocol)), protocol, says)
         self.service[stream[new]] = np.where(says >= 0, says, by_port)
 
@@ -180,7 +182,8 @@ class Messages:
                 size = min(stop - begin, LOOKED_AT)
                 bytes_there = np.zeros((1, LOOKED_AT), np.uint8)
                 bytes_there[0, :size] = s.data[begin : begin + size]
-                agree = [n for n, cutter in self.cutters.items() if n != protocol and cutter.begins(bytes_there, np.array([size]))[0]]
+                others = ((n, cutter) for n, cutter in self.cutters.items() if n != protocol and cutter.sure)
+                agree = [n for n, cutter in others if cutter.begins(bytes_there, np.array([size]))[0]]
                 self.inside[one] = agree[0] if agree else NONE
         speaks = np.array([self.inside.get(one, NONE) for one in (told["way"] >> 1).tolist()], np.int64)
         found = []
