@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -121,6 +121,7 @@ class Dissection:
     undecoded: list[Undecoded] = field(default_factory=list)
     kept: np.ndarray | None = None  # the frames that a filter kept, bool (frames,)
     unfiltered: Dissection | None = None  # the same before a filter
+    shared: dict[str, Any] = field(default_factory=dict)  # what one table made of the batch, for others
     segments: Segments | None = None  # what the TCP tracker said, of all frames, if somebody asked
     pieces: list[Arrived] = field(default_factory=list)  # of datagrams, of all frames
     trains: list[tuple[int, np.ndarray]] = field(default_factory=list)  # those that ended: depth, rows of `_datagrams.ENDED`
@@ -696,4 +697,4 @@ def only(d: Dissection, mask: np.ndarray) -> Dissection:
     for one in d.undecoded:
         rows = mask[one.frame]
         undecoded.append(Undecoded(one.space, one.number[rows], one.frame[rows], one.size[rows]))
-    return replace(d, frames=order[0], chunks=chunks, order=order, undecoded=undecoded, kept=mask, unfiltered=d)
+    return replace(d, frames=order[0], chunks=chunks, order=order, undecoded=undecoded, kept=mask, unfiltered=d, shared={})

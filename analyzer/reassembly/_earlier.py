@@ -10,7 +10,7 @@ import cython
 @cython.final
 @cython.cclass
 class Earlier:
-    """Remembers the last `most` keys (bytes) that it was shown."""
+    """Remembers the last `most` keys (bytes or numbers) that it was shown."""
 
     known: dict
     ring: list

@@ -79,6 +79,13 @@ class Message(NamedTuple):
 
 def messages(d: Dissection) -> list[Message]:
     """The ICMP messages of a batch, in the order of their frames; all that a filter saw, too."""
+    if "messages" not in d.shared:
+        d.shared["messages"] = _messages(d)
+    found: list[Message] = d.shared["messages"]
+    return found
+
+
+def _messages(d: Dissection) -> list[Message]:
     whole = d.unfiltered or d
     made: list[tuple[int, Message]] = []
     for name in DECODERS:

@@ -44,6 +44,13 @@ class Sent:
 
 def sent(d: Dissection) -> Sent:
     """The datagrams of a batch, all that a filter saw."""
+    if "sent" not in d.shared:
+        d.shared["sent"] = _sent(d)
+    found: Sent = d.shared["sent"]
+    return found
+
+
+def _sent(d: Dissection) -> Sent:
     parts = [_columns(h) for name in ("ip", "ipv6") for h in d.chunks.get(name, ())]
     on = links(d)
     if not parts:

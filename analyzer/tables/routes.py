@@ -404,15 +404,12 @@ class _Loops:
 
     def _slice(self, d: Dissection, s: Sent, rows: np.ndarray) -> Iterator[tuple]:
         n = len(rows)
-        link, key = s.links, np.empty((n, 10), np.uint64)
-        frame = s.row[rows]
-        key[:, :4] = s.ends[rows]
-        key[:, 4] = s.proto[rows] << 32 | s.id[rows] << 16 | s.offset[rows]
-        key[:, 5], key[:, 6], key[:, 7] = s.size[rows], s.word[rows], link.where[frame]
-        key[:, 8], key[:, 9] = (link.source[frame] + 1), (link.destination[frame] + 1)
+        link, frame = s.links, s.row[rows]
+        what = s.proto[rows] << 32 | s.id[rows] << 16 | s.offset[rows]
+        key = mixed(s.ends[rows], what, s.size[rows], s.word[rows], link.where[frame], link.source[frame] + 1, link.destination[frame] + 1)
         begin = len(self._earlier)
         before = np.empty(n, np.int64)
-        self._earlier.before(key.view("V80").reshape(-1).tolist(), before.data)
+        self._earlier.before(key.tolist(), before.data)
         place = (begin + np.arange(n)) % len(self._ttl)
         for ring, values in (
             (self._ttl, s.ttl[rows]),
