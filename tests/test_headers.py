@@ -206,7 +206,9 @@ def test_an_error_quotes_a_header_even_a_cut_one(save):
     assert Analysis(name).table("ip")["quoted"].to_list() == [False, True]
     tables = Analysis(name).tables(["conversations", "expert", "undecoded"])
     assert tables["conversations"]["protocol"].to_list() == ["eth", "ip"]  # what is quoted counts in no conversation
-    assert tables["expert"].select("protocol", "group").rows() == [("icmp", "response")]  # that is what the error is, none of the quoted header
+    assert tables["expert"].select("protocol", "group").rows() == [
+        ("icmp", "response")
+    ]  # that is what the error is, none of the quoted header
     assert len(tables["undecoded"]) == 0
 
 

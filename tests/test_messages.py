@@ -38,7 +38,7 @@ def expected(records: list[bytes], parts: list[tuple[int, int, int]]) -> list[tu
     return whole
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_records_are_found_however_they_were_cut(tmp_path_factory, data):
     """Any sizes, any segments, in any order that a window of four allows, some of them twice, sequence numbers that wrap."""

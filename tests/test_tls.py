@@ -411,7 +411,7 @@ FLIGHTS = (
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.data())
 def test_handshakes_are_the_same_however_they_were_cut(tmp_path_factory, data):
     """Messages into records, records into segments, segments into batches."""

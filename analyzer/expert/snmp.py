@@ -13,7 +13,7 @@ def community_in_clear(h):
     return found & ~h.quoted
 
 
-@finding("snmp", "note", "service", "the agent answers with an error: {snmp.error_status:words}")
+@finding("snmp", "note", "response", "the agent answers with an error: {snmp.error_status:words}")
 def error(h):
     """A response whose error is not 0 (RFC 3416 §3). `no such name` is how version 1 ends a walk."""
     return (h["snmp.error_status"] != 0) & (h["snmp.data"] == 2) & ~h.quoted
