@@ -53,6 +53,7 @@ KINDS = (
     "urgent",  # one byte of the data that follows is urgent (RFC 9293 §3.8.5)
     "end",  # all is there up to the FIN, or given up
 )
+WIDTH = cython.declare(cython.longlong, len(TOLD))
 WAIT = cython.declare(cython.longlong, 1_000_000_000)  # ns
 EACH = cython.declare(cython.longlong, 128)  # what a held segment takes beside its bytes
 HOLES = 16  # of each way remembered for what comes late
@@ -88,7 +89,7 @@ URG_FLAG = cython.declare(cython.longlong, 32)
 @cython.final
 @cython.cclass
 class Segment:
-    """What a segment carries. data: bytes or a memoryview, what the capture kept of `length` bytes from position `start` on."""
+    """What a segment carries. data: bytes, what the capture kept of `length` bytes from position `start` on."""
 
     start: cython.longlong
     length: cython.longlong
@@ -146,27 +147,46 @@ class Order:
     ways: dict
     holding: dict  # ways with a hole, the longest open first
     recent: dict  # ways of which bytes are remembered, the longest silent first
-    out: object  # array of int64, a row of TOLD behind the other
-    data: bytearray
+    out: cython.longlong[::1]  # a row of TOLD behind the other, and room for more
+    said: cython.longlong  # how much of it is used
+    data: cython.uchar[::1]  # the same for the bytes
+    laid: cython.longlong
 
     def __init__(self, remember: cython.longlong, most: cython.longlong, total: cython.longlong):
         self.remember, self.most, self.total = remember, most, total
         self.held = self.remembered = self.count = 0
         self.ways, self.holding, self.recent = {}, {}, {}
-        self._fresh()
 
     @cython.cfunc
-    def _fresh(self):
-        self.out, self.data = array("q"), bytearray()
+    def _fresh(self, size: cython.longlong):
+        """Room for what comes: at most `size` bytes are not yet held."""
+        self.out, self.data = array("q", bytes(8 * WIDTH * 1024)), bytearray(size + self.held)
+        self.said = self.laid = 0
+
+    @cython.cfunc
+    def _told(self) -> tuple:
+        told = memoryview(self.out)[: self.said], memoryview(self.data)[: self.laid]
+        self.out, self.data = array("q", bytes(8 * WIDTH)), bytearray(1)
+        return told
 
     def feed(self, rows: cython.const[cython.longlong][:, ::1], sources: list) -> tuple:
-        """Take segments, rows of GIVEN; sources: memoryviews. Returns (array of TOLD rows, bytearray that `start` and `end` speak of)."""
+        """Take segments, rows of GIVEN; sources: memoryviews.
+
+        Returns memoryviews: int64, rows of TOLD one behind the other; the bytes that `start` and `end` speak of.
+        """
         i: cython.longlong
+        size: cython.longlong = 0
         for i in range(rows.shape[1]):
-            self._segment(rows, sources, i)
-        told = self.out, self.data
-        self._fresh()
-        return told
+            size += rows[END, i] - rows[START, i]
+        self._fresh(size)
+        source: cython.longlong = -1
+        kept: cython.const[cython.uchar][::1] = b" "
+        for i in range(rows.shape[1]):
+            if rows[SOURCE, i] != source:
+                source = rows[SOURCE, i]
+                kept = sources[source]
+            self._segment(rows, kept, i)
+        return self._told()
 
     def restart(self, numbers: list):
         """Forget these ways: each begins anew with the next segment of it that is taken."""
@@ -180,17 +200,18 @@ class Order:
     def finish(self) -> tuple:
         """The trace has ended: give up every hole. Returns what `feed` does."""
         way: Way
+        self._fresh(0)
         for way in sorted(self.holding.values(), key=_first_held):
             while way.waiting:
                 self._give_up(way, way.last_frame, way.last_time)
         for way in self.ways.values():
             self._tail(way)
-        told = self.out, self.data
-        self._fresh()
-        return told
+        return self._told()
 
     @cython.cfunc
-    def _segment(self, rows: cython.const[cython.longlong][:, ::1], sources: list, i: cython.longlong):
+    def _segment(
+        self, rows: cython.const[cython.longlong][:, ::1], kept: cython.const[cython.uchar][::1], i: cython.longlong
+    ):
         number: cython.longlong = rows[WAY, i]
         flags: cython.longlong = rows[FLAGS, i]
         length: cython.longlong = rows[LENGTH, i]
@@ -220,12 +241,17 @@ class Order:
         if flags & URG_FLAG and rows[URGENT, i] and urgent >= way.edge and len(way.urgent) < URGENT_POINTERS and urgent not in way.urgent:
             heappush(way.urgent, urgent)
         if length > 0 and not (length == 1 and start == way.top - 1):  # one byte before the next to come: a keep-alive, its byte is no data
-            data = sources[rows[SOURCE, i]][rows[START, i] : rows[END, i]]
-            segment: Segment = Segment(start, length, data, frame, time)
-            if start <= way.edge:
-                self._give(way, segment, frame)
+            size: cython.longlong = rows[END, i] - rows[START, i]
+            if start == way.edge and size == length and not way.urgent and not self.remember:  # most segments: no object for them
+                self._lay(kept[rows[START, i] : rows[END, i]])
+                self._tell(way, DATA, start, size, frame, time, frame)
+                way.edge = behind
             else:
-                self._hold(way, segment)
+                segment: Segment = Segment(start, length, bytes(kept[rows[START, i] : rows[END, i]]), frame, time)
+                if start <= way.edge:
+                    self._give(way, segment, frame)
+                else:
+                    self._hold(way, segment)
             if way.waiting:
                 self._drain(way, frame)
             while way.held > self.most:
@@ -254,8 +280,27 @@ class Order:
         time: cython.longlong,
         by: cython.longlong,
     ):
-        end: cython.longlong = len(self.data)
-        self.out.extend((way.number, kind, position, size, end - (size if kind == DATA else 0), end, frame, time, by))
+        n: cython.longlong = self.said
+        if n + WIDTH > len(self.out):
+            grown: cython.longlong[::1] = array("q", bytes(16 * len(self.out)))
+            grown[:n] = self.out[:n]
+            self.out = grown
+        out: cython.longlong[::1] = self.out
+        out[n] = way.number
+        out[n + 1] = kind
+        out[n + 2] = position
+        out[n + 3] = size
+        out[n + 4] = self.laid - (size if kind == DATA else 0)
+        out[n + 5] = self.laid
+        out[n + 6] = frame
+        out[n + 7] = time
+        out[n + 8] = by
+        self.said = n + WIDTH
+
+    @cython.cfunc
+    def _lay(self, fresh: cython.const[cython.uchar][::1]):
+        self.data[self.laid : self.laid + len(fresh)] = fresh
+        self.laid += len(fresh)
 
     @cython.cfunc
     def _give(self, way: Way, segment: Segment, by: cython.longlong):
@@ -269,7 +314,7 @@ class Order:
             while way.urgent and way.urgent[0] < kept:
                 self._tell(way, URGENT_BYTE, heappop(way.urgent), 1, segment.frame, segment.time, by)
             fresh = segment.data[way.edge - start :]
-            self.data += fresh
+            self._lay(fresh)
             self._tell(way, DATA, way.edge, len(fresh), segment.frame, segment.time, by)
             way.edge = kept
             if self.remember:
@@ -319,7 +364,6 @@ class Order:
         if not way.waiting:
             self.holding[way.number] = way
         self.count += 1
-        segment.data = bytes(segment.data)
         heappush(way.waiting, (segment.start, self.count, segment))
         way.held += EACH + len(segment.data)
         self.held += EACH + len(segment.data)

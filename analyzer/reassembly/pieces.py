@@ -92,8 +92,8 @@ class Pieces:
         return _brought(*self.order.finish())
 
 
-def _brought(rows: object, data: bytearray) -> Brought:
-    return Brought(np.frombuffer(data, np.uint8), np.array(rows, np.int64).reshape(-1, len(TOLD)))
+def _brought(rows: memoryview, data: memoryview) -> Brought:
+    return Brought(np.frombuffer(data, np.uint8), np.frombuffer(rows, np.int64).reshape(-1, len(TOLD)))
 
 
 def _kept(h: Headers) -> np.ndarray:
