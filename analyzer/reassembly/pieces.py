@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..fields import Headers
     from .streams import Segments
 
-NEEDS = frozenset({"tcp.stream", "tcp.analysis.flags"})  # fields to ask of the dissection: positions are the tracker's
+NEEDS = frozenset({"tcp.stream", "tcp.seq"})  # fields to ask of the dissection: positions are the tracker's
 HELD = 1 << 20  # bytes held behind a hole of one direction before the hole is given up
 ALL = 64 << 20  # bytes of all directions that are held, that are remembered, and that a reader may leave for the next batch
 LEFT = 1 << 10  # what it takes to leave something, beside the bytes

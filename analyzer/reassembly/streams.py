@@ -183,6 +183,7 @@ class StreamNumbers:
         self.wanted = wanted
         self.udp = Numbers()
         self.analyse = bool(wanted & ANALYSIS)
+        self.place = self.analyse or bool(wanted & NUMBERS)
         self.tcp = Tracker(tcp_states.table(), self.analyse, most)
         self.forgotten = 0
         self.clock = Clock()
@@ -219,11 +220,12 @@ class StreamNumbers:
         give("live", live)
         give("seq", segments.column("tcp.seq_raw"))
         give("ack", segments.column("tcp.ack_raw"))
-        if self.analyse:
+        if self.place:
             give("length", segments.column("tcp.len"))
-            give("window", segments.column("tcp.window_size_value"))
             give("time", self.clock(batch)[frame])
             give("frame", frame + batch.first)
+        if self.analyse:
+            give("window", segments.column("tcp.window_size_value"))
             give("scale", segments.column("tcp.options.wscale.shift", -1))
             give("cookie", segments.counts("tcp.options.tfo.cookie") > 0)
             give("low_port", segments.column("tcp.srcport") < segments.column("tcp.dstport"))

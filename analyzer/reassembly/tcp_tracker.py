@@ -630,6 +630,8 @@ class Tracker:
                     self._segment(connection, end, peer, i)
                 else:
                     self.out[SHIFT, i] = end.shift
+            elif self.rows[LIVE, i]:
+                self._place(end, peer, i)
         return self.changes, self.gone
 
     @cython.cfunc
@@ -679,6 +681,21 @@ class Tracker:
                 peer.near, peer.placed = ack, True
             if not peer.based:
                 peer.base, peer.based = _unwrap(ack, peer.near) - 1, True
+
+    @cython.cfunc
+    def _place(self, end: End, peer: End, i: cython.longlong):
+        """Positions alone."""
+        flags: cython.longlong = self.rows[FLAGS, i]
+        seq: cython.longlong = _unwrap(self.rows[SEQ, i], end.near)
+        behind: cython.longlong = seq + self.rows[LENGTH, i]
+        self.out[POSITION, i] = seq - end.base
+        if not end.started or behind > end.near:
+            end.near, end.started = behind, True
+        if flags & ACK_FLAG:
+            ack: cython.longlong = _unwrap(self.rows[ACK, i], peer.near)
+            self.out[ACKED, i] = ack - peer.base
+            if not peer.started and ack > peer.near:
+                peer.near = ack
 
     @cython.cfunc
     def _clock(self, connection: Connection, i: cython.longlong):
