@@ -140,7 +140,10 @@ def test_record_route_and_router_alert(cells):
 
 def test_source_route_and_timestamps(cells):
     packet = ETH / IP(options=[IPOption_LSRR(routers=["10.0.0.1", "10.0.0.2", "10.0.0.3"], pointer=8)]) / ICMP()
-    assert cells(packet, "ip.opt.type", "ip.rec_rt", "ip.src_rt") == ["131,0", "10.0.0.1", "10.0.0.2"]
+    got = cells(packet, "ip.opt.type", "ip.rec_rt", "ip.src_rt", "ip.cur_rt")
+    assert got == ["131,0", "10.0.0.1", "10.0.0.2", "127.0.0.1"]
+    ended = ETH / IP(options=[IPOption_LSRR(routers=["10.0.0.1", "10.0.0.2"], pointer=12)]) / ICMP()
+    assert cells(ended, "ip.rec_rt", "ip.cur_rt") == ["10.0.0.1,10.0.0.2", ""]
     stamp = IPOption_Timestamp(flg=1, internet_address="10.0.0.9", timestamp=86_399_999, oflw=2, pointer=13)
     got = cells(ETH / IP(options=[stamp]) / ICMP(), "ip.opt.time_stamp", "ip.opt.time_stamp_addr", "ip.opt.flag", "ip.opt.overflow")
     assert got == ["86399999", "10.0.0.9", "0x01", "2"]
@@ -167,6 +170,14 @@ def test_the_user_timeout_of_tcp(cells):
     """RFC 5482 §3: a bit for minutes, fifteen for how many."""
     packet = ETH / IP() / TCP(flags="S", options=[("UTO", 0x8005)])
     assert cells(packet, "tcp.options.user_to_granularity", "tcp.options.user_to_val") == ["1", "5"]
+
+
+def test_whole_options_of_tcp_by_name(cells):
+    names = [f"tcp.options.{name}" for name in ("mss", "wscale", "timestamp", "sack", "md5", "user_to", "mptcp", "tfo", "tfo.request")]
+    opens = TCP(flags="S", options=[("MSS", 1460), ("NOP", None), ("WScale", 7), ("TFO", "")])
+    assert cells(ETH / IP() / opens, *names) == ["1", "1", "", "", "", "", "", "1", "1"]
+    sacks = TCP(flags="A", options=[("Timestamp", (1, 2)), ("SAck", (5, 9))])
+    assert cells(ETH / IP() / sacks, *names) == ["", "", "1", "1", "", "", "", "", ""]
 
 
 def test_neighbour_discovery(cells):
@@ -211,6 +222,25 @@ def test_the_other_icmp_messages(cells):
     ask = cells(ETH / IP() / ICMP(type=17, id=3, seq=4), "icmp.ident", "icmp.seq", "icmp.address_mask", "frame.protocols")
     assert ask == ["3", "4", "0.0.0.0", "eth:ethertype:ip:icmp"]
     assert cells(ETH / IP() / ICMP(type=10), "icmp.type", "icmp.ident", "frame.protocols") == ["10", "", "eth:ethertype:ip:icmp"]
+
+
+@pytest.mark.parametrize(
+    ("data", "sent"),
+    [
+        (struct.pack("<II", 1_699_999_999, 999_999), "0.123457000"),
+        (struct.pack(">II", 1_700_000_001, 5), "-0.876549000"),
+        (struct.pack("<QQ", 1_700_000_000, 123_000), "0.123456000"),  # the seconds alone
+        (struct.pack("<II", 1_700_000_000 - 86_399, 0), "86399.123456000"),
+        (struct.pack("<II", 1_700_000_000 - 86_400, 0), ""),
+        (struct.pack("<II", 1_700_000_000, 1_000_000), ""),
+        (struct.pack("<II", 1_700_000_000, 0)[:7], ""),
+    ],
+)
+def test_when_a_ping_was_sent(cells, data, sent):
+    """What tshark 4.0 makes of these. Where all is the time, no data is left."""
+    got = cells(ETH / IP() / ICMP(type=8) / Raw(data), "icmp.data_time_relative", "frame.protocols")
+    assert got == [sent, "eth:ethertype:ip:icmp" + (":data" if len(data) > 8 or not sent else "")]
+    assert cells(ETH / IP() / ICMP(type=13) / Raw(data), "icmp.data_time") == [""]
 
 
 def test_igmp(cells):

@@ -2,7 +2,25 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, ipv4, milliseconds, u8, u16, u24, u32, u64
+from ..fields import (
+    Column,
+    Field,
+    Headers,
+    Layout,
+    Payload,
+    Reading,
+    bits,
+    date,
+    flag,
+    ipv4,
+    milliseconds,
+    seconds,
+    u8,
+    u16,
+    u24,
+    u32,
+    u64,
+)
 from . import _multipart, _sums
 
 LABEL = "ICMP"
@@ -100,6 +118,11 @@ ROUTERS = Layout(
     Field("icmp.lifetime", u16, "Lifetime", "seconds"),
 )
 ROUTER = Layout(Field("icmp.router_address", ipv4, "Router", many=True), Field("icmp.pref_level", u32, "Preference", many=True))
+# What `ping` puts in front of its data: when it sent, in the byte order of its machine. Of a machine with seconds of 64 bits these
+# are the seconds alone, and the second word is 0.
+SENT = Layout(Field("second", u32, ""), Field("micro", u32, ""))
+SENT_LITTLE = Layout(Field("second", u32, "", little=True), Field("micro", u32, "", little=True))
+DAY = 86_400  # seconds: a time further from the frame's is no time
 ON = {"ipproto": 1}
 INFO = "{icmp.type:words}[, code {icmp.code}][, id {icmp.ident}][, seq {icmp.seq}][, gateway {icmp.redir_gw}][, next hop's MTU {icmp.mtu}]"
 
@@ -134,6 +157,26 @@ def _length(h: Headers, rows: np.ndarray) -> np.ndarray:
     return np.where(np.isin(h["icmp.type"][rows], EXTENDED), said, 0)
 
 
+def _sent(h: Headers) -> tuple[np.ndarray, np.ndarray]:
+    """Echoes (int64 rows) whose data begins with a time, and that time, ns since 1970; told as Wireshark does."""
+    stamps, timed = h.frames.column("frame.time")
+    there = np.ones(len(h.frames), bool) if timed is None else np.isin(np.arange(len(h.frames)), timed)
+    rows = np.flatnonzero(np.isin(h["icmp.type"], ECHOES) & h.whole & (h.end >= h.start + 16) & there[h.frame])
+    now = h.frames["frame.time"][h.frame[rows]] // 1_000_000_000
+    found = np.full(len(rows), -1, np.int64)
+    for layout in (SENT_LITTLE, SENT):  # the second, which Wireshark tries first, counts where both fit
+        reading = Reading(layout, h.buffer, h.start[rows] + 8, h.end[rows])
+        second, micro = (reading[name].astype(np.int64) for name in ("second", "micro"))
+        found = np.where((abs(second - now) < DAY) & (micro < 1_000_000), second * 1_000_000_000 + micro * 1000, found)
+    return rows[found >= 0], found[found >= 0]
+
+
+def _stamp(h: Headers) -> dict[str, Column]:
+    rows, sent = h.once(_sent)
+    now = h.frames["frame.time"][h.frame[rows]]
+    return {"icmp.data_time": Column(sent, rows), "icmp.data_time_relative": Column(now - sent, rows)}
+
+
 def contents(h: Headers):
     kind = h["icmp.type"]
     start = h.start + 8
@@ -148,7 +191,9 @@ def contents(h: Headers):
     needed[rows] = length
     h.fault(beyond & h.whole & ~h.quoted, "icmp.length", "says {needed} bytes, there are {had}", needed, h.wire - start, h.start + 5)
     yield Payload("ipversion", 4, start, end, rows, quoted=True)
-    yield Payload("data", 0, start, h.wire, np.flatnonzero(np.isin(kind, ECHOES)))
+    behind = start.copy()
+    behind[h.once(_sent)[0]] += SENT.size
+    yield Payload("data", 0, behind, h.wire, np.flatnonzero(np.isin(kind, ECHOES)))
     yield Payload("icmp.type", kind, h.start + REST, h.wire, np.flatnonzero(~np.isin(kind, list(TYPE))))
 
 
@@ -193,6 +238,13 @@ FIELDS = (f for one in LAYOUTS for f in one.fields if f.label)
 BYTES = Field("icmp.length.original_datagram", u16, "Length of the quoted datagram", "bytes")
 DERIVED = (
     ((*FIELDS, BYTES, _sums.status_field("icmp.checksum.status")), _rest),
+    (
+        (
+            Field("icmp.data_time", date, "Time in the data", "when the program asked, by its own clock"),
+            Field("icmp.data_time_relative", seconds, "Time since then", "up to this frame"),
+        ),
+        _stamp,
+    ),
     (_multipart.FIELDS, lambda h: _multipart.columns(h, _quoted(h)[1])),
 )
 ADDED = (  # `reassembly.echoes` computes these

@@ -111,6 +111,7 @@ OPTION_FIELDS = (
     Field("ip.opt.type", u8, "Option", words=OPTION, many=True),
     Field("ip.opt.len", u8, "Option length", "bytes, type and length included", many=True),
     Field("ip.opt.ptr", u8, "Pointer", "byte of the option, from 1, at which the next router writes", many=True),
+    Field("ip.cur_rt", ipv4, "Current stop", "of a source route that has not ended: where this datagram is sent"),
     Field("ip.rec_rt", ipv4, "Recorded route", "addresses written so far", many=True),
     Field("ip.src_rt", ipv4, "Source route", "stops still to visit, but for the last", many=True),
     Field("ip.src_rt_end", ipv4, "End of the source route", "where the datagram goes after these stops"),
@@ -150,6 +151,8 @@ def _options(h: Headers) -> dict[str, Column]:
         ("ip.empty_rt", ~written & ~source),
     ):
         columns[name] = Column(address[mask], row[owner][mask])
+    going = np.unique(row[owner][ahead])
+    columns["ip.cur_rt"] = Column(h["ip.dst"][going], going)
     stamps = found.of(STAMP, 4)
     flags = h.buffer[at[stamps] + 3] & 15
     columns["ip.opt.flag"] = Column(flags, row[stamps])

@@ -47,6 +47,7 @@ NUMBERED = (  # what needs to know the stream: reassembly/streams.py
     Field("tcp.nxtseq", u32, "Next sequence number", "relative"),
     Field("tcp.options.sack_le", u32, "SACK left edge", "relative; RFC 2018", many=True),
     Field("tcp.options.sack_re", u32, "SACK right edge", "relative; first byte not received", many=True),
+    Field("tcp.options.sack.dsack", flag, "D-SACK", "the first block names what was received twice, RFC 2883"),
     Field("tcp.options.sack.dsack_le", u32, "D-SACK left edge", "relative; received twice, RFC 2883", many=True),
     Field("tcp.options.sack.dsack_re", u32, "D-SACK right edge", "relative", many=True),
 )
@@ -200,7 +201,20 @@ OTHERS = (
     Field("tcp.options.md5.digest", raw, "MD5 digest", "RFC 2385"),
     Field("tcp.options.tfo.cookie", raw, "Fast open cookie", "RFC 7413"),
     Field("tcp.options.mptcp.subtype", u8, "Multipath subtype", "RFC 8684", many=True),
+    Field("tcp.options.tfo.request", flag, "Fast open cookie asked for", "RFC 7413"),
 )
+PRESENT = {  # Wireshark's names of whole options, to be asked for in a filter
+    "mss": MSS,
+    "wscale": SCALE,
+    "sack": SACK,
+    "timestamp": TIMESTAMPS,
+    "md5": MD5,
+    "user_to": USER_TIMEOUT,
+    "mptcp": MPTCP,
+    "tfo": FAST_OPEN,
+    "experimental": EXPERIMENT,
+}
+PRESENT_FIELDS = tuple(Field(f"tcp.options.{name}", flag, f"Option: {OPTION[kind]}", "it is there") for name, kind in PRESENT.items())
 
 
 def _walked(h: Headers) -> Options:
@@ -259,11 +273,19 @@ def _others(h: Headers) -> dict[str, Column]:
     cookie = np.sort(np.append(found.of(FAST_OPEN, 3), trial))
     head = np.where(kind[cookie] == EXPERIMENT, 4, 2)
     several = found.of(MPTCP, 3)
+    asks = found.of(FAST_OPEN, 2, 2)
     return {
         "tcp.options.md5.digest": Column(np.column_stack((at[digest] + 2, at[digest] + 18)), row[digest]),
         "tcp.options.tfo.cookie": Column(np.column_stack((at[cookie] + head, at[cookie] + size[cookie])), row[cookie]),
         "tcp.options.mptcp.subtype": Column(h.buffer[at[several] + 2] >> 4, row[several]),
+        "tcp.options.tfo.request": Column(np.ones(len(asks), bool), row[asks]),
     }
+
+
+def _present(h: Headers) -> dict[str, Column]:
+    row, _, size, kind, _ = h.once(_walked)
+    found = {name: np.unique(row[(kind == number) & (size > 0)]) for name, number in PRESENT.items()}
+    return {f"tcp.options.{name}": Column(np.ones(len(rows), bool), rows) for name, rows in found.items()}
 
 
 SACK_BLOCK = Layout(*(f for f in SACK_FIELDS if f.name.endswith("e_raw")))
@@ -313,6 +335,7 @@ DERIVED = (
     (MULTIPLIER, _multiplier),
     (SACK_FIELDS, _sack),
     (OTHERS, _others),
+    (PRESENT_FIELDS, _present),
     ((_sums.status_field("tcp.checksum.status"),), _status),
     ((Field("tcp.flags.words", text, "Flags in words"), Field("tcp.flags.str", text, "Flags as letters")), _flags),
     ((Field("tcp.len", u32, "Data length", "bytes, as on the wire"), Field("tcp.payload", raw, "Data")), _data),

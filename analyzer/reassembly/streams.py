@@ -24,7 +24,7 @@ KEY = 40  # bytes of a conversation's key: two addresses of 16, two ports, the I
 MASK = 0xFFFFFFFF  # sequence numbers wrap, RFC 9293 §3.4
 UDP = {"udp.stream"}
 NUMBERS = {"tcp.seq", "tcp.ack", "tcp.nxtseq"}
-EDGES = {f"tcp.options.sack{end}" for end in ("_le", "_re", ".dsack_le", ".dsack_re")}
+EDGES = {f"tcp.options.sack{end}" for end in ("_le", "_re", ".dsack_le", ".dsack_re", ".dsack")}
 ANALYSIS = {f.name for f in TRACKED}
 MARKED = {
     name: field for name in MARKS for field in (f"tcp.analysis.{name}", f"tcp.connection.{name}", f"tcp.judged.{name}") if field in ANALYSIS
@@ -360,6 +360,7 @@ def _sack(h: Headers, base: np.ndarray) -> None:
     follows[:-1] = ~first[1:]
     next_left, next_right = np.append(left[1:], 0), np.append(right[1:], 0)
     twice = first & (_reaches(ack, right) | (follows & _reaches(left, next_left) & _reaches(next_right, right)))
+    h.put("tcp.options.sack.dsack", np.ones(int(twice.sum()), bool), rows[twice])
     for name, values in (("le", left), ("re", right)):
         h.put(f"tcp.options.sack_{name}", values, rows)
         h.put(f"tcp.options.sack.dsack_{name}", values[twice], rows[twice])
