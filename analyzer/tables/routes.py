@@ -409,7 +409,7 @@ class _Loops:
         key = mixed(s.ends[rows], what, s.size[rows], s.word[rows], link.where[frame], link.source[frame] + 1, link.destination[frame] + 1)
         begin = len(self._earlier)
         before = np.empty(n, np.int64)
-        self._earlier.before(key.tolist(), before.data)
+        self._earlier.before(key.data, before.data)
         place = (begin + np.arange(n)) % len(self._ttl)
         for ring, values in (
             (self._ttl, s.ttl[rows]),
