@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+from contextlib import suppress
 
 
 def main() -> None:
@@ -10,7 +11,11 @@ def main() -> None:
     gc.set_threshold(50_000, 50, 50)  # arrays and rows make no cycles: at Python's own pace looking for some took 3 % of the time
     from .cli import run
 
-    sys.exit(run(sys.argv[1:]))
+    status = run(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)  # taking all that was made apart, piece by piece, would cost 0.05 s and more, and nobody is left to care
 
 
 if __name__ == "__main__":
