@@ -184,6 +184,17 @@ def test_a_scale_above_14_is_14(save):
         assert found == [["1000", ""], ["1000", ""], [str(3 << 14), "16384"], [str(5 << 14), "16384"]]
 
 
+def test_what_multipath_tcp_signals_is_no_duplicate(save):
+    """RFC 8684 §3.4: an ACK with an option of MPTCP is no sign of congestion, unless the option is a DSS (subtype 2)."""
+    talk = Talk().open().add("c", "A", 1, 1, b"x" * 100).add("s", "A", 1, 101)
+    for body in (b"\x20\x01\0\0\0\x05", b"\x30\x02\x0a\0\0\x01"):  # a DSS that acknowledges data, an address
+        talk.add("s", "A", 1, 101, options=[(30, body)])
+    name = save(pcap(*talk.add("s", "A", 1, 101).frames))
+    for size in BATCHES:
+        found = cells(name, size, ["tcp.options.mptcp.subtype", "tcp.analysis.duplicate_ack_num"])
+        assert found[4:] == [["", ""], ["2", "1"], ["3", ""], ["", "2"]]
+
+
 NUMBER = st.one_of(
     st.integers(-4, 4).map(lambda n: n & 0xFFFFFFFF),
     st.tuples(st.sampled_from((0, 1 << 31)), st.integers(-2000, 2000)).map(lambda n: sum(n) & 0xFFFFFFFF),

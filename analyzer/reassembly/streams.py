@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Made = Callable[[], tuple[np.ndarray, np.ndarray | None]]  # segments that have a column's value, and the values of all; None: true
 
 KEY = 40  # bytes of a conversation's key: two addresses of 16, two ports, the IP version
+DSS = 2  # data sequence signal, the subtype of multipath TCP's option that ordinary segments have: RFC 8684 §3.3
 MASK = 0xFFFFFFFF  # sequence numbers wrap, RFC 9293 §3.4
 UDP = {"udp.stream"}
 NUMBERS = {"tcp.seq", "tcp.ack", "tcp.nxtseq"}
@@ -231,6 +232,7 @@ class StreamNumbers:
             give("low_port", segments.column("tcp.srcport") < segments.column("tcp.dstport"))
             give("identification", segments.outer("ip.id"))
             give("stamp", segments.column("tcp.options.timestamp.tsval", -1))
+            give("signal", _signals(segments))
             sacks = self._sacks(segments)
         segments.sacks = sacks
         found, gone = self.tcp.feed(keys, given.data, sacks.data, told.data)
@@ -313,6 +315,18 @@ class StreamNumbers:
         for name in self.wanted & made.keys():
             rows, values = made[name]()
             spread(s.chunks, s.order[rows], {name: np.ones(len(rows), bool) if values is None else values[rows]})
+
+
+def _signals(s: Segments) -> np.ndarray:
+    """Whether each segment has an option of multipath TCP that is no DSS, bool (n,)."""
+    parts = []
+    for h in s.chunks:
+        subtype, rows = h.column("tcp.options.mptcp.subtype")
+        assert rows is not None
+        found = np.zeros(len(h), bool)
+        found[rows[subtype != DSS]] = True
+        parts.append(found)
+    return np.concatenate(parts)[s.order]
 
 
 def _relative(seq: np.ndarray, ack: np.ndarray, acks: np.ndarray, own: np.ndarray, peer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -30,6 +30,7 @@ INPUT = (  # rows of the matrix that goes in, int64; what is not known is -1
     "low_port",  # 1: the sender's port is the smaller one
     "identification",  # of the IP header
     "stamp",  # the timestamp option's value
+    "signal",  # 1: an option of multipath TCP is there that is no DSS: such an ACK says nothing of congestion, RFC 8684 §3.4
 )
 OUTPUT = (  # rows of the matrix that comes out, int64
     "stream",
@@ -123,6 +124,7 @@ LAST_SACK = cython.declare(cython.int, INPUT.index("last_sack"))
 LOW_PORT = cython.declare(cython.int, INPUT.index("low_port"))
 IDENTIFICATION = cython.declare(cython.int, INPUT.index("identification"))
 STAMP = cython.declare(cython.int, INPUT.index("stamp"))
+SIGNAL = cython.declare(cython.int, INPUT.index("signal"))
 
 STREAM = cython.declare(cython.int, OUTPUT.index("stream"))
 OWN = cython.declare(cython.int, OUTPUT.index("own"))
@@ -784,7 +786,7 @@ class Tracker:
                 marks |= KEEP_ALIVE_ACK
             elif plain and window == 0 and end.window == 0 and same_ack and peer.marks & PROBE:
                 marks |= PROBE_ACK
-            elif plain and window and window == end.window and same_ack:
+            elif plain and window and window == end.window and same_ack and not self.rows[SIGNAL, i]:
                 end.duplicates += 1
                 marks |= DUPLICATE
                 self.out[DUPLICATE_NUM, i] = end.duplicates
