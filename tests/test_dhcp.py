@@ -7,7 +7,7 @@ import struct
 
 import dpkt
 import pytest
-from conftest import BATCHES, RECORDINGS, pcap
+from conftest import BATCHES, RECORDINGS, pcap, same
 from scapy.all import BOOTP, DHCP, IP, UDP, Dot1Q, Ether, IPv6, Raw
 from scapy.layers.dhcp6 import (
     DUID_LL,
@@ -33,7 +33,6 @@ from scapy.layers.dhcp6 import (
 from test_headers import fields
 
 from analyzer import Analysis
-from analyzer.reassembly.leases import VERSIONS, bound, leases
 
 RECORDED = str(RECORDINGS / "dhcp.pcap.xz")
 CLIENT = "02:00:00:00:00:05"
@@ -384,19 +383,18 @@ def test_questions_without_an_answer_and_refusals(table):
 
 
 def test_what_servers_gave_binds_addresses_to_macs(save):
-    analysis = Analysis(
-        save(
-            pcap(
-                message(2, *OFFER, server=True, yiaddr="10.0.0.5"),
-                message(5, *OFFER, server=True, yiaddr="10.0.0.5"),
-                message6(DHCP6_Reply(trid=2) / OWN / THEIRS / lease6("2001:db8::5"), server=True),
-            )
-        )
+    """What a server sends to a relay (giaddr) binds nothing on the server's network."""
+    trace = pcap(
+        message(2, *OFFER, server=True, yiaddr="10.0.0.5"),
+        message(5, *OFFER, server=True, yiaddr="10.0.0.5"),
+        message6(DHCP6_Reply(trid=2) / OWN / THEIRS / lease6("2001:db8::5"), server=True),
     )
-    said = [
-        (one.frame, one.address, f"{one.mac:012x}")
-        for d in analysis.dissections({"dhcp.type", "dhcpv6.msgtype"})
-        for version in VERSIONS
-        for one in bound(leases(version, d.chunks.get(version, []), d.batch))
+    rows = same(save(trace), "bindings")
+    mac = MAC.hex(":")
+    assert [(row["protocol"], row["first_frame"], row["address"], row["mac"], row["learnt"]) for row in rows] == [
+        ("dhcp", 2, "10.0.0.5", mac, "lease"),
+        ("dhcpv6", 3, "2001:db8::5", mac, "lease"),
     ]
-    assert said == [(2, 0x0A000005, MAC.hex()), (3, socket.inet_pton(socket.AF_INET6, "2001:db8::5"), MAC.hex())]
+    relayed = message(5, *OFFER, server=True, yiaddr="10.0.0.5", giaddr="10.0.0.1")
+    relayed = relayed[:30] + bytes([10, 0, 0, 1]) + relayed[34:]
+    assert same(save(pcap(relayed)), "bindings") == []

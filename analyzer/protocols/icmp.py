@@ -159,7 +159,7 @@ def _length(h: Headers, rows: np.ndarray) -> np.ndarray:
 
 def _sent(h: Headers) -> tuple[np.ndarray, np.ndarray]:
     """Echoes (int64 rows) whose data begins with a time, and that time, ns since 1970; told as Wireshark does."""
-    stamps, timed = h.frames.column("frame.time")
+    timed = h.frames.column("frame.time").rows
     there = np.ones(len(h.frames), bool) if timed is None else np.isin(np.arange(len(h.frames)), timed)
     rows = np.flatnonzero(np.isin(h["icmp.type"], ECHOES) & h.whole & (h.end >= h.start + 16) & there[h.frame])
     now = h.frames["frame.time"][h.frame[rows]] // 1_000_000_000

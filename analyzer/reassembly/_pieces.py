@@ -209,9 +209,7 @@ class Order:
         return self._told()
 
     @cython.cfunc
-    def _segment(
-        self, rows: cython.const[cython.longlong][:, ::1], kept: cython.const[cython.uchar][::1], i: cython.longlong
-    ):
+    def _segment(self, rows: cython.const[cython.longlong][:, ::1], kept: cython.const[cython.uchar][::1], i: cython.longlong):
         number: cython.longlong = rows[WAY, i]
         flags: cython.longlong = rows[FLAGS, i]
         length: cython.longlong = rows[LENGTH, i]

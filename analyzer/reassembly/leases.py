@@ -261,12 +261,10 @@ class Leases:
 
 
 class Bound(NamedTuple):
-    """What an answer binds: an address (uint32 as int, or 16 bytes) to a MAC. way: how it was learnt. row: of the frame in the batch."""
+    """What an answer binds: an address (uint32 as int, or 16 bytes) to a MAC. row: of the frame in the batch."""
 
     row: int
-    frame: int
-    time: int | None
-    way: str
+    version: str
     address: int | bytes
     mac: int
 
@@ -282,7 +280,7 @@ def bound(found: Iterable[Lease]) -> Iterator[Bound]:
         for said in (*one.all, *((one.own,) if one.version == "dhcp" and one.own and not one.all else ())):
             if "/" not in said:
                 address = ipaddress.ip_address(said)
-                yield Bound(one.at, one.frame, one.time, "lease", int(address) if address.version == 4 else address.packed, mac)
+                yield Bound(one.at, one.version, int(address) if address.version == 4 else address.packed, mac)
 
 
 def _mac(one: Lease) -> int | None:

@@ -14,10 +14,12 @@ from ..dissect import Dissection
 from ..expert._troubles import judged, troubles
 from ..fields import Field, Headers, flag, mac, seconds, text, texts, time, u16, u32, u64
 from ..protocols.icmpv6 import NA, NS, RA, REDIRECT, RS
+from ..reassembly.leases import bound
 from . import Table
 from ._columns import dtype_of
 from ._messages import Address, Links, link, links, named
 from ._sent import mixed, pair, sent
+from .dhcp_transactions import leased
 
 MOST = 100_000  # pairs of addresses that are held until the trace ends, and as many addresses that were asked for
 NAMED = 4  # other MACs that a row names
@@ -98,9 +100,9 @@ class _Question:
 
 class TABLE(Table):
     name = "bindings"
-    about = "an IP and a MAC address that ARP, RARP or neighbor discovery says belong together: how learnt, how used, who contradicts"
+    about = "an IP and a MAC address that ARP, RARP, neighbor discovery or DHCP says belong together: how learnt, used, contradicted"
     columns = (
-        Field("protocol", text, "Protocol", "arp, rarp or nd"),
+        Field("protocol", text, "Protocol", "arp, rarp, nd, dhcp or dhcpv6"),
         Field("address", text, "Address", "null where RARP asks for it"),
         Field("mac", text, "MAC address", "null where nobody answered"),
         Field("interface", u32, "Interface", "of the trace, from 0: what one network says nothing of another"),
@@ -150,7 +152,7 @@ class TABLE(Table):
     def feed(self, d: Dissection) -> pl.DataFrame | None:
         whole = d.unfiltered or d
         on = links(whole)
-        events = [*_arp(d, whole, on), *_nd(d, whole, on)]
+        events = [*_arp(d, whole, on), *_nd(d, whole, on), *_dhcp(d, whole, on)]
         events.sort(key=lambda one: one.row)
         final: list[pl.DataFrame] = []
         self._use.begin(whole)
@@ -435,6 +437,15 @@ def _nd(d: Dissection, whole: Dissection, on: Links) -> Iterator[_Event]:
                 e.asks, e.probe, e.asker = (target, -1), probes, (_Mac(e.sender) if e.sender >= 0 else None) if probes else sender
             if e.binds or e.asks:
                 yield e
+
+
+def _dhcp(d: Dissection, whole: Dissection, on: Links) -> Iterator[_Event]:
+    """What servers of DHCP give; what they send to a relay is for another network."""
+    here = [one for one in leased(whole) if not (one.hops if one.version == "dhcpv6" else one.relay and one.relay == one.destination)]
+    for one in bound(here):
+        (e,) = _events(d, on, np.array([one.row]), one.version)
+        e.binds = [("lease", one.address, one.mac)]
+        yield e
 
 
 def _listed(h: Headers, name: str) -> dict[int, list[Any]]:

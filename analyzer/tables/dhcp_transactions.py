@@ -122,10 +122,8 @@ class TABLE(Table):
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
         whole = d.unfiltered or d
-        found = [one for version in VERSIONS for one in leases(version, whole.chunks.get(version, []), d.batch)]
-        found.sort(key=lambda one: one.at)
         final: list[_Transaction] = []
-        for m in found:
+        for m in leased(whole):
             t = self._latest.get(m.key)
             if m.answers:
                 t = self._begin(m, final) if t is None or _late(t.last, m.time) else t
@@ -240,3 +238,12 @@ def _row(t: _Transaction) -> tuple:
         _outcome(t),
         answer.said if answer else None,
     )
+
+
+def leased(d: Dissection) -> list[Lease]:
+    """The messages of DHCP in a batch, in the order of their frames."""
+    if "leased" not in d.shared:
+        found = [one for version in VERSIONS for one in leases(version, d.chunks.get(version, []), d.batch)]
+        d.shared["leased"] = sorted(found, key=lambda one: one.at)
+    made: list[Lease] = d.shared["leased"]
+    return made
