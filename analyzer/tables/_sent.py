@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from ._messages import Address, Links, links
 
 WORD = Layout(Field("word", u64, ""))
 ICMPS, PORTED = (1, 58), (6, 17)
-ODD = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)  # odd, so that multiplying loses nothing
+SECRET, *ODD = np.frombuffer(os.urandom(24), np.uint64) | np.uint64(1)  # odd, so that multiplying loses nothing
 
 
 @dataclass
@@ -101,8 +102,8 @@ def _columns(h: Headers) -> tuple[np.ndarray, ...]:
 
 
 def mixed(ends: np.ndarray, *more: np.ndarray) -> np.ndarray:
-    """Numbers (uint64) that are the same for the same ends and columns, and hardly ever for others."""
-    found = np.zeros(len(ends), np.uint64)
+    """Numbers (uint64) that are the same for the same ends and columns, and hardly ever for others, which nobody can craft."""
+    found = np.full(len(ends), SECRET)
     for column in (*ends.T, *(np.asarray(one).astype(np.uint64) for one in more)):
         found = (found ^ column) * ODD[0]
         found ^= found >> np.uint64(29)
