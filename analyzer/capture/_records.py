@@ -59,26 +59,30 @@ def pcap(
     `big` is the byte order, `header` the record header's length (16, or 24 in the modified format),
     `fraction` the nanoseconds in a unit of the time's second word, `largest` the most bytes that a record
     may hold. `offset` counts from the start of `data`; `time` is in ns since 1970.
-    Returns (records found, position behind the last of them, what stopped the scan).
+    Returns (records found, position behind the last of them, what stopped the scan, whether a time's second word is a second or more).
     """
     at: cython.longlong = start
     n: cython.longlong = 0
     size: cython.longlong
+    part: cython.longlong
+    wrong: cython.bint = False
     while n < limit:
         if at + header > end:
-            return n, at, MORE if at == end else CUT
+            return n, at, MORE if at == end else CUT, wrong
         size = _u32(data, at + 8, big)
         if size > largest:
-            return n, at, TOO_LONG
+            return n, at, TOO_LONG, wrong
         if at + header + size > end:
-            return n, at, CUT
+            return n, at, CUT, wrong
         offset[n] = at + header
         captured[n] = size
         length[n] = _u32(data, at + 12, big)
-        time[n] = _u32(data, at, big) * 1000000000 + _u32(data, at + 4, big) * fraction
+        part = _u32(data, at + 4, big) * fraction
+        wrong |= part >= 1000000000
+        time[n] = _u32(data, at, big) * 1000000000 + part
         at += header + size
         n += 1
-    return n, at, FULL
+    return n, at, FULL, wrong
 
 
 def pcapng(

@@ -42,13 +42,17 @@ class Pcap(Source):
         fcs = (network >> 28) * 2 if network & 0x04000000 else None
         self.interfaces = [Interface(link, snap, units=units, fcs=fcs)]
         self.largest = LARGEST_BY_LINK.get(link, LARGEST)
+        self.doubtful = False  # a time was found whose second word is more than a second
         window.pos = 24
 
-    def _scan(self, limit: int, table: list[memoryview]) -> tuple[int, int, int]:
+    def _scan(self, at: int, limit: int, table: list[memoryview]) -> tuple[int, int, int]:
         window, fraction = self.window, 1_000_000_000 // self.interfaces[0].units
-        return _records.pcap(
-            window.data.data, window.pos, window.end, self.order == ">", self.header, fraction, self.largest, limit, *table
+        *found, wrong = _records.pcap(
+            window.data.data, at, window.end, self.order == ">", self.header, fraction, self.largest, limit, *table
         )
+        self.doubtful |= wrong
+        n, at, stop = found
+        return n, at, stop
 
     def _batch(self, table: np.ndarray) -> Batch:
         interface = self.interfaces[0]
@@ -58,10 +62,11 @@ class Pcap(Source):
         zero = np.zeros(n, np.int64)
         fcs = -1 if interface.fcs is None else interface.fcs
         where = (zero, zero + interface.link_type, zero + fcs)
-        # Nanoseconds under the magic of microseconds: the time that comes of it is kept, and doubted.
-        fraction = gather(self.window.data, offset - self.header + 4, 4).view(self.order + "u4").reshape(-1)
-        wrong = np.flatnonzero(fraction >= interface.units)
-        told = {"frame.fraction": Column(fraction[wrong].astype(np.uint32), wrong)} if len(wrong) else {}
+        told = {}
+        if self.doubtful:  # nanoseconds under the magic of microseconds: the time that comes of it is kept, and doubted
+            fraction = gather(self.window.data, offset - self.header + 4, 4).view(self.order + "u4").reshape(-1)
+            wrong = np.flatnonzero(fraction >= interface.units)
+            told = {"frame.fraction": Column(fraction[wrong].astype(np.uint32), wrong)} if len(wrong) else {}
         return Batch(self.window.data, self.frames + 1, offset, captured, length, time, None, *where, told)
 
     def _stopped(self, stop: int) -> bool:

@@ -175,11 +175,11 @@ class Pcapng(Source):
         self.sections = 0
         self.largest = max(LARGEST, *LARGEST_BY_LINK.values())
 
-    def _scan(self, limit: int, table: list[memoryview]) -> tuple[int, int, int]:
+    def _scan(self, at: int, limit: int, table: list[memoryview]) -> tuple[int, int, int]:
         window = self.window
         if not self.sections:
-            return 0, window.pos, _records.OTHER
-        return _records.pcapng(window.data.data, window.pos, window.end, self.order == ">", self.largest, limit, *table)
+            return 0, at, _records.OTHER
+        return _records.pcapng(window.data.data, at, window.end, self.order == ">", self.largest, limit, *table)
 
     def _stopped(self, stop: int) -> bool:
         if stop == _records.OTHER:
