@@ -18,6 +18,7 @@ COMPILED = (
     "analyzer/protocols/_names.py",
     "analyzer/protocols/_handshake.py",
     "analyzer/protocols/_http.py",
+    "analyzer/protocols/_lines.py",
     "analyzer/protocols/_walk.py",
     "analyzer/reassembly/_datagrams.py",
     "analyzer/reassembly/_earlier.py",
