@@ -6,6 +6,7 @@ of a group in one gather, and asks the protocol's file what they carry. It ends 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -27,7 +28,7 @@ from .reassembly.datagrams import CARRIERS, Arrived, Datagrams, fill
 from .reassembly.echoes import ECHOES, Echoes
 from .reassembly.elsewhere import Elsewhere, Waiting
 from .reassembly.leases import JUDGED, VERSIONS, Leases
-from .reassembly.messages import Messages
+from .reassembly.messages import NONE, UNDECIDED, Heard, Lost, Messages
 from .reassembly.neighbors import DUPLICATES, Neighbors
 from .reassembly.pieces import NEEDS
 from .reassembly.questions import FIELDS as ANSWERED
@@ -266,10 +267,18 @@ class Dissector:
 
     wanted: names of fields that will be asked for; those that hang on earlier frames are computed only if they are wanted.
     checksums: whether those of IPv4, TCP and UDP are verified. max_streams: TCP connections held at the most, at least 2.
-    overlap: whose bytes count where pieces of a datagram overlap, as `Datagrams` has it.
+    overlap: whose bytes count where pieces of a datagram overlap, as `Datagrams` has it. decode_as: what ports lead to, as
+    `decoded_as` reads it, whatever the protocols say of themselves.
     """
 
-    def __init__(self, wanted: Iterable[str] = (), checksums: bool = False, max_streams: int = MAX_STREAMS, overlap: str = "bsd") -> None:
+    def __init__(
+        self,
+        wanted: Iterable[str] = (),
+        checksums: bool = False,
+        max_streams: int = MAX_STREAMS,
+        overlap: str = "bsd",
+        decode_as: Iterable[DecodeAs] = (),
+    ) -> None:
         self.wanted = set(wanted)
         self.checksums = checksums
         # What nobody decodes is made headers of `data`, and counted, only if somebody looks at it.
@@ -304,10 +313,15 @@ class Dissector:
             table = self._spaces[space] = np.full(NO_NUMBER + 1, -1, np.int64)
             for number, index in known.items():
                 table[number] = index
-        self._asked = [p.name for p in self.protocols.values() if p.elsewhere]
+        self._said = {space: np.full(NO_NUMBER + 1, UNDECIDED, np.int64) for space in PORTS}
+        for one in decode_as:
+            table = self._spaces.setdefault(one.space, np.full(NO_NUMBER + 1, -1, np.int64))
+            number = self._names.index(one.protocol) if one.protocol in self._names else -1
+            table[one.first : one.last + 1] = self._said[one.space][one.first : one.last + 1] = number
+        self._asked = [p.name for p in self.protocols.values() if p.elsewhere or p.name == "ftp.data"]
         self._elsewhere = np.full(NO_NUMBER + 1, -2, np.int64)  # ports that are asked, but do not answer; -2: others
         for number, index in sparse.get("udp.port", {}).items():
-            if self.protocols[self._names[index]].elsewhere:
+            if self.protocols[self._names[index]].elsewhere and self._said["udp.port"][number] == UNDECIDED:
                 self._elsewhere[number] = index
         self._listen()
         self.streams = StreamNumbers(self.wanted, max_streams)
@@ -323,7 +337,10 @@ class Dissector:
         self.wanted |= NEEDS
         ports = self._spaces.get("tcp.port", np.full(NO_NUMBER + 1, -1, np.int64))
         cutters = {index: p.stream() for index, p in speak.items() if p.stream is not None}
-        self.messages = Messages(cutters, np.where(np.isin(ports, list(speak)), ports, -1))
+        said = self._said["tcp.port"]
+        said = np.where((said == UNDECIDED) | np.isin(said, list(speak)), said, NONE)
+        leads = self._names.index("ftp"), self._names.index("ftp.data")
+        self.messages = Messages(cutters, np.where(np.isin(ports, list(speak)), ports, -1), said, leads)
 
     def __call__(self, batch: Batch, interfaces: list[Interface]) -> Dissection:
         """The headers of one batch. interfaces: what its frames' interface numbers count."""
@@ -341,8 +358,8 @@ class Dissector:
         if self.wanted & TCP and "tcp" in done.chunks:
             done.segments = self.streams.number_tcp(done.chunks["tcp"], batch)
             if self.messages is not None:
-                groups = self._heard(done, self.messages, done.segments, streamed, depth)
-                self._turns(done, self._opened(done, groups, path), path, depth, None)
+                turn = self._heard(done, self.messages, done.segments, streamed, path, depth)
+                self._turns(done, turn, path, depth, None)
         for h in reversed(done.order):
             _pass_on(h)
         for name in CARRIERS:
@@ -417,21 +434,35 @@ class Dissector:
         done.order += turn
         return turn
 
-    def _heard(self, done: Dissection, messages: Messages, s: Segments, streamed: list[tuple[Headers, Payload]], depth: int) -> Groups:
+    def _heard(
+        self,
+        done: Dissection,
+        messages: Messages,
+        s: Segments,
+        streamed: list[tuple[Headers, Payload]],
+        path: np.ndarray,
+        depth: int,
+    ) -> list[Headers]:
         """The messages that segments made whole; what nobody takes is sorted by port, segment by segment."""
-        groups: Groups = {}
+        first = done.batch.first
+
+        def opened(heard: list[Heard], lost: Lost, groups: Groups) -> list[Headers]:
+            for one in heard:
+                told = {"way": one.way, **one.told}
+                groups.setdefault(one.protocol, []).append(Found(one.headers, one.spans, "tcp.port", one.buffer, one.base, told))
+            for protocol, frame, size in lost:
+                done.undecoded.append(Undecoded("stream", np.full(len(frame), protocol), frame - first, size))
+            return self._opened(done, groups, path)
+
+        ahead = opened(*messages.lead(s, done.batch), {})
+        messages.transfers.feed([h for h in ahead if h.protocol.name == "ftp"], first)
         heard, lost, others = messages.feed(s, done.batch)
-        for one in heard:
-            told = {"way": one.way, **one.told}
-            groups.setdefault(one.protocol, []).append(Found(one.headers, one.spans, "tcp.port", one.buffer, one.base, told))
-        for protocol, frame, size in lost:
-            number = np.full(len(frame), protocol)
-            done.undecoded.append(Undecoded("stream", number, frame - done.batch.first, size))
         sizes = np.array([len(h) for h in s.chunks])
         bounds = np.cumsum(sizes) - sizes
         nobodys = np.ones(int(sizes.sum()), bool)
         nobodys[s.order] = others
         known = {id(h): at for h, at in zip(s.chunks, bounds.tolist())}
+        groups: Groups = {}
         for h, payload in streamed:
             at = known[id(h)]
             mask = nobodys[at : at + len(h)]
@@ -440,7 +471,11 @@ class Dissector:
                 picked[payload.rows] = True
                 mask = mask & picked
             self._hand_on(done, h, replace(payload, rows=np.flatnonzero(mask)), groups, [], depth)
-        return groups
+        turn = [*ahead, *opened(heard, lost, groups)]
+        for h in turn:
+            if h.protocol.name == "ftp.data" and h.has("way"):
+                messages.transfers.told(h, first)
+        return turn
 
     def _hand_on(self, done: Dissection, h: Headers, payload: Payload, groups: Groups, pieces: list[Arrived], depth: int) -> None:
         """Sort what one group of headers carries by the protocol that its numbers name; pieces of datagrams are set aside."""
@@ -509,11 +544,15 @@ class Dissector:
         if table is not None:
             for number in reversed(numbers):
                 index = table[number if number.dtype.itemsize <= 2 else np.minimum(number, NO_NUMBER)]
+                said = self._said[space][number] if space in self._said else None
                 for doubtful, believes, layout in self._doubtful.get(space, ()):
-                    own = np.flatnonzero(index == doubtful)
+                    own = np.flatnonzero((index == doubtful) & (said == UNDECIDED))
                     if len(own):
                         index[own[~believes(Reading(layout, place, spans.start[own], spans.end[own]))]] = -1
                 found = np.where(index >= 0, index, found)
+            for number in reversed(numbers) if space in self._said else ():
+                said = self._said[space][number]
+                found = np.where(said != UNDECIDED, said, found)
         if depth >= DEEPEST:
             deep = np.zeros(len(h), bool)
             deep[spans.row] = True
@@ -656,6 +695,38 @@ def needed(names: Iterable[str]) -> set[str]:
     if wanted & set(COLUMNS):
         wanted |= {n for p in protocols().values() for n in template_fields(p.info)}
     return wanted
+
+
+# ---------------------------------------------------------------- decode as
+
+
+PORTS = ("tcp.port", "udp.port")
+
+
+class DecodeAs(NamedTuple):
+    """The ports first…last of this space lead to this protocol, by the user's word; 'data': to none."""
+
+    space: str
+    first: int
+    last: int
+    protocol: str
+
+
+def decoded_as(said: str) -> DecodeAs:
+    """What `-d tcp.port==8081,http` means, or `udp.port==5000-5010,rtp`. Raises UsageError."""
+    match = re.fullmatch(r"\s*(\w+\.\w+)\s*==\s*(\d{1,5})(?:-(\d{1,5}))?\s*,\s*([\w.-]+)\s*", said)
+    if match is None:
+        raise UsageError(f"-d {said!r} is not understood; it looks like tcp.port==8081,http")
+    space, low, high, name = match[1], int(match[2]), int(match[3] or match[2]), match[4]
+    if space not in PORTS:
+        raise UsageError(f"-d knows {' and '.join(PORTS)}, not {space!r}")
+    if not low <= high < NO_NUMBER:
+        raise UsageError(f"-d {said!r}: no such ports; they end at {NO_NUMBER - 1}")
+    known = {p.shown: p.name for p in protocols().values() if space in p.on} | {"data": ""}
+    known |= {name: name for name in known.values() if name}
+    if name not in known:
+        raise UsageError(f"-d {said!r}: {name!r} is none of those that {space} may lead to{nearest(name, known)}")
+    return DecodeAs(space, low, high, known[name])
 
 
 # ---------------------------------------------------------------- filters

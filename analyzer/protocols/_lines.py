@@ -20,7 +20,7 @@ TOLD = (  # of each, int64
     "to",
     "kind",
     "code",  # of a reply, 0 if there is none
-    "step",  # of SECRET: which line behind AUTH LOGIN, from 1; else 0
+    "step",  # of SECRET: which line behind AUTH LOGIN, from 1; -1 of a command in the frame that ended a message before it; else 0
     "missing",  # of END: bytes of the message that were not kept, or are in a hole
     "opened",  # of END: frame that brought the message's first byte
     "pieces",  # of END: in how many pieces it came
@@ -75,13 +75,14 @@ class Way:
     dots: cython.longlong  # bytes of these
     left: cython.longlong  # bytes that BDAT announced
     lasts: cython.bint  # it is the last BDAT
+    ended: cython.longlong  # frame that ended a message
     kept: bytearray
     missing: cython.longlong
     opened: cython.longlong
     pieces: cython.longlong
 
     def __init__(self):
-        self.state = self.open = self.by = self.to = self.left = 0
+        self.state = self.open = self.by = self.to = self.left = self.ended = 0
         self.row = -1
         self.skips = self.lasts = False
         self._fresh()
@@ -313,7 +314,7 @@ class Talks:
             self._tell(way, number, by, here, stop, SECRET, 0, talk.step if talk.login else 0)
             talk.secret = False
             return
-        self._tell(way, number, by, here, stop, REQUEST, 0, 0)
+        self._tell(way, number, by, here, stop, REQUEST, 0, -1 if way.ended == by else 0)
         words = source[here:stop].split(None, 2)
         asks: cython.longlong = KNOWN.get(words[0].upper(), PLAIN) if words else PLAIN
         if asks == 4:
@@ -471,7 +472,7 @@ class Talks:
             self.made += way.kept.replace(b"\n..", b"\n.")
         else:
             self.made += way.kept
-        way.row = -1
+        way.row, way.ended = -1, by
         self.told.extend((number, by, begin, len(self.made), here, stop, END, 0, 0, way.missing, way.opened, way.pieces))
         way._fresh()
 

@@ -14,7 +14,7 @@ from ._cutters import Cut, Stretches, whole
 LABEL = "FTP-DATA"
 SHOWN = "ftp-data"
 ON = {"tcp.port": 20}
-INFO = "[{ftp-data.command}, ]{ftp-data.len} bytes"
+INFO = "{ftp-data.len} bytes[, {ftp-data.command}]"
 LOOKS = 10  # bytes that tell whether it is text, as tshark has it
 TEXT = np.isin(np.arange(256), [*range(0x20, 0x7F), *b"\t\n\v\f\r"])
 

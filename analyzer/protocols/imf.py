@@ -11,7 +11,7 @@ from ._control import said, texts
 
 LABEL = "IMF"
 ON = {"smtp.message": 1}
-INFO = "[from {imf.from}][, subject {imf.subject}]"
+INFO = "mail[ from {imf.from}][: {imf.subject}]"
 SECTION = 1 << 16  # bytes in which fields are read
 NAMED = {
     "from": "From",

@@ -56,7 +56,7 @@ def _read(h: Headers) -> dict[str, Column]:
             if step[row] == USER:
                 put("auth.username", row, said(found[0]))
         else:
-            _request(put, row, found[0])
+            _request(put, row, found[0], step[row] < 0)
     columns = {f.name: texts(names[f.name]) if f.kind is text else numbers(names[f.name], f.kind.dtype) for f in FIELDS}
     own = np.flatnonzero(code > 0)
     columns["smtp.response.code"] = Column(code[own].astype(np.uint16), own)
@@ -66,13 +66,14 @@ def _read(h: Headers) -> dict[str, Column]:
     return columns
 
 
-def _request(put, row: int, line: bytes) -> None:
+def _request(put, row: int, line: bytes, behind: bool) -> None:
     command, _, rest = line.partition(b" ")
     put("req", row, True)
-    put("command_line", row, said(line) + "\r\n")
-    if command:
+    if not behind:
+        put("command_line", row, said(line) + "\r\n")
+    if command and not behind:
         put("req.command", row, said(command))
-    if rest:
+    if rest and not behind:
         put("req.parameter", row, said(rest))
     secret = command.upper() == b"AUTH" and len(rest.split()) > 1
     put("line", row, f"{said(command)} {said(rest.split()[0])} {HIDDEN}" if secret else said(line))
@@ -105,7 +106,7 @@ FIELDS = (
     Field("smtp.req", flag, "Request"),
     Field("smtp.rsp", flag, "Response"),
     Field("smtp.command_line", text, "Command line", "with its CRLF"),
-    Field("smtp.req.command", text, "Command"),
+    Field("smtp.req.command", text, "Command", "not in the frame that ended a message before it, as Wireshark has it; `smtp.line` has all"),
     Field("smtp.req.parameter", text, "Parameter"),
     Field("smtp.response", text, "Response", "the first line, with its CRLF"),
     Field("smtp.response.code", u16, "Reply code", words=CODES),

@@ -17,7 +17,7 @@ from ._parts import Parts
 
 LABEL = "TELNET"
 ON = {"tcp.port": 23}
-INFO = "[{telnet.cmd:words} ][{telnet.subcmd:words} ][{telnet.data}]"
+INFO = "Telnet[: {telnet.cmd:words}][ ({telnet.subcmd:words})][: {telnet.data}]"
 COMMANDS = {
     236: "end of file", 237: "suspend process", 238: "abort process", 239: "end of record", 240: "end of suboption", 241: "no operation",
     242: "data mark", 243: "break", 244: "interrupt process", 245: "abort output", 246: "are you there", 247: "erase character",

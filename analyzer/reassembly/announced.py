@@ -1,0 +1,171 @@
+"""Connections and datagrams that another conversation announces: FTP's data connections, the media that SDP tells of.
+
+An announcement names an address and port; what is sent from or to there in a later frame is the announced protocol, whatever port it is.
+The latest announcement counts. FTP: RFC 959 §3.2, RFC 2428; SDP: RFC 8866 §5.14, RFC 3550 §11.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..fields import Headers, ipv6
+
+if TYPE_CHECKING:
+    from .streams import Segments
+
+MOST = 100_000  # announcements, and commands of transfers, that are remembered
+TRANSFERS = {"RETR", "STOR", "STOU", "APPE", "LIST", "NLST", "MLSD"}
+METHODS = {  # what announces → the address (none: the sender's), the port, how it is called
+    "PORT": ("ftp.active.cip", "ftp.active.port"),
+    "EPRT": ("ftp.eprt.ip", "ftp.eprt.port"),
+    "PASV": ("ftp.passive.ip", "ftp.passive.port"),
+    "EPSV": ("", "ftp.epsv.port"),
+}
+End = tuple[int, int]  # an address as a number, a port
+
+
+class Announcement(NamedTuple):
+    """frame: of the announcement. what: the protocol's name. by: the stream that announced it. how: in which way."""
+
+    frame: int
+    what: str
+    by: int
+    how: str
+
+
+class Announced:
+    """Who was announced. State lives from batch to batch."""
+
+    def __init__(self) -> None:
+        self._known: dict[End, list[Announcement]] = {}
+        self._eldest: deque[End] = deque()
+        self.forgotten = 0
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def add(self, end: End, one: Announcement) -> None:
+        """Remember it; announcements of one end come in the order of their frames."""
+        found = self._known.setdefault(end, [])
+        if found and found[-1].frame == one.frame:
+            return
+        found.append(one)
+        self._eldest.append(end)
+        if len(self._eldest) > MOST:
+            eldest = self._eldest.popleft()
+            self._known[eldest].pop(0)
+            if not self._known[eldest]:
+                del self._known[eldest]
+            self.forgotten += 1
+
+    def of(self, ends: tuple[End, ...], frame: int) -> Announcement | None:
+        """What was announced for one of these ends before that frame."""
+        for end in ends:
+            found = self._known.get(end)
+            if found is not None:
+                at = bisect_left(found, frame, key=lambda one: one.frame)
+                if at:
+                    return found[at - 1]
+        return None
+
+
+class Transfers:
+    """FTP's data connections and the control connections that they belong to. State lives from batch to batch."""
+
+    def __init__(self) -> None:
+        self.announced = Announced()
+        self._commands: dict[int, list[tuple[int, str]]] = {}  # of each control connection: frame, command
+        self._count = 0
+        self._links: dict[int, tuple[Announcement, tuple[int, str] | None]] = {}
+
+    @property
+    def forgotten(self) -> int:
+        """Announcements that were forgotten for want of memory."""
+        return self.announced.forgotten
+
+    def feed(self, chunks: list[Headers], first: int) -> None:
+        """Read what control connections say. chunks: headers of `ftp`; first: number of the batch's first frame."""
+        found: list[tuple[int, End, Announcement]] = []
+        for h in chunks:
+            stream = (h["way"] >> 1).tolist()
+            frame = (h.frame + first).tolist()
+            for how, (address, port) in METHODS.items():
+                ports, rows = h.column(port)
+                assert rows is not None
+                own = _senders(h, rows)
+                named = dict(zip(*(one.tolist() for one in reversed(h.column(address))))) if address else {}
+                if how == "EPRT":
+                    six, at = h.column("ftp.eprt.ipv6")
+                    assert at is not None
+                    named |= {row: int.from_bytes(one, "big") for row, one in zip(at.tolist(), six.tolist())}
+                for row, number, sender in zip(rows.tolist(), ports.tolist(), own):
+                    one = Announcement(frame[row], "ftp.data", stream[row], how)
+                    found += [(frame[row], (end, number), one) for end in {sender, named.get(row, sender)}]
+            words, rows = h.column("ftp.request.command")
+            assert rows is not None
+            args = dict(zip(*(one.tolist() for one in reversed(h.column("ftp.request.arg")))))
+            for row, word in zip(rows.tolist(), words.tolist()):
+                if word.upper() in TRANSFERS and self._count < MOST:
+                    self._commands.setdefault(stream[row], []).append((frame[row], f"{word} {args[row]}" if row in args else word))
+                    self._count += 1
+        for _, end, one in sorted(found):
+            self.announced.add(end, one)
+
+    def decide(self, s: Segments, rows: np.ndarray) -> np.ndarray:
+        """Which of these segments (int64, each the first with data of its stream) begin an announced connection; bool (n,)."""
+        told = np.zeros(len(rows), bool)
+        if not len(self.announced):
+            return told
+        key = np.frombuffer(s.keys, np.uint64).reshape(-1, 5)[rows].tolist()
+        back, frame, stream = (s[name][rows].tolist() for name in ("back", "frame", "stream"))
+        for i, (a_high, a_low, b_high, b_low, ports) in enumerate(key):
+            ends = ((a_high << 64 | a_low, ports >> 16 & 0xFFFF), (b_high << 64 | b_low, ports & 0xFFFF))
+            one = self.announced.of(ends if back[i] else ends[::-1], frame[i])  # first where it goes
+            if one is not None:
+                self._links[stream[i]] = one, None
+                told[i] = True
+        return told
+
+    def told(self, h: Headers, first: int) -> None:
+        """Add to headers of `ftp.data` what is known of each: the fields `ftp-data.…`."""
+        stream = h["way"] >> 1
+        columns: dict[str, tuple[list[np.ndarray], list[np.ndarray]]] = {}
+        for one in np.unique(stream).tolist():
+            if one not in self._links:
+                continue
+            link, command = self._links[one]
+            if command is None:
+                command = next((c for c in self._commands.get(link.by, ()) if c[0] > link.frame), None)
+                self._links[one] = link, command
+            rows = np.flatnonzero(stream == one)
+            behind = rows[h.frame[rows] + first > command[0]] if command is not None else rows[:0]
+            for name, value, where in (
+                ("setup-frame", link.frame, rows),
+                ("setup-method", link.how, rows),
+                ("control", link.by, rows),
+                ("command", command and command[1], behind),
+                ("command-frame", command and command[0], behind),
+            ):
+                if len(where):
+                    values, places = columns.setdefault(name, ([], []))
+                    values.append(np.full(len(where), value, object if isinstance(value, str) else np.int64))
+                    places.append(where)
+        for name, (values, places) in columns.items():
+            at = np.concatenate(places)
+            order = np.argsort(at, kind="stable")
+            h.put(f"ftp-data.{name}", np.concatenate(values)[order], at[order])
+
+
+def _senders(h: Headers, rows: np.ndarray) -> list[int]:
+    """The source address of each of these headers, as a number; -1 where there is none."""
+    up = h.up()
+    if up is None or up[0].protocol.addresses is None:
+        return [-1] * len(rows)
+    net, at = up
+    values = net[net.protocol.addresses[0]][at[rows]].tolist()
+    six = net.layout.places[net.protocol.addresses[0]].field.kind is ipv6
+    return [int.from_bytes(one, "big") for one in values] if six else values
