@@ -23,6 +23,7 @@ from .filters import Filter, compiled
 from .protocols import protocols, register
 from .protocols.frame import TOLD
 from .protocols.tcp import SEGMENTS
+from .reassembly.announced import Media
 from .reassembly.clocks import CLOCKS, Clocks
 from .reassembly.datagrams import CARRIERS, Arrived, Datagrams, fill
 from .reassembly.echoes import ECHOES, Echoes
@@ -291,6 +292,7 @@ class Dissector:
         self.leases = Leases()
         self.clocks = Clocks()
         self.elsewhere = Elsewhere()
+        self.media = Media()
         self._waiting: list[Waiting] | None = None  # UDP's payloads that no port names, while a batch is taken apart
         self.paths = Paths()
         self.protocols = protocols()
@@ -309,6 +311,10 @@ class Dissector:
             for space in p.on:
                 if p.believes and space.endswith(".port"):
                     self._doubtful.setdefault(space, []).append((index, p.believes, p.layout))
+        # Those that are told by their bytes alone where no port names one.
+        self._told: list[tuple[int, Callable[[Reading], np.ndarray], Layout]] = [
+            (index, p.recognizes, p.layout) for index, p in enumerate(self.protocols.values()) if p.recognizes
+        ]
         for space, known in sparse.items():
             table = self._spaces[space] = np.full(NO_NUMBER + 1, -1, np.int64)
             for number, index in known.items():
@@ -318,7 +324,8 @@ class Dissector:
             table = self._spaces.setdefault(one.space, np.full(NO_NUMBER + 1, -1, np.int64))
             number = self._names.index(one.protocol) if one.protocol in self._names else -1
             table[one.first : one.last + 1] = self._said[one.space][one.first : one.last + 1] = number
-        self._asked = [p.name for p in self.protocols.values() if p.elsewhere or p.name == "ftp.data"]
+        self._asked = [p.name for p in self.protocols.values() if p.elsewhere or p.name in ("ftp.data", "rtp", "rtcp")]
+        self._served = [index for index, p in enumerate(self.protocols.values()) if p.elsewhere]
         self._elsewhere = np.full(NO_NUMBER + 1, -2, np.int64)  # ports that are asked, but do not answer; -2: others
         for number, index in sparse.get("udp.port", {}).items():
             if self.protocols[self._names[index]].elsewhere and self._said["udp.port"][number] == UNDECIDED:
@@ -353,13 +360,14 @@ class Dissector:
         self._waiting = []
         depth = self._turns(done, [frames], path, 0, streamed)
         waiting, self._waiting = self._waiting, None
-        if waiting:
-            self._turns(done, self._opened(done, self._answers(done, waiting), path), path, depth, None)
         if self.wanted & TCP and "tcp" in done.chunks:
             done.segments = self.streams.number_tcp(done.chunks["tcp"], batch)
             if self.messages is not None:
                 turn = self._heard(done, self.messages, done.segments, streamed, path, depth)
                 self._turns(done, turn, path, depth, None)
+        if waiting:
+            self.media.feed(done.chunks.get("sdp", []), batch.first)
+            self._turns(done, self._opened(done, self._answers(done, waiting), path), path, depth, None)
         for h in reversed(done.order):
             _pass_on(h)
         for name in CARRIERS:
@@ -559,6 +567,9 @@ class Dissector:
             h.fault(deep, "", f"holds more than {DEEPEST} headers, one in the other", at=h.start)
             found[:] = -1
         unknown = found < 0
+        if space == "udp.port" and self._waiting is not None and unknown.any():
+            self._recognized(spans, place, numbers, found)
+            unknown = found < 0
         if space == "udp.port" and self._waiting is not None:
             opens = self._elsewhere[h["udp.dstport"][spans.row]]
             wait = np.flatnonzero(unknown | ((opens == found) & ~unknown))
@@ -583,14 +594,40 @@ class Dissector:
             some = spans if len(kinds) == 1 and not unknown.any() else spans.take(np.flatnonzero(found == index))
             groups.setdefault(index, []).append(Found(h, some, "" if bare else space, place, base))
 
+    def _recognized(self, spans: Spans, place: np.ndarray, numbers: tuple[np.ndarray, ...], found: np.ndarray) -> None:
+        """Write into `found` the protocols of payloads that no port names, as far as their bytes tell; not what the user said is data."""
+        said = np.stack([self._said["udp.port"][number] for number in numbers])
+        for index, recognizes, layout in self._told:
+            rows = np.flatnonzero((found < 0) & (said == UNDECIDED).all(axis=0))
+            if len(rows):
+                found[rows[recognizes(Reading(layout, place, spans.start[rows], spans.end[rows]))]] = index
+
     def _answers(self, done: Dissection, waiting: list[Waiting]) -> Groups:
-        """Sort the datagrams that no port names: answers of servers from another port than was asked, and what nobody decodes."""
-        self.elsewhere.feed(waiting, done.batch.first)
+        """Sort the datagrams that no port names: what SDP announced, answers of servers from another port than was asked, and what
+        nobody decodes."""
+        first = done.batch.first
+        self.elsewhere.feed(waiting, first)
         groups: Groups = {}
         for one in waiting:
             protocol, asked = one.told
             h = one.headers
-            for index in np.unique(protocol[protocol >= 0]).tolist():
+            for name, (rows, frame) in self.media.find(h, one.spans, first).items():
+                pick = np.flatnonzero((protocol[rows] < 0) & (one.protocol[rows] < 0))
+                rows, frame, method = rows[pick], frame[pick], np.full(len(pick), "SDP", object)
+                for other in (name, "rtcp") if name == "rtp" else (name,):  # both may share a port: RFC 5761
+                    p, index = self.protocols[other], self._names.index(other)
+                    some = one.spans.take(rows)
+                    assert p.believes is not None
+                    good = p.believes(Reading(p.layout, h.buffer, some.start, some.end))
+                    if other == "rtp":
+                        good &= ~self.protocols["rtcp"].believes(Reading(self.protocols["rtcp"].layout, h.buffer, some.start, some.end))
+                    protocol[rows[good]] = index
+                    if good.any():
+                        told = {f"{other}.setup-frame": frame[good], f"{other}.setup-method": method[good]}
+                        groups.setdefault(index, []).append(Found(h, some.take(np.flatnonzero(good)), "udp.port", h.buffer, h.base, told))
+                    rows, frame, method = rows[~good], frame[~good], method[~good]
+            tell = np.isin(protocol, self._served)
+            for index in np.unique(protocol[tell]).tolist():
                 rows, name = np.flatnonzero(protocol == index), self._names[index]
                 groups.setdefault(index, []).append(
                     Found(h, one.spans.take(rows), "udp.port", h.buffer, h.base, {f"{name}.request_frame": asked[rows]})

@@ -485,7 +485,12 @@ BEGIN = cython.declare(cython.longlong, 250)
 
 @cython.cfunc
 def _whole(
-    data: cython.const[cython.uchar][::1], p: cython.longlong, stop: cython.longlong, inside: cython.longlong, found: object, i: cython.longlong
+    data: cython.const[cython.uchar][::1],
+    p: cython.longlong,
+    stop: cython.longlong,
+    inside: cython.longlong,
+    found: object,
+    i: cython.longlong,
 ) -> tuple:
     """Go over data[p:stop]; inside: it begins in a subnegotiation. Returns where a command begins that is not whole, or `stop`, and
     whether a subnegotiation goes on behind."""

@@ -15,7 +15,7 @@ LABEL = "FTP-DATA"
 SHOWN = "ftp-data"
 ON = {"tcp.port": 20}
 INFO = "{ftp-data.len} bytes[, {ftp-data.command}]"
-LOOKS = 10  # bytes that tell whether it is text, as tshark has it
+LOOKS = 20  # bytes that tell whether it is text, as tshark has it
 TEXT = np.isin(np.arange(256), [*range(0x20, 0x7F), *b"\t\n\v\f\r"])
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..fields import Headers, ipv6
+from ..fields import Headers, Spans, ipv6
+from ..protocols.sdp import media
 
 if TYPE_CHECKING:
     from .streams import Segments
@@ -61,6 +62,10 @@ class Announced:
             if not self._known[eldest]:
                 del self._known[eldest]
             self.forgotten += 1
+
+    def all(self, end: End) -> list[Announcement]:
+        """What was announced for this end, in the order of the frames."""
+        return self._known.get(end, [])
 
     def of(self, ends: tuple[End, ...], frame: int) -> Announcement | None:
         """What was announced for one of these ends before that frame."""
@@ -143,21 +148,22 @@ class Transfers:
                 self._links[one] = link, command
             rows = np.flatnonzero(stream == one)
             behind = rows[h.frame[rows] + first > command[0]] if command is not None else rows[:0]
-            for name, value, where in (
+            told: tuple[tuple[str, object, np.ndarray], ...] = (
                 ("setup-frame", link.frame, rows),
                 ("setup-method", link.how, rows),
                 ("control", link.by, rows),
                 ("command", command and command[1], behind),
                 ("command-frame", command and command[0], behind),
-            ):
+            )
+            for name, value, where in told:
                 if len(where):
                     values, places = columns.setdefault(name, ([], []))
                     values.append(np.full(len(where), value, object if isinstance(value, str) else np.int64))
                     places.append(where)
-        for name, (values, places) in columns.items():
+        for name, (parts, places) in columns.items():
             at = np.concatenate(places)
             order = np.argsort(at, kind="stable")
-            h.put(f"ftp-data.{name}", np.concatenate(values)[order], at[order])
+            h.put(f"ftp-data.{name}", np.concatenate(parts)[order], at[order])
 
 
 def _senders(h: Headers, rows: np.ndarray) -> list[int]:
@@ -169,3 +175,75 @@ def _senders(h: Headers, rows: np.ndarray) -> list[int]:
     values = net[net.protocol.addresses[0]][at[rows]].tolist()
     six = net.layout.places[net.protocol.addresses[0]].field.kind is ipv6
     return [int.from_bytes(one, "big") for one in values] if six else values
+
+
+class Media:
+    """Datagrams on ports that SDP announced. State lives from batch to batch."""
+
+    def __init__(self) -> None:
+        self.announced = Announced()
+        self._ports = np.zeros(1 << 16, bool)
+
+    @property
+    def forgotten(self) -> int:
+        """Announcements that were forgotten for want of memory."""
+        return self.announced.forgotten
+
+    def feed(self, chunks: list[Headers], first: int) -> None:
+        """Read what these headers of `sdp` announce. first: number of the batch's first frame."""
+        found: list[tuple[int, End, Announcement]] = []
+        for h in chunks:
+            for one in media(h):
+                if one.address is None or not one.port or not one.proto.startswith("RTP/") or h.quoted[one.row]:
+                    continue
+                frame = int(h.frame[one.row]) + first
+                for what, port in (("rtp", one.port), ("rtcp", one.control)):
+                    if 0 < port < 1 << 16 and (what == "rtp" or port != one.port):
+                        found.append((frame, (one.address, port), Announcement(frame, what, 0, "SDP")))
+                        self._ports[port] = True
+        for _, end, announcement in sorted(found):
+            self.announced.add(end, announcement)
+
+    def find(self, h: Headers, spans: Spans, first: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Which of the payloads at `spans` of these headers of `udp` were announced: protocol → (which of them, frame of the
+        announcement), int64. What the receiver announced comes before what the sender did."""
+        if not len(self.announced):
+            return {}
+        ports = [h[f"udp.{name}"][spans.row].astype(np.int64) for name in ("srcport", "dstport")]
+        some = np.flatnonzero(self._ports[ports[0]] | self._ports[ports[1]])
+        up = h.up()
+        if not len(some) or up is None or up[0].protocol.addresses is None:
+            return {}
+        net, at = up
+        names = net.protocol.addresses
+        own = at[spans.row[some]]
+        if net.layout.places[names[0]].field.kind is ipv6:
+            words = [net[name][own].view(">u8").reshape(-1, 2).astype(np.uint64) for name in names]
+        else:
+            words = [np.column_stack((np.zeros(len(own), np.uint64), net[name][own].astype(np.uint64))) for name in names]
+        tail = (ports[0][some] << 16 | ports[1][some]).astype(np.uint64)
+        used, inverse = np.unique(np.column_stack((*words, tail)), axis=0, return_inverse=True)
+        inverse = inverse.reshape(-1)
+        frame = spans.frame[some] + first
+        order = np.argsort(inverse, kind="stable")
+        bounds = np.searchsorted(inverse[order], np.arange(len(used) + 1)).tolist()
+        found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+        for n, (a_high, a_low, b_high, b_low, both) in enumerate(used.tolist()):
+            rows = order[bounds[n] : bounds[n + 1]]
+            for end in ((b_high << 64 | b_low, both & 0xFFFF), (a_high << 64 | a_low, both >> 16)):
+                known = self.announced.all(end)
+                if not known or not len(rows):
+                    continue
+                which = np.searchsorted([one.frame for one in known], frame[rows]) - 1
+                what = np.array([one.what for one in known], object)
+                for name in set(what.tolist()):
+                    mine = (which >= 0) & (what[np.maximum(which, 0)] == name)
+                    frames = np.array([one.frame for one in known], np.int64)[which[mine]]
+                    found.setdefault(name, []).append((some[rows[mine]], frames))
+                rows = rows[which < 0]
+        made = {}
+        for name, parts in found.items():
+            row, frames = (np.concatenate(column) for column in zip(*parts))
+            order = np.argsort(row, kind="stable")
+            made[name] = row[order], frames[order]
+        return made

@@ -2,8 +2,9 @@
 
 A protocol that lives on streams has a `Cutter` (STREAM in its file). A stream is given to the protocol of its port if its first
 bytes agree with that protocol's grammar, else to the first protocol whose grammar they agree with, else to that of its port; but the
-user's word (`-d`) and an announcement (`announced`) overrule both. What no protocol takes stays data of its segment, until it turns to one that says so (TLS behind STARTTLS). A message goes back into the
-dissection as a span of a buffer made for it, carried by the TCP header of the frame with which it was whole.
+user's word (`-d`) and an announcement (`announced`) overrule both. What no protocol takes stays data of its segment, until it turns to
+one that says so (TLS behind STARTTLS). A message goes back into the dissection as a span of a buffer made for it, carried by the TCP
+header of the frame with which it was whole.
 """
 
 from __future__ import annotations
