@@ -23,6 +23,7 @@ COMPILED = (
     "analyzer/reassembly/_datagrams.py",
     "analyzer/reassembly/_earlier.py",
     "analyzer/reassembly/_elsewhere.py",
+    "analyzer/reassembly/_media.py",
     "analyzer/reassembly/_numbers.py",
     "analyzer/reassembly/_questions.py",
     "analyzer/reassembly/tcp_facts.py",

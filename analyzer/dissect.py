@@ -129,6 +129,7 @@ class Dissection:
     trains: list[tuple[int, np.ndarray]] = field(default_factory=list)  # those that ended: depth, rows of `_datagrams.ENDED`
     datagrams: Datagrams | None = None  # what waits still
     messages: Messages | None = None  # the same of messages in TCP streams, if they are wanted
+    guesses: Callable[[Headers, np.ndarray], list[tuple[str | None, str | None]]] | None = None  # `Dissector.guesses`
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -319,6 +320,7 @@ class Dissector:
             table = self._spaces[space] = np.full(NO_NUMBER + 1, -1, np.int64)
             for number, index in known.items():
                 table[number] = index
+        self._known = {space: self._spaces[space].copy() for space in PORTS}  # what protocols say of themselves
         self._said = {space: np.full(NO_NUMBER + 1, UNDECIDED, np.int64) for space in PORTS}
         for one in decode_as:
             table = self._spaces.setdefault(one.space, np.full(NO_NUMBER + 1, -1, np.int64))
@@ -342,7 +344,7 @@ class Dissector:
         if not speak or not (self.rest or names & self.wanted):
             return
         self.wanted |= NEEDS
-        ports = self._spaces.get("tcp.port", np.full(NO_NUMBER + 1, -1, np.int64))
+        ports = self._known["tcp.port"]
         cutters = {index: p.stream() for index, p in speak.items() if p.stream is not None}
         said = self._said["tcp.port"]
         said = np.where((said == UNDECIDED) | np.isin(said, list(speak)), said, NONE)
@@ -355,6 +357,7 @@ class Dissector:
             self.paths = Paths()
         frames = self._frames(batch, interfaces)
         done = Dissection(batch, self.paths, frames, {"frame": [frames]}, [frames], datagrams=self.datagrams, messages=self.messages)
+        done.guesses = self.guesses
         path = np.zeros(len(batch), np.int64)
         streamed: list[tuple[Headers, Payload]] = []
         self._waiting = []
@@ -365,8 +368,9 @@ class Dissector:
             if self.messages is not None:
                 turn = self._heard(done, self.messages, done.segments, streamed, path, depth)
                 self._turns(done, turn, path, depth, None)
+        if "sdp" in done.chunks:
+            self.media.feed(done.chunks["sdp"], batch.first)
         if waiting:
-            self.media.feed(done.chunks.get("sdp", []), batch.first)
             self._turns(done, self._opened(done, self._answers(done, waiting), path), path, depth, None)
         for h in reversed(done.order):
             _pass_on(h)
@@ -594,6 +598,21 @@ class Dissector:
             some = spans if len(kinds) == 1 and not unknown.any() else spans.take(np.flatnonzero(found == index))
             groups.setdefault(index, []).append(Found(h, some, "" if bare else space, place, base))
 
+    def guesses(self, h: Headers, rows: np.ndarray) -> list[tuple[str | None, str | None]]:
+        """What the ports and the bytes of these headers of `udp` say that they carry."""
+        table = self._known["udp.port"]
+        ports = [table[h[f"udp.{name}"][rows]] for name in ("srcport", "dstport")]
+        lower = np.where(h["udp.srcport"][rows] <= h["udp.dstport"][rows], 0, 1)
+        first, second = np.where(lower == 0, *ports), np.where(lower == 0, ports[1], ports[0])
+        by_port = np.where(first >= 0, first, second)
+        start = h.start[rows] + h.layout.size
+        end = np.maximum(np.minimum(h.end, h.wire)[rows], start)
+        by_bytes = np.full(len(rows), -1)
+        for index, recognizes, layout in self._told:
+            by_bytes = np.where((by_bytes < 0) & recognizes(Reading(layout, h.buffer, start, end)), index, by_bytes)
+        shown = [*(p.shown for p in self.protocols.values()), None]
+        return [(shown[a], shown[b]) for a, b in zip(by_port.tolist(), by_bytes.tolist())]
+
     def _recognized(self, spans: Spans, place: np.ndarray, numbers: tuple[np.ndarray, ...], found: np.ndarray) -> None:
         """Write into `found` the protocols of payloads that no port names, as far as their bytes tell; not what the user said is data."""
         said = np.stack([self._said["udp.port"][number] for number in numbers])
@@ -620,7 +639,9 @@ class Dissector:
                     assert p.believes is not None
                     good = p.believes(Reading(p.layout, h.buffer, some.start, some.end))
                     if other == "rtp":
-                        good &= ~self.protocols["rtcp"].believes(Reading(self.protocols["rtcp"].layout, h.buffer, some.start, some.end))
+                        control = self.protocols["rtcp"]
+                        assert control.believes is not None
+                        good &= ~control.believes(Reading(control.layout, h.buffer, some.start, some.end))
                     protocol[rows[good]] = index
                     if good.any():
                         told = {f"{other}.setup-frame": frame[good], f"{other}.setup-method": method[good]}

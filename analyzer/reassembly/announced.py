@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .streams import Segments
 
 MOST = 100_000  # announcements, and commands of transfers, that are remembered
+NEVER = np.iinfo(np.int64).max
 TRANSFERS = {"RETR", "STOR", "STOU", "APPE", "LIST", "NLST", "MLSD"}
 METHODS = {  # what announces → the address (none: the sender's), the port, how it is called
     "PORT": ("ftp.active.cip", "ftp.active.port"),
@@ -168,12 +169,12 @@ class Transfers:
 
 def _senders(h: Headers, rows: np.ndarray) -> list[int]:
     """The source address of each of these headers, as a number; -1 where there is none."""
-    up = h.up()
-    if up is None or up[0].protocol.addresses is None:
+    net, at = h.up() or (None, h.row)
+    names = net.protocol.addresses if net is not None else None
+    if net is None or names is None:
         return [-1] * len(rows)
-    net, at = up
-    values = net[net.protocol.addresses[0]][at[rows]].tolist()
-    six = net.layout.places[net.protocol.addresses[0]].field.kind is ipv6
+    values = net[names[0]][at[rows]].tolist()
+    six = net.layout.places[names[0]].field.kind is ipv6
     return [int.from_bytes(one, "big") for one in values] if six else values
 
 
@@ -206,16 +207,15 @@ class Media:
 
     def find(self, h: Headers, spans: Spans, first: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Which of the payloads at `spans` of these headers of `udp` were announced: protocol → (which of them, frame of the
-        announcement), int64. What the receiver announced comes before what the sender did."""
+        announcement), int64. Of what both ends announced last the elder counts: the offer."""
         if not len(self.announced):
             return {}
         ports = [h[f"udp.{name}"][spans.row].astype(np.int64) for name in ("srcport", "dstport")]
         some = np.flatnonzero(self._ports[ports[0]] | self._ports[ports[1]])
-        up = h.up()
-        if not len(some) or up is None or up[0].protocol.addresses is None:
+        net, at = h.up() or (None, h.row)
+        names = net.protocol.addresses if net is not None else None
+        if not len(some) or net is None or names is None:
             return {}
-        net, at = up
-        names = net.protocol.addresses
         own = at[spans.row[some]]
         if net.layout.places[names[0]].field.kind is ipv6:
             words = [net[name][own].view(">u8").reshape(-1, 2).astype(np.uint64) for name in names]
@@ -230,17 +230,18 @@ class Media:
         found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
         for n, (a_high, a_low, b_high, b_low, both) in enumerate(used.tolist()):
             rows = order[bounds[n] : bounds[n + 1]]
-            for end in ((b_high << 64 | b_low, both & 0xFFFF), (a_high << 64 | a_low, both >> 16)):
+            since, what = np.full(len(rows), NEVER), np.zeros(len(rows), object)
+            for end in ((a_high << 64 | a_low, both >> 16), (b_high << 64 | b_low, both & 0xFFFF)):
                 known = self.announced.all(end)
-                if not known or not len(rows):
-                    continue
-                which = np.searchsorted([one.frame for one in known], frame[rows]) - 1
-                what = np.array([one.what for one in known], object)
-                for name in set(what.tolist()):
-                    mine = (which >= 0) & (what[np.maximum(which, 0)] == name)
-                    frames = np.array([one.frame for one in known], np.int64)[which[mine]]
-                    found.setdefault(name, []).append((some[rows[mine]], frames))
-                rows = rows[which < 0]
+                if known:
+                    which = np.searchsorted([one.frame for one in known], frame[rows]) - 1
+                    frames = np.where(which >= 0, np.array([one.frame for one in known])[which], NEVER)
+                    what = np.where(frames < since, np.array([one.what for one in known], object)[which], what)
+                    since = np.minimum(frames, since)
+            for name in ("rtp", "rtcp"):
+                mine = what == name
+                if mine.any():
+                    found.setdefault(name, []).append((some[rows[mine]], since[mine]))
         made = {}
         for name, parts in found.items():
             row, frames = (np.concatenate(column) for column in zip(*parts))
