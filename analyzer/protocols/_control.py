@@ -79,7 +79,8 @@ def told(h: Headers, name: str) -> np.ndarray:
 
 def lines(h: Headers) -> dict[int, list[bytes]]:
     """The lines of each header that is no message, without what ends them: by the header's row."""
-    rows = np.flatnonzero(~np.isin(told(h, "kind"), (BODY, END)))
+    kind = told(h, "kind")
+    rows = np.flatnonzero((kind > 0) & (kind != BODY) & (kind != END))
     whole = h.buffer
     return {
         row: (whole[a:b].tobytes().removesuffix(b"\n").removesuffix(b"\r").replace(b"\r\n", b"\n").split(b"\n") if b > a else [b""])

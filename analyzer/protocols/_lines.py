@@ -21,6 +21,7 @@ TOLD = (  # of each, int64
     "kind",
     "code",  # of a reply, 0 if there is none
     "step",  # of SECRET: which line behind AUTH LOGIN, from 1; -1 of a command in the frame that ended a message before it; else 0
+    # of PASS of FTP: 1 behind USER anonymous
     "missing",  # of END: bytes of the message that were not kept, or are in a hole
     "opened",  # of END: frame that brought the message's first byte
     "pieces",  # of END: in how many pieces it came
@@ -36,6 +37,7 @@ COUNTED = cython.declare(cython.longlong, 2)
 PLAIN = cython.declare(cython.longlong, 0)
 DATA = cython.declare(cython.longlong, 1)
 SECURE = cython.declare(cython.longlong, 2)
+ANONYMOUS = (b"anonymous", b"ftp")  # RFC 1635
 KNOWN = {b"DATA": 1, b"STARTTLS": 2, b"AUTH": 3, b"BDAT": 4}
 
 
@@ -103,7 +105,7 @@ class Talk:
     asked: object  # commands without a reply
     secret: cython.bint  # the client's next line is part of AUTH
     step: cython.longlong
-    login: cython.bint
+    login: cython.bint  # AUTH LOGIN goes on; of FTP: the user is anonymous
     ways: tuple
 
     def __init__(self):
@@ -314,9 +316,15 @@ class Talks:
             self._tell(way, number, by, here, stop, SECRET, 0, talk.step if talk.login else 0)
             talk.secret = False
             return
-        self._tell(way, number, by, here, stop, REQUEST, 0, -1 if way.ended == by else 0)
         words = source[here:stop].split(None, 2)
-        asks: cython.longlong = KNOWN.get(words[0].upper(), PLAIN) if words else PLAIN
+        word = words[0].upper() if words else b""
+        if not self.mail:
+            if word == b"USER":
+                talk.login = len(words) > 1 and words[1].lower() in ANONYMOUS
+            self._tell(way, number, by, here, stop, REQUEST, 0, 1 if word == b"PASS" and talk.login else 0)
+        else:
+            self._tell(way, number, by, here, stop, REQUEST, 0, -1 if way.ended == by else 0)
+        asks: cython.longlong = KNOWN.get(word, PLAIN)
         if asks == 4:
             self._chunk(talk, way, words)
         elif asks == DATA and self.mail:
