@@ -335,6 +335,11 @@ class Dissector:
         self._listen()
         self.streams = StreamNumbers(self.wanted, max_streams)
 
+    @property
+    def transfers_forgotten(self) -> int:
+        """Announcements of FTP that were forgotten for want of memory."""
+        return self.messages.transfers.forgotten if self.messages is not None else 0
+
     def _listen(self) -> None:
         """Read the messages of applications in TCP streams if somebody will ask for something of them."""
         speak = {index: p for index, p in enumerate(self.protocols.values()) if p.stream is not None}
@@ -571,8 +576,8 @@ class Dissector:
             h.fault(deep, "", f"holds more than {DEEPEST} headers, one in the other", at=h.start)
             found[:] = -1
         unknown = found < 0
-        if space == "udp.port" and self._waiting is not None and unknown.any():
-            self._recognized(spans, place, numbers, found)
+        if space == "udp.port" and unknown.any():
+            self._recognized(spans, place, numbers, found, announces=self._waiting is not None)
             unknown = found < 0
         if space == "udp.port" and self._waiting is not None:
             opens = self._elsewhere[h["udp.dstport"][spans.row]]
@@ -613,10 +618,15 @@ class Dissector:
         shown = [*(p.shown for p in self.protocols.values()), None]
         return [(shown[a], shown[b]) for a, b in zip(by_port.tolist(), by_bytes.tolist())]
 
-    def _recognized(self, spans: Spans, place: np.ndarray, numbers: tuple[np.ndarray, ...], found: np.ndarray) -> None:
-        """Write into `found` the protocols of payloads that no port names, as far as their bytes tell; not what the user said is data."""
+    def _recognized(self, spans: Spans, place: np.ndarray, numbers: tuple[np.ndarray, ...], found: np.ndarray, announces: bool) -> None:
+        """Write into `found` the protocols of payloads that no port names, as far as their bytes tell; not what the user said is data.
+
+        announces: only of those that announce others, which come before what bytes tell.
+        """
         said = np.stack([self._said["udp.port"][number] for number in numbers])
         for index, recognizes, layout in self._told:
+            if announces and self._names[index] != "sip":
+                continue
             rows = np.flatnonzero((found < 0) & (said == UNDECIDED).all(axis=0))
             if len(rows):
                 found[rows[recognizes(Reading(layout, place, spans.start[rows], spans.end[rows]))]] = index
@@ -654,7 +664,7 @@ class Dissector:
                     Found(h, one.spans.take(rows), "udp.port", h.buffer, h.base, {f"{name}.request_frame": asked[rows]})
                 )
             rest = np.flatnonzero((protocol < 0) & (one.protocol < 0))
-            if self.rest and len(rest):
+            if len(rest):
                 numbers = tuple(n[rest] for n in one.numbers)
                 self._sort(done, h, one.spans.take(rest), "udp.port", numbers, groups, one.depth)
         return groups

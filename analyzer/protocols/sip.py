@@ -215,7 +215,7 @@ def _inside(put: Put, row: int, name: str, value: str) -> None:
         shown, uri, rest = (match[1], match[2], match[3]) if match else ("", *value.partition(";")[::2])
         uri = uri.strip()
         if shown.strip() and who != "contact":
-            put(f"{who}.display.info", row, shown)
+            put(f"{who}.display.info", row, shown.strip() if shown.strip()[:1] == '"' else shown)
         put(f"{who}.{whole_name}", row, uri)
         _uri(put, row, who, uri)
         tag = re.search(r";\s*tag\s*=\s*([^;\s]+)", rest if match else f";{rest}", re.I)
