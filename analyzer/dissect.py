@@ -346,6 +346,7 @@ class Dissector:
         spaces = {p.name.partition(".")[0] for p in speak.values()}
         carried = [p for p in self.protocols.values() if any(space.partition(".")[0] in spaces for space in p.on)]
         names = {f.name for p in (*speak.values(), *carried) for f in p.fields()} | {f.name for f in SEGMENTS}
+        names |= {name for p in (*speak.values(), *carried) for name in (p.name, p.shown)}  # a filter may ask for a protocol
         if not speak or not (self.rest or names & self.wanted):
             return
         self.wanted |= NEEDS
@@ -806,16 +807,18 @@ def filtered(said: str) -> Filter:
     def lookup(name: str) -> tuple[Field, tuple[str, ...]] | None:
         if name in register() or name in either():
             return field_of(name), either().get(name, (name,))
-        return (Field(name, text, name), ()) if name in protocols() else None
+        return (Field(name, text, name), ()) if name in named else None
 
-    return compiled(said, lookup, lambda name: nearest(name, [*register(), *either(), *protocols()]))
+    named = {name for p in protocols().values() for name in (p.name, p.shown)}
+    return compiled(said, lookup, lambda name: nearest(name, [*register(), *either(), *named]))
 
 
 def matching(d: Dissection, wanted: Filter) -> np.ndarray:
     """Which frames of the batch match, bool (frames,)."""
+    named = {name for p in protocols().values() for name in (p.name, p.shown)}
 
     def values(name: str) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        if name in protocols():
+        if name in named:
             for h in d.order:
                 if name in (h.protocol.name, h.protocol.shown):
                     yield h.frame, h.frame, h.buffer
