@@ -605,16 +605,17 @@ class Dissector:
             groups.setdefault(index, []).append(Found(h, some, "" if bare else space, place, base))
 
     def guesses(self, h: Headers, rows: np.ndarray) -> list[tuple[str | None, str | None]]:
-        """What the ports and the bytes of these headers of `udp` say that they carry."""
-        table = self._known["udp.port"]
-        ports = [table[h[f"udp.{name}"][rows]] for name in ("srcport", "dstport")]
-        lower = np.where(h["udp.srcport"][rows] <= h["udp.dstport"][rows], 0, 1)
+        """What the ports of these headers of `tcp` or `udp`, and of UDP the bytes, say that they carry."""
+        name = h.protocol.name
+        ends = [h[f"{name}.{end}"][rows] for end in ("srcport", "dstport")]
+        ports = [self._known[f"{name}.port"][end] for end in ends]
+        lower = np.where(ends[0] <= ends[1], 0, 1)
         first, second = np.where(lower == 0, *ports), np.where(lower == 0, ports[1], ports[0])
         by_port = np.where(first >= 0, first, second)
         start = h.start[rows] + h.layout.size
         end = np.maximum(np.minimum(h.end, h.wire)[rows], start)
         by_bytes = np.full(len(rows), -1)
-        for index, recognizes, layout in self._told:
+        for index, recognizes, layout in self._told if name == "udp" else ():
             by_bytes = np.where((by_bytes < 0) & recognizes(Reading(layout, h.buffer, start, end)), index, by_bytes)
         shown = [*(p.shown for p in self.protocols.values()), None]
         return [(shown[a], shown[b]) for a, b in zip(by_port.tolist(), by_bytes.tolist())]

@@ -45,7 +45,7 @@ class Control:
         n = len(s.way)
         stretch = np.searchsorted(s.first, np.arange(len(s.rows)), "right") - 1
         order = np.lexsort((np.arange(len(s.rows)), s.way[stretch], s.by))
-        stretches = np.stack((s.way, s.start, s.end, s.gap, s.last, s.first, s.until)).astype(np.int64)
+        stretches = np.stack((s.way, s.start, s.end, s.gap, s.last, s.first, s.until, s.ended)).astype(np.int64)
         pieces = np.stack((s.place, s.by, stretch)).astype(np.int64)
         given, made, upto, lost, beyond = self.talks.feed(s.data.data, s.data.tobytes(), stretches.data, pieces.data, order.data)
         told = np.array(given, np.int64).reshape(-1, len(_lines.TOLD)).T

@@ -78,6 +78,7 @@ class Way:
     left: cython.longlong  # bytes that BDAT announced
     lasts: cython.bint  # it is the last BDAT
     ended: cython.longlong  # frame that ended a message
+    over: cython.bint  # the direction has ended
     kept: bytearray
     missing: cython.longlong
     opened: cython.longlong
@@ -86,7 +87,7 @@ class Way:
     def __init__(self):
         self.state = self.open = self.by = self.to = self.left = self.ended = 0
         self.row = -1
-        self.skips = self.lasts = False
+        self.skips = self.lasts = self.over = False
         self._fresh()
 
     @cython.cfunc
@@ -149,7 +150,8 @@ class Talks:
     ) -> tuple:
         """Read on. data, source: the same bytes.
 
-        stretches: rows way, start, end, gap, last (nothing will be added), first piece, until (frame). pieces: rows place, by, stretch.
+        stretches: rows way, start, end, gap, last (nothing will be added), first piece, until (frame), ended. pieces: rows place, by,
+        stretch.
         Both as `protocols._cutters.Stretches` has them. order: of the pieces, by their frames.
         Returns (rows of TOLD one behind the other, bytes of messages, how far each stretch was read, pairs (frame, bytes) of what is in
         no line, triples (stretch, place, frame) from which on another protocol speaks).
@@ -178,9 +180,22 @@ class Talks:
             if final and stretches[4, i] and here[i] < stretches[2, i]:
                 self._rest(talk, data, stretches[0, i], here[i], stretches[2, i], stretches[6, i])
                 here[i] = stretches[2, i]
+            if final and stretches[7, i]:
+                self._over(talk, stretches[0, i])
         found = self.told, self.made, here, self.lost, self.beyond
         self._clear()
         return found
+
+    @cython.cfunc
+    def _over(self, talk: Talk, number: cython.longlong):
+        """A direction ended; when both have, the connection is forgotten."""
+        way: Way = talk.ways[number & 1]
+        other: Way = talk.ways[1 - (number & 1)]
+        self.held -= len(way.kept)
+        way._fresh()
+        way.over = True
+        if other.over:
+            self.talks.pop(number >> 1, None)
 
     @cython.cfunc
     def _gap(self, talk: Talk, side: cython.longlong, size: cython.longlong):

@@ -166,6 +166,7 @@ class Messages:
     def _turn(self, s: Segments, speaks: np.ndarray) -> None:
         """Say which streams that speak nothing known turn to something known, and write it into `speaks` from that segment on."""
         others = np.flatnonzero((speaks == NONE) & (s["length"] > 0) & (s["live"] != 0))
+        others = others[self._said(s, others) == UNDECIDED] if len(others) else others
         if not len(others):
             return
         begin, size = self._first(s, others)

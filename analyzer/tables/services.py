@@ -15,6 +15,9 @@ from ._columns import dtype_of
 
 if TYPE_CHECKING:
     from ..capture import Source
+    from ..reassembly.messages import Messages
+
+LAYERS = ("tcp", "udp")
 
 
 class TABLE(Table):
@@ -36,48 +39,49 @@ class TABLE(Table):
     after = ("conversations",)
 
     def __init__(self) -> None:
-        self.last: Dissection | None = None
-        self.udp: dict[int, tuple[str | None, str | None]] = {}
-        self.spoken: dict[int, str] = {}  # what a stream of UDP was first decoded as
+        self.messages: Messages | None = None
+        self.names = [p.shown for p in protocols().values()]
+        self.guessed: dict[tuple[str, int], tuple[str | None, str | None]] = {}
+        self.spoken: dict[tuple[str, int], str] = {}  # what a stream was first decoded as, segment by segment or datagram by datagram
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
-        self.last = d
-        self._udp(d)
+        """Of each stream, what its first header says and what is first decoded in it."""
+        self.messages = d.messages
+        assert d.guesses is not None
+        for layer in LAYERS:
+            for h in d.chunks.get(layer, ()):
+                stream = h[f"{layer}.stream"].astype(np.int64)
+                rows = np.flatnonzero(~h.quoted & (h.trusted == h.layout.size))
+                used, first = np.unique(stream[rows], return_index=True)
+                new = [(number, int(at)) for number, at in zip(used.tolist(), rows[first].tolist()) if (layer, number) not in self.guessed]
+                if new:
+                    self.guessed |= zip(((layer, number) for number, _ in new), d.guesses(h, np.array([at for _, at in new])))
+        found: dict[tuple[str, int], tuple[int, str]] = {}
+        for child in d.order:
+            under = child.parent
+            if under is None or under.protocol.name not in LAYERS or child.protocol.name == "data" or child.has("way"):
+                continue
+            layer = under.protocol.name
+            rows = np.flatnonzero(~child.quoted)
+            used, first = np.unique(under[f"{layer}.stream"].astype(np.int64)[child.row[rows]], return_index=True)
+            for number, at in zip(used.tolist(), child.frame[rows[first]].tolist()):
+                one = (at, child.protocol.shown)
+                found[layer, number] = min(found.get((layer, number), one), one)
+        self.spoken = {key: name for key, (_, name) in found.items()} | self.spoken
         return None
 
-    def _udp(self, d: Dissection) -> None:
-        """What the datagrams speak, of each stream the first that speaks something."""
-        assert d.guesses is not None
-        for h in d.chunks.get("udp", ()):
-            stream = h["udp.stream"].astype(np.int64)
-            rows = np.flatnonzero(~h.quoted & (h.trusted == h.layout.size))
-            used, first = np.unique(stream[rows], return_index=True)
-            new = [(number, int(rows[at])) for number, at in zip(used.tolist(), first.tolist()) if number not in self.udp]
-            if new:
-                self.udp |= zip((number for number, _ in new), d.guesses(h, np.array([at for _, at in new])))
-        found: dict[int, tuple[int, str]] = {}
-        for child in d.order:
-            udp = child.parent
-            if udp is None or udp.protocol.name != "udp" or child.protocol.name == "data":
-                continue
-            rows = np.flatnonzero(~child.quoted)
-            used, first = np.unique(udp["udp.stream"].astype(np.int64)[child.row[rows]], return_index=True)
-            for number, at in zip(used.tolist(), child.frame[rows[first]].tolist()):
-                found[number] = min(found.get(number, (at, child.protocol.shown)), (at, child.protocol.shown))
-        self.spoken = {number: name for number, (_, name) in found.items()} | self.spoken
+    def _row(self, layer: str, stream: int) -> tuple[str, int, str | None, str | None, str | None]:
+        by_port, by_bytes = self.guessed[layer, stream]
+        spoken = self.spoken.get((layer, stream))
+        if layer == "tcp" and self.messages is not None and stream < len(self.messages.service):
+            said, service = int(self.messages.guesses[1, stream]), int(self.messages.service[stream])
+            by_bytes, spoken = (self.names[one] if one >= 0 else other for one, other in ((said, by_bytes), (service, spoken)))
+        return layer, stream, by_port, by_bytes, spoken
 
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
-        names = [p.shown for p in protocols().values()]
-        rows: list[tuple[str, int, str | None, str | None, str | None]] = []
-        messages = self.last.messages if self.last is not None else None
-        if messages is not None:
-            for stream, (port, said, service) in enumerate(zip(*messages.guesses.tolist(), messages.service.tolist())):
-                if port >= 0 or said >= 0 or service >= 0:
-                    shown = [names[n] if n >= 0 else None for n in (port, said, service)]
-                    rows.append(("tcp", stream, shown[0], shown[1], shown[2]))
-        rows += [("udp", stream, port, said, self.spoken.get(stream)) for stream, (port, said) in self.udp.items()]
+        rows = [self._row(*key) for key in self.guessed]
         schema = {"protocol": pl.String, "stream": pl.UInt32, "by_port": pl.String, "by_bytes": pl.String, "service": pl.String}
         made = pl.DataFrame(rows, schema=schema, orient="row")
-        talks = others["conversations"].filter(pl.col("protocol").is_in(["tcp", "udp"]))
+        talks = others["conversations"].filter(pl.col("protocol").is_in(LAYERS))
         joined = talks.join(made, on=("protocol", "stream"), how="left", maintain_order="left")
         return joined.select(pl.col(f.name).cast(dtype_of(f)) for f in self.columns)
