@@ -41,6 +41,7 @@ from .templates import says, template_fields
 
 DEEPEST = 64  # headers in a frame; what lies deeper is data, and said to be too deep
 NO_NUMBER = 1 << 16  # beyond every number space's last number
+CALLS = ("sip", "sdp", "rtp", "rtcp")  # what is looked for on UDP ports that are nobody's, if somebody asks for one of them
 PLAIN = ("data", "text.lines")  # what others carry, and what says nothing of itself
 PATHS = 50_000  # different sequences of protocols that are remembered; a batch never ends for it
 
@@ -316,13 +317,18 @@ class Dissector:
         self._told: list[tuple[int, Callable[[Reading], np.ndarray], Layout]] = [
             (index, p.recognizes, p.layout) for index, p in enumerate(self.protocols.values()) if p.recognizes
         ]
+        calls = [self.protocols[name] for name in CALLS]
+        names = {f.name for p in calls for f in p.fields()} | {name for p in calls for name in (p.name, p.shown)}
+        self._calls = self.rest or bool(names & self.wanted)
         for space, known in sparse.items():
             table = self._spaces[space] = np.full(NO_NUMBER + 1, -1, np.int64)
             for number, index in known.items():
                 table[number] = index
         self._known = {space: self._spaces[space].copy() for space in PORTS}  # what protocols say of themselves
         self._said = {space: np.full(NO_NUMBER + 1, UNDECIDED, np.int64) for space in PORTS}
+        self._overruled: set[str] = set()  # the number spaces of which the user said something
         for one in decode_as:
+            self._overruled.add(one.space)
             table = self._spaces.setdefault(one.space, np.full(NO_NUMBER + 1, -1, np.int64))
             number = self._names.index(one.protocol) if one.protocol in self._names else -1
             table[one.first : one.last + 1] = self._said[one.space][one.first : one.last + 1] = number
@@ -374,7 +380,7 @@ class Dissector:
             if self.messages is not None:
                 turn = self._heard(done, self.messages, done.segments, streamed, path, depth)
                 self._turns(done, turn, path, depth, None)
-        if "sdp" in done.chunks:
+        if self._calls and "sdp" in done.chunks:
             self.media.feed(done.chunks["sdp"], batch.first)
         if waiting:
             self._turns(done, self._opened(done, self._answers(done, waiting), path), path, depth, None)
@@ -562,22 +568,22 @@ class Dissector:
         if table is not None:
             for number in reversed(numbers):
                 index = table[number if number.dtype.itemsize <= 2 else np.minimum(number, NO_NUMBER)]
-                said = self._said[space][number] if space in self._said else None
+                said = self._said[space][number] == UNDECIDED if space in self._overruled else True
                 for doubtful, believes, layout in self._doubtful.get(space, ()):
-                    own = np.flatnonzero((index == doubtful) & (said == UNDECIDED))
+                    own = np.flatnonzero((index == doubtful) & said)
                     if len(own):
                         index[own[~believes(Reading(layout, place, spans.start[own], spans.end[own]))]] = -1
                 found = np.where(index >= 0, index, found)
-            for number in reversed(numbers) if space in self._said else ():
-                said = self._said[space][number]
-                found = np.where(said != UNDECIDED, said, found)
+            for number in reversed(numbers) if space in self._overruled else ():
+                told = self._said[space][number]
+                found = np.where(told != UNDECIDED, told, found)
         if depth >= DEEPEST:
             deep = np.zeros(len(h), bool)
             deep[spans.row] = True
             h.fault(deep, "", f"holds more than {DEEPEST} headers, one in the other", at=h.start)
             found[:] = -1
         unknown = found < 0
-        if space == "udp.port" and unknown.any():
+        if space == "udp.port" and self._calls and unknown.any():
             self._recognized(spans, place, numbers, found, announces=self._waiting is not None)
             unknown = found < 0
         if space == "udp.port" and self._waiting is not None:
@@ -642,7 +648,7 @@ class Dissector:
         for one in waiting:
             protocol, asked = one.told
             h = one.headers
-            for name, (rows, frame) in self.media.find(h, one.spans, first).items():
+            for name, (rows, frame) in (self.media.find(h, one.spans, first) if self._calls else {}).items():
                 pick = np.flatnonzero((protocol[rows] < 0) & (one.protocol[rows] < 0))
                 rows, frame, method = rows[pick], frame[pick], np.full(len(pick), "SDP", object)
                 for other in (name, "rtcp") if name == "rtp" else (name,):  # both may share a port: RFC 5761
@@ -666,7 +672,7 @@ class Dissector:
                     Found(h, one.spans.take(rows), "udp.port", h.buffer, h.base, {f"{name}.request_frame": asked[rows]})
                 )
             rest = np.flatnonzero((protocol < 0) & (one.protocol < 0))
-            if len(rest):
+            if self._calls and len(rest):
                 numbers = tuple(n[rest] for n in one.numbers)
                 self._sort(done, h, one.spans.take(rest), "udp.port", numbers, groups, one.depth)
         return groups

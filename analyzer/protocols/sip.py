@@ -17,6 +17,7 @@ INFO = "{sip.line}"
 METHODS = (b"INVITE", b"ACK", b"BYE", b"CANCEL", b"OPTIONS", b"REGISTER", b"PRACK", b"SUBSCRIBE", b"NOTIFY", b"PUBLISH", b"INFO", b"REFER",
            b"MESSAGE", b"UPDATE")  # fmt: skip
 ANSWER = b"SIP/2.0 "
+HEADS = np.isin(np.arange(256), [word[0] for word in (*METHODS, ANSWER)])
 SECTION, BODY = 1 << 16, 1 << 20  # bytes of the longest header section and body
 COMPACT = {b"v": b"via", b"f": b"from", b"t": b"to", b"m": b"contact", b"i": b"call-id", b"e": b"content-encoding",
            b"l": b"content-length", b"c": b"content-type", b"s": b"subject", b"k": b"supported", b"o": b"event", b"r": b"refer-to",
@@ -45,10 +46,12 @@ SECRETS = ("username", "realm", "uri")
 def _begins(first: np.ndarray, size: np.ndarray) -> np.ndarray:
     """A method that is known, or the begin of a status line, as far as the bytes go; bool (n,)."""
     found = np.zeros(len(first), bool)
+    rows = np.flatnonzero(HEADS[first[:, 0]] & (size >= 4))
+    first, size = first[rows], size[rows]
     for word in (*(method + b" " for method in METHODS), ANSWER):
         head = np.frombuffer(word[: first.shape[1]], np.uint8)
         known = np.arange(len(head)) < size[:, None]
-        found |= ((first[:, : len(head)] == head) | ~known).all(axis=1) & (size >= 4)
+        found[rows[((first[:, : len(head)] == head) | ~known).all(axis=1)]] = True
     return found
 
 

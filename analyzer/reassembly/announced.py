@@ -14,6 +14,7 @@ import numpy as np
 
 from ..fields import Headers, Spans, ipv6
 from ..protocols.sdp import media
+from ._numbers import Numbers
 
 if TYPE_CHECKING:
     from .streams import Segments
@@ -222,8 +223,10 @@ class Media:
         else:
             words = [np.column_stack((np.zeros(len(own), np.uint64), net[name][own].astype(np.uint64))) for name in names]
         tail = (ports[0][some] << 16 | ports[1][some]).astype(np.uint64)
-        used, inverse = np.unique(np.column_stack((*words, tail)), axis=0, return_inverse=True)
-        inverse = inverse.reshape(-1)
+        keys = np.column_stack((*words, tail))
+        inverse = np.empty(len(keys), np.int64)
+        Numbers().number(keys.view(f"V{8 * keys.shape[1]}").reshape(-1).tolist(), inverse.data)
+        used = keys[np.unique(inverse, return_index=True)[1]]
         frame = spans.frame[some] + first
         order = np.argsort(inverse, kind="stable")
         bounds = np.searchsorted(inverse[order], np.arange(len(used) + 1)).tolist()
