@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -196,6 +197,23 @@ def test_the_clock_that_sdp_tells(save):
         assert row["setup_frame"] == (1 if announced else None)
         assert row["jitter"] is None or row["jitter"].total_seconds() < 1e-6
         assert (row["jitter"] is not None) == announced
+
+
+@pytest.mark.parametrize("value", [b"To:" + b" " * 60_000 + b"\rx", b"To: " + b":" * 60_000, b'To: "' + b"\\" * 60_000, b"Via: SIP/2.0/UDP " + b"a;" * 30_000,
+                                   b"l" + b" " * 60_000, b"\nl " * 15_000, b"Authorization: " + b"," * 60_000])  # fmt: skip
+def test_long_fields_are_read_in_one_go(save, value):
+    """Each takes milliseconds; a pattern that goes back and forth would take minutes."""
+    from scapy.all import fragment
+
+    packet = (
+        IP(src="10.0.0.1", dst="10.0.0.2", id=7) / UDP(sport=5060, dport=5060) / Raw(b"INVITE sip:a@b SIP/2.0\r\n" + value + b"\r\n\r\n")
+    )
+    trace = Trace()
+    for n, piece in enumerate(fragment(packet, 65_000)):
+        trace.put(n, bytes(Ether(**MACS) / piece))
+    begin = time.process_time()
+    assert Analysis(save(trace.pcap())).table("sip")["sip.Method"].to_list() == ["INVITE"]
+    assert time.process_time() - begin < 5
 
 
 LINES = [b"INVITE sip:a@b SIP/2.0\r\n", b"SIP/2.0 200 OK\r\n", b"Content-Length: 4\r\n", b"l: 99\r\n", b"Via: SIP/2.0/UDP a;branch=b\r\n",

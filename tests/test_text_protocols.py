@@ -349,6 +349,12 @@ def test_what_the_user_says_must_be_understood(said, why):
 
 # ---------------------------------------------------------------- any bytes
 
+
+def test_empty_lines_make_no_rows(save):
+    talk = Conversation().talk(("s", b"220 FTP\r\n"), ("c", b"NOOP\r\n\r\n" + b"\n" * 1000), ("c", b"\n" * 1000))
+    assert column(same(save(talk.pcap()), "ftp"), "frame.number", "ftp.request.command") == [(1, None), (2, "NOOP"), (3, None)]
+
+
 PARTS = [b"220 x\r\n", b"220-a\r\n", b"DATA\r\n", b"354 go\r\n", b".\r\n", b"\r\n.\r\n", b"BDAT 3\r\n", b"BDAT 2 LAST\r\n", b"STARTTLS\r\n",
          b"AUTH LOGIN\r\n", b"334 \r\n", b"QUIT", b"\r", b"\n", b"\xff", b"\xfa", b"\xf0\x18", b"\xff\xfb", b"550 no\r\n", b"PASV\r\n",
          b"227 (10,0,0,2,1,2)\r\n", b"\0", b"From: a\r\n\r\n"]  # fmt: skip

@@ -326,6 +326,12 @@ class Talks:
         if talk.server == number & 1:
             self._reply(talk, way, data, number, here, stop, by, code)
             return
+        if data[here] == 10 or (data[here] == 13 and stop - here == 2):  # an empty line says nothing: many are no rows of their own
+            if way.row >= 0 and way.by == by and way.to == here:
+                self.told[way.row + 3] = self.told[way.row + 5] = way.to = stop
+            else:
+                self._tell(way, number, by, here, stop, REQUEST, 0, 0)
+            return
         if talk.secret:
             talk.step += 1
             self._tell(way, number, by, here, stop, SECRET, 0, talk.step if talk.login else 0)

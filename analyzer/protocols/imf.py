@@ -35,7 +35,7 @@ NAMED = {
 }
 SEVERAL = ("received",)
 NAMES = {name.replace("_", "-").replace(".", "-"): name for name in NAMED}
-FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[ \t]*((?:[^\r\n]|\r?\n[ \t])*)\r?\n?")  # RFC 5322 §2.2; folded lines are one
+FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:[ \t]*+((?:[^\r\n]|\r?\n[ \t])*+)\r?\n?")  # RFC 5322 §2.2; folded lines are one
 
 
 def _fields(h: Headers) -> list[list[tuple[str, str]]]:

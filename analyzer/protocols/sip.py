@@ -22,12 +22,12 @@ SECTION, BODY = 1 << 16, 1 << 20  # bytes of the longest header section and body
 COMPACT = {b"v": b"via", b"f": b"from", b"t": b"to", b"m": b"contact", b"i": b"call-id", b"e": b"content-encoding",
            b"l": b"content-length", b"c": b"content-type", b"s": b"subject", b"k": b"supported", b"o": b"event", b"r": b"refer-to",
            b"x": b"session-expires", b"u": b"allow-events"}  # fmt: skip  # RFC 3261 §7.3.3 and IANA's register
-FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[ \t]*((?:[^\r\n]|\r?\n[ \t])*)(?:\r?\n|$)")
+FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:[ \t]*+((?:[^\r\n]|\r?\n[ \t])*+)(?:\r?\n|$)")
 START = re.compile(rb"(?:SIP/2\.0 \d{3}(?: [^\r\n]*)?|[!#$%&'*+.^_`|~0-9A-Za-z-]+ \S+ SIP/2\.0)\r?\n")
 LENGTH = re.compile(rb"\r?\n(?:content-length|l)[ \t]*:[ \t]*(\d{1,10})[ \t]*(?=\r?\n)", re.I)
 END = re.compile(rb"\r?\n\r?\n")
-ADDRESS = re.compile(r'\s*((?:"(?:[^"\\]|\\.)*"|[^<"]*?)\s*)<([^>]*)>(.*)', re.S)  # RFC 3261 §20.10
-URI = re.compile(r"(?:sips?|tel|urn|im|pres):(?:([^@;?]*?)(?::[^@]*)?@)?(\[[^\]]*\]|[^:;?>]*)(?::(\d{1,5}))?((?:;[^?]*)?)", re.I)
+QUOTED = re.compile(r'\s*+"(?:[^"\\]|\\.)*+"\s*+', re.S)
+SCHEMES = ("sip", "sips", "tel", "urn", "im", "pres")
 VIA = re.compile(r"\s*SIP\s*/\s*2\.0\s*/\s*([^\s;]+)\s+(\[[^\]]*\]|[^\s:;,]+)(?:\s*:\s*(\d{1,5}))?(.*)", re.S | re.I)
 PEOPLE = {"from": ("from", "addr"), "to": ("to", "addr"), "contact": ("contact", "uri")}
 NAMED = ("Via", "From", "To", "Contact", "Call-ID", "CSeq", "Route", "Record-Route", "User-Agent", "Server", "Allow", "Allow-Events",
@@ -214,14 +214,12 @@ def _inside(put: Put, row: int, name: str, value: str) -> None:
     low = name.lower()
     if low in PEOPLE:
         who, whole_name = PEOPLE[low]
-        match = ADDRESS.match(value)
-        shown, uri, rest = (match[1], match[2], match[3]) if match else ("", *value.partition(";")[::2])
-        uri = uri.strip()
+        shown, uri, rest = _address(value)
         if shown.strip() and who != "contact":
             put(f"{who}.display.info", row, shown.strip() if shown.strip()[:1] == '"' else shown)
         put(f"{who}.{whole_name}", row, uri)
         _uri(put, row, who, uri)
-        tag = re.search(r";\s*tag\s*=\s*([^;\s]+)", rest if match else f";{rest}", re.I)
+        tag = re.search(r";\s*tag\s*=\s*([^;\s]+)", rest, re.I)
         if tag and who != "contact":
             put(f"{who}.tag", row, tag[1])
     elif low == "cseq":
@@ -246,12 +244,32 @@ def _inside(put: Put, row: int, name: str, value: str) -> None:
                 put(f"auth.{part}", row, found[1])
 
 
+def _address(value: str) -> tuple[str, str, str]:
+    """Name, URI and parameters of `"A. N." <sip:…>;tag=…`, RFC 3261 §20.10; without angle brackets parameters begin at the first `;`."""
+    quoted = QUOTED.match(value)
+    begin = value.find("<", quoted.end() if quoted else 0)
+    if begin < 0:
+        uri, semicolon, rest = value.partition(";")
+        return "", uri.strip(), semicolon + rest
+    end = value.find(">", begin)
+    end = len(value) if end < 0 else end
+    return value[:begin].lstrip(), value[begin + 1 : end].strip(), value[end + 1 :]
+
+
 def _uri(put: Put, row: int, who: str, uri: str) -> None:
     """`sip:user@host:port;…`, RFC 3261 §19.1."""
-    if match := URI.match(uri):
-        for name, value in (("user", match[1]), ("host", match[2]), ("port", match[3])):
-            if value:
-                put(f"{who}.{name}", row, value)
+    scheme, _, rest = uri.partition(":")
+    if scheme.strip().lower() not in SCHEMES:
+        return
+    at = rest.find("@")
+    user = rest[:at].partition(":")[0] if at >= 0 else ""
+    host = re.split(r"[;?>]", rest[at + 1 :], maxsplit=1)[0]
+    behind = host.find("]") if host.startswith("[") else -1
+    port = host[behind + 1 :].partition(":")[2]
+    host = host[: behind + 1] if behind >= 0 else host.partition(":")[0]
+    for name, value in (("user", user), ("host", host), ("port", port)):
+        if value and (name != "port" or (value.isdigit() and len(value) < 6)):
+            put(f"{who}.{name}", row, value)
 
 
 def _people(who: str, what: str, label: str, many: bool = False) -> tuple[Field, ...]:

@@ -6,7 +6,7 @@ The latest announcement counts. FTP: RFC 959 §3.2, RFC 2428; SDP: RFC 8866 §5.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -45,6 +45,7 @@ class Announced:
 
     def __init__(self) -> None:
         self._known: dict[End, list[Announcement]] = {}
+        self._arrays: dict[End, tuple[np.ndarray, np.ndarray]] = {}
         self._eldest: deque[End] = deque()
         self.forgotten = 0
 
@@ -57,17 +58,24 @@ class Announced:
         if found and found[-1].frame == one.frame:
             return
         found.append(one)
+        self._arrays.pop(end, None)
         self._eldest.append(end)
         if len(self._eldest) > MOST:
             eldest = self._eldest.popleft()
             self._known[eldest].pop(0)
+            self._arrays.pop(eldest, None)
             if not self._known[eldest]:
                 del self._known[eldest]
             self.forgotten += 1
 
-    def all(self, end: End) -> list[Announcement]:
-        """What was announced for this end, in the order of the frames."""
-        return self._known.get(end, [])
+    def all(self, end: End) -> tuple[np.ndarray, np.ndarray] | None:
+        """What was announced for this end: frames (int64), in order, and protocols (object); None if nothing."""
+        known = self._known.get(end)
+        if known is None:
+            return None
+        if end not in self._arrays:
+            self._arrays[end] = np.array([one.frame for one in known], np.int64), np.array([one.what for one in known], object)
+        return self._arrays[end]
 
     def of(self, ends: tuple[End, ...], frame: int) -> Announcement | None:
         """What was announced for one of these ends before that frame."""
@@ -114,11 +122,15 @@ class Transfers:
                     found += [(frame[row], (end, number), one) for end in {sender, named.get(row, sender)}]
             words, rows = h.column("ftp.request.command")
             assert rows is not None
+            touched = set()
             args = dict(zip(*(one.tolist() for one in reversed(h.column("ftp.request.arg")))))
             for row, word in zip(rows.tolist(), words.tolist()):
                 if word.upper() in TRANSFERS and self._count < MOST:
                     self._commands.setdefault(stream[row], []).append((frame[row], f"{word} {args[row]}" if row in args else word))
                     self._count += 1
+                    touched.add(stream[row])
+            for one_stream in touched:
+                self._commands[one_stream].sort()
         for _, end, one in sorted(found):
             self.announced.add(end, one)
 
@@ -140,15 +152,20 @@ class Transfers:
     def told(self, h: Headers, first: int) -> None:
         """Add to headers of `ftp.data` what is known of each: the fields `ftp-data.…`."""
         stream = h["way"] >> 1
+        order = np.argsort(stream, kind="stable")
+        used = np.unique(stream)
+        bounds = np.searchsorted(stream[order], np.append(used, used[-1:] + 1)).tolist()
         columns: dict[str, tuple[list[np.ndarray], list[np.ndarray]]] = {}
-        for one in np.unique(stream).tolist():
+        for n, one in enumerate(used.tolist()):
             if one not in self._links:
                 continue
             link, command = self._links[one]
             if command is None:
-                command = next((c for c in self._commands.get(link.by, ()) if c[0] > link.frame), None)
+                given = self._commands.get(link.by, [])
+                at = bisect_right(given, link.frame, key=lambda one: one[0])
+                command = given[at] if at < len(given) else None
                 self._links[one] = link, command
-            rows = np.flatnonzero(stream == one)
+            rows = order[bounds[n] : bounds[n + 1]]
             behind = rows[h.frame[rows] + first > command[0]] if command is not None else rows[:0]
             told: tuple[tuple[str, object, np.ndarray], ...] = (
                 ("setup-frame", link.frame, rows),
@@ -163,9 +180,9 @@ class Transfers:
                     values.append(np.full(len(where), value, object if isinstance(value, str) else np.int64))
                     places.append(where)
         for name, (parts, places) in columns.items():
-            at = np.concatenate(places)
-            order = np.argsort(at, kind="stable")
-            h.put(f"ftp-data.{name}", np.concatenate(parts)[order], at[order])
+            rows = np.concatenate(places)
+            order = np.argsort(rows, kind="stable")
+            h.put(f"ftp-data.{name}", np.concatenate(parts)[order], rows[order])
 
 
 def _senders(h: Headers, rows: np.ndarray) -> list[int]:
@@ -236,10 +253,10 @@ class Media:
             since, what = np.full(len(rows), NEVER), np.zeros(len(rows), object)
             for end in ((a_high << 64 | a_low, both >> 16), (b_high << 64 | b_low, both & 0xFFFF)):
                 known = self.announced.all(end)
-                if known:
-                    which = np.searchsorted([one.frame for one in known], frame[rows]) - 1
-                    frames = np.where(which >= 0, np.array([one.frame for one in known])[which], NEVER)
-                    what = np.where(frames < since, np.array([one.what for one in known], object)[which], what)
+                if known is not None:
+                    which = np.searchsorted(known[0], frame[rows]) - 1
+                    frames = np.where(which >= 0, known[0][which], NEVER)
+                    what = np.where(frames < since, known[1][which], what)
                     since = np.minimum(frames, since)
             for name in ("rtp", "rtcp"):
                 mine = what == name

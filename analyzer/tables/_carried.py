@@ -21,6 +21,7 @@ from ..protocols._control import END, told
 NEEDS = frozenset({"ftp-data.command", "smtp.data.missing"})  # fields to ask of the dissection
 FILES = {"RETR", "STOR", "STOU", "APPE"}  # commands whose data connection carries a file; others carry lists
 DEEP = 64 << 10  # bytes of header fields beyond which a message is not taken apart
+PARTS = 10_000  # lines that may separate parts, beyond which neither
 MANY = 1000  # attachments of a message that are given
 
 
@@ -75,7 +76,7 @@ def _mails(h: Headers, first: int) -> Iterator[Piece]:
 def _parsed(data: bytes) -> EmailMessage | None:
     """The message; None if what it says of itself cannot be read."""
     head = data.find(b"\r\n\r\n")
-    if head < 0 or head > DEEP:
+    if head < 0 or head > DEEP or data.count(b"\n--") > PARTS:
         return None
     try:
         made = email.message_from_bytes(data, policy=email.policy.default)
