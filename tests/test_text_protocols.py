@@ -381,3 +381,10 @@ def test_any_conversation_of_lines_is_the_same_in_any_batch(talk, port, data):
         for other in found[1:]:
             for table, rows in found[0].items():
                 assert rows.equals(other[table]), table
+
+
+def test_a_flood_of_commands_shares_a_row(save):
+    talk = Conversation().talk(("s", b"220 FTP\r\n"), ("c", b"NOOP\r\n" * 100))
+    rows = [r for r in same(save(talk.pcap()), "ftp") if r["ftp.request"]]
+    assert len(rows) == 64
+    assert [r["ftp.line"] for r in rows[-2:]] == ["NOOP", "NOOP …"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from array import array
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from ..fields import Column, Headers
+from ..fields import Column, Field, Headers
 from . import _lines
 from ._cutters import Cut, Stretches
 
@@ -77,15 +79,46 @@ def told(h: Headers, name: str) -> np.ndarray:
     return h[name] if h.has(name) else np.zeros(len(h), np.int64)
 
 
-def lines(h: Headers) -> dict[int, list[bytes]]:
-    """The lines of each header that is no message, without what ends them: by the header's row."""
+def lines(h: Headers) -> Iterator[tuple[int, list[bytes]]]:
+    """Each header that is no message, and its lines, without what ends them; of commands that share a row, the first, and
+    what is behind it."""
     kind = told(h, "kind")
     rows = np.flatnonzero((kind > 0) & (kind != BODY) & (kind != END))
     whole = h.buffer
-    return {
-        row: (whole[a:b].tobytes().removesuffix(b"\n").removesuffix(b"\r").replace(b"\r\n", b"\n").split(b"\n") if b > a else [b""])
-        for row, a, b in zip(rows.tolist(), h.start[rows].tolist(), np.minimum(h.end, h.wire)[rows].tolist())
-    }
+    for row, answers, a, b in zip(
+        rows.tolist(), (kind[rows] == REPLY).tolist(), h.start[rows].tolist(), np.minimum(h.end, h.wire)[rows].tolist()
+    ):
+        line = whole[a:b].tobytes()
+        if answers:
+            yield row, line.removesuffix(b"\n").removesuffix(b"\r").replace(b"\r\n", b"\n").split(b"\n")
+        else:
+            first, _, more = line.partition(b"\n")
+            first = first.removesuffix(b"\r")
+            yield row, [first, more] if more.strip() else [first]
+
+
+class Found:
+    """Values of fields, put row by row, in order."""
+
+    def __init__(self, fields: Iterable[Field]) -> None:
+        self.fields = {f.name: f for f in fields}
+        self.found: dict[str, tuple[array[int], list]] = {name: (array("q"), []) for name in self.fields}
+
+    def put(self, name: str, row: int, value: object) -> None:
+        """A value of this field in this header."""
+        rows, values = self.found[name]
+        rows.append(row)
+        values.append(value)
+
+    def columns(self) -> dict[str, Column]:
+        """A column of each field."""
+        made = {}
+        for name, (rows, values) in self.found.items():
+            f = self.fields[name]
+            column = np.empty(len(values), f.kind.dtype)
+            column[:] = values
+            made[name] = Column(column, np.array(rows, np.int64))
+        return made
 
 
 def said(data: bytes) -> str:

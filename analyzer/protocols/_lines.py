@@ -30,6 +30,7 @@ LINE = cython.declare(cython.longlong, 8192)  # bytes of the longest line of a c
 KEPT = cython.declare(cython.longlong, 16 << 20)  # bytes of a message that are kept
 ALL = cython.declare(cython.longlong, 64 << 20)  # bytes of all messages that are not whole yet
 WAITING = cython.declare(cython.longlong, 1000)  # commands without a reply that are remembered
+MANY = cython.declare(cython.longlong, 64)  # commands in a frame that are told one by one; those behind share a row
 LEAST = cython.declare(cython.longlong, 3)  # letters of a command
 COMMANDS = cython.declare(cython.longlong, 0)
 MESSAGE = cython.declare(cython.longlong, 1)
@@ -79,13 +80,14 @@ class Way:
     lasts: cython.bint  # it is the last BDAT
     ended: cython.longlong  # frame that ended a message
     over: cython.bint  # the direction has ended
+    count: cython.longlong  # of the rows that frame `by` has already
     kept: bytearray
     missing: cython.longlong
     opened: cython.longlong
     pieces: cython.longlong
 
     def __init__(self):
-        self.state = self.open = self.by = self.to = self.left = self.ended = 0
+        self.state = self.open = self.by = self.to = self.left = self.ended = self.count = 0
         self.row = -1
         self.skips = self.lasts = self.over = False
         self._fresh()
@@ -279,6 +281,16 @@ class Talks:
         code: cython.longlong,
         step: cython.longlong,
     ):
+        way.count = way.count + 1 if way.by == by else 1
+        if (
+            way.count > MANY
+            and way.row >= 0
+            and way.to == start
+            and self.told[way.row + 6] != BODY
+            and (kind == REQUEST or kind == SECRET or kind == OTHER)
+        ):
+            self.told[way.row + 3] = self.told[way.row + 5] = way.to = end
+            return
         way.row, way.by, way.to = len(self.told), by, end
         self.told.extend((number, by, start, end, start, end, kind, code, step, 0, 0, 0))
 

@@ -1,18 +1,20 @@
 """File Transfer Protocol: the control connection. RFC 959; TLS: RFC 4217; EPRT and EPSV: RFC 2428.
 
-A row is a command, or the lines of a reply that one frame completed. Which data connection belongs to it stands with that:
-`ftp.data`. Passwords are shown in the fields that hold them, as they were sent, and nowhere else.
+A row is a command (of a frame's, the first 64; the others share a row), or the lines of a reply that one frame completed. Which data
+connection belongs to it stands with that: `ftp.data`. Passwords are shown in the fields that hold them, as they were sent, and nowhere
+else.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 
 import numpy as np
 
 from ..fields import Column, Field, Headers, flag, ipv4, ipv6, text, u8, u16
-from ._control import REPLY, Control, lines, numbers, said, texts, told
+from ._control import BODY, END, REPLY, Control, Found, lines, said, told
 
 LABEL = "FTP"
 ON = {"tcp.port": 21}
@@ -39,6 +41,7 @@ EXTENDED = re.compile(rb"\(([!-~])\1\1(\d{1,5})\1\)")  # RFC 2428 §3
 MARKS = re.compile(rb"(?:\xff[\xec-\xfe])+")  # telnet's, before ABOR: RFC 959 §4.1.3
 V4, V6 = 1, 2  # RFC 2428 §2
 HIDDEN = "••••"
+Put = Callable[[str, int, object], None]
 
 
 def STREAM() -> Control:
@@ -73,26 +76,27 @@ def _extended(arg: bytes) -> tuple[int, ipaddress.IPv4Address | ipaddress.IPv6Ad
 def _read(h: Headers) -> dict[str, Column]:
     """All that stands in the lines: control connections are short, and few of many."""
     kind, code = told(h, "kind"), told(h, "code")
-    names: dict[str, list] = {f.name: [] for f in FIELDS}
+    found = Found(FIELDS)
 
     def put(name: str, row: int, value: object) -> None:
-        names[f"ftp.{name}"].append((row, value))
+        found.put(f"ftp.{name}", row, value)
 
-    for row, found in lines(h).items():
-        answers = kind[row] == REPLY
-        put("request", row, not answers)
-        put("response", row, answers)
-        if answers:
-            _reply(put, row, found, int(code[row]))
+    for row, said_here in lines(h):
+        if kind[row] == REPLY:
+            _reply(put, row, said_here, int(code[row]))
         else:
-            _request(put, row, found[0])
-    columns = {f.name: texts(names[f.name]) if f.kind is text else numbers(names[f.name], f.kind.dtype) for f in FIELDS}
+            _request(put, row, said_here)
+    columns = found.columns()
+    spoken = np.flatnonzero((kind > 0) & (kind != BODY) & (kind != END))
+    columns["ftp.request"] = Column(kind[spoken] != REPLY, spoken)
+    columns["ftp.response"] = Column(kind[spoken] == REPLY, spoken)
     own = np.flatnonzero(code > 0)
     columns["ftp.response.code"] = Column(code[own].astype(np.uint16), own)
     return columns
 
 
-def _request(put, row: int, line: bytes) -> None:
+def _request(put: Put, row: int, found: list[bytes]) -> None:
+    line = found[0]
     mark = MARKS.match(line)
     line = line[mark.end() :] if mark else line
     command, _, arg = line.partition(b" ")
@@ -101,10 +105,14 @@ def _request(put, row: int, line: bytes) -> None:
         put("request.command", row, said(command))
     if arg:
         put("request.arg", row, said(arg))
-    put("line", row, said(command) + (f" {HIDDEN}" if word in (b"PASS", b"ACCT") else f" {said(arg)}" if arg else ""))
-    if word == b"PORT" and (found := _named([arg])):
-        put("active.cip", row, int(found[0]))
-        put("active.port", row, found[1])
+    put(
+        "line",
+        row,
+        said(command) + (f" {HIDDEN}" if word in (b"PASS", b"ACCT") else f" {said(arg)}" if arg else "") + (" …" if len(found) > 1 else ""),
+    )
+    if word == b"PORT" and (named := _named([arg])):
+        put("active.cip", row, int(named[0]))
+        put("active.port", row, named[1])
     elif word == b"EPRT" and (extended := _extended(arg)):
         family, address, port = extended
         put("eprt.af", row, family)
@@ -115,7 +123,7 @@ def _request(put, row: int, line: bytes) -> None:
         put("eprt.port", row, port)
 
 
-def _reply(put, row: int, found: list[bytes], code: int) -> None:
+def _reply(put: Put, row: int, found: list[bytes], code: int) -> None:
     put("line", row, said(found[0]) + (" …" if len(found) > 1 else ""))
     for line in found:
         begins = line[:3].isdigit() and line[3:4] in (b" ", b"-", b"")

@@ -25,6 +25,7 @@ COMPACT = {b"v": b"via", b"f": b"from", b"t": b"to", b"m": b"contact", b"i": b"c
 FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:[ \t]*+((?:[^\r\n]|\r?\n[ \t])*+)(?:\r?\n|$)")
 START = re.compile(rb"(?:SIP/2\.0 \d{3}(?: [^\r\n]*)?|[!#$%&'*+.^_`|~0-9A-Za-z-]+ \S+ SIP/2\.0)\r?\n")
 LENGTH = re.compile(rb"\r?\n(?:content-length|l)[ \t]*:[ \t]*(\d{1,10})[ \t]*(?=\r?\n)", re.I)
+BLANK = re.compile(rb"[\r\n]*+")  # keep-alives, RFC 5626 §3.5.1
 END = re.compile(rb"\r?\n\r?\n")
 QUOTED = re.compile(r'\s*+"(?:[^"\\]|\\.)*+"\s*+', re.S)
 SCHEMES = ("sip", "sips", "tel", "urn", "im", "pres")
@@ -83,7 +84,7 @@ class Messages:
             data = s.data[here:stop].tobytes()
             pieces = s.place[s.first[i] : behind[i]]
             at = 0
-            while at < len(data):
+            while (at := BLANK.match(data, at).end()) < len(data):  # type: ignore[union-attr]
                 size = _size(data, at)
                 if size == 0 and not s.last[i]:
                     break
@@ -107,12 +108,7 @@ class Messages:
 
 
 def _size(data: bytes, at: int) -> int:
-    """Bytes of the message at data[at:], keep-alives before it included; 0: more must come; -1: none begins here."""
-    begin = at
-    while data[at : at + 1] in (b"\r", b"\n") and at < len(data):
-        at += 1
-    if at == len(data):
-        return 0 if at - begin < SECTION else -1
+    """Bytes of the message at data[at:]; 0: more must come; -1: none begins here."""
     line = data.find(b"\n", at, at + SECTION)
     if line < 0:
         return 0 if len(data) - at < SECTION else -1
@@ -123,7 +119,7 @@ def _size(data: bytes, at: int) -> int:
         return 0 if len(data) - at < SECTION else -1
     length = LENGTH.search(data, at, end.start() + 2)
     body = int(length[1]) if length else 0
-    return -1 if body > BODY else end.end() + body - begin
+    return -1 if body > BODY else end.end() + body - at
 
 
 def STREAM() -> Messages:

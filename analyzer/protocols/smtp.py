@@ -1,15 +1,18 @@
 """Simple Mail Transfer Protocol. RFC 5321; AUTH: RFC 4954; STARTTLS: RFC 3207; BDAT: RFC 3030.
 
-A row is a command, the lines of a reply that one frame completed, or what a segment brought of a message. With the frame that ends a
-message the row holds all of it (the first 16 MiB), the dots that RFC 5321 §4.5.2 adds taken away.
+A row is a command (of a frame's, the first 64; the others share a row), the lines of a reply that one frame completed, or what a segment
+brought of a message. With the frame that ends a message the row holds all of it (the first 16 MiB), the dots that RFC 5321 §4.5.2 adds
+taken away.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ..fields import Column, Field, Headers, Payload, flag, text, u16, u32, u64
-from ._control import BODY, END, REPLY, SECRET, Control, lines, numbers, said, texts, told
+from ._control import BODY, END, REPLY, SECRET, Control, Found, lines, said, told
 
 LABEL = "SMTP"
 ON = {"tcp.port": (25, 587)}
@@ -27,6 +30,7 @@ CODES = {
 }  # fmt: skip
 USER, PASSWORD = 1, 2  # which line behind AUTH LOGIN is what
 HIDDEN = "••••"
+Put = Callable[[str, int, object], None]
 
 
 def STREAM() -> Control:
@@ -42,33 +46,39 @@ def contents(h: Headers):
 def _read(h: Headers) -> dict[str, Column]:
     """All that stands in lines."""
     kind, code, step = told(h, "kind"), told(h, "code"), told(h, "step")
-    names: dict[str, list] = {f.name: [] for f in FIELDS}
+    found = Found(FIELDS)
 
     def put(name: str, row: int, value: object) -> None:
-        names[f"smtp.{name}"].append((row, value))
+        found.put(f"smtp.{name}", row, value)
 
-    for row, found in lines(h).items():
+    for row, said_here in lines(h):
         if kind[row] == REPLY:
-            _reply(put, row, found)
+            _reply(put, row, said_here)
         elif kind[row] == SECRET:
-            put("req", row, True)
             put("line", row, HIDDEN)
             if step[row] == USER:
-                put("auth.username", row, said(found[0]))
+                put("auth.username", row, said(said_here[0]))
         else:
-            _request(put, row, found[0], step[row] < 0)
-    columns = {f.name: texts(names[f.name]) if f.kind is text else numbers(names[f.name], f.kind.dtype) for f in FIELDS}
+            _request(put, row, said_here, step[row] < 0)
+    columns = found.columns()
+    for name, which in (("rsp", kind == REPLY), ("req", (kind > 0) & ~np.isin(kind, (REPLY, BODY, END)))):
+        own = np.flatnonzero(which)
+        columns[f"smtp.{name}"] = Column(np.ones(len(own), bool), own)
     own = np.flatnonzero(code > 0)
     columns["smtp.response.code"] = Column(code[own].astype(np.uint16), own)
     body = np.flatnonzero(np.isin(kind, (BODY, END)))
-    words = [(row, f"message, {size} bytes") for row, size in zip(body.tolist(), (h.wire - h.start)[body].tolist())]
-    columns["smtp.line"] = texts(sorted([*names["smtp.line"], *words]))
+    shown, rows = columns["smtp.line"]
+    both = np.concatenate((shown, np.array([f"message, {size} bytes" for size in (h.wire - h.start)[body].tolist()], object)))
+    assert rows is not None
+    at = np.concatenate((rows, body))
+    order = np.argsort(at, kind="stable")
+    columns["smtp.line"] = Column(both[order], at[order])
     return columns
 
 
-def _request(put, row: int, line: bytes, behind: bool) -> None:
+def _request(put: Put, row: int, found: list[bytes], behind: bool) -> None:
+    line = found[0]
     command, _, rest = line.partition(b" ")
-    put("req", row, True)
     if not behind:
         put("command_line", row, said(line) + "\r\n")
     if command and not behind:
@@ -76,11 +86,11 @@ def _request(put, row: int, line: bytes, behind: bool) -> None:
     if rest and not behind:
         put("req.parameter", row, said(rest))
     secret = command.upper() == b"AUTH" and len(rest.split()) > 1
-    put("line", row, f"{said(command)} {said(rest.split()[0])} {HIDDEN}" if secret else said(line))
+    shown = f"{said(command)} {said(rest.split()[0])} {HIDDEN}" if secret else said(line)
+    put("line", row, shown + (" …" if len(found) > 1 else ""))
 
 
-def _reply(put, row: int, found: list[bytes]) -> None:
-    put("rsp", row, True)
+def _reply(put: Put, row: int, found: list[bytes]) -> None:
     put("line", row, said(found[0]) + (" …" if len(found) > 1 else ""))
     if found[0]:
         put("response", row, said(found[0]) + "\r\n")

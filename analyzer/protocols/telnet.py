@@ -105,21 +105,30 @@ def _told(h: Headers) -> dict[str, Column]:
 
 def _data(h: Headers) -> dict[str, Column]:
     """What is no command, line by line."""
-    bounds: dict[int, list[tuple[int, int, int]]] = {}
-    for row, at, command, _, begin, _, end in h.once(_commands).tolist():
-        bounds.setdefault(row, []).append((begin if at < 0 else at, command, end))
-    found: list[tuple[int, str]] = []
-    for row, (here, stop) in enumerate(zip(h.start.tolist(), np.minimum(h.end, h.wire).tolist())):
-        run = b""
-        for at, command, behind in (*bounds.get(row, ()), (stop, 0, stop)):
-            run += h.buffer[here:at].tobytes()
-            here = behind
-            if command == ESCAPED:
-                run += b"\xff"
-            elif run:
-                found += [(row, said(line.replace(b"\0", b""))) for line in ENDS.findall(run) if line]
-                run = b""
-    return {"telnet.data": texts(found)}
+    row, at, command, _, _, _, behind = np.ascontiguousarray(h.once(_commands).T)
+    count = np.bincount(row, minlength=len(h))
+    last = np.cumsum(count)
+    starts = np.insert(behind, last - count, h.start)  # between commands, of each header one run more than it has commands
+    stops = np.insert(np.where(at < 0, h.start[row], at), last, np.minimum(h.end, h.wire))
+    kinds = np.insert(command, last - count, 0)
+    whose = np.repeat(np.arange(len(h)), count + 1)
+    some = np.flatnonzero((stops > starts) | (kinds == ESCAPED))
+    rows: list[int] = []
+    runs: list[bytes] = []
+    before = -2
+    for nth, of, a, b, kind in zip(*(one.tolist() for one in (some, whose[some], starts[some], stops[some], kinds[some]))):
+        run = h.buffer[a:b].tobytes()
+        if kind != ESCAPED:
+            rows.append(of)
+            runs.append(run)
+        elif before == nth - 1 and rows and rows[-1] == of:
+            runs[-1] += b"\xff" + run
+        else:
+            rows.append(of)
+            runs.append(b"\xff" + run)
+        before = nth
+    lines = [(of, said(line.replace(b"\0", b""))) for of, run in zip(rows, runs) for line in ENDS.findall(run) if line]
+    return {"telnet.data": texts(lines)}
 
 
 FIELDS = (
