@@ -73,6 +73,9 @@ class Messages:
     readers: dict[int, Reader] = field(default_factory=dict)
     inside: dict[int, int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.overruled = bool((self.said != UNDECIDED).any())
+
     def lead(self, s: Segments, batch: Batch) -> tuple[list[Heard], Lost]:
         """Decide what new streams speak, as far as port and bytes say; the messages of those that may announce others, as `feed`."""
         most = int(s["stream"].max(initial=0))
@@ -160,6 +163,8 @@ class Messages:
 
     def _said(self, s: Segments, rows: np.ndarray) -> np.ndarray:
         """What the user said that these segments speak, int64 (n,)."""
+        if not self.overruled:
+            return np.full(len(rows), UNDECIDED)
         lower, upper = (self.said[port] for port in _ports(s, rows))
         return np.where(lower != UNDECIDED, lower, upper)
 
