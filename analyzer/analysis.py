@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .capture.merge import Trace
-from .dissect import MAX_STREAMS, Dissection, Dissector, filtered, matching, only
+from .dissect import MAX_STREAMS, Dissection, Dissector, decoded_as, filtered, matching, only
 from .errors import Damage
 from .reassembly.datagrams import LIMIT
 from .tables import Table, make
@@ -28,9 +28,11 @@ class Analysis:
     IPv4, TCP and UDP are verified. filter: a display filter; tables see only the frames that match.
     max_streams: TCP connections held at the most, those idle longest are forgotten beyond. overlap: whose bytes count where IP
     fragments overlap: 'bsd', 'first', 'last' or 'linux' (see `reassembly.datagrams.Datagrams`).
+    decode_as: what ports lead to, whatever they are known for: 'tcp.port==8081,http', 'udp.port==5000-5010,rtp'; of several that speak
+    of one port the last counts.
     on_batch: called with (frames so far, bytes read so far, bytes in all if known) after each batch.
     notes: sentences about what was found that stand beside the result, for standard error.
-    Raises InputError if a capture cannot be opened, UsageError if the filter is wrong.
+    Raises InputError if a capture cannot be opened, UsageError if the filter or decode_as is wrong.
     """
 
     def __init__(
@@ -43,7 +45,9 @@ class Analysis:
         on_batch: Watcher | None = None,
         max_streams: int = MAX_STREAMS,
         overlap: str = "bsd",
+        decode_as: Iterable[str] = (),
     ) -> None:
+        self.decode_as = [decoded_as(one) for one in decode_as]
         self.filter = filtered(filter) if filter else None
         self.trace = Trace(list(captures), batch_frames)
         self.count = count
@@ -64,7 +68,7 @@ class Analysis:
         assert not self._read, "a trace is read once; make another Analysis"
         self._read = True
         asked = {*wanted, *(self.filter.needs if self.filter else ())}
-        dissector = Dissector(asked, self.checksums, self.max_streams, self.overlap)
+        dissector = Dissector(asked, self.checksums, self.max_streams, self.overlap, self.decode_as)
         files = [source.file for source in self.trace.sources if source.file is not None]
         total = sum(file.size or 0 for file in files) or None
         for batch in self.trace.batches():
@@ -80,6 +84,8 @@ class Analysis:
             (dissector.neighbors.forgotten, "IP addresses that ARP had spoken of", "a second MAC address for them is not noticed"),
             (dissector.echoes.forgotten, "echo requests without an answer", "a later answer belongs to none"),
             (dissector.elsewhere.forgotten, "transfers of TFTP", "what comes of them later is data"),
+            (dissector.media.forgotten, "announcements of SDP", "what comes on these ports is data"),
+            (dissector.transfers_forgotten, "announcements of FTP", "a later data connection belongs to none"),
             (dissector.leases.forgotten, "questions and servers of DHCP", "what repeats or contradicts them is not noticed"),
             (dissector.clocks.forgotten, "questions of NTP", "a later answer belongs to none"),
         ):

@@ -6,6 +6,7 @@ of a group in one gather, and asks the protocol's file what they carry. It ends 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -22,12 +23,13 @@ from .filters import Filter, compiled
 from .protocols import protocols, register
 from .protocols.frame import TOLD
 from .protocols.tcp import SEGMENTS
+from .reassembly.announced import Media
 from .reassembly.clocks import CLOCKS, Clocks
 from .reassembly.datagrams import CARRIERS, Arrived, Datagrams, fill
 from .reassembly.echoes import ECHOES, Echoes
 from .reassembly.elsewhere import Elsewhere, Waiting
 from .reassembly.leases import JUDGED, VERSIONS, Leases
-from .reassembly.messages import Messages
+from .reassembly.messages import NONE, UNDECIDED, Heard, Lost, Messages
 from .reassembly.neighbors import DUPLICATES, Neighbors
 from .reassembly.pieces import NEEDS
 from .reassembly.questions import FIELDS as ANSWERED
@@ -39,6 +41,7 @@ from .templates import says, template_fields
 
 DEEPEST = 64  # headers in a frame; what lies deeper is data, and said to be too deep
 NO_NUMBER = 1 << 16  # beyond every number space's last number
+CALLS = ("sip", "sdp", "rtp", "rtcp")  # what is looked for on UDP ports that are nobody's, if somebody asks for one of them
 PLAIN = ("data", "text.lines")  # what others carry, and what says nothing of itself
 PATHS = 50_000  # different sequences of protocols that are remembered; a batch never ends for it
 
@@ -127,6 +130,7 @@ class Dissection:
     trains: list[tuple[int, np.ndarray]] = field(default_factory=list)  # those that ended: depth, rows of `_datagrams.ENDED`
     datagrams: Datagrams | None = None  # what waits still
     messages: Messages | None = None  # the same of messages in TCP streams, if they are wanted
+    guesses: Callable[[Headers, np.ndarray], list[tuple[str | None, str | None]]] | None = None  # `Dissector.guesses`
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -266,10 +270,18 @@ class Dissector:
 
     wanted: names of fields that will be asked for; those that hang on earlier frames are computed only if they are wanted.
     checksums: whether those of IPv4, TCP and UDP are verified. max_streams: TCP connections held at the most, at least 2.
-    overlap: whose bytes count where pieces of a datagram overlap, as `Datagrams` has it.
+    overlap: whose bytes count where pieces of a datagram overlap, as `Datagrams` has it. decode_as: what ports lead to, as
+    `decoded_as` reads it, whatever the protocols say of themselves.
     """
 
-    def __init__(self, wanted: Iterable[str] = (), checksums: bool = False, max_streams: int = MAX_STREAMS, overlap: str = "bsd") -> None:
+    def __init__(
+        self,
+        wanted: Iterable[str] = (),
+        checksums: bool = False,
+        max_streams: int = MAX_STREAMS,
+        overlap: str = "bsd",
+        decode_as: Iterable[DecodeAs] = (),
+    ) -> None:
         self.wanted = set(wanted)
         self.checksums = checksums
         # What nobody decodes is made headers of `data`, and counted, only if somebody looks at it.
@@ -282,6 +294,7 @@ class Dissector:
         self.leases = Leases()
         self.clocks = Clocks()
         self.elsewhere = Elsewhere()
+        self.media = Media()
         self._waiting: list[Waiting] | None = None  # UDP's payloads that no port names, while a batch is taken apart
         self.paths = Paths()
         self.protocols = protocols()
@@ -300,17 +313,38 @@ class Dissector:
             for space in p.on:
                 if p.believes and space.endswith(".port"):
                     self._doubtful.setdefault(space, []).append((index, p.believes, p.layout))
+        # Those that are told by their bytes alone where no port names one.
+        self._told: list[tuple[int, Callable[[Reading], np.ndarray], Layout]] = [
+            (index, p.recognizes, p.layout) for index, p in enumerate(self.protocols.values()) if p.recognizes
+        ]
+        calls = [self.protocols[name] for name in CALLS]
+        names = {f.name for p in calls for f in p.fields()} | {name for p in calls for name in (p.name, p.shown)}
+        self._calls = self.rest or bool(names & self.wanted)
         for space, known in sparse.items():
             table = self._spaces[space] = np.full(NO_NUMBER + 1, -1, np.int64)
             for number, index in known.items():
                 table[number] = index
-        self._asked = [p.name for p in self.protocols.values() if p.elsewhere]
+        self._known = {space: self._spaces[space].copy() for space in PORTS}  # what protocols say of themselves
+        self._said = {space: np.full(NO_NUMBER + 1, UNDECIDED, np.int64) for space in PORTS}
+        self._overruled: set[str] = set()  # the number spaces of which the user said something
+        for one in decode_as:
+            self._overruled.add(one.space)
+            table = self._spaces.setdefault(one.space, np.full(NO_NUMBER + 1, -1, np.int64))
+            number = self._names.index(one.protocol) if one.protocol in self._names else -1
+            table[one.first : one.last + 1] = self._said[one.space][one.first : one.last + 1] = number
+        self._asked = [p.name for p in self.protocols.values() if p.elsewhere or p.name in ("ftp.data", "rtp", "rtcp")]
+        self._served = [index for index, p in enumerate(self.protocols.values()) if p.elsewhere]
         self._elsewhere = np.full(NO_NUMBER + 1, -2, np.int64)  # ports that are asked, but do not answer; -2: others
         for number, index in sparse.get("udp.port", {}).items():
-            if self.protocols[self._names[index]].elsewhere:
+            if self.protocols[self._names[index]].elsewhere and self._said["udp.port"][number] == UNDECIDED:
                 self._elsewhere[number] = index
         self._listen()
         self.streams = StreamNumbers(self.wanted, max_streams)
+
+    @property
+    def transfers_forgotten(self) -> int:
+        """Announcements of FTP that were forgotten for want of memory."""
+        return self.messages.transfers.forgotten if self.messages is not None else 0
 
     def _listen(self) -> None:
         """Read the messages of applications in TCP streams if somebody will ask for something of them."""
@@ -318,12 +352,16 @@ class Dissector:
         spaces = {p.name.partition(".")[0] for p in speak.values()}
         carried = [p for p in self.protocols.values() if any(space.partition(".")[0] in spaces for space in p.on)]
         names = {f.name for p in (*speak.values(), *carried) for f in p.fields()} | {f.name for f in SEGMENTS}
+        names |= {name for p in (*speak.values(), *carried) for name in (p.name, p.shown)}  # a filter may ask for a protocol
         if not speak or not (self.rest or names & self.wanted):
             return
         self.wanted |= NEEDS
-        ports = self._spaces.get("tcp.port", np.full(NO_NUMBER + 1, -1, np.int64))
+        ports = self._known["tcp.port"]
         cutters = {index: p.stream() for index, p in speak.items() if p.stream is not None}
-        self.messages = Messages(cutters, np.where(np.isin(ports, list(speak)), ports, -1))
+        said = self._said["tcp.port"]
+        said = np.where((said == UNDECIDED) | np.isin(said, list(speak)), said, NONE)
+        leads = self._names.index("ftp"), self._names.index("ftp.data")
+        self.messages = Messages(cutters, np.where(np.isin(ports, list(speak)), ports, -1), said, leads)
 
     def __call__(self, batch: Batch, interfaces: list[Interface]) -> Dissection:
         """The headers of one batch. interfaces: what its frames' interface numbers count."""
@@ -331,18 +369,21 @@ class Dissector:
             self.paths = Paths()
         frames = self._frames(batch, interfaces)
         done = Dissection(batch, self.paths, frames, {"frame": [frames]}, [frames], datagrams=self.datagrams, messages=self.messages)
+        done.guesses = self.guesses
         path = np.zeros(len(batch), np.int64)
         streamed: list[tuple[Headers, Payload]] = []
         self._waiting = []
         depth = self._turns(done, [frames], path, 0, streamed)
         waiting, self._waiting = self._waiting, None
-        if waiting:
-            self._turns(done, self._opened(done, self._answers(done, waiting), path), path, depth, None)
         if self.wanted & TCP and "tcp" in done.chunks:
             done.segments = self.streams.number_tcp(done.chunks["tcp"], batch)
             if self.messages is not None:
-                groups = self._heard(done, self.messages, done.segments, streamed, depth)
-                self._turns(done, self._opened(done, groups, path), path, depth, None)
+                turn = self._heard(done, self.messages, done.segments, streamed, path, depth)
+                self._turns(done, turn, path, depth, None)
+        if self._calls and "sdp" in done.chunks:
+            self.media.feed(done.chunks["sdp"], batch.first)
+        if waiting:
+            self._turns(done, self._opened(done, self._answers(done, waiting), path), path, depth, None)
         for h in reversed(done.order):
             _pass_on(h)
         for name in CARRIERS:
@@ -417,21 +458,35 @@ class Dissector:
         done.order += turn
         return turn
 
-    def _heard(self, done: Dissection, messages: Messages, s: Segments, streamed: list[tuple[Headers, Payload]], depth: int) -> Groups:
+    def _heard(
+        self,
+        done: Dissection,
+        messages: Messages,
+        s: Segments,
+        streamed: list[tuple[Headers, Payload]],
+        path: np.ndarray,
+        depth: int,
+    ) -> list[Headers]:
         """The messages that segments made whole; what nobody takes is sorted by port, segment by segment."""
-        groups: Groups = {}
+        first = done.batch.first
+
+        def opened(heard: list[Heard], lost: Lost, groups: Groups) -> list[Headers]:
+            for one in heard:
+                told = {"way": one.way, **one.told}
+                groups.setdefault(one.protocol, []).append(Found(one.headers, one.spans, "tcp.port", one.buffer, one.base, told))
+            for protocol, frame, size in lost:
+                done.undecoded.append(Undecoded("stream", np.full(len(frame), protocol), frame - first, size))
+            return self._opened(done, groups, path)
+
+        ahead = opened(*messages.lead(s, done.batch), {})
+        messages.transfers.feed([h for h in ahead if h.protocol.name == "ftp"], first)
         heard, lost, others = messages.feed(s, done.batch)
-        for one in heard:
-            told = {"way": one.way, **one.told}
-            groups.setdefault(one.protocol, []).append(Found(one.headers, one.spans, "tcp.port", one.buffer, one.base, told))
-        for protocol, frame, size in lost:
-            number = np.full(len(frame), protocol)
-            done.undecoded.append(Undecoded("stream", number, frame - done.batch.first, size))
         sizes = np.array([len(h) for h in s.chunks])
         bounds = np.cumsum(sizes) - sizes
         nobodys = np.ones(int(sizes.sum()), bool)
         nobodys[s.order] = others
         known = {id(h): at for h, at in zip(s.chunks, bounds.tolist())}
+        groups: Groups = {}
         for h, payload in streamed:
             at = known[id(h)]
             mask = nobodys[at : at + len(h)]
@@ -440,7 +495,11 @@ class Dissector:
                 picked[payload.rows] = True
                 mask = mask & picked
             self._hand_on(done, h, replace(payload, rows=np.flatnonzero(mask)), groups, [], depth)
-        return groups
+        turn = [*ahead, *opened(heard, lost, groups)]
+        for h in turn:
+            if h.protocol.name == "ftp.data" and h.has("way"):
+                messages.transfers.told(h, first)
+        return turn
 
     def _hand_on(self, done: Dissection, h: Headers, payload: Payload, groups: Groups, pieces: list[Arrived], depth: int) -> None:
         """Sort what one group of headers carries by the protocol that its numbers name; pieces of datagrams are set aside."""
@@ -509,17 +568,24 @@ class Dissector:
         if table is not None:
             for number in reversed(numbers):
                 index = table[number if number.dtype.itemsize <= 2 else np.minimum(number, NO_NUMBER)]
+                said = self._said[space][number] == UNDECIDED if space in self._overruled else True
                 for doubtful, believes, layout in self._doubtful.get(space, ()):
-                    own = np.flatnonzero(index == doubtful)
+                    own = np.flatnonzero((index == doubtful) & said)
                     if len(own):
                         index[own[~believes(Reading(layout, place, spans.start[own], spans.end[own]))]] = -1
                 found = np.where(index >= 0, index, found)
+            for number in reversed(numbers) if space in self._overruled else ():
+                told = self._said[space][number]
+                found = np.where(told != UNDECIDED, told, found)
         if depth >= DEEPEST:
             deep = np.zeros(len(h), bool)
             deep[spans.row] = True
             h.fault(deep, "", f"holds more than {DEEPEST} headers, one in the other", at=h.start)
             found[:] = -1
         unknown = found < 0
+        if space == "udp.port" and self._calls and unknown.any():
+            self._recognized(spans, place, numbers, found, announces=self._waiting is not None)
+            unknown = found < 0
         if space == "udp.port" and self._waiting is not None:
             opens = self._elsewhere[h["udp.dstport"][spans.row]]
             wait = np.flatnonzero(unknown | ((opens == found) & ~unknown))
@@ -544,20 +610,69 @@ class Dissector:
             some = spans if len(kinds) == 1 and not unknown.any() else spans.take(np.flatnonzero(found == index))
             groups.setdefault(index, []).append(Found(h, some, "" if bare else space, place, base))
 
+    def guesses(self, h: Headers, rows: np.ndarray) -> list[tuple[str | None, str | None]]:
+        """What the ports of these headers of `tcp` or `udp`, and of UDP the bytes, say that they carry."""
+        name = h.protocol.name
+        ends = [h[f"{name}.{end}"][rows] for end in ("srcport", "dstport")]
+        ports = [self._known[f"{name}.port"][end] for end in ends]
+        lower = np.where(ends[0] <= ends[1], 0, 1)
+        first, second = np.where(lower == 0, *ports), np.where(lower == 0, ports[1], ports[0])
+        by_port = np.where(first >= 0, first, second)
+        start = h.start[rows] + h.layout.size
+        end = np.maximum(np.minimum(h.end, h.wire)[rows], start)
+        by_bytes = np.full(len(rows), -1)
+        for index, recognizes, layout in self._told if name == "udp" else ():
+            by_bytes = np.where((by_bytes < 0) & recognizes(Reading(layout, h.buffer, start, end)), index, by_bytes)
+        shown = [*(p.shown for p in self.protocols.values()), None]
+        return [(shown[a], shown[b]) for a, b in zip(by_port.tolist(), by_bytes.tolist())]
+
+    def _recognized(self, spans: Spans, place: np.ndarray, numbers: tuple[np.ndarray, ...], found: np.ndarray, announces: bool) -> None:
+        """Write into `found` the protocols of payloads that no port names, as far as their bytes tell; not what the user said is data.
+
+        announces: only of those that announce others, which come before what bytes tell.
+        """
+        said = np.stack([self._said["udp.port"][number] for number in numbers])
+        for index, recognizes, layout in self._told:
+            if announces and self._names[index] != "sip":
+                continue
+            rows = np.flatnonzero((found < 0) & (said == UNDECIDED).all(axis=0))
+            if len(rows):
+                found[rows[recognizes(Reading(layout, place, spans.start[rows], spans.end[rows]))]] = index
+
     def _answers(self, done: Dissection, waiting: list[Waiting]) -> Groups:
-        """Sort the datagrams that no port names: answers of servers from another port than was asked, and what nobody decodes."""
-        self.elsewhere.feed(waiting, done.batch.first)
+        """Sort the datagrams that no port names: what SDP announced, answers of servers from another port than was asked, and what
+        nobody decodes."""
+        first = done.batch.first
+        self.elsewhere.feed(waiting, first)
         groups: Groups = {}
         for one in waiting:
             protocol, asked = one.told
             h = one.headers
-            for index in np.unique(protocol[protocol >= 0]).tolist():
+            for name, (rows, frame) in (self.media.find(h, one.spans, first) if self._calls else {}).items():
+                pick = np.flatnonzero((protocol[rows] < 0) & (one.protocol[rows] < 0))
+                rows, frame, method = rows[pick], frame[pick], np.full(len(pick), "SDP", object)
+                for other in (name, "rtcp") if name == "rtp" else (name,):  # both may share a port: RFC 5761
+                    p, index = self.protocols[other], self._names.index(other)
+                    some = one.spans.take(rows)
+                    assert p.believes is not None
+                    good = p.believes(Reading(p.layout, h.buffer, some.start, some.end))
+                    if other == "rtp":
+                        control = self.protocols["rtcp"]
+                        assert control.believes is not None
+                        good &= ~control.believes(Reading(control.layout, h.buffer, some.start, some.end))
+                    protocol[rows[good]] = index
+                    if good.any():
+                        told = {f"{other}.setup-frame": frame[good], f"{other}.setup-method": method[good]}
+                        groups.setdefault(index, []).append(Found(h, some.take(np.flatnonzero(good)), "udp.port", h.buffer, h.base, told))
+                    rows, frame, method = rows[~good], frame[~good], method[~good]
+            tell = np.isin(protocol, self._served)
+            for index in np.unique(protocol[tell]).tolist():
                 rows, name = np.flatnonzero(protocol == index), self._names[index]
                 groups.setdefault(index, []).append(
                     Found(h, one.spans.take(rows), "udp.port", h.buffer, h.base, {f"{name}.request_frame": asked[rows]})
                 )
             rest = np.flatnonzero((protocol < 0) & (one.protocol < 0))
-            if self.rest and len(rest):
+            if self._calls and len(rest):
                 numbers = tuple(n[rest] for n in one.numbers)
                 self._sort(done, h, one.spans.take(rest), "udp.port", numbers, groups, one.depth)
         return groups
@@ -658,6 +773,38 @@ def needed(names: Iterable[str]) -> set[str]:
     return wanted
 
 
+# ---------------------------------------------------------------- decode as
+
+
+PORTS = ("tcp.port", "udp.port")
+
+
+class DecodeAs(NamedTuple):
+    """The ports first…last of this space lead to this protocol, by the user's word; 'data': to none."""
+
+    space: str
+    first: int
+    last: int
+    protocol: str
+
+
+def decoded_as(said: str) -> DecodeAs:
+    """What `-d tcp.port==8081,http` means, or `udp.port==5000-5010,rtp`. Raises UsageError."""
+    match = re.fullmatch(r"\s*(\w+\.\w+)\s*==\s*(\d{1,5})(?:-(\d{1,5}))?\s*,\s*([\w.-]+)\s*", said)
+    if match is None:
+        raise UsageError(f"-d {said!r} is not understood; it looks like tcp.port==8081,http")
+    space, low, high, name = match[1], int(match[2]), int(match[3] or match[2]), match[4]
+    if space not in PORTS:
+        raise UsageError(f"-d knows {' and '.join(PORTS)}, not {space!r}")
+    if not low <= high < NO_NUMBER:
+        raise UsageError(f"-d {said!r}: no such ports; they end at {NO_NUMBER - 1}")
+    known = {p.shown: p.name for p in protocols().values() if space in p.on} | {"data": ""}
+    known |= {name: name for name in known.values() if name}
+    if name not in known:
+        raise UsageError(f"-d {said!r}: {name!r} is none of those that {space} may lead to{nearest(name, known)}")
+    return DecodeAs(space, low, high, known[name])
+
+
 # ---------------------------------------------------------------- filters
 
 
@@ -667,16 +814,18 @@ def filtered(said: str) -> Filter:
     def lookup(name: str) -> tuple[Field, tuple[str, ...]] | None:
         if name in register() or name in either():
             return field_of(name), either().get(name, (name,))
-        return (Field(name, text, name), ()) if name in protocols() else None
+        return (Field(name, text, name), ()) if name in named else None
 
-    return compiled(said, lookup, lambda name: nearest(name, [*register(), *either(), *protocols()]))
+    named = {name for p in protocols().values() for name in (p.name, p.shown)}
+    return compiled(said, lookup, lambda name: nearest(name, [*register(), *either(), *named]))
 
 
 def matching(d: Dissection, wanted: Filter) -> np.ndarray:
     """Which frames of the batch match, bool (frames,)."""
+    named = {name for p in protocols().values() for name in (p.name, p.shown)}
 
     def values(name: str) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        if name in protocols():
+        if name in named:
             for h in d.order:
                 if name in (h.protocol.name, h.protocol.shown):
                     yield h.frame, h.frame, h.buffer

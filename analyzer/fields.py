@@ -257,6 +257,7 @@ class Protocol:
     elsewhere: bool = False  # its servers answer from another UDP port than was asked
     realm: str = ""  # the field that tells networks apart in which the same address is another host
     believes: Callable[[Reading], np.ndarray] | None = None  # which payloads (bool) it is, of those that a port says are its own
+    recognizes: Callable[[Reading], np.ndarray] | None = None  # which payloads (bool) of UDP it is, of those that no port names
 
     def fields(self) -> Iterator[Field]:
         """Every field of the protocol, the layout's first."""

@@ -97,6 +97,8 @@ def compiled(said: str, lookup: Callable[[str], tuple[Field, tuple[str, ...]] | 
         relation, value = rest
         if relation.type == "CONTAINS":
             return _any(names, _contains(said, f, value))
+        if relation.type == "MATCHES":
+            return _any(names, _matches(said, f, value))
         if getattr(value, "type", "") == "NAME":
             other = lookup(str(value))
             if other is not None and other[1]:
@@ -253,6 +255,22 @@ def _bytes(said: str, f: Field, value: Any) -> bytes:
         return bytes.fromhex(token.replace(":", "").replace("-", "").replace(".", ""))
     except ValueError:
         raise _wrong(said, _column(value), f"{f.name} wants bytes, as in 01:02:0a, or a string") from None
+
+
+def _matches(said: str, f: Field, value: Any) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """A regular expression, Python's, found anywhere; great and small letters are the same, as Wireshark has it."""
+    import re
+
+    token = _spelled(value)
+    try:
+        pattern, plain = re.compile(token, re.I), re.compile(token.encode(), re.I | re.S)
+    except re.error as error:
+        raise _wrong(said, _column(value), f"no regular expression ({error})") from None
+    if f.kind is text:
+        return lambda v, _: np.array([pattern.search(one) is not None for one in v.tolist()], bool)
+    if f.kind is raw:
+        return lambda v, buffer: np.array([plain.search(buffer[a:b].tobytes()) is not None for a, b in v.tolist()], bool)
+    raise _wrong(said, _column(value), f"{f.name} is no text and no bytes: `matches` does not fit")
 
 
 def _contains(said: str, f: Field, value: Any) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:

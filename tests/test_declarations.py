@@ -35,7 +35,7 @@ def test_every_protocol_is_a_file_with_its_source(name):
     assert protocol.label
     for field in protocol.fields():
         assert field.label, field.name
-        assert re.fullmatch(r"[a-z0-9_]+(\.[a-zA-Z0-9_-]+)+", field.name), field.name
+        assert re.fullmatch(r"[a-z0-9_-]+(\.[a-zA-Z0-9_-]+)+", field.name), field.name
     declared = [field.name for field in protocol.fields()]
     assert len(declared) == len(set(declared)), "a field that is declared twice is printed twice"
     for field in template_fields(protocol.info):

@@ -23,16 +23,20 @@ READING = (  # their names are those of Analysis
         show_default=True,
         help="Whose bytes count where IP fragments overlap: who begins first (bsd, linux), came first, came last.",
     ),
+    click.option(
+        "-d", "decode_as", multiple=True, metavar="PORT==N,PROTOCOL", help="What a port leads to: tcp.port==8081,http; several times."
+    ),
 )
+READ = ("filter", "count", "batch_frames", "max_streams", "overlap", "decode_as")
 
 
 def reading(command):
     """Give a command the options that say what is read of a capture; it gets them together, as `read`, for Analysis."""
 
     @functools.wraps(command)
-    def packed(filter, count, batch_frames, max_streams, overlap, **own):
-        read = {"filter": filter, "count": count, "batch_frames": batch_frames, "max_streams": max_streams, "overlap": overlap}
-        return command(read=read, **own)
+    def packed(**given):
+        read = {name: given.pop(name) for name in READ}
+        return command(read=read, **given)
 
     for option in reversed(READING):
         packed = option(packed)

@@ -4,7 +4,8 @@ A file declares, in this order: a docstring (name, source), LABEL, its words, HE
 which it is found), ADDRESSES, EITHER, INFO, contents(h), and DERIVED, a tuple of (fields, function) for what has no fixed
 place. ADDED names fields that a later stage computes, REALM the field that tells networks apart (a VLAN's number), STREAM
 what makes the `Cutter` of its messages in TCP streams. believes(reading) says which of the payloads that a port leads to, which
-any program may use, can be this protocol's: the others are left to the next port. ELSEWHERE is True if servers answer from
+any program may use, can be this protocol's: the others are left to the next port. recognizes(reading) says the same of UDP's payloads
+that no port names, so it must be sure of its own. ELSEWHERE is True if servers answer from
 another UDP port than was asked. The file's name is the protocol's, `_` standing for a dot.
 """
 
@@ -43,6 +44,7 @@ def protocols() -> dict[str, Protocol]:
             realm=getattr(file, "REALM", ""),
             stream=getattr(file, "STREAM", None),
             believes=getattr(file, "believes", None),
+            recognizes=getattr(file, "recognizes", None),
             elsewhere=getattr(file, "ELSEWHERE", False),
         )
     return found

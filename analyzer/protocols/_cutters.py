@@ -12,6 +12,7 @@ import numpy as np
 from . import _cut
 
 LOOKED_AT = 16  # bytes that tell whether a message begins
+GREETING = 64  # the same of a stream's first message: servers name their protocol somewhere in a line
 
 
 @dataclass
@@ -90,7 +91,7 @@ class Cutter(Protocol):
     sure: bool
 
     def begins(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
-        """Whether a message may begin with these bytes, bool (n,). first: uint8 (n, 16), zeros behind size (int64) bytes."""
+        """Whether a message may begin with these bytes, bool (n,). first: uint8 (n, 16 or more), zeros behind size (int64) bytes."""
         ...
 
     def turns(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:

@@ -5,5 +5,5 @@ from ..fields import Layout
 LABEL = "Text"
 SHOWN = "data-text-lines"
 HEADER = Layout()
-ON = {"http.content": 1}
+ON = {"http.content": 1, "text": 1}
 INFO = "text"

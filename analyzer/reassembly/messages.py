@@ -1,9 +1,10 @@
 """Messages of applications in TCP streams: which stream speaks what, where its messages begin and end, in which frame each was whole.
 
 A protocol that lives on streams has a `Cutter` (STREAM in its file). A stream is given to the protocol of its port if its first
-bytes agree with that protocol's grammar, else to the first protocol whose grammar they agree with, else to that of its port. What
-no protocol takes stays data of its segment, until it turns to one that says so (TLS behind STARTTLS). A message goes back into the
-dissection as a span of a buffer made for it, carried by the TCP header of the frame with which it was whole.
+bytes agree with that protocol's grammar, else to the first protocol whose grammar they agree with, else to that of its port; but the
+user's word (`-d`) and an announcement (`announced`) overrule both. What no protocol takes stays data of its segment, until it turns to
+one that says so (TLS behind STARTTLS). A message goes back into the dissection as a span of a buffer made for it, carried by the TCP
+header of the frame with which it was whole.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import numpy as np
 
 from ..capture.batch import SLACK
 from ..fields import Headers, Spans, gather
-from ..protocols._cutters import LOOKED_AT, Cut, Cutter, Stretches
+from ..protocols._cutters import GREETING, LOOKED_AT, Cut, Cutter, Stretches
+from .announced import Transfers
 from .pieces import DATA, Brought, Pieces, Reader
 
 if TYPE_CHECKING:
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 NONE, UNDECIDED = -1, -2  # what a stream speaks, beside numbers of protocols: nothing that is known, nothing yet
 ENOUGH = 8  # bytes that must agree with a grammar on a port that is nobody's: a key or a short greeting tells nothing
+
+
+Lost = list[tuple[int, np.ndarray, np.ndarray]]
 
 
 @dataclass
@@ -49,30 +54,55 @@ class Messages:
     """From segments to messages; state lives from batch to batch.
 
     cutters: by the number of their protocol. ports: int64, the protocol of each TCP port, -1 for none; its last is for all beyond.
+    said: int64, the same of what the user said, UNDECIDED where nothing. leads: the protocol whose messages announce connections of
+    which protocol, so it is read first.
+    guesses: int64 (2, streams), what the port and the bytes said, as `service` has what counts.
     inside: what streams speak behind a point from which on their protocol's cutter says that they speak another.
     """
 
     cutters: dict[int, Cutter]
     ports: np.ndarray
+    said: np.ndarray
+    leads: tuple[int, int]
+    ahead: Pieces = field(default_factory=lambda: Pieces(remember=0))
     pieces: Pieces = field(default_factory=lambda: Pieces(remember=0))
+    transfers: Transfers = field(default_factory=Transfers)
     service: np.ndarray = field(default_factory=lambda: np.full(1024, UNDECIDED, np.int64))
+    guesses: np.ndarray = field(default_factory=lambda: np.full((2, 1024), NONE, np.int64))
+    fresh: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))  # segments that are the first with data of their stream
     readers: dict[int, Reader] = field(default_factory=dict)
     inside: dict[int, int] = field(default_factory=dict)
 
-    def feed(self, s: Segments, batch: Batch) -> tuple[list[Heard], list[tuple[int, np.ndarray, np.ndarray]], np.ndarray]:
-        """The messages that became whole; (protocol, frame number, bytes) of what is in no message; and which segments carry what
-        nobody takes, bool (n,)."""
-        stream = s["stream"]
-        most = int(stream.max(initial=0))
+    def __post_init__(self) -> None:
+        self.overruled = bool((self.said != UNDECIDED).any())
+
+    def lead(self, s: Segments, batch: Batch) -> tuple[list[Heard], Lost]:
+        """Decide what new streams speak, as far as port and bytes say; the messages of those that may announce others, as `feed`."""
+        most = int(s["stream"].max(initial=0))
         while most >= len(self.service):
             self.service = np.concatenate((self.service, np.full(len(self.service), UNDECIDED)))
+            self.guesses = np.concatenate((self.guesses, np.full(self.guesses.shape, NONE)), axis=1)
         self._decide(s)
+        mine = self.service[s["stream"]] == self.leads[0]
+        return self._read(self.ahead.feed(s, mine), s, batch) if mine.any() else ([], [])
+
+    def feed(self, s: Segments, batch: Batch) -> tuple[list[Heard], Lost, np.ndarray]:
+        """The messages of all others that became whole; (protocol, frame number, bytes) of what is in no message; and which segments
+        carry what nobody takes, bool (n,). `transfers` must know what `lead` told."""
+        fresh = self.fresh[self.service[s["stream"][self.fresh]] != self.leads[0]]
+        fresh = fresh[self._said(s, fresh) == UNDECIDED]
+        self.service[s["stream"][fresh[self.transfers.decide(s, fresh)]]] = self.leads[1]
+        stream = s["stream"]
         speaks = self.service[stream]
         self._turn(s, speaks)
-        brought = self.pieces.feed(s, speaks != NONE)
+        heard, lost = self._read(self.pieces.feed(s, (speaks != NONE) & (speaks != self.leads[0])), s, batch)
+        return heard, lost, speaks < 0
+
+    def _read(self, brought: Brought, s: Segments, batch: Batch) -> tuple[list[Heard], Lost]:
+        """The messages in these pieces, and what is in none."""
         spoken = self.service[brought["way"] >> 1]
         heard: list[Heard] = []
-        lost: list[tuple[int, np.ndarray, np.ndarray]] = []
+        lost: Lost = []
         rest = [(protocol, brought.only(spoken == protocol)) for protocol in np.unique(spoken[spoken >= 0]).tolist()]
         while rest:
             protocol, mine = rest.pop(0)
@@ -90,11 +120,12 @@ class Messages:
                     lost.append((protocol, more["by"][order], more["size"][order]))
                 else:
                     rest.append((other, more))
-        return heard, lost, speaks < 0
+        return heard, lost
 
-    def left(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
+    def left(self) -> Lost:
         """Once the trace has ended: (protocol, frame numbers, bytes) of what never became a message."""
-        rest = self.pieces.finish()
+        ends = [pieces.finish() for pieces in (self.ahead, self.pieces)]
+        rest = Brought(ends[0].data, np.concatenate([one.rows for one in ends]))  # where they came from is all that is asked
         rest = rest.only(rest["kind"] == DATA)
         spoken = self.service[rest["way"] >> 1]
         found = []
@@ -113,25 +144,34 @@ class Messages:
     def _decide(self, s: Segments) -> None:
         """Say what the streams speak of which the first data came."""
         stream = s["stream"]
-        new = np.flatnonzero((self.service[stream] == UNDECIDED) & (s["length"] > 0) & (s["live"] != 0))
+        new = self.fresh = np.flatnonzero((self.service[stream] == UNDECIDED) & (s["length"] > 0) & (s["live"] != 0))
         if not len(new):
             return
         _, first = np.unique(stream[new], return_index=True)
-        new = new[np.sort(first)]
-        begin, size = self._first(s, new)
-        ports = [s.column(name)[new] for name in ("tcp.srcport", "tcp.dstport")]
-        lower, upper = (self.ports[port] for port in (np.minimum(*ports), np.maximum(*ports)))
+        new = self.fresh = new[np.sort(first)]
+        begin, size = self._first(s, new, GREETING)
+        lower, upper = (self.ports[port] for port in _ports(s, new))
         by_port = np.where(lower >= 0, lower, upper)
         says = np.full(len(new), NONE)
         for protocol, cutter in self.cutters.items():
             believed = cutter.sure & ((size >= ENOUGH) | (by_port >= 0))
             agrees = cutter.begins(begin, size) & (size > 0) & (believed | (by_port == protocol))
             says = np.where(agrees & ((says == NONE) | (by_port == protocol)), protocol, says)
-        self.service[stream[new]] = np.where(says >= 0, says, by_port)
+        said = self._said(s, new)
+        self.service[stream[new]] = np.where(said != UNDECIDED, said, np.where(says >= 0, says, by_port))
+        self.guesses[:, stream[new]] = by_port, says
+
+    def _said(self, s: Segments, rows: np.ndarray) -> np.ndarray:
+        """What the user said that these segments speak, int64 (n,)."""
+        if not self.overruled:
+            return np.full(len(rows), UNDECIDED)
+        lower, upper = (self.said[port] for port in _ports(s, rows))
+        return np.where(lower != UNDECIDED, lower, upper)
 
     def _turn(self, s: Segments, speaks: np.ndarray) -> None:
         """Say which streams that speak nothing known turn to something known, and write it into `speaks` from that segment on."""
         others = np.flatnonzero((speaks == NONE) & (s["length"] > 0) & (s["live"] != 0))
+        others = others[self._said(s, others) == UNDECIDED] if len(others) else others
         if not len(others):
             return
         begin, size = self._first(s, others)
@@ -146,9 +186,9 @@ class Messages:
                 self.pieces.order.restart([*(2 * used).tolist(), *(2 * used + 1).tolist()])
 
     @staticmethod
-    def _first(s: Segments, new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The first LOOKED_AT bytes of these segments' data, zeros where there are fewer, uint8 (n, LOOKED_AT); how many are there."""
-        begin = np.zeros((len(new), LOOKED_AT), np.uint8)
+    def _first(s: Segments, new: np.ndarray, wide: int = LOOKED_AT) -> tuple[np.ndarray, np.ndarray]:
+        """The first `wide` bytes of these segments' data, zeros where there are fewer, uint8 (n, wide); how many are there."""
+        begin = np.zeros((len(new), wide), np.uint8)
         size = np.zeros(len(new), np.int64)
         at = 0
         for h in s.chunks:
@@ -156,9 +196,9 @@ class Messages:
             rows = s.order[new[mine]] - at
             start = h.start[rows] + h["tcp.hdr_len"][rows]
             size[mine] = np.maximum(np.minimum(h.end[rows], h.wire[rows]) - start, 0)
-            begin[mine] = gather(h.buffer, start, LOOKED_AT)
+            begin[mine] = gather(h.buffer, start, wide)
             at += len(h)
-        begin[np.arange(LOOKED_AT) >= size[:, None]] = 0
+        begin[np.arange(wide) >= size[:, None]] = 0
         return begin, size
 
     def _beyond(self, protocol: int, s: Stretches, beyond: np.ndarray) -> list[tuple[int, Brought]]:
@@ -239,3 +279,9 @@ class Messages:
                 order = np.argsort(rows, kind="stable")
                 values, rows = values[order], rows[order]
             h.put(name, values, rows)
+
+
+def _ports(s: Segments, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The lower and the greater port of these segments, int64."""
+    a, b = (s.column(name)[rows] for name in ("tcp.srcport", "tcp.dstport"))
+    return np.minimum(a, b), np.maximum(a, b)

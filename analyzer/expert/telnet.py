@@ -1,0 +1,15 @@
+"""Telnet: a login that anybody can read. RFC 854."""
+
+import numpy as np
+
+from . import finding
+
+
+@finding("telnet", "warn", "security", "asks for a password that will travel readable")
+def password_in_clear(h):
+    """The server's prompt ends in `password:`. Telnet enciphers nothing: what is typed, the password with it, is in the packets that
+    follow, mostly a character each. SSH (RFC 4251) does the same work enciphered. The password is not shown here."""
+    found = np.zeros(len(h), bool)
+    said, rows = h.column("telnet.data")
+    found[rows[np.array([one.rstrip().lower().endswith("password:") for one in said.tolist()], bool)]] = True
+    return found & ~h.quoted

@@ -1,0 +1,67 @@
+"""File Transfer Protocol: a data connection. RFC 959 §3.2.
+
+A row is what one segment brought, in the order of the stream. Port 20 tells such a connection, or what PORT, EPRT, PASV or EPSV said on
+a control connection before.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..fields import Column, Field, Headers, Payload, gather, text, u32, u64
+from ._cutters import Cut, Stretches, whole
+
+LABEL = "FTP-DATA"
+SHOWN = "ftp-data"
+ON = {"tcp.port": 20}
+INFO = "{ftp-data.len} bytes[, {ftp-data.command}]"
+LOOKS = 20  # bytes that tell whether it is text, as tshark has it
+TEXT = np.isin(np.arange(256), [*range(0x20, 0x7F), *b"\t\n\v\f\r"])
+
+
+class Everything:
+    """Takes each piece as it comes."""
+
+    sure = False
+
+    def begins(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
+        """Never: any bytes may be a file."""
+        return np.zeros(len(first), bool)
+
+    def turns(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
+        """Never."""
+        return np.zeros(len(first), bool)
+
+    def cut(self, s: Stretches) -> Cut:
+        """All of it."""
+        stretch = np.searchsorted(s.first, np.arange(len(s.rows)), "right") - 1
+        end = np.minimum(np.append(s.place[1:], len(s.data)), s.end[stretch]) if len(s.rows) else s.place
+        some = np.flatnonzero(end > s.place)
+        lost = np.zeros(0, np.int64)
+        made = whole(s, stretch[some], s.place[some], end[some], s.end.copy(), lost, lost)
+        return made._replace(told={"position": s.position[stretch[some]] + s.place[some] - s.start[stretch[some]]})
+
+
+def STREAM() -> Everything:
+    return Everything()
+
+
+def contents(h: Headers):
+    size = np.minimum(h.end - h.start, LOOKS)
+    first = gather(h.buffer, h.start, LOOKS)
+    plain = (TEXT[first] | (np.arange(LOOKS) >= size[:, None])).all(axis=1) & (size > 0)
+    yield Payload("text", 1, h.start, h.wire, rows=np.flatnonzero(plain))
+
+
+def _sizes(h: Headers) -> dict[str, Column]:
+    return {"ftp-data.len": Column(h.wire - h.start, None)}
+
+
+DERIVED = (((Field("ftp-data.len", u32, "Bytes", "of this piece"),), _sizes),)
+ADDED = (
+    Field("ftp-data.setup-frame", u64, "Set up in", "the frame of the control connection that announced it"),
+    Field("ftp-data.setup-method", text, "Set up by", "PORT, EPRT, PASV or EPSV"),
+    Field("ftp-data.command", text, "Command", "that the control connection gave for it"),
+    Field("ftp-data.command-frame", u64, "Command in"),
+    Field("ftp-data.control", u32, "Control connection", "its tcp.stream"),
+)

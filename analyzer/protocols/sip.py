@@ -1,0 +1,311 @@
+"""Session Initiation Protocol. RFC 3261. Over UDP a datagram is a message; over TCP Content-Length tells where one ends (§18.3)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+
+from ..fields import Column, Field, Headers, Payload, Reading, gather, text, u16, u32
+from ._control import numbers, said, texts
+from ._cutters import Cut, Stretches, whole
+
+LABEL = "SIP"
+ON = {"udp.port": 5060, "tcp.port": 5060}
+INFO = "{sip.line}"
+METHODS = (b"INVITE", b"ACK", b"BYE", b"CANCEL", b"OPTIONS", b"REGISTER", b"PRACK", b"SUBSCRIBE", b"NOTIFY", b"PUBLISH", b"INFO", b"REFER",
+           b"MESSAGE", b"UPDATE")  # fmt: skip
+ANSWER = b"SIP/2.0 "
+HEADS = np.isin(np.arange(256), [word[0] for word in (*METHODS, ANSWER)])
+SECTION, BODY = 1 << 16, 1 << 20  # bytes of the longest header section and body
+COMPACT = {b"v": b"via", b"f": b"from", b"t": b"to", b"m": b"contact", b"i": b"call-id", b"e": b"content-encoding",
+           b"l": b"content-length", b"c": b"content-type", b"s": b"subject", b"k": b"supported", b"o": b"event", b"r": b"refer-to",
+           b"x": b"session-expires", b"u": b"allow-events"}  # fmt: skip  # RFC 3261 §7.3.3 and IANA's register
+FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:[ \t]*+((?:[^\r\n]|\r?\n[ \t])*+)(?:\r?\n|$)")
+START = re.compile(rb"(?:SIP/2\.0 \d{3}(?: [^\r\n]*)?|[!#$%&'*+.^_`|~0-9A-Za-z-]+ \S+ SIP/2\.0)\r?\n")
+LENGTH = re.compile(rb"\r?\n(?:content-length|l)[ \t]*:[ \t]*(\d{1,10})[ \t]*(?=\r?\n)", re.I)
+BLANK = re.compile(rb"[\r\n]*+")  # keep-alives, RFC 5626 §3.5.1
+END = re.compile(rb"\r?\n\r?\n")
+QUOTED = re.compile(r'\s*+"(?:[^"\\]|\\.)*+"\s*+', re.S)
+SCHEMES = ("sip", "sips", "tel", "urn", "im", "pres")
+VIA = re.compile(r"\s*SIP\s*/\s*2\.0\s*/\s*([^\s;]+)\s+(\[[^\]]*\]|[^\s:;,]+)(?:\s*:\s*(\d{1,5}))?(.*)", re.S | re.I)
+PEOPLE = {"from": ("from", "addr"), "to": ("to", "addr"), "contact": ("contact", "uri")}
+NAMED = ("Via", "From", "To", "Contact", "Call-ID", "CSeq", "Route", "Record-Route", "User-Agent", "Server", "Allow", "Allow-Events",
+         "Supported", "Require", "Subject", "Event", "Subscription-State", "Reason", "Warning", "Date", "Content-Type", "Content-Encoding",
+         "Session-Expires", "Min-SE", "Refer-To", "Authorization", "WWW-Authenticate", "Proxy-Authorization",
+         "Proxy-Authenticate")  # fmt: skip
+SEVERAL = {"Via", "Contact", "Route", "Record-Route", "Warning", "Reason"}
+COUNTS = ("Max-Forwards", "Expires", "Content-Length")
+NAMES = {name.lower().encode(): name for name in (*NAMED, *COUNTS)}
+SECRETS = ("username", "realm", "uri")
+
+
+# ---------------------------------------------------------------- messages
+
+
+def _begins(first: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """A method that is known, or the begin of a status line, as far as the bytes go; bool (n,)."""
+    found = np.zeros(len(first), bool)
+    rows = np.flatnonzero(HEADS[first[:, 0]] & (size >= 4))
+    first, size = first[rows], size[rows]
+    for word in (*(method + b" " for method in METHODS), ANSWER):
+        head = np.frombuffer(word[: first.shape[1]], np.uint8)
+        known = np.arange(len(head)) < size[:, None]
+        found[rows[((first[:, : len(head)] == head) | ~known).all(axis=1)]] = True
+    return found
+
+
+class Messages:
+    """Messages in TCP streams."""
+
+    sure = True
+
+    def begins(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
+        """A status line, or a request for something of SIP's."""
+        found = _begins(first, size)
+        for i in np.flatnonzero(found).tolist():
+            line = first[i, : size[i]].tobytes()
+            rest = line.partition(b" ")[2]
+            found[i] = line.startswith(ANSWER) or rest[:4].lower() in (b"sip:", b"sips", b"tel:", b"urn:")
+        return found
+
+    def turns(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
+        """Never."""
+        return np.zeros(len(first), bool)
+
+    def cut(self, s: Stretches) -> Cut:
+        """Messages one behind the other; where none begins, all is lost up to the next piece that begins one."""
+        found: list[tuple[int, int, int]] = []
+        lost: list[tuple[int, int]] = []
+        upto = s.start.copy()
+        behind = np.append(s.first[1:], len(s.rows))
+        for i, (here, stop) in enumerate(zip(s.start.tolist(), s.end.tolist())):
+            data = s.data[here:stop].tobytes()
+            pieces = s.place[s.first[i] : behind[i]]
+            at = 0
+            while (at := BLANK.match(data, at).end()) < len(data):  # type: ignore[union-attr]
+                size = _size(data, at)
+                if size == 0 and not s.last[i]:
+                    break
+                if size > 0 and at + size > len(data):
+                    if not s.last[i]:
+                        break
+                    size = len(data) - at  # the connection ended before
+                if size > 0:
+                    found.append((i, here + at, here + at + size))
+                    at += size
+                    continue
+                edges = pieces[pieces > here + at]
+                next_at = int(edges[0]) - here if len(edges) and edges[0] < stop else len(data)
+                piece = int(s.first[i]) + int(np.searchsorted(pieces, here + at, "right")) - 1
+                lost.append((int(s.by[piece]), next_at - at))
+                at = next_at
+            upto[i] = here + at
+        which, start, end = np.array(found, np.int64).reshape(-1, 3).T
+        by, size_lost = np.array(sorted(lost), np.int64).reshape(-1, 2).T
+        return whole(s, which, np.ascontiguousarray(start), np.ascontiguousarray(end), upto, by, size_lost)
+
+
+def _size(data: bytes, at: int) -> int:
+    """Bytes of the message at data[at:]; 0: more must come; -1: none begins here."""
+    line = data.find(b"\n", at, at + SECTION)
+    if line < 0:
+        return 0 if len(data) - at < SECTION else -1
+    if not START.match(data, at):
+        return -1
+    end = END.search(data, at, at + SECTION)
+    if end is None:
+        return 0 if len(data) - at < SECTION else -1
+    length = LENGTH.search(data, at, end.start() + 2)
+    body = int(length[1]) if length else 0
+    return -1 if body > BODY else end.end() + body - at
+
+
+def STREAM() -> Messages:
+    return Messages()
+
+
+def recognizes(r: Reading) -> np.ndarray:
+    """The first line of a request or an answer."""
+    size = r.end - r.start
+    first = gather(r.buffer, r.start, 16)
+    found = _begins(first, size) & (size >= 16)
+    for i in np.flatnonzero(found).tolist():
+        head = r.buffer[r.start[i] : min(r.end[i], r.start[i] + 1024)].tobytes()
+        found[i] = START.match(head) is not None
+    return found
+
+
+# ---------------------------------------------------------------- what stands in them
+
+
+def _messages(h: Headers) -> list[tuple[bytes, list[tuple[str, bytes]], int]]:
+    """First line, fields (name in this file's spelling, '' for others; value) and place of the body of each header."""
+    found = []
+    for start, end in zip(h.start.tolist(), np.minimum(h.end, h.wire).tolist()):
+        head = h.buffer[start : min(end, start + SECTION)].tobytes()
+        at = len(head) - len(head.lstrip(b"\r\n"))
+        stop = head.find(b"\n", at)
+        stop = len(head) if stop < 0 else stop
+        line = head[at:stop].rstrip(b"\r")
+        at, fields = stop + 1, []
+        while match := FIELD.match(head, at):
+            name = match[1].lower()
+            fields.append((NAMES.get(COMPACT.get(name, name), ""), match[2].rstrip()))
+            at = match.end()
+        for blank in (b"\r\n", b"\n"):
+            if head.startswith(blank, at):
+                at += len(blank)
+                break
+        found.append((line, fields, min(start + at, end)))
+    return found
+
+
+def contents(h: Headers):
+    found = h.once(_messages)
+    body = np.array([one[2] for one in found], np.int64)
+    kinds = [next((value.lower() for name, value in one[1] if name == "Content-Type"), b"") for one in found]
+    described = np.array([one.startswith(b"application/sdp") for one in kinds], bool)
+    plain = np.array([one.startswith(b"text/") for one in kinds], bool)
+    yield Payload("sip.content", 1, body, h.wire, rows=np.flatnonzero(described))
+    yield Payload("text", 1, body, h.wire, rows=np.flatnonzero(plain))
+
+
+Put = Callable[[str, int, object], None]
+
+
+def _read(h: Headers) -> dict[str, Column]:
+    names: dict[str, list] = {f.name: [] for f in FIELDS}
+
+    def put(name: str, row: int, value: object) -> None:
+        found = names[f"sip.{name}"]
+        if name in ONCE and found and found[-1][0] == row:
+            return
+        found.append((row, value))
+
+    for row, (line, fields, _) in enumerate(h.once(_messages)):
+        put("line", row, said(line))
+        if line.startswith(ANSWER):
+            put("Status-Line", row, said(line))
+            if line[8:11].isdigit():
+                put("Status-Code", row, int(line[8:11]))
+        elif len(words := said(line).split(" ")) > 1:
+            put("Request-Line", row, said(line))
+            put("Method", row, words[0])
+            put("r-uri", row, words[1])
+            _uri(put, row, "r-uri", words[1])
+        for name, value in fields:
+            if name in COUNTS:
+                if value.isdigit() and len(value) < 10:
+                    put(name, row, int(value))
+            elif name:
+                put(name, row, said(value))
+                _inside(put, row, name, said(value))
+    return {f.name: texts(names[f.name]) if f.kind is text else numbers(names[f.name], f.kind.dtype) for f in FIELDS}
+
+
+def _inside(put: Put, row: int, name: str, value: str) -> None:
+    """What stands in a field that has parts."""
+    low = name.lower()
+    if low in PEOPLE:
+        who, whole_name = PEOPLE[low]
+        shown, uri, rest = _address(value)
+        if shown.strip() and who != "contact":
+            put(f"{who}.display.info", row, shown.strip() if shown.strip()[:1] == '"' else shown)
+        put(f"{who}.{whole_name}", row, uri)
+        _uri(put, row, who, uri)
+        tag = re.search(r";\s*tag\s*=\s*([^;\s]+)", rest, re.I)
+        if tag and who != "contact":
+            put(f"{who}.tag", row, tag[1])
+    elif low == "cseq":
+        number, _, method = value.partition(" ")
+        if number.isdigit() and len(number) < 10:
+            put("CSeq.seq", row, int(number))
+            put("CSeq.method", row, method.strip())
+    elif low == "via":
+        for one in value.split(","):
+            if match := VIA.match(one):
+                put("Via.transport", row, match[1])
+                put("Via.sent-by.address", row, match[2])
+                if match[3] and int(match[3]) < 1 << 16:
+                    put("Via.sent-by.port", row, int(match[3]))
+                if branch := re.search(r";\s*branch\s*=\s*([^;\s]+)", match[4], re.I):
+                    put("Via.branch", row, branch[1])
+    elif low.endswith(("authorization", "authenticate")):
+        scheme, _, rest = value.partition(" ")
+        put("auth.scheme", row, scheme)
+        for part in SECRETS:
+            if found := re.search(rf'(?:^|,)\s*{part}\s*=\s*("[^"]*"|[^,\s]*)', rest, re.I):
+                put(f"auth.{part}", row, found[1])
+
+
+def _address(value: str) -> tuple[str, str, str]:
+    """Name, URI and parameters of `"A. N." <sip:…>;tag=…`, RFC 3261 §20.10; without angle brackets parameters begin at the first `;`."""
+    quoted = QUOTED.match(value)
+    begin = value.find("<", quoted.end() if quoted else 0)
+    if begin < 0:
+        uri, semicolon, rest = value.partition(";")
+        return "", uri.strip(), semicolon + rest
+    end = value.find(">", begin)
+    end = len(value) if end < 0 else end
+    return value[:begin].lstrip(), value[begin + 1 : end].strip(), value[end + 1 :]
+
+
+def _uri(put: Put, row: int, who: str, uri: str) -> None:
+    """`sip:user@host:port;…`, RFC 3261 §19.1."""
+    scheme, _, rest = uri.partition(":")
+    if scheme.strip().lower() not in SCHEMES:
+        return
+    at = rest.find("@")
+    user = rest[:at].partition(":")[0] if at >= 0 else ""
+    host = re.split(r"[;?>]", rest[at + 1 :], maxsplit=1)[0]
+    behind = host.find("]") if host.startswith("[") else -1
+    port = host[behind + 1 :].partition(":")[2]
+    host = host[: behind + 1] if behind >= 0 else host.partition(":")[0]
+    for name, value in (("user", user), ("host", host), ("port", port)):
+        if value and (name != "port" or (value.isdigit() and len(value) < 6)):
+            put(f"{who}.{name}", row, value)
+
+
+def _people(who: str, what: str, label: str, many: bool = False) -> tuple[Field, ...]:
+    return (
+        Field(f"sip.{who}.{what}", text, f"{label}: URI", many=many),
+        Field(f"sip.{who}.user", text, f"{label}: user", many=many),
+        Field(f"sip.{who}.host", text, f"{label}: host", many=many),
+        Field(f"sip.{who}.port", text, f"{label}: port", many=many),
+    )
+
+
+FIELDS = (
+    Field("sip.line", text, "First line"),
+    Field("sip.Request-Line", text, "Request line"),
+    Field("sip.Method", text, "Method"),
+    Field("sip.r-uri", text, "Target"),
+    Field("sip.r-uri.user", text, "Target's user"),
+    Field("sip.r-uri.host", text, "Target's host"),
+    Field("sip.r-uri.port", text, "Target's port"),
+    Field("sip.Status-Line", text, "Status line"),
+    Field("sip.Status-Code", u16, "Status"),
+    *(Field(f"sip.{name}", text, name, many=name in SEVERAL) for name in NAMED),
+    *(Field(f"sip.{name}", u32, name) for name in COUNTS),
+    *_people("from", "addr", "From"),
+    Field("sip.from.display.info", text, "From: name"),
+    Field("sip.from.tag", text, "From: tag"),
+    *_people("to", "addr", "To"),
+    Field("sip.to.display.info", text, "To: name"),
+    Field("sip.to.tag", text, "To: tag"),
+    *_people("contact", "uri", "Contact", many=True),
+    Field("sip.CSeq.seq", u32, "Number of the command"),
+    Field("sip.CSeq.method", text, "Method of the command"),
+    Field("sip.Via.transport", text, "Via: transport", many=True),
+    Field("sip.Via.sent-by.address", text, "Via: host", many=True),
+    Field("sip.Via.sent-by.port", u16, "Via: port", many=True),
+    Field("sip.Via.branch", text, "Via: branch", "names the transaction", many=True),
+    Field("sip.auth.scheme", text, "Kind of authentication", many=True),
+    Field("sip.auth.username", text, "User who is authenticated", many=True),
+    Field("sip.auth.realm", text, "Realm", many=True),
+    Field("sip.auth.uri", text, "URI that is asked for", many=True),
+)
+ONCE = {f.name.removeprefix("sip.") for f in FIELDS if not f.many}
+DERIVED = ((FIELDS, _read),)

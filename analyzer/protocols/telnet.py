@@ -1,0 +1,141 @@
+"""Telnet. RFC 854; options: RFC 855, https://www.iana.org/assignments/telnet-options
+
+A row is what one segment brought; a command that two brought is told with the second.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from ..fields import Column, Field, Headers, text, u8, u16
+from . import _lines
+from ._control import said, texts, told
+from ._cutters import Cut, Stretches, whole
+from ._parts import Parts
+
+LABEL = "TELNET"
+ON = {"tcp.port": 23}
+INFO = "Telnet[: {telnet.cmd:words}][ ({telnet.subcmd:words})][: {telnet.data}]"
+COMMANDS = {
+    236: "end of file", 237: "suspend process", 238: "abort process", 239: "end of record", 240: "end of suboption", 241: "no operation",
+    242: "data mark", 243: "break", 244: "interrupt process", 245: "abort output", 246: "are you there", 247: "erase character",
+    248: "erase line", 249: "go ahead", 250: "suboption", 251: "will", 252: "won't", 253: "do", 254: "don't",
+}  # fmt: skip
+OPTIONS = {
+    0: "binary transmission", 1: "echo", 2: "reconnection", 3: "suppress go ahead", 4: "approximate message size", 5: "status",
+    6: "timing mark", 7: "remote controlled transmission and echo", 8: "output line width", 9: "output page size",
+    10: "carriage return", 11: "horizontal tab stops", 12: "horizontal tabs", 13: "form feed", 14: "vertical tab stops",
+    15: "vertical tabs", 16: "line feed", 17: "extended ASCII", 18: "logout", 19: "byte macro", 20: "data entry terminal", 21: "SUPDUP",
+    22: "SUPDUP output", 23: "send location", 24: "terminal type", 25: "end of record", 26: "TACACS user", 27: "output marking",
+    28: "terminal location number", 29: "3270 regime", 30: "X.3 PAD", 31: "window size", 32: "terminal speed",
+    33: "remote flow control", 34: "line mode", 35: "X display", 36: "environment", 37: "authentication", 38: "encryption",
+    39: "new environment", 40: "TN3270E", 41: "XAUTH", 42: "character set", 43: "remote serial port", 44: "port control",
+    45: "suppress local echo", 46: "TLS", 47: "Kermit", 48: "send URL", 49: "forward X", 255: "extended options",
+}  # fmt: skip
+SUBOPTION, ESCAPED = 250, -1
+TERMINAL, WINDOW, DISPLAY = 24, 31, 35
+IS = 0  # RFC 1091, RFC 1096
+ENDS = re.compile(rb"[^\r\n]*(?:\r\n|\r\0?|\n|$)")
+
+
+class Turns:
+    """What each piece completed. Column `inside`: whether it begins in a subnegotiation."""
+
+    sure = True
+
+    def __init__(self) -> None:
+        self.going: dict[int, int] = {}
+
+    def begins(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
+        """Two commands that negotiate options."""
+        found = size >= 6
+        for at in (0, 3):
+            found &= (first[:, at] == 255) & (first[:, at + 1] >= 251) & (first[:, at + 1] < 255)
+        return found
+
+    def turns(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
+        """Never."""
+        return np.zeros(len(first), bool)
+
+    def cut(self, s: Stretches) -> Cut:
+        """All but a command that has begun."""
+        stretch = np.searchsorted(s.first, np.arange(len(s.rows)), "right") - 1
+        stretches = np.stack((s.way, s.start, s.end, s.gap, s.last)).astype(np.int64)
+        pieces = np.stack((s.place, stretch)).astype(np.int64)
+        found, upto = _lines.turns(s.data.data, stretches.data, pieces.data, self.going)
+        which, start, end, inside = np.ascontiguousarray(np.array(found, np.int64).reshape(-1, 4).T)
+        none = np.zeros(0, np.int64)
+        return whole(s, which, start, end, np.array(upto, np.int64), none, none)._replace(told={"inside": inside})
+
+
+def STREAM() -> Turns:
+    return Turns()
+
+
+def contents(h: Headers):
+    return ()
+
+
+def _commands(h: Headers) -> np.ndarray:
+    """Rows as `_lines.commands` tells them, int64 (n, 7)."""
+    found = _lines.commands(h.buffer.data, h.start.data, np.minimum(h.end, h.wire).data, told(h, "inside").data)
+    return np.array(found, np.int64).reshape(-1, 7)
+
+
+def _told(h: Headers) -> dict[str, Column]:
+    parts = Parts(h, FIELDS)
+    row, at, command, option, begin, end, _ = np.ascontiguousarray(h.once(_commands).T)
+    real = np.flatnonzero(command > 0)
+    parts.put("telnet.cmd", command[real].astype(np.uint8), row[real], at[real])
+    named = np.flatnonzero(option >= 0)
+    parts.put("telnet.subcmd", option[named].astype(np.uint8), row[named], at[named])
+    says = (command == SUBOPTION) & (end > begin)
+    string = np.flatnonzero(says & np.isin(option, (TERMINAL, DISPLAY)))
+    parts.put("telnet.subcmd", h.buffer[begin[string]], row[string], begin[string])
+    string = string[h.buffer[begin[string]] == IS]
+    parts.text("telnet.string_subopt.value", row[string], begin[string] + 1, end[string])
+    window = np.flatnonzero(says & (option == WINDOW) & (end - begin == 4))
+    for name, plus in (("width", 0), ("height", 2)):
+        high, low = (h.buffer[begin[window] + plus + i].astype(np.uint16) for i in (0, 1))
+        parts.put(f"telnet.naws_subopt.{name}", high << 8 | low, row[window], begin[window])
+    return dict(parts.columns())
+
+
+def _data(h: Headers) -> dict[str, Column]:
+    """What is no command, line by line."""
+    row, at, command, _, _, _, behind = np.ascontiguousarray(h.once(_commands).T)
+    count = np.bincount(row, minlength=len(h))
+    last = np.cumsum(count)
+    starts = np.insert(behind, last - count, h.start)  # between commands, of each header one run more than it has commands
+    stops = np.insert(np.where(at < 0, h.start[row], at), last, np.minimum(h.end, h.wire))
+    kinds = np.insert(command, last - count, 0)
+    whose = np.repeat(np.arange(len(h)), count + 1)
+    some = np.flatnonzero((stops > starts) | (kinds == ESCAPED))
+    rows: list[int] = []
+    runs: list[bytes] = []
+    before = -2
+    for nth, of, a, b, kind in zip(*(one.tolist() for one in (some, whose[some], starts[some], stops[some], kinds[some]))):
+        run = h.buffer[a:b].tobytes()
+        if kind != ESCAPED:
+            rows.append(of)
+            runs.append(run)
+        elif before == nth - 1 and rows and rows[-1] == of:
+            runs[-1] += b"\xff" + run
+        else:
+            rows.append(of)
+            runs.append(b"\xff" + run)
+        before = nth
+    lines = [(of, said(line.replace(b"\0", b""))) for of, run in zip(rows, runs) for line in ENDS.findall(run) if line]
+    return {"telnet.data": texts(lines)}
+
+
+FIELDS = (
+    Field("telnet.cmd", u8, "Command", words=COMMANDS, many=True),
+    Field("telnet.subcmd", u8, "Option", words=OPTIONS, many=True),
+    Field("telnet.string_subopt.value", text, "Value", "terminal type or X display", many=True),
+    Field("telnet.naws_subopt.width", u16, "Window's width", "characters, RFC 1073", many=True),
+    Field("telnet.naws_subopt.height", u16, "Window's height", many=True),
+)
+DERIVED = ((FIELDS, _told), ((Field("telnet.data", text, "Data", "line by line", many=True),), _data))

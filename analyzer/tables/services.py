@@ -1,0 +1,87 @@
+"""A row is a conversation of TCP or UDP: which service its port says, which its bytes say, and as what it was decoded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from ..dissect import Dissection
+from ..fields import Field, text, u16, u32, u64
+from ..protocols import protocols
+from . import Table
+from ._columns import dtype_of
+
+if TYPE_CHECKING:
+    from ..capture import Source
+    from ..reassembly.messages import Messages
+
+LAYERS = ("tcp", "udp")
+
+
+class TABLE(Table):
+    name = "services"
+    about = "what a conversation speaks: by its port, by its bytes, as decoded"
+    columns = (
+        Field("protocol", text, "Layer", "tcp or udp"),
+        Field("stream", u32, "Stream", "tcp.stream or udp.stream"),
+        Field("address_a", text, "Address A", "who sent the first frame"),
+        Field("port_a", u16, "Port A"),
+        Field("address_b", text, "Address B"),
+        Field("port_b", u16, "Port B"),
+        Field("by_port", text, "By its port", "the service whose port one of them is"),
+        Field("by_bytes", text, "By its bytes", "the service whose grammar the first bytes agree with"),
+        Field("service", text, "Decoded as", "-d before what others announced, before the port where the bytes agree, before the bytes"),
+        Field("frames", u64, "Frames"),
+    )
+    needs = frozenset({"frame.protocols", "data.len", "tcp.stream", "udp.stream"})
+    after = ("conversations",)
+
+    def __init__(self) -> None:
+        self.messages: Messages | None = None
+        self.names = [p.shown for p in protocols().values()]
+        self.guessed: dict[tuple[str, int], tuple[str | None, str | None]] = {}
+        self.spoken: dict[tuple[str, int], str] = {}  # what a stream was first decoded as, segment by segment or datagram by datagram
+
+    def feed(self, d: Dissection) -> pl.DataFrame | None:
+        """Of each stream, what its first header says and what is first decoded in it."""
+        self.messages = d.messages
+        assert d.guesses is not None
+        for layer in LAYERS:
+            for h in d.chunks.get(layer, ()):
+                stream = h[f"{layer}.stream"].astype(np.int64)
+                rows = np.flatnonzero(~h.quoted & (h.trusted == h.layout.size))
+                used, first = np.unique(stream[rows], return_index=True)
+                new = [(number, int(at)) for number, at in zip(used.tolist(), rows[first].tolist()) if (layer, number) not in self.guessed]
+                if new:
+                    self.guessed |= zip(((layer, number) for number, _ in new), d.guesses(h, np.array([at for _, at in new])))
+        found: dict[tuple[str, int], tuple[int, str]] = {}
+        for child in d.order:
+            under = child.parent
+            if under is None or under.protocol.name not in LAYERS or child.protocol.name == "data" or child.has("way"):
+                continue
+            layer = under.protocol.name
+            rows = np.flatnonzero(~child.quoted)
+            used, first = np.unique(under[f"{layer}.stream"].astype(np.int64)[child.row[rows]], return_index=True)
+            for number, at in zip(used.tolist(), child.frame[rows[first]].tolist()):
+                one = (at, child.protocol.shown)
+                found[layer, number] = min(found.get((layer, number), one), one)
+        self.spoken = {key: name for key, (_, name) in found.items()} | self.spoken
+        return None
+
+    def _row(self, layer: str, stream: int) -> tuple[str, int, str | None, str | None, str | None]:
+        by_port, by_bytes = self.guessed[layer, stream]
+        spoken = self.spoken.get((layer, stream))
+        if layer == "tcp" and self.messages is not None and stream < len(self.messages.service):
+            said, service = int(self.messages.guesses[1, stream]), int(self.messages.service[stream])
+            by_bytes, spoken = (self.names[one] if one >= 0 else other for one, other in ((said, by_bytes), (service, spoken)))
+        return layer, stream, by_port, by_bytes, spoken
+
+    def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
+        rows = [self._row(*key) for key in self.guessed]
+        schema = {"protocol": pl.String, "stream": pl.UInt32, "by_port": pl.String, "by_bytes": pl.String, "service": pl.String}
+        made = pl.DataFrame(rows, schema=schema, orient="row")
+        talks = others["conversations"].filter(pl.col("protocol").is_in(LAYERS))
+        joined = talks.join(made, on=("protocol", "stream"), how="left", maintain_order="left")
+        return joined.select(pl.col(f.name).cast(dtype_of(f)) for f in self.columns)
