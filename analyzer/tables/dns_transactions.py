@@ -210,14 +210,18 @@ def _transactions(messages: pl.DataFrame) -> pl.DataFrame:
     """A row for each question, however often it was sent between the same ports, and for each answer that nobody asked for."""
     col = pl.col
     asks = col("what") == ASKS
-    other = pl.any_horizontal(col(name).ne_missing(col(name).shift(1).over(CONVERSATION)) for name in QUESTION)
-    late = col("ns") - col("ns").shift(1).over(CONVERSATION) > AGAIN
-    after = col("what").shift(1).over(CONVERSATION)
-    rows = messages.with_columns((asks & (after.is_null() | (after != ASKS) | other | late.fill_null(False))).alias("begins"))
-    rows = rows.with_columns(col("begins").cast(pl.UInt32).cum_sum().over(CONVERSATION).alias("nth")).filter(col("what") <= QUOTED)
+    # One number for each conversation and one for each question: texts would be looked up again at every step.
+    messages = messages.with_columns(col("row").first().over(CONVERSATION).alias("conversation"))
+    messages = messages.with_columns(col("row").first().over(QUESTION).alias("question")).sort("conversation", maintain_order=True)
+    goes_on = _goes_on("conversation")
+    other = col("question") != col("question").shift(1)
+    late = (col("ns") - col("ns").shift(1) > AGAIN).fill_null(False)
+    rows = messages.with_columns((asks & (~goes_on | (col("what").shift(1) != ASKS) | other | late)).cast(pl.UInt32).alias("begins"))
+    before = pl.when(~goes_on).then(col("begins").cum_sum() - col("begins")).forward_fill()
+    rows = rows.with_columns((col("begins").cum_sum() - before).alias("nth")).filter(col("what") <= QUOTED)
     # An answer belongs to the last question before it, if it repeats that question or none at all.
-    group = [*CONVERSATION, "nth"]
-    same = pl.all_horizontal(col(name).eq_missing(col(name).first().over(group)) for name in QUESTION)
+    group = ["conversation", "nth"]
+    same = col("question") == col("question").first().over(group)
     rows = rows.with_columns(((col("nth") == 0) | (~same & (col("questions") > 0))).alias("alone")).with_columns(
         pl.when((col("what") == ANSWERS) & col("alone")).then("row").otherwise(0).alias("own")
     )
@@ -235,7 +239,7 @@ def _transactions(messages: pl.DataFrame) -> pl.DataFrame:
             col("row").first(),
             first("frame", one).alias("question_frame"),
             col("ns").first().alias("ns"),
-            *(col(name).first() for name in ("name", "key", "type", "class", "questions")),
+            *(col(name).first() for name in (*CONVERSATION, "question", "name", "key", "type", "class", "questions")),
             (col("flags").first()).alias("flags"),
             col("server").filter(answer).first().fill_null(col("server").first()).alias("server"),
             col("server_port").first(),
@@ -259,9 +263,10 @@ def _transactions(messages: pl.DataFrame) -> pl.DataFrame:
 def _repeated(found: pl.DataFrame) -> pl.DataFrame:
     """Which question a client asked just before, of the same name and type, and why it asks again."""
     col = pl.col
-    same = ["client", *QUESTION]
     asked = found.filter(~col("unsolicited") & col("key").is_not_null())
-    before = {name: col(name).shift(1).over(same) for name in ("question_frame", "last_sent", "answer_ns", "answer_flags", "answer_rcode")}
+    asked = asked.with_columns(col("row").first().over("client", "question").alias("asker")).sort("asker", maintain_order=True)
+    again = ("question_frame", "last_sent", "answer_ns", "answer_flags", "answer_rcode", "row")
+    before = {name: pl.when(_goes_on("asker")).then(col(name).shift(1)) for name in again}
     soon = col("ns") - before["last_sent"] <= RETRIED
     waiting = before["answer_ns"].is_null() | (before["answer_ns"] > col("ns"))
     why = (
@@ -272,13 +277,17 @@ def _repeated(found: pl.DataFrame) -> pl.DataFrame:
         .when(before["answer_rcode"].is_in((1, 2, 4, 5, 23)))
         .then(pl.lit("failed"))
     )
-    before["row"] = col("row").shift(1).over(same)
     asked = asked.select(
         "row", pl.when(soon).then(why).alias("retry_why"), before["question_frame"].alias("retry_of"), repeated=before["row"]
     )
     asked = asked.filter(col("retry_why").is_not_null())
     found = found.join(asked.drop("repeated"), on="row", how="left", maintain_order="left")
     return found.with_columns(col("row").is_in(asked["repeated"].to_list()).alias("repeated"))
+
+
+def _goes_on(name: str) -> pl.Expr:
+    """Whether the row before has the same value."""
+    return (pl.col(name) == pl.col(name).shift(1)).fill_null(False)
 
 
 def _judged(found: pl.DataFrame, end: int) -> pl.DataFrame:
