@@ -26,6 +26,8 @@ from .reassembly.clocks import CLOCKS, Clocks
 from .reassembly.datagrams import CARRIERS, Arrived, Datagrams, fill
 from .reassembly.echoes import ECHOES, Echoes
 from .reassembly.elsewhere import Elsewhere, Waiting
+from .reassembly.initials import Arrived as Offered
+from .reassembly.initials import Initials
 from .reassembly.leases import JUDGED, VERSIONS, Leases
 from .reassembly.messages import Messages
 from .reassembly.neighbors import DUPLICATES, Neighbors
@@ -282,6 +284,9 @@ class Dissector:
         self.leases = Leases()
         self.clocks = Clocks()
         self.elsewhere = Elsewhere()
+        self.initials = Initials()
+        carried = {f.name for name in ("quic", "tls.quic") for f in protocols()[name].fields()}
+        self._quic = self.rest or bool(carried & self.wanted)
         self._waiting: list[Waiting] | None = None  # UDP's payloads that no port names, while a batch is taken apart
         self.paths = Paths()
         self.protocols = protocols()
@@ -336,6 +341,8 @@ class Dissector:
         self._waiting = []
         depth = self._turns(done, [frames], path, 0, streamed)
         waiting, self._waiting = self._waiting, None
+        if (self._quic or self.wanted & (UDP | ANSWERED)) and "udp" in done.chunks:
+            self.streams.number_udp(done.chunks["udp"])
         if waiting:
             self._turns(done, self._opened(done, self._answers(done, waiting), path), path, depth, None)
         if self.wanted & TCP and "tcp" in done.chunks:
@@ -357,8 +364,6 @@ class Dissector:
         if "frame.protocols" in self.wanted:
             used, inverse = np.unique(path, return_inverse=True)
             frames.put("frame.protocols", np.array([self.paths.text(one) for one in used.tolist()], object)[inverse])
-        if self.wanted & (UDP | ANSWERED) and "udp" in done.chunks:
-            self.streams.number_udp(done.chunks["udp"])
         asking = [h for name in ASKING for h in done.chunks.get(name, ())]
         if self.wanted & ANSWERED and asking:
             self.answers.feed(asking, batch)
@@ -545,9 +550,10 @@ class Dissector:
             groups.setdefault(index, []).append(Found(h, some, "" if bare else space, place, base))
 
     def _answers(self, done: Dissection, waiting: list[Waiting]) -> Groups:
-        """Sort the datagrams that no port names: answers of servers from another port than was asked, and what nobody decodes."""
+        """Sort the datagrams that no port names: answers of servers from another port than was asked, QUIC, and what nobody decodes."""
         self.elsewhere.feed(waiting, done.batch.first)
         groups: Groups = {}
+        rests: list[tuple[Waiting, np.ndarray]] = []
         for one in waiting:
             protocol, asked = one.told
             h = one.headers
@@ -556,10 +562,17 @@ class Dissector:
                 groups.setdefault(index, []).append(
                     Found(h, one.spans.take(rows), "udp.port", h.buffer, h.base, {f"{name}.request_frame": asked[rows]})
                 )
-            rest = np.flatnonzero((protocol < 0) & (one.protocol < 0))
+            rests.append((one, np.flatnonzero((protocol < 0) & (one.protocol < 0))))
+        if self._quic:
+            offered = [Offered(one.headers, one.spans.take(rest), one.depth) for one, rest in rests]
+            for made in self.initials.feed(offered, len(done)):
+                found = Found(made.headers, made.spans, "udp.port", made.buffer, made.base, made.told)
+                groups.setdefault(self._names.index("quic"), []).append(found)
+            rests = [(one, rest[~some.taken]) for (one, rest), some in zip(rests, offered, strict=True)]
+        for one, rest in rests:
             if self.rest and len(rest):
                 numbers = tuple(n[rest] for n in one.numbers)
-                self._sort(done, h, one.spans.take(rest), "udp.port", numbers, groups, one.depth)
+                self._sort(done, one.headers, one.spans.take(rest), "udp.port", numbers, groups, one.depth)
         return groups
 
     def _frames(self, batch: Batch, interfaces: list[Interface]) -> Headers:

@@ -217,7 +217,7 @@ def _means(alert: int) -> str:
     return f"{named}: {MEANS[alert]}" if alert in MEANS else named
 
 
-def _words(h: Headers) -> dict[str, Column]:
+def words(h: Headers) -> dict[str, Column]:
     """The names of a record's handshake messages, a comma between two."""
     found = _hello.messages(h)
     named = [_hello.MESSAGE[one] for one in _hello.kinds(h, found).tolist()]
@@ -240,7 +240,7 @@ DERIVED = (
         ),
         _records,
     ),
-    ((Field("tls.handshake.words", text, "Handshake messages in words"),), _words),
+    ((Field("tls.handshake.words", text, "Handshake messages in words"),), words),
     (_hello.FIELDS, _hello.columns),
     (_fingerprints.FIELDS, _fingerprints.columns),
     (_certificates.FIELDS, _certificates.columns),
