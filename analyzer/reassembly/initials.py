@@ -66,7 +66,9 @@ class Crypto:
     def add(self, offset: int, data: bytes) -> int:
         """Take the bytes at that offset; returns by how much more is held, or less."""
         before = len(self.bytes) + sum(map(len, self.waiting.values()))
-        if offset + len(data) <= STREAM and (len(self.waiting) < PIECES or offset in self.waiting):
+        edge = self.done + len(self.bytes)
+        room = offset <= edge or offset in self.waiting or len(self.waiting) < PIECES
+        if offset + len(data) <= STREAM and room:
             if len(self.waiting.get(offset, b"")) < len(data):
                 self.waiting[offset] = data
             for start in sorted(self.waiting):
