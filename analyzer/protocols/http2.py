@@ -70,6 +70,7 @@ LIST = 1 << 16  # bytes of a list of header fields, as RFC 9113 §6.5.2 counts t
 TIMES = 128  # as many bytes may the lists of a direction have as it has bytes, beside LIST
 TABLE = 1 << 16  # bytes of a direction's table, RFC 7541 §4
 ROOM = 32 << 20  # bytes that the tables of all directions may have, and blocks that wait; beyond, who was silent longest is forgotten
+EACH = 256  # what it takes to remember a direction, beside these
 MISSING, TOO_MUCH, BROKEN, FORGOTTEN = 1, 2, 3, 4  # why a block was not read
 WHY = {
     MISSING: "bytes before it are missing, on which it hangs",
@@ -175,7 +176,7 @@ class Direction:
 
     @property
     def weight(self) -> int:
-        return (self.decoder.header_table_size if self.decoder else 0) + len(self.block or b"")
+        return EACH + (self.decoder.header_table_size if self.decoder else 0) + len(self.block or b"")
 
 
 @dataclass
@@ -239,29 +240,33 @@ class Frames(Prefixed):
         sent = s.position[stretch] + cut.end - s.start[stretch]
         kind = cut.data[cut.start + 3]
         kind[_magic(cut.data, cut.start)] = DATA
-        parts, done = [], 0
-        for i in np.flatnonzero(torn | np.isin(kind, (HEADERS, PUSH, CONTINUATION))).tolist():
-            way = int(cut.way[i])
-            direction = self.ways.pop(way, None) or Direction(lost=FORGOTTEN if way in self.gone else 0)
-            self.weight -= direction.weight
-            self.ways[way] = direction
+        # What is forgotten for want of room hangs on who spoke when, in all directions.
+        reads = np.flatnonzero(torn | np.isin(kind, (HEADERS, PUSH, CONTINUATION)))
+        turns = [(by, 0, way, i) for by, way, i in zip(cut.by[reads].tolist(), cut.way[reads].tolist(), reads.tolist())]
+        turns += [(until, 1, way, -1) for until, way in zip(s.until[s.ended].tolist(), s.way[s.ended].tolist())]
+        made: dict[int, bytes] = {}
+        for _, ends, way, i in sorted(turns):
+            direction = self.ways.pop(way, None)
+            self.weight -= direction.weight if direction else 0
+            if ends:
+                self.gone.discard(way)
+                continue
+            direction = direction or Direction(lost=FORGOTTEN if way in self.gone else 0)
             if torn[i]:
                 direction.lost, direction.block = MISSING, None
             if kind[i] in (HEADERS, PUSH, CONTINUATION):
-                made = _listed(direction, cut.data[cut.start[i] : cut.end[i]].tobytes(), int(sent[i]))
-                unread[i] = direction.lost
-                if made:
-                    parts += [cut.data[done : cut.end[i]], np.frombuffer(made, np.uint8)]
-                    done, listed[i] = int(cut.end[i]), len(made)
+                made[i] = _listed(direction, cut.data[cut.start[i] : cut.end[i]].tobytes(), int(sent[i]))
+                listed[i], unread[i] = len(made[i]), direction.lost
+            self.ways[way] = direction
             self.weight += direction.weight
             while self.weight > ROOM:
                 eldest = next(iter(self.ways))
                 self.weight -= self.ways.pop(eldest).weight
                 self.gone.add(eldest)
-        for way in s.way[s.ended].tolist():
-            self.gone.discard(way)
-            if way in self.ways:
-                self.weight -= self.ways.pop(way).weight
+        parts, done = [], 0
+        for i in np.flatnonzero(listed).tolist():
+            parts += [cut.data[done : cut.end[i]], np.frombuffer(made[i], np.uint8)]
+            done = int(cut.end[i])
         upto = np.cumsum(listed)
         data = np.concatenate((*parts, cut.data[done:]))
         return cut._replace(data=data, start=cut.start + upto - listed, end=cut.end + upto, told={"listed": listed, "unread": unread})
