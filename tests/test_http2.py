@@ -121,7 +121,9 @@ def test_padding_and_priority_lie_around_a_block(save):
     name = save(pcap(*Speaks().say("c", FIRST + frame(HEADERS, payload, 0x2D) + frame(DATA, b"\x02hello\0\0", 9)).frames))
     fields = ("padding", "exclusive", "stream_dependency", "headers.weight", "headers.weight_real", "header.count")
     assert table(name, *(f"http2.{one}" for one in fields))[2] == (4, 5, True, 3, 41, 42, 4)
-    shown = run("packets", name, "-T", "fields", "-e", "http2.headers", "-e", "http2.data.data", "-e", "http2.flags.end_stream").out.splitlines()
+    shown = run(
+        "packets", name, "-T", "fields", "-e", "http2.headers", "-e", "http2.data.data", "-e", "http2.flags.end_stream"
+    ).out.splitlines()
     assert shown[3].split("\t") == [REQUESTS[0], b"hello".hex(), "1,1"]
 
 

@@ -10,8 +10,8 @@ from conftest import BATCHES, pcap, run, same
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from cryptography.hazmat.primitives.hmac import HMAC
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -64,7 +64,15 @@ def initial(frames: bytes, number: int = 0, *, who: str = "client", dcid: bytes 
     to = dcid if to is None else to
     frames = frames.ljust(fill, b"\0")
     kind = 0 if version == V1 else 1
-    head = bytes([0xC0 | kind << 4 | size - 1]) + struct.pack(">IB", version, len(to)) + to + bytes([len(own)]) + own + varint(len(token)) + token
+    head = (
+        bytes([0xC0 | kind << 4 | size - 1])
+        + struct.pack(">IB", version, len(to))
+        + to
+        + bytes([len(own)])
+        + own
+        + varint(len(token))
+        + token
+    )
     head += varint(size + len(frames) + 16, 2) + number.to_bytes(8, "big")[-size:]
     nonce = (int.from_bytes(iv, "big") ^ number).to_bytes(12, "big")
     sealed = AESGCM(key).encrypt(nonce, frames, head)
@@ -78,7 +86,15 @@ def initial(frames: bytes, number: int = 0, *, who: str = "client", dcid: bytes 
 
 def long(kind: int, to: bytes, own: bytes, size: int, version: int = V1) -> bytes:
     """A packet with a long header that is no Initial: encrypted bytes."""
-    return bytes([0xC0 | kind << 4 | 5]) + struct.pack(">IB", version, len(to)) + to + bytes([len(own)]) + own + varint(size, 2) + b"\x5a" * size
+    return (
+        bytes([0xC0 | kind << 4 | 5])
+        + struct.pack(">IB", version, len(to))
+        + to
+        + bytes([len(own)])
+        + own
+        + varint(size, 2)
+        + b"\x5a" * size
+    )
 
 
 def short(to: bytes, size: int = 30, spin: int = 0) -> bytes:
@@ -118,7 +134,9 @@ FIRST = initial(CRYPTO, 2, fill=1162)
 
 
 def test_the_tests_make_packets_as_the_appendices_do():
-    assert FIRST.startswith(bytes.fromhex("c000000001088394c8f03e5157080000449e7b9aec34d1b1c98dd7689fb8ec11d242b123dc9bd8bab936b47d92ec356c"))
+    assert FIRST.startswith(
+        bytes.fromhex("c000000001088394c8f03e5157080000449e7b9aec34d1b1c98dd7689fb8ec11d242b123dc9bd8bab936b47d92ec356c")
+    )
     assert FIRST.endswith(bytes.fromhex("e221af44860018ab0856972e194cd934"))
     second = initial(CRYPTO, 2, version=V2, fill=1162)
     assert second.startswith(bytes.fromhex("d76b3343cf088394c8f03e5157080000449ea0c95e82ffe67b6abcdb4298b485"))
@@ -128,9 +146,24 @@ def test_the_tests_make_packets_as_the_appendices_do():
 
 def test_the_initials_of_the_appendix(save):
     name = save(pcap(*talk(FIRST, (SERVER_INITIAL,))))
-    fields = ("quic.version", "quic.long.packet_type", "quic.packet_number", "quic.packet_number_length", "quic.length", "quic.token_length")
+    fields = (
+        "quic.version",
+        "quic.long.packet_type",
+        "quic.packet_number",
+        "quic.packet_number_length",
+        "quic.length",
+        "quic.token_length",
+    )
     assert table(name, *fields) == [(1, 1, 0, 2, 3, 1182, 0), (2, 1, 0, 1, 1, 117, 0)]
-    said = ("quic.dcid", "quic.scid", "quic.frame_type", "quic.crypto.offset", "quic.crypto.length", "quic.padding_length", "quic.packet_length")
+    said = (
+        "quic.dcid",
+        "quic.scid",
+        "quic.frame_type",
+        "quic.crypto.offset",
+        "quic.crypto.length",
+        "quic.padding_length",
+        "quic.packet_length",
+    )
     assert shown(name, *said, "quic.ack.largest_acknowledged", "frame.protocols") == [
         ["8394c8f03e515708", "", "6,0", "0", "241", "917", "1200", "", "eth:ethertype:ip:udp:quic:tls"],
         ["", "f067a5502a4262b5", "2,6", "0", "90", "", "135", "0", "eth:ethertype:ip:udp:quic:tls"],
@@ -156,7 +189,12 @@ def test_tls_connections_has_a_row_of_it(save):
     assert [row[one] for one in ("transport", "stream", "client", "client_port", "server", "server_port")] == [
         "quic", 0, "10.0.0.1", 50000, "10.0.0.2", 443,
     ]  # fmt: skip
-    assert (row["server_name"], row["version"], row["cipher"], row["group"]) == ("example.com", "TLS 1.3", "TLS_AES_128_GCM_SHA256", "x25519")
+    assert (row["server_name"], row["version"], row["cipher"], row["group"]) == (
+        "example.com",
+        "TLS 1.3",
+        "TLS_AES_128_GCM_SHA256",
+        "x25519",
+    )
     assert row["answer_time"].total_seconds() == 1
 
 
@@ -165,7 +203,11 @@ def test_a_retry_goes_on_with_the_same_connection(save, version, retry):
     first = initial(CRYPTO, 0, version=version, fill=1162)
     again = initial(CRYPTO, 1, version=version, dcid=SCID, token=b"token", fill=1162)
     name = save(pcap(*talk(first, (retry,), again)))
-    assert table(name, "quic.connection.number", "quic.retry_genuine", "quic.packet_number") == [(1, 0, None, 0), (2, 0, True, None), (3, 0, None, 1)]
+    assert table(name, "quic.connection.number", "quic.retry_genuine", "quic.packet_number") == [
+        (1, 0, None, 0),
+        (2, 0, True, None),
+        (3, 0, None, 1),
+    ]
     assert shown(name, "quic.retry_token", "quic.retry_integrity_tag", "quic.token", "quic.words") == [
         ["", "", "", "Initial"],
         ["746f6b656e", retry[-16:].hex(), "", "Retry"],
@@ -195,7 +237,9 @@ def test_several_packets_in_a_datagram(save):
 
 
 def test_a_hello_in_several_initials_whatever_their_order(save):
-    first, second = (initial(b"\x06" + varint(at) + varint(len(part)) + part, n) for n, (at, part) in enumerate(((0, HELLO[:150]), (150, HELLO[150:]))))
+    first, second = (
+        initial(b"\x06" + varint(at) + varint(len(part)) + part, n) for n, (at, part) in enumerate(((0, HELLO[:150]), (150, HELLO[150:])))
+    )
     for order in ((first, second), (second, first), (second, second, first), (first, first, second)):
         name = save(pcap(*talk(*order)))
         hellos = table(name, "tls.handshake.extensions_server_name", "tls.handshake.length", of="tls.quic")
@@ -280,7 +324,11 @@ def test_lies_are_told(save):
     far = bytearray(long(2, SCID, b"", 40))
     far[15:17] = varint(9000, 2)
     name = save(pcap(*talk(FIRST, bytes(far), initial(b"\x06\x00\x40\xff" + HELLO[:20], 3), initial(b"\x08\x00abcdefghijklmno", 4))))
-    assert [(row["frame.number"], row["offset"]) for row in same(name, "expert") if row["protocol"] == "quic"] == [(2, 42), (3, 22), (4, 22)]
+    assert [(row["frame.number"], row["offset"]) for row in same(name, "expert") if row["protocol"] == "quic"] == [
+        (2, 42),
+        (3, 22),
+        (4, 22),
+    ]
 
 
 def test_a_close(save):
@@ -335,7 +383,13 @@ def test_crypto_far_ahead_is_not_held():
 
 def test_integers_of_variable_length():
     """RFC 9000 §A.1."""
-    for said, value in (("c2197c5eff14e88c", 151_288_809_941_952_652), ("9d7f3e7d", 494_878_333), ("7bbd", 15_293), ("25", 37), ("4025", 37)):
+    for said, value in (
+        ("c2197c5eff14e88c", 151_288_809_941_952_652),
+        ("9d7f3e7d", 494_878_333),
+        ("7bbd", 15_293),
+        ("25", 37),
+        ("4025", 37),
+    ):
         data = np.frombuffer(bytes.fromhex(said) + bytes(16), np.uint8)
         size = len(said) // 2
         (found,), (behind,) = _quic.varint(data, np.array([0]), np.array([size]))

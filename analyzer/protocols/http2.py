@@ -134,18 +134,16 @@ FIELDS = (
     Field("http2.goaway.addata", raw, "Debug data"),
     Field("http2.unread", text, "Why it was not read", "of a block of header fields"),
 )
+WORDED = b"""accept accept-charset accept-encoding accept-language accept-ranges access-control-allow-origin allow authorization
+cache-control content-disposition content-encoding content-language content-location content-range content-type cookie
+date etag expect expires from if-match if-modified-since if-none-match if-range if-unmodified-since last-modified link
+location proxy-authenticate proxy-authorization range referer refresh retry-after server set-cookie
+strict-transport-security user-agent vary via www-authenticate""".split()
 NAMED = {  # header fields that have a name of their own, Wireshark's, `_` for `-`
     **dict.fromkeys((":authority", ":path", ":method", ":scheme"), text),
     ":status": u16,
     **dict.fromkeys(("age", "content-length", "max-forwards"), u64),
-    **dict.fromkeys(
-        """accept accept-charset accept-encoding accept-language accept-ranges access-control-allow-origin allow authorization cache-control
-        content-disposition content-encoding content-language content-location content-range content-type cookie date etag expect expires
-        from if-match if-modified-since if-none-match if-range if-unmodified-since last-modified link location proxy-authenticate
-        proxy-authorization range referer refresh retry-after server set-cookie strict-transport-security user-agent vary via
-        www-authenticate""".split(),
-        text,
-    ),
+    **{name.decode(): text for name in WORDED},
 }
 LISTED = (
     Field("http2.header.count", u32, "Fields in the list"),
@@ -219,9 +217,7 @@ class Frames(Prefixed):
         waits = begins & ~whole
         upto[waits[which]] = s.start[which][waits[which]]
         own = which[whole[which]]
-        stretch, start, end = (
-            np.concatenate(pair) for pair in ((own, stretch), (s.start[own], start), (s.start[own] + len(word), end))
-        )
+        stretch, start, end = (np.concatenate(pair) for pair in ((own, stretch), (s.start[own], start), (s.start[own] + len(word), end)))
         order = np.lexsort((start, stretch))
         return stretch[order], start[order], end[order], upto, bad
 
@@ -395,14 +391,15 @@ def _columns(h: Headers) -> dict[str, Column]:
     depends = np.flatnonzero(((kind == HEADERS) & (marks & WITH_PRIORITY > 0)) | (kind == PRIORITY))
     weight = p.read(DEPENDS, rows[depends], at[depends], end[depends])
     fits = np.flatnonzero(weight.trusted == DEPENDS.size)
-    p.put("http2.headers.weight_real", weight["http2.headers.weight"][fits].astype(np.uint16) + 1, rows[depends][fits], at[depends][fits] + 4)
+    real = weight["http2.headers.weight"][fits].astype(np.uint16) + 1
+    p.put("http2.headers.weight_real", real, rows[depends][fits], at[depends][fits] + 4)
     at[depends] += DEPENDS.size
     promised = np.flatnonzero(kind == PUSH)
     p.read(PROMISED, rows[promised], at[promised], end[promised])
     at[promised] += PROMISED.size
 
-    for types, layout in ((RST, RESET), (GOAWAY, LAST), (WINDOW, GROWS)):
-        mine = np.flatnonzero(kind == types)
+    for one, layout in ((RST, RESET), (GOAWAY, LAST), (WINDOW, GROWS)):
+        mine = np.flatnonzero(kind == one)
         p.read(layout, rows[mine], at[mine], end[mine])
     acked = marks & ACKS > 0
     for name, mask, skip in (

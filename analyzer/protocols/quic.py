@@ -148,7 +148,7 @@ def _walked(h: Headers) -> tuple[list[tuple[int, _quic.Part]], np.ndarray]:
     """The frames of each opened packet, with its row; where one does not fit, -1 if all do."""
     clear, bad = _clear(h), np.full(len(h), -1)
     found = []
-    data = memoryview(h.buffer)
+    data = h.buffer.data
     rows = np.flatnonzero(clear[:, 1] > clear[:, 0])
     for row, (at, end) in zip(rows.tolist(), clear[rows].tolist()):
         some, bad[row] = _quic.parts(data, at, end)

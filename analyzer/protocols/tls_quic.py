@@ -19,7 +19,6 @@ def contents(h: Headers):
     return ()
 
 
-
 DERIVED = (
     ((Field("tls.handshake.words", text, "Handshake messages in words"),), words),
     (_hello.FIELDS, _hello.columns),

@@ -15,7 +15,6 @@ import numpy as np
 from ..capture.batch import SLACK
 from ..fields import Headers, Spans
 from ..protocols import _quic
-from ..protocols._options import repeated
 from ..protocols._quic import Heads, Keys
 
 PORT = 443
@@ -35,7 +34,8 @@ REASONS = {
 
 @dataclass
 class Arrived:
-    """Datagrams that one group of UDP headers, whose streams are numbered, carries at `spans`, and (found) which of them are QUIC's, bool (n,)."""
+    """Datagrams that one group of UDP headers, whose streams are numbered, carries at `spans`. Found: taken, which of them are QUIC's,
+    bool (n,)."""
 
     headers: Headers
     spans: Spans
@@ -60,27 +60,27 @@ class Crypto:
 
     done: int = 0
     largest: int = -1
-    bytes: bytearray = field(default_factory=bytearray)
+    data: bytearray = field(default_factory=bytearray)
     waiting: dict[int, bytes] = field(default_factory=dict)
 
     def add(self, offset: int, data: bytes) -> int:
         """Take the bytes at that offset; returns by how much more is held, or less."""
-        before = len(self.bytes) + sum(map(len, self.waiting.values()))
-        edge = self.done + len(self.bytes)
+        before = len(self.data) + sum(map(len, self.waiting.values()))
+        edge = self.done + len(self.data)
         room = offset <= edge or offset in self.waiting or len(self.waiting) < PIECES
         if offset + len(data) <= STREAM and room:
             if len(self.waiting.get(offset, b"")) < len(data):
                 self.waiting[offset] = data
             for start in sorted(self.waiting):
-                edge = self.done + len(self.bytes)
+                edge = self.done + len(self.data)
                 if start > edge:
                     break
-                self.bytes += self.waiting.pop(start)[edge - start :]
-        return len(self.bytes) + sum(map(len, self.waiting.values())) - before
+                self.data += self.waiting.pop(start)[edge - start :]
+        return len(self.data) + sum(map(len, self.waiting.values())) - before
 
     def messages(self) -> bytes:
         """The whole handshake messages that are there now; they are handed on once. RFC 8446 §4."""
-        at, data = 0, self.bytes
+        at, data = 0, self.data
         while len(data) - at >= 4:
             size = 4 + int.from_bytes(data[at + 1 : at + 4], "big")
             if size > len(data) - at:
@@ -116,7 +116,7 @@ class Connection:
 
     @property
     def held(self) -> int:
-        return sum(len(way.bytes) + sum(map(len, way.waiting.values())) for way in self.ways)
+        return sum(len(way.data) + sum(map(len, way.waiting.values())) for way in self.ways)
 
 
 class Initials:
@@ -169,14 +169,15 @@ class Initials:
         since[used] = when[begun[at]]
         known = self.number[stream] >= 0
         took = np.concatenate(may) & (known | (when >= since[stream])) if len(stream) else first
-        at = 0
+        done = 0
         for one in arrived:
-            one.taken = took[at : at + len(one.spans.frame)]
-            at += len(one.spans.frame)
+            one.taken = took[done : done + len(one.spans.frame)]
+            done += len(one.spans.frame)
 
     def _tell(self, laid: list[Laid]) -> list[Facts]:
         """What is known of the packets of all groups: their connections' numbers, the sizes of their ids, Initials that were opened."""
-        group, row = (np.concatenate(some) for some in zip(*((np.full(len(one.start), i), np.arange(len(one.start))) for i, one in enumerate(laid))))
+        group = np.concatenate([np.full(len(one.start), i) for i, one in enumerate(laid)])
+        row = np.concatenate([np.arange(len(one.start)) for one in laid])
         stream, way, frame, start = (np.concatenate([getattr(one, name) for one in laid]) for name in ("stream", "way", "frame", "start"))
         kind, whole = (np.concatenate([getattr(one.heads, name) for one in laid]) for name in ("kind", "whole"))
         scid = np.concatenate([one.heads.scid[:, 1] - one.heads.scid[:, 0] for one in laid])
@@ -195,8 +196,8 @@ class Initials:
             events.append((int(stream[at]), int(place[at]), int(self.number[stream[at]])))
 
         # The number of a packet's connection and the size of its id are what was told of them last.
-        told = np.array(events, np.int64).reshape(-1, 3).T
-        number = _last(*told, stream, place, numbered)
+        told = np.array(events, np.int64).reshape(-1, 3)
+        number = _last(told[:, 0], told[:, 1], told[:, 2], stream, place, numbered)
         long = np.flatnonzero(whole & (kind != _quic.SHORT))
         long = long[np.argsort(place[long])]
         sized = _last(2 * stream[long] + 1 - way[long], place[long], scid[long], 2 * stream + way, place, used)
