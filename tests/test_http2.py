@@ -267,7 +267,7 @@ def test_so_many_tables_are_remembered(save, monkeypatch):
     assert [(row[0], row[1]) for row in found[9:]] == [(13, http2.WHY[http2.FORGOTTEN]), (14, None), (15, None)]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("cs"), st.integers(0, 200), st.binary(max_size=6), st.integers(1, 60)), min_size=1, max_size=5))
 def test_damage_never_matters(tmp_path_factory, changes):
     said = {
