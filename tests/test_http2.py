@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 
+import numpy as np
 import pytest
 from conftest import BATCHES, Talk, pcap, run, same
 from hpack import Encoder
@@ -200,12 +201,48 @@ def test_what_begins_otherwise_is_none(save):
 
 
 def test_behind_a_hole_no_list_is_read(save):
-    """Nor is it guessed where a frame begins there: what was lost is counted."""
-    talk = Speaks().say("c", FIRST + frame(HEADERS, bytes.fromhex(REQUESTS[0]), 5)).skip("c", 30)
-    talk.say("c", frame(HEADERS, bytes.fromhex(REQUESTS[1]), 5, 3)).add("s", "A", 1, talk.at["c"]).add("s", "A", 1, talk.at["c"])
-    name = save(pcap(*talk.frames))
-    assert len(lists(name)) == 1
-    assert sum(row["bytes"] for row in same(name, "undecoded")) == 21
+    """Frames go on with a segment that can only begin one; what is before is counted."""
+    data = frame(DATA, b"abc", 1, 3)
+    for lost in (b"", b"lost too, since no frame begins so"):
+        talk = Speaks().say("c", FIRST + frame(HEADERS, bytes.fromhex(REQUESTS[0]), 5)).skip("c", 30)
+        if lost:
+            talk.say("c", lost)
+        talk.say("c", frame(HEADERS, bytes.fromhex(REQUESTS[1]), 4, 3) + data)
+        for _ in range(3):
+            talk.add("s", "A", 1, talk.at["c"])
+        name = save(pcap(*talk.frames))
+        assert [row[1:] for row in table(name, "http2.words", "http2.unread")][3:] == [
+            ("HEADERS", http2.WHY[http2.MISSING]),
+            ("DATA", None),
+        ]
+        assert len(lists(name)) == 1
+        assert sum(row["bytes"] for row in same(name, "undecoded")) == len(lost)
+
+
+@pytest.mark.parametrize(
+    "head, may",
+    [
+        ("000003000100000003", True),
+        ("000003000100000000", False),  # data of no stream
+        ("000003000800000003", True),
+        ("000003000200000003", False),  # a flag that data does not have
+        ("004001000100000003", False),  # longer than 16,384
+        ("000004080000000000", True),
+        ("000004080000000007", True),
+        ("000005080000000007", False),
+        ("0000080601 00000000", True),
+        ("0000080601 00000001", False),
+        ("0000060400 00000000", True),
+        ("0000070400 00000000", False),
+        ("0000070a00 00000001", False),
+        ("0000070000 80000001", False),
+        ("00000700", False),
+    ],
+)
+def test_what_may_begin_a_frame_behind_a_hole(head, may):
+    data = bytes.fromhex(head)
+    first = np.frombuffer(data.ljust(16, b"\0"), np.uint8)[None]
+    assert http2.STREAM().resumes(first, np.array([len(data)]))[0] == may
 
 
 def test_a_broken_block_ends_the_lists_of_its_direction(save):

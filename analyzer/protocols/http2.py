@@ -111,6 +111,8 @@ LAST = Layout(
 GROWS = Layout(
     Field("http2.window_update.r", bits(1), "Reserved"), Field("http2.window_update.window_size_increment", bits(31), "Window grows by")
 )
+SIZES = {PRIORITY: (5, 5), RST: (4, 4), PING: (8, 8), WINDOW: (4, 4), GOAWAY: (8, LARGEST), PUSH: (4, LARGEST)}  # RFC 9113 §6
+ALLOWED = (0x09, 0x2D, 0, 0, 0x01, 0x0C, 0x01, 0, 0, 0x04)  # flags that each type has
 MARKS = {  # flags: name → (bit, types, about)
     "http2.flags.end_stream": (END_STREAM, (DATA, HEADERS), "the sender's last of the stream"),
     "http2.flags.eh": (END_HEADERS, (HEADERS, PUSH, CONTINUATION), "the block of header fields ends here"),
@@ -195,9 +197,17 @@ class Frames(Prefixed):
         """The preface, or the settings that a server begins with."""
         return _agrees(first, size, PREFACE) | _settings(first, size)
 
-    def _good(self, s: Stretches, which: np.ndarray) -> np.ndarray:
-        """None: what is no frame does not tell from one well enough."""
-        return np.zeros(0, np.int64)
+    def resumes(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
+        """A type that is known, with flags that it has, of a stream or of none as it must be, no longer than all must allow."""
+        length = first[:, 0].astype(np.int64) << 16 | first[:, 1].astype(np.int64) << 8 | first[:, 2]
+        kind = np.minimum(first[:, 3], len(ALLOWED))
+        stream = first[:, 5:9].any(axis=1)
+        flags = np.append(ALLOWED, 0).astype(np.uint8)[kind]
+        own = np.isin(kind, (SETTINGS, PING, GOAWAY))
+        fits = (kind < len(ALLOWED)) & (first[:, 4] & ~flags == 0) & (first[:, 5] < 0x80) & ((stream != own) | (kind == WINDOW))
+        for one, (least, most) in SIZES.items():
+            fits &= (kind != one) | ((length >= least) & (length <= most))
+        return fits & (size >= FRAME.size) & (length <= 1 << 14) & ((kind != SETTINGS) | (length % 6 == 0))
 
     def _walk(
         self, s: Stretches, which: np.ndarray, drifts: np.ndarray, search: bool = False
@@ -223,16 +233,10 @@ class Frames(Prefixed):
 
     def cut(self, s: Stretches) -> Cut:
         """The frames that these stretches complete."""
-        adrift = list(self.adrift)
         cut = super().cut(s)
+        torn = self.torn(s, cut)
         listed, unread = np.zeros((2, len(cut.way)), np.int64)
-        if not len(cut.way):
-            return cut
         stretch = np.searchsorted(s.start, cut.start, "right") - 1
-        first = np.diff(stretch, prepend=-1) != 0
-        torn = (first & (s.gap[stretch] > 0)) | (cut.start != np.where(first, s.start[stretch], np.append(0, cut.end[:-1])))
-        if adrift:
-            torn |= (np.diff(cut.way, prepend=-1) != 0) & np.isin(cut.way, adrift)
         sent = s.position[stretch] + cut.end - s.start[stretch]
         kind = cut.data[cut.start + 3]
         kind[_magic(cut.data, cut.start)] = DATA
@@ -354,9 +358,6 @@ def _framed(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows that are frames, not quoted; where each ends, without its list; its type."""
     rows = np.flatnonzero(~_magic(h.buffer, h.start) & ~h.quoted & (h.end - h.start >= FRAME.size))
     return rows, h.end[rows] - _told(h, "listed")[rows], h.buffer[h.start[rows] + 3]
-
-
-SIZES = {PRIORITY: (5, 5), RST: (4, 4), PING: (8, 8), WINDOW: (4, 4), GOAWAY: (8, LARGEST), PUSH: (4, LARGEST)}  # RFC 9113 §6
 
 
 def contents(h: Headers):

@@ -128,20 +128,14 @@ class Records(Prefixed):
 
     def cut(self, s: Stretches) -> Cut:
         """The records that these stretches complete."""
-        adrift = list(self.adrift)
         cut = super().cut(s)
+        torn = self.torn(s, cut)  # there a record goes on with no handshake message
         if not len(cut.way):
             return cut
         most = int(cut.way.max()) >> 1
         while most >= len(self.versions):
             self.versions = np.concatenate((self.versions, np.zeros(len(self.versions), np.int64)))
             self.changed = np.concatenate((self.changed, np.zeros(len(self.changed), np.uint8)))
-        # Where something is missing or lost before a record, it goes on with no handshake message.
-        stretch = np.searchsorted(s.start, cut.start, "right") - 1
-        first = np.diff(stretch, prepend=-1) != 0
-        torn = (first & (s.gap[stretch] > 0)) | (cut.start != np.where(first, s.start[stretch], np.append(0, cut.end[:-1])))
-        if adrift:
-            torn |= (np.diff(cut.way, prepend=-1) != 0) & np.isin(cut.way, adrift)
         # What a record means hangs on those before it, of both directions.
         order = np.lexsort((np.arange(len(cut.way)), cut.way, cut.by))
         becomes, version = np.zeros(len(order), np.uint8), np.zeros(len(order), np.int64)
