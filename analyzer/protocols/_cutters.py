@@ -111,7 +111,8 @@ class Prefixed:
     that always follows; None: any. skip: bytes that stand before a message and are no part of it. sure: whether what `begins` looks at
     tells this protocol from others, on any port.
     Where no message begins, or behind a hole, all is lost up to the first piece whose own bytes say that one begins there: so it is
-    the same whatever a batch holds. State: the ways of which that piece has not come, and (`torn`) of which bytes were lost behind the last message.
+    the same whatever a batch holds. State: the ways of which that piece has not come, and those of which bytes were lost behind the
+    last message.
     """
 
     header: int
