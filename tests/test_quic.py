@@ -368,6 +368,13 @@ def test_so_many_connections_are_remembered(save, monkeypatch):
     assert [n is not None for n in analysis.table("quic")["quic.packet_number"]] == [True] * 3 + [False, False, False]
 
 
+def test_so_many_packets_of_a_datagram_are_told(save):
+    small = long(2, b"", b"", 20)
+    found = table(save(pcap(*talk(FIRST, (small * 70,)))), "quic.rest_length")
+    assert len(found) == 1 + initials.COALESCED
+    assert found[-1] == (2, 6 * len(small))
+
+
 def test_crypto_far_ahead_is_not_held():
     crypto = initials.Crypto()
     assert crypto.add(initials.STREAM, b"x") == 0

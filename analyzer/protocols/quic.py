@@ -101,7 +101,9 @@ HEAD = (
     Field("quic.retry_integrity_tag", raw, "Retry integrity tag", "RFC 9001 §5.8"),
     Field("quic.retry_genuine", flag, "Retry is genuine", "its tag agrees with the connection id that the client chose"),
     Field("quic.unread", text, "Why it was not read", "of an Initial packet"),
-    Field("quic.rest_length", u32, "Bytes behind it", "that are no packet, mostly zeros to fill the datagram"),
+    Field(
+        "quic.rest_length", u32, "Bytes behind it", "that are no packet, mostly zeros to fill the datagram; or that come behind 64 packets"
+    ),
 )
 INNER = (
     Field("quic.frame_type", u64, "Frame type", "of Initial packets", words=FRAME, many=True),

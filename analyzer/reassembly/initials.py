@@ -18,6 +18,7 @@ from ..protocols import _quic
 from ..protocols._quic import Heads, Keys
 
 PORT = 443
+COALESCED = 64  # packets in a datagram that are told
 OPENED = 64  # Initial packets of a connection that are opened, or tried
 HELD = 4096  # connections whose keys are remembered; those silent for longest are forgotten
 STREAM = 1 << 16  # bytes of a direction's CRYPTO frames that are looked at
@@ -321,19 +322,21 @@ def _laid(one: Arrived, rows: np.ndarray, stream: np.ndarray, way: np.ndarray) -
     buffer, some = one.headers.buffer, one.spans.take(rows)
     which, at = np.arange(len(rows)), some.start
     found: list[tuple[np.ndarray, ...]] = []
-    while len(which):
+    for nth in range(COALESCED):
         end, wire = some.end[which], some.wire[which]
         heads = _quic.heads(buffer, at, end, np.zeros(len(which), np.int64))
         # A header without room for its packet number and the sample that hides it (RFC 9001 §5.4.2) is the last.
         counted = heads.whole & (heads.kind <= _quic.HANDSHAKE) & (heads.length >= _quic.NUMBER)
         stop = np.where(counted, np.minimum(heads.stop, wire), wire)
         goes = np.flatnonzero(stop < end)
-        more = goes[_begins(buffer, stop[goes], end[goes])]
+        more = goes[_begins(buffer, stop[goes], end[goes])] if nth + 1 < COALESCED else goes[:0]
         rest = np.zeros(len(which), np.int64)
         rest[goes] = (wire - stop)[goes]
         rest[more] = 0
         found.append((which, at, np.minimum(stop, end), stop, rest))
         which, at = which[more], stop[more]
+        if not len(which):
+            break
     of, start, end, wire, rest = (np.concatenate(column) for column in zip(*found))
     order = np.lexsort((start, of))
     of, start, end, wire, rest = (column[order] for column in (of, start, end, wire, rest))
