@@ -325,7 +325,7 @@ def _laid(one: Arrived, rows: np.ndarray, stream: np.ndarray, way: np.ndarray) -
     for nth in range(COALESCED):
         end, wire = some.end[which], some.wire[which]
         heads = _quic.heads(buffer, at, end, np.zeros(len(which), np.int64))
-        # A header without room for its packet number and the sample that hides it (RFC 9001 §5.4.2) is the last.
+        # A packet without room for its number (RFC 9001 §5.4.2) is the last.
         counted = heads.whole & (heads.kind <= _quic.HANDSHAKE) & (heads.length >= _quic.NUMBER)
         stop = np.where(counted, np.minimum(heads.stop, wire), wire)
         goes = np.flatnonzero(stop < end)
