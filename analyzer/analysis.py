@@ -88,6 +88,7 @@ class Analysis:
             (dissector.transfers_forgotten, "announcements of FTP", "a later data connection belongs to none"),
             (dissector.leases.forgotten, "questions and servers of DHCP", "what repeats or contradicts them is not noticed"),
             (dissector.clocks.forgotten, "questions of NTP", "a later answer belongs to none"),
+            (dissector.initials.forgotten, "QUIC connections", "their further Initial packets cannot be read"),
         ):
             if n:
                 self.notes.append(f"{n:,} {what}, the oldest, were forgotten to bound memory: {then}")

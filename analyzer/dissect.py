@@ -28,6 +28,8 @@ from .reassembly.clocks import CLOCKS, Clocks
 from .reassembly.datagrams import CARRIERS, Arrived, Datagrams, fill
 from .reassembly.echoes import ECHOES, Echoes
 from .reassembly.elsewhere import Elsewhere, Waiting
+from .reassembly.initials import Arrived as Offered
+from .reassembly.initials import Initials
 from .reassembly.leases import JUDGED, VERSIONS, Leases
 from .reassembly.messages import NONE, UNDECIDED, Heard, Lost, Messages
 from .reassembly.neighbors import DUPLICATES, Neighbors
@@ -295,6 +297,9 @@ class Dissector:
         self.clocks = Clocks()
         self.elsewhere = Elsewhere()
         self.media = Media()
+        self.initials = Initials()
+        carried = {f.name for name in ("quic", "tls.quic") for f in protocols()[name].fields()}
+        self._quic = self.rest or bool(carried & self.wanted)
         self._waiting: list[Waiting] | None = None  # UDP's payloads that no port names, while a batch is taken apart
         self.paths = Paths()
         self.protocols = protocols()
@@ -382,6 +387,8 @@ class Dissector:
                 self._turns(done, turn, path, depth, None)
         if self._calls and "sdp" in done.chunks:
             self.media.feed(done.chunks["sdp"], batch.first)
+        if (self._quic or self.wanted & (UDP | ANSWERED)) and "udp" in done.chunks:
+            self.streams.number_udp(done.chunks["udp"])
         if waiting:
             self._turns(done, self._opened(done, self._answers(done, waiting), path), path, depth, None)
         for h in reversed(done.order):
@@ -398,8 +405,6 @@ class Dissector:
         if "frame.protocols" in self.wanted:
             used, inverse = np.unique(path, return_inverse=True)
             frames.put("frame.protocols", np.array([self.paths.text(one) for one in used.tolist()], object)[inverse])
-        if self.wanted & (UDP | ANSWERED) and "udp" in done.chunks:
-            self.streams.number_udp(done.chunks["udp"])
         asking = [h for name in ASKING for h in done.chunks.get(name, ())]
         if self.wanted & ANSWERED and asking:
             self.answers.feed(asking, batch)
@@ -640,11 +645,12 @@ class Dissector:
                 found[rows[recognizes(Reading(layout, place, spans.start[rows], spans.end[rows]))]] = index
 
     def _answers(self, done: Dissection, waiting: list[Waiting]) -> Groups:
-        """Sort the datagrams that no port names: what SDP announced, answers of servers from another port than was asked, and what
+        """Sort the datagrams that no port names: what SDP announced, answers of servers from another port than was asked, QUIC, and what
         nobody decodes."""
         first = done.batch.first
         self.elsewhere.feed(waiting, first)
         groups: Groups = {}
+        rests: list[tuple[Waiting, np.ndarray]] = []
         for one in waiting:
             protocol, asked = one.told
             h = one.headers
@@ -671,11 +677,29 @@ class Dissector:
                 groups.setdefault(index, []).append(
                     Found(h, one.spans.take(rows), "udp.port", h.buffer, h.base, {f"{name}.request_frame": asked[rows]})
                 )
-            rest = np.flatnonzero((protocol < 0) & (one.protocol < 0))
+            rests.append((one, np.flatnonzero((protocol < 0) & (one.protocol < 0))))
+        if self._quic:
+            rests = self._offered(done, rests, groups)
+        for one, rest in rests:
             if self._calls and len(rest):
                 numbers = tuple(n[rest] for n in one.numbers)
-                self._sort(done, h, one.spans.take(rest), "udp.port", numbers, groups, one.depth)
+                self._sort(done, one.headers, one.spans.take(rest), "udp.port", numbers, groups, one.depth)
         return groups
+
+    def _offered(self, done: Dissection, rests: list[tuple[Waiting, np.ndarray]], groups: Groups) -> list[tuple[Waiting, np.ndarray]]:
+        """Sort the datagrams that are QUIC's; those that are not, but for what the user said."""
+        free, kept = [], []
+        for one, rest in rests:
+            said = np.stack([self._said["udp.port"][number[rest]] for number in one.numbers])
+            undecided = (said == UNDECIDED).all(axis=0)
+            free.append((one, rest[undecided]))
+            kept.append((one, rest[~undecided]))
+        offered = [Offered(one.headers, one.spans.take(rest), one.depth) for one, rest in free]
+        for made in self.initials.feed(offered, len(done)):
+            found = Found(made.headers, made.spans, "udp.port", made.buffer, made.base, made.told)
+            groups.setdefault(self._names.index("quic"), []).append(found)
+        left = [(one, rest[~some.taken]) for (one, rest), some in zip(free, offered, strict=True)]
+        return [*left, *(one for one in kept if len(one[1]))]
 
     def _frames(self, batch: Batch, interfaces: list[Interface]) -> Headers:
         n = len(batch)

@@ -475,11 +475,14 @@ def test_rubbish_ends_at_the_next_segment_that_begins_a_record(save):
         assert lost.select("frames", "bytes", "first_frame").rows() == [(3, 69, 4)]
 
 
-@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2)])
-def test_the_rest_of_a_message_behind_rubbish_is_not_joined_with_its_begin(save, order):
-    """A half, segments that are no records, the other half: it begins no message that is known, so it is told as encrypted."""
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (0, 2, 3)])
+@pytest.mark.parametrize("size", [12, 100])
+def test_the_rest_of_a_message_behind_rubbish_is_not_joined_with_its_begin(save, order, size):
+    """A half, segments that are no records, the other half, in one segment or two: it begins no message that is known, so it is told as
+    encrypted."""
     hello = server_hello()
-    parts = record(22, hello[:30]), b"\x63" * 30, record(22, b"\xff" + hello[31:])
+    rest = record(22, b"\xff" + hello[31:])
+    parts = record(22, hello[:30]), b"\x63" * 30, rest[:size], rest[size:]
     trace = Trace().open()
     for n, i in enumerate(order):  # (0, 2): the middle is not in the capture
         trace.tcp(0.1 + n / 100, "s", "PA", 1 + sum(map(len, parts[:i])), 1, parts[i])

@@ -112,7 +112,8 @@ class Prefixed:
     that always follows; None: any. skip: bytes that stand before a message and are no part of it. sure: whether what `begins` looks at
     tells this protocol from others, on any port.
     Where no message begins, or behind a hole, all is lost up to the first piece whose own bytes say that one begins there: so it is
-    the same whatever a batch holds. State: the ways of which that piece has not come.
+    the same whatever a batch holds. State: the ways of which that piece has not come, and those of which bytes were lost behind the
+    last message.
     """
 
     header: int
@@ -125,6 +126,7 @@ class Prefixed:
     skip: int = 0
     sure: bool = True
     adrift: set[int] = field(default_factory=set)
+    broken: set[int] = field(default_factory=set)
 
     def begins(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
         """Whether the first bytes and the length are such as a message may have."""
@@ -141,6 +143,10 @@ class Prefixed:
     def turns(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
         """None does."""
         return np.zeros(len(first), bool)
+
+    def resumes(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
+        """Whether a message may begin with these bytes behind a hole, as in `begins`."""
+        return self.begins(first, size)
 
     def cut(self, s: Stretches) -> Cut:
         """One message behind the other."""
@@ -165,6 +171,25 @@ class Prefixed:
         lost_by, lost = np.append(lost_by, s.until[never]), np.append(lost, (s.end - upto)[never])
         made = whole(s, stretch, start, end, upto, lost_by, lost)
         return made._replace(start=made.start + self.skip)
+
+    def torn(self, s: Stretches, cut: Cut) -> np.ndarray:
+        """Which of these messages come behind bytes that are missing or lost, bool (m,). To be asked once of each cut."""
+        n, stretch = len(s.way), np.searchsorted(s.start, cut.start, "right") - 1
+        first = np.diff(stretch, prepend=-1) != 0
+        torn = (first & (s.gap[stretch] > 0)) | (cut.start != np.where(first, s.start[stretch], np.append(0, cut.end[:-1])[: len(first)]))
+        leads = np.diff(cut.way, prepend=-1) != 0
+        if self.broken:
+            torn |= leads & np.isin(cut.way, list(self.broken))
+            self.broken.difference_update(cut.way[leads].tolist())
+        reach, last = s.start.copy(), np.full(n, -1)
+        reach[stretch] = cut.end  # that of the last in each
+        last[stretch] = stretch
+        begins = np.flatnonzero(np.diff(s.way, prepend=-1))
+        if n:
+            last = np.repeat(np.maximum.reduceat(last, begins), np.diff(begins, append=n))
+        behind = (cut.upto > reach) & (np.arange(n) >= last) | (s.gap > 0) & (np.arange(n) > last)
+        self.broken.update(s.way[behind].tolist())
+        return torn
 
     def _walk(
         self, s: Stretches, which: np.ndarray, drifts: np.ndarray, search: bool = False
@@ -201,7 +226,7 @@ class Prefixed:
         at = np.flatnonzero((size > 0) & np.isin(stretch, which))
         places = s.place[at][:, None] + np.arange(LOOKED_AT)
         first = np.where(np.arange(LOOKED_AT) < size[at][:, None], s.data[np.minimum(places, len(s.data) - 1)], 0)
-        return s.place[at[self.begins(first, size[at])]]
+        return s.place[at[self.resumes(first, size[at])]]
 
 
 def _lost(s: Stretches, bad: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

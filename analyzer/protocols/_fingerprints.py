@@ -35,8 +35,9 @@ MATTER = (_hello.GROUPS, _hello.FORMATS, _hello.ALGORITHMS, _hello.VERSIONS, _he
 
 
 class Offer(NamedTuple):
-    """What a hello says: numbers in their order, what matters of extensions as bytes."""
+    """What a hello says: numbers in their order, what matters of extensions as bytes. carrier: t for TCP, q for QUIC."""
 
+    carrier: str
     version: int
     suites: bytes
     extensions: tuple[int, ...]
@@ -46,6 +47,7 @@ class Offer(NamedTuple):
 def columns(h: Headers) -> dict[str, Column]:
     """Every field of FIELDS."""
     found = _hello.hellos(h)
+    carrier = "t" if _hello.recorded(h) else "q"
     parts, nth, kind, _ = _hello.extensions(h, found)
     bounds = np.searchsorted(nth, np.arange(len(found.client) + 1)).tolist()
     kinds = kind.tolist()
@@ -61,7 +63,7 @@ def columns(h: Headers) -> dict[str, Column]:
         if found.bad[i] >= 0:
             continue
         about = tuple(inner.get((i, one), b"") for one in MATTER)
-        offer = Offer(version[i], bytes(data[start:end]), tuple(kinds[bounds[i] : bounds[i + 1]]), about)
+        offer = Offer(carrier, version[i], bytes(data[start:end]), tuple(kinds[bounds[i] : bounds[i + 1]]), about)
         make = _client if client else _server
         usual = len(offer.suites) + 2 * len(offer.extensions) + sum(map(len, about)) <= KEPT
         for name, said in (make if usual else make.__wrapped__)(offer):
@@ -97,7 +99,7 @@ def _client(offer: Offer) -> tuple[tuple[str, str], ...]:
     version = max((n for n in _words(versions[1:]) if n in SHORT), default=offer.version)
     first = protocols[3 : 3 + protocols[2]] if len(protocols) > 3 else b""
     named = "d" if _hello.NAME in extensions else "i"
-    begin = f"t{SHORT.get(version, '00')}{named}{min(len(suites), 99):02}{min(len(extensions), 99):02}{_ends(first)}"
+    begin = f"{offer.carrier}{SHORT.get(version, '00')}{named}{min(len(suites), 99):02}{min(len(extensions), 99):02}{_ends(first)}"
     listed = ",".join(sorted(f"{n:04x}" for n in suites))
     others = ",".join(sorted(f"{n:04x}" for n in extensions if n not in (_hello.NAME, _hello.ALPN)))
     signed = ",".join(f"{n:04x}" for n in _words(algorithms[2:]))

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..fields import Column, Field, Headers, Kind, Layout, flag, raw, text, u8, u16, u24, u32, u64
 from . import _cut
-from ._handshake import HANDSHAKE, PLAIN
+from ._handshake import HANDSHAKE, PLAIN, TLS13
 from ._parts import Parts, peek
 from ._suites import GREASE, SIGNALS, SUITE, WEAK
 
@@ -326,11 +326,20 @@ def vectors(
     return Part(parts.row[nth], start, end), nth, upto
 
 
+def recorded(h: Headers) -> bool:
+    """Whether these headers are records, as everywhere but in QUIC."""
+    return "tls.record.type" in h.layout.places
+
+
 def messages(h: Headers) -> Part:
-    """The whole handshake messages of these records, type and length included."""
+    """The whole handshake messages of these records, type and length included. QUIC has no records: there a header is messages."""
     if not h.has("messages"):
-        becomes = h["becomes"] if h.has("becomes") else np.zeros(len(h), np.int64)
-        rows = np.flatnonzero((h["tls.record.type"] == HANDSHAKE) & h.whole & (becomes == PLAIN) & ~h.quoted)
+        reads = h.whole & ~h.quoted
+        if recorded(h):
+            reads &= h["tls.record.type"] == HANDSHAKE
+        if h.has("becomes"):
+            reads &= h["becomes"] == PLAIN
+        rows = np.flatnonzero(reads)
         found, _, _ = vectors(h, Part(rows, h.start[rows] + h.layout.size, h.end[rows]), 4, 1, 3, 4, TYPES)
         h.put("messages", np.column_stack((found.start, found.end)), found.row)
     column = h.column("messages")
@@ -508,7 +517,9 @@ def retries(h: Headers, found: Hellos) -> np.ndarray:
 
 
 def _version(h: Headers) -> np.ndarray:
-    """The version that each record's connection has by now, 0 where nobody told."""
+    """The version that each record's connection has by now, 0 where nobody told. QUIC's is TLS 1.3, RFC 9001 §4.2."""
+    if not recorded(h):
+        return np.full(len(h), TLS13)
     return h["version"] if h.has("version") else np.zeros(len(h), np.int64)
 
 

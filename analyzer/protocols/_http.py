@@ -527,6 +527,8 @@ class Talks:
             digits: cython.bint = data[at + 9] // 48 == 1 and data[at + 10] // 48 == 1 and data[at + 11] // 48 == 1
             digits = digits and data[at + 9] < 58 and data[at + 10] < 58 and data[at + 11] < 58
             return RESPONSE if digits and (end - at == 12 or data[at + 12] == 32) else 0
+        if end - at >= 4 and data[at] == 80 and data[at + 1] == 82 and data[at + 2] == 73 and data[at + 3] == 32:
+            return 0  # PRI: HTTP/2 begins, RFC 9113 §3.4, §11.6
         last: cython.longlong = end - 1
         while last > at and data[last] != 32:
             last -= 1

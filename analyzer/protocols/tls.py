@@ -128,20 +128,14 @@ class Records(Prefixed):
 
     def cut(self, s: Stretches) -> Cut:
         """The records that these stretches complete."""
-        adrift = list(self.adrift)
         cut = super().cut(s)
+        torn = self.torn(s, cut)  # there a record goes on with no handshake message
         if not len(cut.way):
             return cut
         most = int(cut.way.max()) >> 1
         while most >= len(self.versions):
             self.versions = np.concatenate((self.versions, np.zeros(len(self.versions), np.int64)))
             self.changed = np.concatenate((self.changed, np.zeros(len(self.changed), np.uint8)))
-        # Where something is missing or lost before a record, it goes on with no handshake message.
-        stretch = np.searchsorted(s.start, cut.start, "right") - 1
-        first = np.diff(stretch, prepend=-1) != 0
-        torn = (first & (s.gap[stretch] > 0)) | (cut.start != np.where(first, s.start[stretch], np.append(0, cut.end[:-1])))
-        if adrift:
-            torn |= (np.diff(cut.way, prepend=-1) != 0) & np.isin(cut.way, adrift)
         # What a record means hangs on those before it, of both directions.
         order = np.lexsort((np.arange(len(cut.way)), cut.way, cut.by))
         becomes, version = np.zeros(len(order), np.uint8), np.zeros(len(order), np.int64)
@@ -217,7 +211,7 @@ def _means(alert: int) -> str:
     return f"{named}: {MEANS[alert]}" if alert in MEANS else named
 
 
-def _words(h: Headers) -> dict[str, Column]:
+def words(h: Headers) -> dict[str, Column]:
     """The names of a record's handshake messages, a comma between two."""
     found = _hello.messages(h)
     named = [_hello.MESSAGE[one] for one in _hello.kinds(h, found).tolist()]
@@ -240,7 +234,7 @@ DERIVED = (
         ),
         _records,
     ),
-    ((Field("tls.handshake.words", text, "Handshake messages in words"),), _words),
+    ((Field("tls.handshake.words", text, "Handshake messages in words"),), words),
     (_hello.FIELDS, _hello.columns),
     (_fingerprints.FIELDS, _fingerprints.columns),
     (_certificates.FIELDS, _certificates.columns),

@@ -35,9 +35,8 @@ class Tree:
             low, high = np.searchsorted(h.frame, (row, row + 1)).tolist()
             for at in range(low, high):
                 if opens(h):
-                    yield self._line(
-                        None, None, 0, f"Datagram put together: {h.wire[at] - h.start[at]} bytes; from here on offsets count in it"
-                    )
+                    size = h.wire[at] - h.start[at]
+                    yield self._line(None, None, 0, f"{became(h).capitalize()}: {size} bytes; from here on offsets count in it")
                 yield from self._header(h, at)
 
     def _header(self, h: Headers, at: int) -> Iterator[str]:
@@ -117,13 +116,18 @@ def opens(h: Headers) -> bool:
     return h.parent is not None and h.buffer is not h.parent.buffer
 
 
+def became(h: Headers) -> str:
+    """What the buffer that was made for these holds."""
+    return "packet opened, what it makes whole behind it" if h.protocol.name == "quic" else "datagram put together"
+
+
 def dump(d: Dissection, row: int) -> Iterator[str]:
     """The bytes of the frame, and of what was put together in it: offset, sixteen in hexadecimal, the same as text."""
     start = int(d.batch.offset[row])
     yield from _dumped(d.batch.buffer[start : start + int(d.batch.captured[row])].tobytes())
     for h in filter(opens, d.order):
         for at in np.flatnonzero(h.frame == row).tolist():
-            yield f"datagram put together, {h.wire[at] - h.start[at]} bytes:"
+            yield f"{became(h)}, {h.wire[at] - h.start[at]} bytes:"
             yield from _dumped(h.buffer[int(h.start[at]) : int(h.wire[at])].tobytes())
 
 

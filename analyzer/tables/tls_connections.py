@@ -1,4 +1,4 @@
-"""A row is a TLS connection: what the client asked for, what the server chose, whose certificate, how it failed."""
+"""A row is a TLS connection, over TCP or in QUIC: what the client asked for, what the server chose, whose certificate, how it failed."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ class TABLE(Table):
     name = "tls_connections"
     about = "a TLS connection: version, suite, server name, application protocol, certificate, resumption, alert, fingerprints"
     columns = (
-        Field("stream", u32, "Stream", "tcp.stream"),
+        Field("transport", text, "Transport", "tcp or quic"),
+        Field("stream", u32, "Stream", "tcp.stream, or quic.connection.number"),
         Field("client", text, "Client", "who sent the client hello"),
         Field("client_port", u16, "Client's port"),
         Field("server", text, "Server"),
@@ -79,7 +80,7 @@ class TABLE(Table):
         Field("ja3s", text, "JA3S"),
         Field("ja4", text, "JA4"),
     )
-    needs = frozenset({*TAKEN.values(), "tcp.stream", "frame.time"})
+    needs = frozenset({*TAKEN.values(), "tcp.stream", "quic.connection.number", "frame.time"})
 
     def __init__(self) -> None:
         self.parts: list[pl.DataFrame] = []
@@ -88,49 +89,61 @@ class TABLE(Table):
         for h in d.chunks.get("tls", ()):
             if h.has("way") and len(h) and len(made := _told(d, h)):
                 self.parts.append(made)
+        for h in d.chunks.get("tls.quic", ()):
+            if len(h) and len(made := _told(d, h)):
+                self.parts.append(made)
         return None
 
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
         if not self.parts:
             return None
         told = pl.concat(self.parts).sort("frame", maintain_order=True)
+        one = ["transport", "stream"]
         client, server = (pl.col("way").filter(pl.col(f"{who}_hello")).first() for who in ("client", "server"))
         server_way = pl.coalesce(server, 1 ^ client)
-        roles = told.group_by("stream").agg(server_way.alias("server_way"), pl.col("way").first().alias("first_way"))
-        told = told.join(roles, on="stream", maintain_order="left")
+        roles = told.group_by(one).agg(server_way.alias("server_way"), pl.col("way").first().alias("first_way"))
+        told = told.join(roles, on=one, maintain_order="left")
         told = told.with_columns(from_server=pl.col("way") == pl.coalesce("server_way", pl.col("first_way") ^ 1))
-        rows = told.group_by("stream", maintain_order=True).agg(*_figures()).sort("stream")
+        rows = told.group_by(one, maintain_order=True).agg(*_figures()).sort("transport", "stream", descending=[True, False])
         return _rows(rows).select(pl.col(f.name).cast(dtype_of(f)) for f in self.columns)
 
 
 def _told(d: Dissection, h: Headers) -> pl.DataFrame:
     """What the readable records of a batch say: a row for each that matters."""
     matters = np.zeros(len(h), bool)
-    for name in ("tls.handshake.type", "tls.alert_message.means"):
-        matters[h.column(name).rows] = True
-    matters |= h["tls.record.type"] == CHANGE
+    recorded = h.protocol.name == "tls"
+    matters[h.column("tls.handshake.type").rows] = True
+    if recorded:
+        matters[h.column("tls.alert_message.means").rows] = True
+        matters |= h["tls.record.type"] == CHANGE
     rows = np.flatnonzero(matters)
     if not len(rows):
         return pl.DataFrame()
     h = h.take(rows)
-    tcp, at = h, np.arange(len(h))
-    while tcp.protocol.name != "tcp":
-        at, parent = tcp.row[at], tcp.parent
+    below, at, way = h, np.arange(len(h)), None
+    while below.protocol.name not in ("tcp", "udp"):
+        if below.protocol.name == "quic":
+            way = 2 * below["quic.connection.number"].astype(np.int64)[at]
+        at, parent = below.row[at], below.parent
         assert parent is not None
-        tcp = parent
-    keys, back = pairs(tcp, ("tcp.srcport", "tcp.dstport"))
+        below = parent
+    keys, back = pairs(below, (f"{below.protocol.name}.srcport", f"{below.protocol.name}.dstport"))
     ends = pair(keys[at].tobytes(), back[at])
     stamps = d.frames.column("frame.time")
+    way = h["way"] if way is None else way + back[at]
     columns = [
-        pl.Series("stream", h["way"] >> 1),
-        pl.Series("way", h["way"]),
+        pl.Series("transport", ["tcp" if recorded else "quic"] * len(h)),
+        pl.Series("stream", way >> 1),
+        pl.Series("way", way),
         pl.Series("frame", h.frame + d.batch.first),
         series(Field("time", time, ""), Column(*stamps), len(d), None).gather(h.frame),
         *(one.alias(name) for end, names in zip(ends, (("source", "sport"), ("target", "dport"))) for one, name in zip(end, names)),
     ]
     for name, field in TAKEN.items():
         f = register()[field].field
-        columns.append(series(f, h.column(field), len(h), h.buffer).alias(name))
+        there = h.protocol.name in register()[field].owners
+        column = h.column(field) if there else Column(np.empty(0, f.kind.dtype), np.empty(0, np.int64))
+        columns.append(series(f, column, len(h), h.buffer).alias(name))
     made = pl.DataFrame(columns)
     made = made.with_columns(
         client_hello=pl.col("type").list.contains(CLIENT),

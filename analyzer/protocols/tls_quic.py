@@ -1,0 +1,26 @@
+"""Handshake messages of TLS in QUIC, which come without records: RFC 9001 §4. Those that Initial packets carry, which are the hellos.
+
+A row is what one packet made whole: a message, or several one behind the other.
+"""
+
+from ..fields import Field, Headers, Layout, text
+from . import _fingerprints, _hello
+from .tls import words
+
+LABEL = "TLS"
+SHOWN = "tls"  # Wireshark has one name for both
+HEADER = Layout()
+ON = {"quic": 1}
+INFO = "{tls.handshake.words}[, {tls.handshake.extensions_server_name}]"
+
+
+def contents(h: Headers):
+    _hello.check(h)
+    return ()
+
+
+DERIVED = (
+    ((Field("tls.handshake.words", text, "Handshake messages in words"),), words),
+    (_hello.FIELDS, _hello.columns),
+    (_fingerprints.FIELDS, _fingerprints.columns),
+)
