@@ -89,9 +89,9 @@ NAMED = {
     "http2_settings": "HTTP/2 settings",
 }
 CODE = {name: nth for nth, name in enumerate(NAMED)}
-OWN = {"via": len(CODE), "etag": len(CODE) + 1, "content_range": len(CODE) + 2}  # Wireshark has no names for these
+OWN = {name: len(CODE) + nth for nth, name in enumerate(("via", "etag", "content_range", "range", "forwarded"))}  # Wireshark names none
 NAMES = {name.replace("_", "-").encode(): code for name, code in (CODE | OWN).items()}
-SEVERAL = {"set_cookie", "via"}  # that messages repeat
+SEVERAL = {"set_cookie", "via", "forwarded"}  # that messages repeat
 
 
 # ---------------------------------------------------------------- messages
@@ -132,8 +132,7 @@ class Messages:
         stretches = np.stack((s.way, s.start, s.end, s.gap, s.ended, s.last, s.first, s.until, until_time)).astype(np.int64)
         pieces = np.stack((s.place, s.frame, s.time, s.by, by_time)).astype(np.int64)
         given, data, frames, upto, lost, beyond = self.talks.feed(s.data.data, s.data.data, stretches.data, pieces.data)
-        told = np.ascontiguousarray(_matrix(given, len(_http.TOLD)).T)
-        column = dict(zip(_http.TOLD, told))
+        column = _columns(given)
         lost_by, lost_size = np.array(sorted(zip(lost[::2], lost[1::2])), np.int64).reshape(-1, 2).T
         whose = {name: values for name, values in column.items() if name not in ("way", "by", "start", "end", "counts")}
         return Cut(
@@ -151,6 +150,15 @@ class Messages:
             whose,
             _matrix(beyond, 3),
         )
+
+    def unfinished(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Once the trace has ended: the messages of which the end did not come. Bytes, and columns of TOLD; `by` and `time` are 0."""
+        given, data = self.talks.unfinished()
+        return np.frombuffer(data, np.uint8), _columns(given)
+
+
+def _columns(given: object) -> dict[str, np.ndarray]:
+    return dict(zip(_http.TOLD, np.ascontiguousarray(_matrix(given, len(_http.TOLD)).T)))
 
 
 def _matrix(values: object, columns: int) -> np.ndarray:
@@ -253,6 +261,9 @@ def _first(h: Headers) -> dict[str, Column]:
     words = np.array([CODES.get(code, f"Unknown ({code})") for code in status[answers].tolist()], object)
     found["http.response.code.desc"] = Column(words, answers)
     found["http.line"] = Column(said(h.buffer, bounds[:, 0], bounds[:, 5]), rows)
+    method, asks = found["http.request.method"]
+    for name, known in (("safe", SAFE), ("idempotent", IDEMPOTENT)):
+        found[f"http.request.{name}"] = Column(np.array([one in known for one in method.tolist()], bool), asks)
     return found
 
 
@@ -381,6 +392,8 @@ DERIVED = (
             Field("http.request.method", text, "Method"),
             Field("http.request.uri", text, "Target"),
             Field("http.request.version", text, "Version"),
+            Field("http.request.safe", flag, "Safe", "the method asks for nothing to change, RFC 9110 §9.2.1; unknown methods do not"),
+            Field("http.request.idempotent", flag, "Idempotent", "asked twice, it does no more than once, RFC 9110 §9.2.2"),
             Field("http.response.version", text, "Version"),
             Field("http.response.phrase", text, "Phrase", "as the server words it"),
             Field("http.response.code.desc", text, "Status in words", "as the RFC words it"),

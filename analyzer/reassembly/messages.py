@@ -17,7 +17,7 @@ import numpy as np
 from ..capture.batch import SLACK
 from ..fields import Headers, Spans, gather
 from ..protocols._cutters import LOOKED_AT, Cut, Cutter, Stretches
-from .pieces import DATA, Brought, Pieces, Reader
+from .pieces import DATA, MISSING, Brought, Pieces, Reader
 
 if TYPE_CHECKING:
     from ..capture import Batch
@@ -49,7 +49,8 @@ class Messages:
     """From segments to messages; state lives from batch to batch.
 
     cutters: by the number of their protocol. ports: int64, the protocol of each TCP port, -1 for none; its last is for all beyond.
-    inside: what streams speak behind a point from which on their protocol's cutter says that they speak another.
+    inside: what streams speak behind a point from which on their protocol's cutter says that they speak another. holes: directions
+    of which bytes are missing. rest, never: what waited when the trace had ended, what was no message.
     """
 
     cutters: dict[int, Cutter]
@@ -58,6 +59,9 @@ class Messages:
     service: np.ndarray = field(default_factory=lambda: np.full(1024, UNDECIDED, np.int64))
     readers: dict[int, Reader] = field(default_factory=dict)
     inside: dict[int, int] = field(default_factory=dict)
+    holes: set[int] = field(default_factory=set)
+    rest: Brought | None = None
+    never: list[tuple[int, np.ndarray, np.ndarray]] | None = None
 
     def feed(self, s: Segments, batch: Batch) -> tuple[list[Heard], list[tuple[int, np.ndarray, np.ndarray]], np.ndarray]:
         """The messages that became whole; (protocol, frame number, bytes) of what is in no message; and which segments carry what
@@ -70,6 +74,7 @@ class Messages:
         speaks = self.service[stream]
         self._turn(s, speaks)
         brought = self.pieces.feed(s, speaks != NONE)
+        self.holes.update(brought["way"][np.isin(brought["kind"], MISSING)].tolist())
         spoken = self.service[brought["way"] >> 1]
         heard: list[Heard] = []
         lost: list[tuple[int, np.ndarray, np.ndarray]] = []
@@ -94,7 +99,12 @@ class Messages:
 
     def left(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
         """Once the trace has ended: (protocol, frame numbers, bytes) of what never became a message."""
-        rest = self.pieces.finish()
+        if self.never is None:
+            self.rest = self.pieces.finish()
+            self.never = self._never(self.rest)
+        return self.never
+
+    def _never(self, rest: Brought) -> list[tuple[int, np.ndarray, np.ndarray]]:
         rest = rest.only(rest["kind"] == DATA)
         spoken = self.service[rest["way"] >> 1]
         found = []
@@ -109,6 +119,18 @@ class Messages:
             frame, size = np.array(sorted(rows), np.int64).reshape(-1, 2).T
             found.append((protocol, frame[size > 0], size[size > 0]))
         return found
+
+    def ending(self, protocol: int) -> Cut | None:
+        """Once the trace has ended: the messages of a protocol that are whole, or as whole as they get, behind holes that it ended
+        with. No frame is left that could show them. Asked for once."""
+        self.left()
+        rest = self.rest
+        assert rest is not None
+        mine = rest.only(self.service[rest["way"] >> 1] == protocol)
+        if not len(mine):
+            return None
+        self.holes.update(mine["way"][np.isin(mine["kind"], MISSING)].tolist())
+        return self.cutters[protocol].cut(self.readers.setdefault(protocol, Reader()).feed(mine))
 
     def _decide(self, s: Segments) -> None:
         """Say what the streams speak of which the first data came."""
