@@ -287,7 +287,7 @@ def framed(draw, line: str, body: bytes, how: str) -> tuple[str, bytes, bytes]:
         return line, body, head + b"Content-Length: %d\r\n\r\n" % len(body) + body
     if how == "chunked":
         cut = sorted(draw(st.lists(st.integers(1, max(len(body) - 1, 1)), max_size=3, unique=True)))
-        chunks = [body[a:b] for a, b in zip([0, *cut], [*cut, len(body)]) if b > a]
+        chunks = [body[a:b] for a, b in zip([0, *cut], [*cut, len(body)]) if body[a:b]]
         sent = b"".join(b"%x\r\n%s\r\n" % (len(one), one) for one in chunks)
         return (
             line,

@@ -916,20 +916,26 @@ class Talks:
 
 def lines(
     data: cython.const[cython.uchar][::1],
-    source: object,
+    source: bytes,
     start: cython.const[cython.longlong][::1],
     end: cython.const[cython.longlong][::1],
     names: dict,
 ) -> tuple:
-    """The lines of header sections data[start:end], which begin with their first line. source: data, to take slices of.
+    """The lines of header sections data[start:end], which begin with their first line. source: the same bytes, to take slices of.
 
     Returns two arrays of int64: of each the bounds of its first line's three parts (six numbers; RFC 9112 §3, §4); and of each field
     the section's index, what `names` has for its name in small letters (-1: nothing), where the line begins, the bounds of its value
     and the line's end behind its last CRLF. Lines that go on (RFC 9112 §5.2) belong to the field before.
     """
-    firsts = array("q")
-    fields = array("q")
     i: cython.longlong
+    most: cython.longlong = 0
+    for i in range(len(start)):
+        most += source.count(b"\n", start[i], end[i]) + 1
+    firsts = array("q", bytes(48 * len(start)))
+    fields = array("q", bytes(48 * most))
+    first: cython.longlong[::1] = memoryview(firsts)
+    field: cython.longlong[::1] = memoryview(fields)
+    n: cython.longlong = 0  # numbers in `field`
     for i in range(len(start)):
         p: cython.longlong = start[i]
         stop: cython.longlong = end[i]
@@ -951,7 +957,9 @@ def lines(
             while two > one + 1 and data[two - 1] != 32:
                 two -= 1
             two -= 1
-        firsts.extend((start[i], one, min(one + 1, last), two, min(two + 1, last), last))
+        first[6 * i], first[6 * i + 1], first[6 * i + 2] = start[i], one, min(one + 1, last)
+        first[6 * i + 3], first[6 * i + 4], first[6 * i + 5] = two, min(two + 1, last), last
+        begun: cython.longlong = n
         while p < stop:
             line: cython.longlong = p
             colon: cython.longlong = -1
@@ -966,8 +974,8 @@ def lines(
             if last == line and (p >= stop or not (data[line] == 32 or data[line] == 9)):
                 continue
             if data[line] == 32 or data[line] == 9:
-                if len(fields) and fields[len(fields) - 6] == i and last > line:
-                    fields[len(fields) - 2], fields[len(fields) - 1] = last, p
+                if n > begun and last > line:
+                    field[n - 2], field[n - 1] = last, p
                 continue
             if colon < 0:
                 continue
@@ -977,8 +985,11 @@ def lines(
             two = colon + 1
             while two < last and (data[two] == 32 or data[two] == 9):
                 two += 1
-            fields.extend((i, names.get(bytes(source[line:one]).lower(), -1), line, two, max(two, last), p))
-    return firsts, fields
+            code: cython.longlong = names.get(source[line:one].lower(), -1)
+            field[n], field[n + 1], field[n + 2] = i, code, line
+            field[n + 3], field[n + 4], field[n + 5] = two, max(two, last), p
+            n += 6
+    return firsts, fields[:n]
 
 
 def chunks(

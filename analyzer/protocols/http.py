@@ -235,7 +235,7 @@ def lines(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """First lines and fields of messages: rows (int64 (m,)), bounds (m, 6), and fields (k, 6) with the header's row, as `_http.lines`."""
     if not h.has("lines"):
         rows, start, end = _bounds(h)
-        firsts, fields = _http.lines(h.buffer.data, h.buffer.data, start.data, end.data, NAMES)
+        firsts, fields = _http.lines(h.buffer.data, h.buffer.tobytes(), start.data, end.data, NAMES)
         found = _matrix(fields, 6)
         found[:, 0] = rows[found[:, 0]]
         h.put("firsts", _matrix(firsts, 6), rows)
