@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import polars as pl
 
-TABLES = ("bindings", "routes", "pings")
+TABLES = ("bindings", "routes", "pings", "dns_transactions", "http_transactions")
+SERIES = TABLES[2:]  # tables without verdicts of their own: their `grouped` makes the rows that are judged
+LOWER = TABLES[:3]  # what ARP and ICMP tell, the others what applications do
 Says = Callable[[dict[str, Any]], str]
 Found = Iterator[tuple["pl.Series", Says]]
 

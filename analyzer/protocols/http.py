@@ -6,6 +6,7 @@ A header here is a whole message, body included, in the frame that completed it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 
@@ -53,6 +54,9 @@ MALFORMED = {  # faults that are the sender's, and what is said of them
     "no field": "has a line among its fields that is none",
 }
 LARGEST = 4 << 20  # bytes of a decompressed body
+PASSWORD = re.compile(rb"(?i)(?:^|[&?;\r\n])[^=&;\r\n]{0,64}(?:passw|passwd|pwd|passphrase)[^=&;\r\n]{0,64}=[^&;\s]")
+IN_FORM = re.compile(rb'(?i)name="[^"]{0,64}(?:passw|passwd|pwd|passphrase)')
+FORM = 1 << 16  # bytes of a form that are looked at
 
 # Header fields that have a name of their own: Wireshark's names, `_` for `-`
 NAMED = {
@@ -361,6 +365,34 @@ def _file_data(h: Headers) -> dict[str, Column]:
     return {"http.file_data": Column(values[there], rows[there])}
 
 
+def _credentials(h: Headers) -> dict[str, Column]:
+    """Which kinds of credentials a request holds that anybody can read; never what they are."""
+    found: dict[int, list[str]] = {}
+    for name, whose in (("http.authorization", ""), ("http.proxy_authorization", "proxy ")):
+        values, rows = h.column(name)
+        for row, one in zip([] if rows is None else rows.tolist(), values.tolist()):
+            scheme = re.match(r"([A-Za-z0-9-]{1,20})\s", one)
+            found.setdefault(row, []).append(whose + (scheme[1] if scheme else "unknown scheme"))
+    uri, rows = h.column("http.request.uri")
+    for row, one in zip([] if rows is None else rows.tolist(), uri.tolist()):
+        if "?" in one and PASSWORD.search(one.encode()):
+            found.setdefault(row, []).append("password in the target")
+        if "@" in one[:300] and re.match(r"[a-z]+://[^/@:]*:[^/@]+@", one):
+            found.setdefault(row, []).append("name and password in the target")
+    values, rows = h.column("http.content_type")
+    asks = _told(h, "kind") == REQUEST
+    for row, one in zip([] if rows is None else rows.tolist(), values.tolist()):
+        if "form" in one and asks[row]:
+            begin = int(h.start[row] + h["header"][row])
+            body = h.buffer[begin : min(int(h.end[row]), begin + FORM)].tobytes()
+            if (PASSWORD if "urlencoded" in one else IN_FORM).search(body):
+                found.setdefault(row, []).append("password in a form")
+    owner = np.array([row for row in sorted(found) for _ in found[row]], np.int64)
+    kinds = np.empty(len(owner), object)
+    kinds[:] = [kind for row in sorted(found) for kind in found[row]]
+    return {"http.credentials": Column(kinds, owner)}
+
+
 def _derived(code: int, name: str, label: str) -> tuple[tuple[Field, ...], Callable[[Headers], dict[str, Column]]]:
     full = "http.content_length_header" if name == "content_length" else f"http.{name}"
     about = {"x_forwarded_for": "whom a proxy asks for", "via": "the proxies that it passed"}.get(name, "")
@@ -419,5 +451,6 @@ DERIVED = (
         ),
         _chunked,
     ),
+    ((Field("http.credentials", text, "Credentials", "which kinds there are, never what they are", many=True),), _credentials),
     ((Field("http.file_data", text, "Body as text", "decompressed, up to 4 MiB and the first NUL"),), _file_data),
 )

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from ..dissect import Dissection
+from ..expert.http import PROVEN, SLOW
 from ..fields import Column, Field, Headers, Spans, flag, seconds, text, time, u16, u32, u64
 from ..protocols import protocols
 from ..protocols._http import FAULTS, FRAMING
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from ..capture import Source
 
 SOON = 1_000_000_000  # ns before the trace ends in which an answer need not have come
+WORST = (("frame", "worst_frame"), ("answer_frame", "worst_answer"), ("asked_for", "worst_for"), ("upstream", "upstream"),
+    ("upstream_server", "upstream_server"), ("upstream_wait", "upstream_wait"))  # fmt: skip
 NUMBERS = ("number", "way", "nth", "header", "body", "missing", "framing", "faults", "first_frame", "first_time", "known_time", "time")
 ASKED = {  # what a request is asked for → the field
     "method": "http.request.method",
@@ -49,10 +52,6 @@ ANSWERED = {
     "content_range": "http.content_range",
     "upgrade": "http.upgrade",
 }
-PASSWORD = re.compile(rb"(?i)(?:^|[&?;\r\n])[^=&;\r\n]{0,64}(?:passw|passwd|pwd|passphrase)[^=&;\r\n]{0,64}=[^&;\s]")
-IN_FORM = re.compile(rb'(?i)name="[^"]{0,64}(?:passw|passwd|pwd|passphrase)')
-LOOKED_AT = 1 << 16  # bytes of a form
-NOTHING, ABSENT = "unanswered", ""
 
 
 class TABLE(Table):
@@ -101,7 +100,9 @@ class TABLE(Table):
         Field("pipelined", flag, "Pipelined", "sent before the request before it was answered"),
         Field("upgrade", text, "Turns to", "the protocol that the connection goes on with"),
         Field("credentials", text, "Credentials in clear", "which kinds there are, never what they are", many=True),
-        Field("proxy", text, "Proxy", "which sort one end is: forward, reverse, transparent; 'reverse or transparent' if it cannot be told"),
+        Field(
+            "proxy", text, "Proxy", "which sort one end is: forward, reverse, transparent; 'reverse or transparent' if it cannot be told"
+        ),
         Field("proxy_end", text, "Proxy is", "client or server, of this connection; both"),
         Field("via", text, "Via", "proxies that say so, of request and response", many=True),
         Field("forwarded_for", text, "Asked for", "whom the client asks for, as it says"),
@@ -189,7 +190,7 @@ def _told(h: Headers, frame: np.ndarray, kept: np.ndarray, timed: np.ndarray, te
     columns["via"] = series(Field("via", text, "", many=True), h.column("http.via"), n)
     if texts is ASKED:
         columns["forwarded"] = series(Field("forwarded", text, ""), _first(h.column("http.forwarded")), n)
-        columns["credentials"] = _credentials(h)
+        columns["credentials"] = series(Field("credentials", text, "", many=True), h.column("http.credentials"), n)
     else:
         columns |= {name: pl.Series(h[name]) for name in ("asked", "status")}
     return pl.DataFrame([column.alias(name) for name, column in columns.items()])
@@ -200,7 +201,8 @@ def _empty(texts: dict[str, str]) -> pl.DataFrame:
         np.zeros(0, np.int64), None)  # fmt: skip
     for name in (*NUMBERS, "kind", "asked", "status", "lead", "content"):
         h.put(name, np.zeros(0, np.int64))
-    return _told(h, *(np.zeros(0, kind) for kind in (np.int64, bool, bool)), texts)
+    none = np.zeros(0, bool)
+    return _told(h, np.zeros(0, np.int64), none, none, texts)
 
 
 def _first(column: Column) -> Column:
@@ -210,32 +212,6 @@ def _first(column: Column) -> Column:
         return column
     keep = np.diff(rows, prepend=-1) != 0
     return column if keep.all() else Column(values[keep], rows[keep])
-
-
-def _credentials(h: Headers) -> pl.Series:
-    """Which kinds of credentials a request holds that anybody can read; never what they are."""
-    found: dict[int, list[str]] = {}
-    for name, whose in (("http.authorization", ""), ("http.proxy_authorization", "proxy ")):
-        values, rows = h.column(name)
-        for row, one in zip([] if rows is None else rows.tolist(), values.tolist()):
-            found.setdefault(row, []).append(whose + (one.split(None, 1)[0][:20] if " " in one.strip() else "unknown scheme"))
-    uri, asks = h.column("http.request.uri")
-    for row, one in zip([] if asks is None else asks.tolist(), uri.tolist()):
-        if "?" in one and PASSWORD.search(one.encode()):
-            found.setdefault(row, []).append("password in the target")
-        if "@" in one[:300] and re.match(r"[a-z]+://[^/@:]*:[^/@]+@", one):
-            found.setdefault(row, []).append("name and password in the target")
-    values, rows = h.column("http.content_type")
-    start = (h.start + h["header"]).tolist()
-    for row, one in zip([] if rows is None else rows.tolist(), values.tolist()):
-        if "form" in one:
-            body = h.buffer[start[row] : min(int(h.end[row]), start[row] + LOOKED_AT)].tobytes()
-            if (PASSWORD if "urlencoded" in one else IN_FORM).search(body):
-                found.setdefault(row, []).append("password in a form")
-    rows = np.array([row for row, kinds in found.items() for _ in kinds], np.int64)
-    values = np.array([kind for kinds in found.values() for kind in kinds] or [""], object)[: len(rows)]
-    order = np.argsort(rows, kind="stable")
-    return series(Field("credentials", text, "", many=True), Column(values[order], rows[order]), len(h))
 
 
 class Streams:
@@ -349,10 +325,16 @@ def _judged(found: pl.DataFrame, end: int, holes: set[int]) -> pl.DataFrame:
         pl.when(col("frame") > 0).then("frame").alias("frame"),
         pl.when(answered).then((col("answer_framing") != FRAMING.index("close")) & ~closes).alias("persistent"),
         (col("first_time") < col("answer_first_time").shift(1).over("stream")).fill_null(False).alias("pipelined"),
-        pl.when(tunnel).then(pl.lit("tunnel")).when(col("answer_status") == 101).then(pl.coalesce("answer_upgrade", "upgrade")).alias("upgrade"),
+        pl.when(tunnel)
+        .then(pl.lit("tunnel"))
+        .when(col("answer_status") == 101)
+        .then(pl.coalesce("answer_upgrade", "upgrade"))
+        .alias("upgrade"),
         problems.alias("problems"),
         pl.coalesce("answer_version", "version").alias("version"),
-        pl.when(answered).then(col("answer_framing").replace_strict(dict(enumerate(FRAMING)), default=None, return_dtype=pl.String)).alias("framing"),
+        pl.when(answered)
+        .then(col("answer_framing").replace_strict(dict(enumerate(FRAMING)), default=None, return_dtype=pl.String))
+        .alias("framing"),
         (col("missing").fill_null(0) + col("answer_missing").fill_null(0)).alias("missing"),
         col("answer_status").alias("status"),
         col("answer_content_type").alias("content_type"),
@@ -397,9 +379,10 @@ def _proxies(found: pl.DataFrame, streams: Streams) -> pl.DataFrame:
     links_down = {up: down for down, up in links.items()}
     tunnels = _tunnels(found.filter(connects), streams) if len(servers) else {}
     n = len(found)
-    upstream, upstream_frame, downstream = ([None] * n for _ in range(3))
-    stream, frame = found["stream"].to_list(), found["frame"].to_list()
-    server, kind = found["server"].to_list(), [None] * n
+    upstream: list[int | None] = [None] * n
+    upstream_frame, downstream = upstream.copy(), upstream.copy()
+    kind: list[str | None] = [None] * n
+    stream, frame, server = (found[name].to_list() for name in ("stream", "frame", "server"))
     for row, forward in enumerate(found["forward"].to_list()):
         if row in links:
             upstream[row], upstream_frame[row] = stream[links[row]], frame[links[row]]
@@ -443,12 +426,12 @@ def _links(found: pl.DataFrame, suspects: pl.DataFrame) -> dict[int, int]:
     wanted = {(method, path) for method, path in suspects.select("method", "path").iter_rows()}
     waiting: dict[tuple, deque[tuple[int, int, int]]] = {}
     links: dict[int, int] = {}
-    columns = ("row", "stream", "known_time", "answering", "method", "path", "client", "server", "first_time")
+    columns = ("row", "stream", "answering", "method", "path", "client", "server", "first_time")
     may = set(suspects["row"].to_list())
     forwarded = dict(zip(suspects["row"].to_list(), suspects["forwarded_for"].fill_null("").to_list()))
     told = dict(zip(suspects["row"].to_list(), suspects["asks_via"].to_list()))
     rows = found.filter(pl.col("number").is_not_null() & pl.col("known_time").is_not_null()).sort("first_time", maintain_order=True)
-    for row, stream, known, answering, method, path, client, server, began in rows.select(columns).iter_rows():
+    for row, stream, answering, method, path, client, server, began in rows.select(columns).iter_rows():
         what = method, path
         if what not in wanted:
             continue
@@ -491,3 +474,89 @@ def _tunnels(asked: pl.DataFrame, streams: Streams) -> dict[int, tuple[int, int]
                 used.add(number)
                 break
     return found
+
+
+# ---------------------------------------------------------------- for verdicts
+
+
+def grouped(rows: pl.DataFrame) -> pl.DataFrame:
+    """What one server made of its requests, and who sent it credentials in clear, for `expert.http_transactions`: a row for each."""
+    col = pl.col
+    outcome = col("outcome")
+    answered, unanswered, short = outcome.is_in(("answered", "short", "begun")), outcome == "unanswered", outcome == "short"
+    failed = answered & (col("status") >= 500).fill_null(False)
+    wait = col("first_byte").cast(pl.Int64)
+    asked_for = col("method") + " " + col("target").str.replace(r"[?#].*", "").str.replace(r"//[^/]*@", "//").str.slice(0, 100)
+    behind = rows.select(
+        col("stream").alias("upstream"),
+        col("frame").alias("upstream_frame"),
+        (col("server") + ":" + col("server_port").cast(pl.String)).alias("upstream_server"),
+        wait.alias("upstream_wait"),
+    )
+    rows = rows.filter(outcome != "unasked").join(
+        behind.unique(["upstream", "upstream_frame"]), on=["upstream", "upstream_frame"], how="left", maintain_order="left"
+    )
+    ends = ("server", "server_port")
+    rows = rows.with_columns(
+        asked_for.alias("asked_for"), failed.alias("failed"), (answered & (wait >= SLOW)).fill_null(False).alias("late")
+    )
+    errors = rows.filter("failed").sort("time", maintain_order=True)
+    many = errors.group_by(ends, maintain_order=True).agg(
+        col("time").alias("times"), col("status").value_counts(sort=True).alias("statuses")
+    )
+    densest = [_densest(times) for times in many["times"].to_list()]
+    said = [", ".join(f"{one['count']:,} × {one['status']}" for one in counts) for counts in many["statuses"].to_list()]
+    many = many.select(ends).with_columns(pl.Series("densest", densest, pl.Int64), pl.Series("statuses", said, pl.String))
+    worst = wait.arg_max()
+    made = (
+        rows.group_by(ends, maintain_order=True)
+        .agg(
+            col("host").drop_nulls().first(),
+            pl.len().alias("asked"),
+            answered.sum().alias("answered"),
+            unanswered.sum().alias("unanswered"),
+            col("frame").filter(unanswered).min().alias("first_unanswered"),
+            col("frame").filter(unanswered).max().alias("last_unanswered"),
+            pl.coalesce(col("asked_for").filter(unanswered).first(), pl.lit("")).alias("asked_for"),
+            short.sum().alias("short"),
+            col("answer_frame").filter(short).min().alias("first_short"),
+            col("missing").filter(short).sum().alias("lacking"),
+            col("failed").sum().alias("errors"),
+            col("answer_frame").filter("failed").min().alias("first_error"),
+            col("answer_frame").filter("failed").max().alias("last_error"),
+            col("late").sum().alias("slow"),
+            wait.max().alias("worst"),
+            *(col(name).get(worst, null_on_oob=True).alias(alias) for name, alias in WORST),
+            col("frame").min().alias("first_frame"),
+            pl.max_horizontal(col("frame").max(), col("answer_frame").max()).alias("last_frame"),
+        )
+        .join(many, on=ends, how="left", maintain_order="left")
+        .with_columns(pl.lit("answers").alias("aspect"), col("densest").fill_null(0))
+    )
+    kinds = col("credentials").list.filter(~pl.element().str.strip_prefix("proxy ").str.to_lowercase().is_in(PROVEN))
+    secret = (
+        rows.with_columns(kinds.alias("credentials"))
+        .filter(col("credentials").list.len() > 0)
+        .group_by("client", *ends, maintain_order=True)
+        .agg(
+            col("host").drop_nulls().first(),
+            pl.len().alias("asked"),
+            col("frame").min().alias("first_frame"),
+            col("frame").max().alias("last_frame"),
+            col("credentials").explode().unique(maintain_order=True).str.join(", ").alias("kinds"),
+        )
+        .with_columns(pl.lit("credentials").alias("aspect"))
+    )
+    return pl.concat([made, secret], how="diagonal_relaxed")
+
+
+def _densest(times: list) -> int:
+    """The most of these times, sorted, that lie within ten seconds."""
+    most, first = 0, 0
+    for at, one in enumerate(times):
+        if one is None:
+            continue
+        while times[first] is None or (one - times[first]).total_seconds() > 10:
+            first += 1
+        most = max(most, at - first + 1)
+    return most
