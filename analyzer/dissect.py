@@ -20,6 +20,7 @@ from .errors import UsageError
 from .fields import CUT, Column, Fault, Field, Headers, Layout, Payload, Reading, Spans, part, text, texts
 from .filters import Filter, compiled
 from .protocols import protocols, register
+from .protocols._cutters import WHOLE, HandsOn
 from .protocols.frame import TOLD
 from .protocols.tcp import SEGMENTS
 from .reassembly.clocks import CLOCKS, Clocks
@@ -323,6 +324,9 @@ class Dissector:
         self.wanted |= NEEDS
         ports = self._spaces.get("tcp.port", np.full(NO_NUMBER + 1, -1, np.int64))
         cutters = {index: p.stream() for index, p in speak.items() if p.stream is not None}
+        for cutter in cutters.values():
+            if WHOLE in self.wanted and isinstance(cutter, HandsOn):
+                cutter.hand_on()
         self.messages = Messages(cutters, np.where(np.isin(ports, list(speak)), ports, -1))
 
     def __call__(self, batch: Batch, interfaces: list[Interface]) -> Dissection:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 from . import _cut
 
 LOOKED_AT = 16  # bytes that tell whether a message begins
+WHOLE = "messages.whole"  # asked for like a field: cutters that keep only so much of a message hand on all of it
 
 
 @dataclass
@@ -99,6 +100,19 @@ class Cutter(Protocol):
 
     def cut(self, s: Stretches) -> Cut:
         """The messages that these stretches complete, of each direction in order."""
+        ...
+
+
+@runtime_checkable
+class HandsOn(Protocol):
+    """A Cutter that keeps only so much of a message, and can hand on the bytes of its body as they come instead."""
+
+    def hand_on(self) -> None:
+        """From now on keep no bodies, but hand them on."""
+        ...
+
+    def take(self) -> list[tuple[int, bytes | int]]:
+        """What came since it was asked last: (number of the message, bytes), or how many bytes are missing."""
         ...
 
 

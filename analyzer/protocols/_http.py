@@ -237,9 +237,11 @@ class Talks:
     decided: cython.longlong  # the byte that decided what `_begins` said
     speaks: cython.longlong  # and if that was yes, who speaks
     given_up: cython.longlong  # messages that were forgotten before they were whole
+    handing: cython.bint  # bodies are handed on as they come and not kept
+    handed: list  # (number of the message, bytes of its body), or (number, how many are missing)
 
     def __init__(self):
-        self.ways, self.waiting = {}, {}
+        self.ways, self.waiting, self.handing, self.handed = {}, {}, False, []
         self.held = self.count = self.decided = self.speaks = self.given_up = 0
         self._clear()
 
@@ -247,6 +249,16 @@ class Talks:
     def _clear(self):
         self.told, self.lost, self.frames, self.beyond = array("q"), array("q"), array("q"), array("q")
         self.data, self.fresh = bytearray(), []
+
+    def hand_on(self):
+        """From now on keep no bodies, but hand them on."""
+        self.handing = True
+
+    def take(self) -> list:
+        """What came of bodies since it was asked last, without what frames them: (number of the message, bytes), or (number, int) for so
+        many bytes that no frame holds."""
+        found, self.handed = self.handed, []
+        return found
 
     def feed(
         self,
@@ -431,7 +443,7 @@ class Talks:
                         break
                     here = n
                 else:
-                    n = self._body(way, data, here, edge)
+                    n = self._body(way, data, source, here, edge)
                     self._take(way, source, pieces, k, here, here + n)
                     here += n
                     if way.finished:
@@ -607,6 +619,8 @@ class Talks:
                 way.asked.popleft()
             way.leaves = upgrade or method == CONNECT
             way.framing = CHUNKED if chunked == 1 else LENGTH if length > 0 and chunked < 0 else NOTHING
+        if self.handing:
+            way.room = 0
         if way.framing == NOTHING or (way.framing == LENGTH and length == 0):
             self._emit(way, by, time)
         elif way.framing == LENGTH:
@@ -743,18 +757,28 @@ class Talks:
             self.held += size
 
     @cython.cfunc
-    def _body(self, way: Way, data: cython.const[cython.uchar][::1], here: cython.longlong, edge: cython.longlong) -> cython.longlong:
+    def _hand(self, way: Way, source: object, here: cython.longlong, edge: cython.longlong):
+        """Hand on data[here:edge] of a body."""
+        if self.handing:
+            self.handed.append((way.message[7], bytes(source[here:edge])))
+
+    @cython.cfunc
+    def _body(
+        self, way: Way, data: cython.const[cython.uchar][::1], source: object, here: cython.longlong, edge: cython.longlong
+    ) -> cython.longlong:
         """How many of data[here:edge] belong to the message, at least 1. RFC 9112 §6, §7.1."""
         n: cython.longlong
         p: cython.longlong = here
         if way.state == OPEN:
             way.body += edge - here
+            self._hand(way, source, here, edge)
             return edge - here
         if way.state == COUNTED:
             n = min(way.left, edge - here)
             way.left -= n
             way.body += n
             way.finished = way.left == 0
+            self._hand(way, source, here, here + n)
             return n
         while p < edge and not way.finished:
             c: cython.longlong = data[p]
@@ -762,6 +786,7 @@ class Talks:
                 n = min(way.left, edge - p)
                 way.left -= n
                 way.body += n
+                self._hand(way, source, p, p + n)
                 p += n
                 if way.left == 0:
                     way.state, way.line = AFTER, 0
@@ -817,6 +842,8 @@ class Talks:
         way.missing += n
         way.body += n
         way.size += n
+        if self.handing and n:
+            self.handed.append((way.message[7], n))
         room: cython.longlong = min(n, way.room)
         way.kept += bytes(room)
         way.room -= room

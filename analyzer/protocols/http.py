@@ -155,6 +155,14 @@ class Messages:
             _matrix(beyond, 3),
         )
 
+    def hand_on(self) -> None:
+        """As `_cutters.HandsOn`: the column `number` says whose bytes they are."""
+        self.talks.hand_on()
+
+    def take(self) -> list[tuple[int, bytes | int]]:
+        found: list[tuple[int, bytes | int]] = self.talks.take()
+        return found
+
     def unfinished(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Once the trace has ended: the messages of which the end did not come. Bytes, and columns of TOLD; `by` and `time` are 0."""
         given, data = self.talks.unfinished()

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..capture.batch import SLACK
 from ..fields import Headers, Spans, gather
+from ..protocols import protocols
 from ..protocols._cutters import LOOKED_AT, Cut, Cutter, Stretches
 from .pieces import DATA, MISSING, Brought, Pieces, Reader
 
@@ -119,6 +120,29 @@ class Messages:
             frame, size = np.array(sorted(rows), np.int64).reshape(-1, 2).T
             found.append((protocol, frame[size > 0], size[size > 0]))
         return found
+
+    def last(self, name: str) -> list[tuple[Headers, np.ndarray]]:
+        """Once the trace has ended: headers of a protocol's messages that no frame is left to show, and the frame with which each was
+        whole (int64 (n,), 0: none): those behind the holes that the trace ended with, then those that it cut off. Asked for once."""
+        number = list(protocols()).index(name)
+        cutter = self.cutters[number]
+        parts: list[tuple[np.ndarray, Mapping[str, np.ndarray]]] = []
+        if (cut := self.ending(number)) is not None:
+            ends = {"way": cut.way, "by": cut.by, "start": cut.start, "end": cut.end}
+            parts.append((cut.data, {**cut.told, **ends}))
+        if hasattr(cutter, "unfinished"):
+            parts.append(cutter.unfinished())
+        made = []
+        for data, told in parts:
+            n = len(told["way"])
+            if n:
+                zero = np.zeros(n, np.int64)
+                spans = Spans(zero, told["start"], told["end"], told["end"], np.zeros(n, bool), zero)
+                h = Headers(protocols()[name], np.concatenate((data, np.zeros(SLACK, np.uint8))), spans, zero, None)
+                for column, values in told.items():
+                    h.put(column, values)
+                made.append((h, told["by"]))
+        return made
 
     def ending(self, protocol: int) -> Cut | None:
         """Once the trace has ended: the messages of a protocol that are whole, or as whole as they get, behind holes that it ended

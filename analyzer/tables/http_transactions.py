@@ -140,7 +140,8 @@ class TABLE(Table):
                 parts.append(_told(h.take(rows) if len(rows) < len(h) else h, frame[rows], kept[rows], timed[rows], texts))
 
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
-        self._rest()
+        for h, by in self.messages.last("http") if self.messages else ():
+            self._take(h, by, np.ones(len(h), bool), np.ones(len(h), bool))
         if not self.requests and not self.answers:
             return None
         requests = pl.concat(self.requests) if self.requests else _empty(ASKED)
@@ -152,27 +153,6 @@ class TABLE(Table):
         found = _proxies(_judged(found, self.end, holes), self.streams)
         rows = found.filter("kept")
         return rows.select(pl.col(f.name).cast(dtype_of(f)) for f in self.columns)
-
-    def _rest(self) -> None:
-        """The messages that the trace's end cut off, and those behind the holes that it ended with."""
-        if self.messages is None:
-            return
-        http = protocols()["http"]
-        number = list(protocols()).index("http")
-        cutter = self.messages.cutters[number]
-        parts = []
-        if (cut := self.messages.ending(number)) is not None:
-            ends = {"way": cut.way, "by": cut.by, "start": cut.start, "end": cut.end}
-            parts.append((cut.data, {**cut.told, **ends}))
-        parts.append(cutter.unfinished())  # type: ignore[attr-defined]
-        for data, told in parts:
-            n = len(told["way"])
-            if n:
-                zero, none = np.zeros(n, np.int64), np.zeros(n, bool)
-                h = Headers(http, data, Spans(zero, told["start"], told["end"], told["end"], none, zero), zero, None)
-                for name, column in told.items():
-                    h.put(name, column)
-                self._take(h, told["by"], ~none, ~none)
 
 
 # ---------------------------------------------------------------- messages
