@@ -19,6 +19,7 @@ COMPILED = (
     "analyzer/protocols/_handshake.py",
     "analyzer/protocols/_http.py",
     "analyzer/protocols/_walk.py",
+    "analyzer/protocols/_websocket.py",
     "analyzer/reassembly/_datagrams.py",
     "analyzer/reassembly/_earlier.py",
     "analyzer/reassembly/_elsewhere.py",

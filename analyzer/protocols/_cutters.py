@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -63,8 +63,9 @@ class Cut(NamedTuple):
     was whole. counts: how many pieces it came in; frames: (sum of counts,), theirs. upto: (stretches,), how far each stretch was
     read. lost_by, lost: (l,), bytes that are in no message, because what was before them is missing or no message begins there, and
     the frame that brought them. told: what the cutter knows of messages beyond their bytes, columns (m,) that their headers will have;
-    `pieces`, if it is there, is how many a message came in where counts are fewer. beyond: int64 (b, 3), what follows in a way is of
-    another protocol: in that stretch, from data[place] on, as was known with that frame.
+    `pieces`, if it is there, is how many a message came in where counts are fewer. beyond: int64 (b, 4), what follows in a way is of
+    another protocol: in that stretch, from data[place] on, as was known with that frame; the last is the index in `turns_to` of what
+    was agreed on, 0 where its own bytes must tell.
     """
 
     data: np.ndarray
@@ -79,7 +80,8 @@ class Cut(NamedTuple):
     lost_by: np.ndarray
     lost: np.ndarray
     told: Mapping[str, np.ndarray] = MappingProxyType({})
-    beyond: np.ndarray = np.zeros((0, 3), np.int64)
+    beyond: np.ndarray = np.zeros((0, 4), np.int64)
+    turns_to: tuple[str, ...] = ("",)
 
 
 class Cutter(Protocol):
@@ -179,6 +181,15 @@ class Prefixed:
         made = whole(s, stretch, start, end, upto, lost_by, lost)
         return made._replace(start=made.start + self.skip)
 
+    def messages(self, data: np.ndarray, begin: np.ndarray, end: np.ndarray, good: np.ndarray) -> tuple[Any, Any, Any]:
+        """The whole messages in stretches data[begin:end] (int64 (k,)), as `_cut.prefixed` gives them. good: int64, sorted places where
+        one may begin behind what is none."""
+        heads = np.ones(256, np.uint8) if self.first is None else np.isin(np.arange(256), self.first).astype(np.uint8)
+        second = -1 if self.second is None else self.second
+        measures = self.header, self.at, self.width, self.plus, self.most
+        found: tuple[Any, Any, Any] = _cut.prefixed(data.data, begin.data, end.data, *measures, heads.data, second, good.data)
+        return found
+
     def _walk(
         self, s: Stretches, which: np.ndarray, drifts: np.ndarray, search: bool = False
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -196,11 +207,8 @@ class Prefixed:
                 begin[i] = min(good[nth], s.end[at]) if nth < len(good) else s.end[at]
                 if begin[i] > s.start[at]:
                     lost.append((at, s.start[at], begin[i], begin[i] < s.end[at], 1))
-        heads = np.ones(256, np.uint8) if self.first is None else np.isin(np.arange(256), self.first).astype(np.uint8)
-        second = -1 if self.second is None else self.second
         ends = s.end[which]
-        measures = self.header, self.at, self.width, self.plus, self.most
-        found = _cut.prefixed(s.data.data, begin.data, ends.data, *measures, heads.data, second, good.data)
+        found = self.messages(s.data, begin, ends, good)
         stretch, start, end = np.frombuffer(found[0], np.int64).reshape(-1, 3).T
         none = np.frombuffer(found[2], np.int64).reshape(-1, 4)
         bad = np.column_stack((which[none[:, 0]], none[:, 1:], np.full(len(none), self.header)))

@@ -104,6 +104,7 @@ CONTENT_LENGTH = cython.declare(bytes, b"content-length")
 TRANSFER_ENCODING = cython.declare(bytes, b"transfer-encoding")
 LAST_CODING = cython.declare(bytes, b"chunked")
 UPGRADE = cython.declare(bytes, b"upgrade")
+WEBSOCKET = cython.declare(bytes, b"websocket")
 CONTENT_TYPE = cython.declare(bytes, b"content-type")
 TEXTS = (b"text/", b"application/x-javascript", b"application/json")  # what Wireshark shows as lines of text
 XML = cython.declare(bytes, b"text/xml")
@@ -176,6 +177,7 @@ class Way:
     scanned: cython.longlong  # bytes of a header section in which no end is
     lined: cython.longlong  # bytes up to the end of its first line, 0 not yet
     leaves: cython.bint  # what follows may be another protocol
+    next: cython.longlong  # which one: 1 WebSocket, 0 another
     lossy: cython.bint  # responses may be missing
     ended: cython.bint
     asked: object  # of a client's way: the requests without answer
@@ -199,6 +201,7 @@ class Way:
 
     def __init__(self, number: cython.longlong):
         self.number = number
+        self.next = 0
         self.role = self.state = self.left = self.line = self.trailer = self.scanned = self.lined = 0
         self.leaves = self.lossy = self.ended = self.finished = self.broken = False
         self.asked = deque()
@@ -272,7 +275,8 @@ class Talks:
         stretches: rows way, start, end, gap, ended (0 or 1), last (nothing will be added), first piece, until (frame), until's time.
         pieces: rows place, frame, time, by, by's time. Both as `protocols._cutters.Stretches` has them.
         Returns (rows of TOLD one behind the other, bytes of the messages, frames of their pieces, how far each stretch was read,
-        pairs (frame, bytes) of what is in no message, triples (stretch, place, frame) from which on another protocol speaks).
+        pairs (frame, bytes) of what is in no message, (stretch, place, frame, 1 for WebSocket else 0) from which on another protocol
+        speaks).
         """
         n: cython.longlong = stretches.shape[1]
         upto = array("q", bytes(8 * n))
@@ -435,7 +439,7 @@ class Talks:
                     k += 1
                 edge: cython.longlong = pieces[0, k + 1] if k + 1 < limit and pieces[0, k + 1] < stop else stop
                 if way.state == TUNNEL:
-                    self.beyond.extend((i, here, pieces[3, k]))
+                    self.beyond.extend((i, here, pieces[3, k], way.next))
                     here = stop
                 elif way.state == EXPECT:
                     n = self._expect(way, data, source, stretches, pieces, i, k, limit, here, edge)
@@ -524,7 +528,7 @@ class Talks:
             by = pieces[3, n]
         if way.leaves:
             way.state = TUNNEL
-            self.beyond.extend((i, here, by))
+            self.beyond.extend((i, here, by, way.next))
             return stop
         way.lossy = True
         self.lost.extend((by, edge - here))
@@ -587,8 +591,9 @@ class Talks:
         self.held += h - here + 8 * len(way.frames)
         length: cython.longlong
         chunked: cython.longlong
-        upgrade: cython.bint
+        upgrade: cython.longlong
         length, chunked, upgrade = self._fields(way, data, at, h, here)
+        way.next = 1 if upgrade == 2 else 0
         if chunked >= 0 and length >= 0:
             way._fault(BOTH, 0)
         asked: Asked = None
@@ -652,10 +657,11 @@ class Talks:
     def _fields(
         self, way: Way, data: cython.const[cython.uchar][::1], at: cython.longlong, h: cython.longlong, here: cython.longlong
     ) -> tuple:
-        """What the header section says of the body: (length or -1, 1 for chunked, 0 for another coding, -1 for none, upgrade)."""
+        """What the header section says of the body: (length or -1; 1 for chunked, 0 for another coding, -1 for none; 1 for an
+        upgrade, 2 for one to WebSocket)."""
         length: cython.longlong = -1
         chunked: cython.longlong = -1
-        upgrade: cython.bint = False
+        upgrade: cython.longlong = 0
         p: cython.longlong = at
         while data[p] != 10:
             p += 1
@@ -694,7 +700,11 @@ class Talks:
             elif size == 12 and _same(data, line, CONTENT_TYPE, 12):
                 way.content = _text(data, colon + 1, end)
             elif size == 7 and _same(data, line, UPGRADE, 7):
-                upgrade = True
+                upgrade = 1
+                while colon < end - 9 and upgrade == 1:
+                    if _same(data, colon + 1, WEBSOCKET, 9):
+                        upgrade = 2
+                    colon += 1
         return length, chunked, upgrade
 
     @cython.cfunc

@@ -152,7 +152,8 @@ class Messages:
             lost_by,
             lost_size,
             whose,
-            _matrix(beyond, 3),
+            _matrix(beyond, 4),
+            ("", "websocket"),
         )
 
     def hand_on(self) -> None:

@@ -90,7 +90,7 @@ class Messages:
                 lost.append((protocol, cut.lost_by, cut.lost))
             if len(cut.way):
                 heard += self._heard(protocol, cut, s, batch)
-            for other, more in self._beyond(protocol, stretches, cut.beyond):
+            for other, more in self._beyond(protocol, stretches, cut):
                 if other == NONE:
                     order = np.argsort(more["by"], kind="stable")
                     lost.append((protocol, more["by"][order], more["size"][order]))
@@ -207,11 +207,12 @@ class Messages:
         begin[np.arange(LOOKED_AT) >= size[:, None]] = 0
         return begin, size
 
-    def _beyond(self, protocol: int, s: Stretches, beyond: np.ndarray) -> list[tuple[int, Brought]]:
+    def _beyond(self, protocol: int, s: Stretches, cut: Cut) -> list[tuple[int, Brought]]:
         """What follows where streams changed their protocol, as its reader takes it: (protocol or NONE, pieces)."""
-        if not len(beyond):
+        if not len(cut.beyond):
             return []
-        stretch, place, by = beyond.T
+        stretch, place, by, agreed = cut.beyond.T
+        named = [list(protocols()).index(name) if name else NONE for name in cut.turns_to]
         behind = np.append(s.first[1:], len(s.rows))[stretch]
         first = np.where(place > s.start[stretch], np.searchsorted(s.place, place, "right") - 1, s.first[stretch])
         count = behind - first
@@ -223,8 +224,10 @@ class Messages:
         told["size"][:] = np.where(told["kind"] == DATA, end - start, told["size"])
         told["start"][:], told["end"][:] = start, end
         told["by"][:] = np.maximum(told["by"], np.repeat(by, count))
-        for one, begin, stop in zip((s.way[stretch] >> 1).tolist(), place.tolist(), s.end[stretch].tolist()):
-            if one not in self.inside and stop > begin:
+        for one, begin, stop, told_so in zip((s.way[stretch] >> 1).tolist(), place.tolist(), s.end[stretch].tolist(), agreed.tolist()):
+            if one not in self.inside and named[told_so] in self.cutters:
+                self.inside[one] = named[told_so]
+            elif one not in self.inside and stop > begin:
                 size = min(stop - begin, LOOKED_AT)
                 bytes_there = np.zeros((1, LOOKED_AT), np.uint8)
                 bytes_there[0, :size] = s.data[begin : begin + size]

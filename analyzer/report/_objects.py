@@ -56,7 +56,8 @@ KINDS = {"text/html": ".html", "text/plain": ".txt", "text/css": ".css", "text/j
 class Part:
     """Bytes of an object. key: parts of equal key are one object. data: what comes next. size: how many bytes that is as carried, if
     not len(data). gap: bytes that are missing before `data`. ends: nothing follows. The rest is told with any of its parts: frame
-    (number), stream, protocol, host, name, content_type, coding (content codings to undo), problem; whether it is kept, told where it ends."""
+    (number), stream, protocol, host, name, content_type, coding (content codings to undo), problem; and, where it ends, whether it is
+    kept."""
 
     key: Hashable
     data: bytes = b""
