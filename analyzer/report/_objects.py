@@ -19,6 +19,7 @@ from urllib.parse import unquote
 import numpy as np
 
 from ..errors import UsageError
+from ..expert._verdicts import count
 from ..fields import Field, Headers, text, u32, u64
 from ..protocols._coding import decoded
 from ..protocols._cutters import WHOLE, HandsOn
@@ -281,7 +282,7 @@ class Http:
             elif asked_frame:  # an answer before its request is whole does not know its name, whatever the batch
                 about = self.asked.pop(asked, about) if status >= 200 else self.asked.get(asked, about)
             host, name = about
-            problems = [f"{missing:,} bytes missing"] if missing else []
+            problems = [f"{count(missing, 'byte')} missing"] if missing else []
             problems += ["the capture ends before it does"] if not frame[row] else []
             problems += [f"a part, {columns['content_range'][row]}"] if row in columns["content_range"] else []
             if body:
@@ -347,14 +348,14 @@ class Tftp:
         start, end, wire = int(h.start[row]) + 4, int(h.end[row]), int(h.wire[row])
         self.blocks[which] = expected + ahead + 1, most
         last = wire - start < most
-        problem = f"{ahead:,} blocks missing" if ahead else ""
+        problem = f"{count(ahead, 'block')} missing" if ahead else ""
         host, name = self.asked.get(which, ("", ""))
         about = {"frame": frame, "protocol": "tftp", "host": host, "name": name}
         data = h.buffer[start : max(min(end, wire), start)].tobytes()
         yield Part(("tftp", which), data, gap=ahead * most, problem=problem, **about)  # type: ignore[arg-type]
         lacks = wire - start - len(data)
         if lacks or last:
-            problem = f"{lacks:,} bytes of a block cut by the capture" if lacks else ""
+            problem = f"{count(lacks, 'byte')} of a block cut by the capture" if lacks else ""
             yield Part(("tftp", which), gap=lacks, ends=last, problem=problem)
         if last:
             del self.blocks[which]
@@ -393,7 +394,7 @@ class Pieces:
                 gap = max(position - self.known.get(way, position), 0)
                 self.known[way] = position + len(data)
                 name = names.get(row, "").partition(" ")[2]
-                lost = f"{gap:,} bytes missing" if gap else ""
+                lost = f"{count(gap, 'byte')} missing" if gap else ""
                 yield Part(
                     ("ftp-data", way),
                     data,
