@@ -23,7 +23,7 @@ ON = {"tcp.port": (80, 1900, 2710, 2869, 3128, 3132, 5985, 8080, 8088, 11371)}
 INFO = "{http.line}"
 METHODS = b"""GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT COPY LABEL LINK LOCK MERGE
 MKACTIVITY MKCALENDAR MKCOL MKREDIRECTREF MKWORKSPACE MOVE ORDERPATCH PROPFIND PROPPATCH REBIND REPORT SEARCH UNBIND UNCHECKOUT UNLINK
-UNLOCK UPDATE UPDATEREDIRECTREF VERSION-CONTROL NOTIFY SUBSCRIBE UNSUBSCRIBE""".split()  # IANA's register, and UPnP's
+UNLOCK UPDATE UPDATEREDIRECTREF VERSION-CONTROL NOTIFY SUBSCRIBE UNSUBSCRIBE M-SEARCH""".split()  # IANA's register, and UPnP's
 SAFE = {"GET", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "REPORT", "SEARCH"}  # RFC 9110 §9.2.1
 IDEMPOTENT = SAFE | {"PUT", "DELETE", "ACL", "BASELINE-CONTROL", "BIND", "CHECKIN", "CHECKOUT", "COPY", "LABEL", "LINK", "MERGE",
     "MKACTIVITY", "MKCALENDAR", "MKCOL", "MKREDIRECTREF", "MKWORKSPACE", "MOVE", "ORDERPATCH", "PROPPATCH", "REBIND", "UNBIND",
@@ -293,7 +293,7 @@ def _full_uri(h: Headers) -> dict[str, Column]:
         if verb == "CONNECT" or "://" in target[:9]:
             made.append(target)
         else:
-            made.append(f"http://{name}{'' if target == '*' else target}" if name else "")
+            made.append(f"http://{name}{target}" if name else "")
     values = np.empty(len(made), object)
     values[:] = made
     there = np.flatnonzero(values != "")
@@ -408,16 +408,17 @@ def _derived(code: int, name: str, label: str) -> tuple[tuple[Field, ...], Calla
     return (Field(full, text, label, about, many=name in SEVERAL),), partial(_field, code, full)
 
 
+CODE_OF_RESPONSE = Field("http.response.code", u16, "Status", words=CODES)
+KINDS = (Field("http.request", flag, "Request"), Field("http.response", flag, "Response"))
 DERIVED = (
     (
         (
-            Field("http.request", flag, "Request"),
-            Field("http.response", flag, "Response"),
+            *KINDS,
             Field("http.request_number", u32, "Request number", "of its connection, from 1"),
             Field("http.response_number", u32, "Response number"),
             Field("http.prev_request_in", u64, "Request before in"),
             Field("http.prev_response_in", u64, "Response before in"),
-            Field("http.response.code", u16, "Status", words=CODES),
+            CODE_OF_RESPONSE,
             Field("http.request_in", u64, "Request in", "frame with which the request was whole that this answers"),
             Field("http.response_in", u64, "Response in", "frame of the answer, where it was whole before its request"),
             Field("http.time", seconds, "Time since request", "from the frame that completed it to this"),
