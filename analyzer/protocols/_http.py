@@ -71,6 +71,7 @@ TOLD = (  # of each message, int64
     "content",  # 1: the content type says text
     "answered",  # of a request: frame of its response, if that was whole before
 )
+COLUMNS = cython.declare(cython.longlong, len(TOLD))
 SECTION = cython.declare(cython.longlong, 1 << 16)  # bytes of the longest header section, or trailer
 KEPT = cython.declare(cython.longlong, 1 << 20)  # bytes of a body that are kept
 ALL = cython.declare(cython.longlong, 64 << 20)  # bytes of all messages that are not whole yet
@@ -185,7 +186,14 @@ class Way:
     previous: cython.longlong
     kept: bytearray
     frames: object
-    message: list  # lead, header, first_frame, first_time, known_frame, known_time, status, number
+    own: cython.longlong  # its number, 0 as long as its header section is not whole; what follows is told as in TOLD
+    lead: cython.longlong
+    header: cython.longlong
+    first_frame: cython.longlong
+    first_time: cython.longlong
+    known_frame: cython.longlong
+    known_time: cython.longlong
+    status: cython.longlong
     request: Asked
     pieces: cython.longlong
     size: cython.longlong
@@ -210,7 +218,7 @@ class Way:
 
     @cython.cfunc
     def _fresh(self):
-        self.kept, self.frames, self.message, self.request = bytearray(), array("q"), [], None
+        self.kept, self.frames, self.request, self.own = bytearray(), array("q"), None, 0
         self.pieces = self.size = self.body = self.missing = self.framing = self.faults = self.fault_at = self.content = 0
         self.room = KEPT
         self.finished = self.broken = False
@@ -231,7 +239,9 @@ class Talks:
     waiting: dict  # ways with a message that is not whole, the longest begun first
     held: cython.longlong  # bytes of these
     count: cython.longlong
-    told: object
+    told: object  # array of rows of TOLD, of which `used` numbers are filled; `row` is a view of it
+    used: cython.longlong
+    row: cython.longlong[::1]
     lost: object
     frames: object
     beyond: object
@@ -250,7 +260,9 @@ class Talks:
 
     @cython.cfunc
     def _clear(self):
-        self.told, self.lost, self.frames, self.beyond = array("q"), array("q"), array("q"), array("q")
+        self.lost, self.frames, self.beyond = array("q"), array("q"), array("q")
+        self.told, self.used = array("q", bytes(8 * 64 * COLUMNS)), 0
+        self.row = memoryview(self.told)
         self.data, self.fresh = bytearray(), []
 
     def hand_on(self):
@@ -299,14 +311,14 @@ class Talks:
         row: cython.longlong
         asked: Asked
         for row, asked in self.fresh:
-            if asked.answered and asked.answered <= self.told[row + 1]:
-                self.told[row + len(TOLD) - 1] = asked.answered
+            if asked.answered and asked.answered <= self.row[row + 1]:
+                self.row[row + COLUMNS - 1] = asked.answered
         way: Way
         for give_up in (False, True):  # first bodies, then messages, those begun first
             for way in list(self.waiting.values()) if self.held > ALL else ():
                 if self.held > ALL:
                     self._forget(way, give_up)
-        found = self.told, self.data, self.frames, upto, self.lost, self.beyond
+        found = self.told[: self.used], self.data, self.frames, upto, self.lost, self.beyond
         self._clear()
         return found
 
@@ -314,14 +326,14 @@ class Talks:
         """Messages that are not whole, when the trace has ended: rows of TOLD, their bytes. `by` and `time` are 0."""
         for way in list(self.waiting.values()):
             self._emit(way, 0, 0)
-        found = self.told, self.data
+        found = self.told[: self.used], self.data
         self._clear()
         return found
 
     @cython.cfunc
     def _forget(self, way: Way, all_of_it: cython.bint):
         """Keep no more of this message than its header section, or nothing."""
-        header: cython.longlong = way.message[1]
+        header: cython.longlong = way.header
         self.held -= len(way.kept) - header + 8 * len(way.frames)
         del way.kept[header:]
         del way.frames[:]
@@ -585,7 +597,8 @@ class Talks:
         status: cython.longlong = 0
         if answer:
             status = (data[at + 9] - 48) * 100 + (data[at + 10] - 48) * 10 + data[at + 11] - 48
-        way.message = [at - here, h - here, pieces[1, first], pieces[2, first], by, time, status, self.count]
+        way.lead, way.header, way.first_frame, way.first_time = at - here, h - here, pieces[1, first], pieces[2, first]
+        way.known_frame, way.known_time, way.status, way.own = by, time, status, self.count
         way.nth += 1
         self.waiting[way.number] = way
         self.held += h - here + 8 * len(way.frames)
@@ -755,8 +768,8 @@ class Talks:
         way.pieces += 1
         if len(way.frames) < PIECES:
             way.frames.append(pieces[1, k])
-            self.held += 8 if way.message else 0
-        if not way.message:  # the header section is kept whole
+            self.held += 8 if way.own else 0
+        if not way.own:  # the header section is kept whole
             way.kept += source[start:end]
             return
         if size > way.room:
@@ -770,7 +783,7 @@ class Talks:
     def _hand(self, way: Way, source: object, here: cython.longlong, edge: cython.longlong):
         """Hand on data[here:edge] of a body."""
         if self.handing:
-            self.handed.append((way.message[7], bytes(source[here:edge])))
+            self.handed.append((way.own, bytes(source[here:edge])))
 
     @cython.cfunc
     def _body(
@@ -853,7 +866,7 @@ class Talks:
         way.body += n
         way.size += n
         if self.handing and n:
-            self.handed.append((way.message[7], n))
+            self.handed.append((way.own, n))
         room: cython.longlong = min(n, way.room)
         way.kept += bytes(room)
         way.room -= room
@@ -897,50 +910,32 @@ class Talks:
         if asked is not None:
             if not answer:
                 asked.frame, asked.time = by, time
-                self.fresh.append((len(self.told), asked))
+                self.fresh.append((self.used, asked))
             else:
                 number = asked.number
                 if asked.frame and (asked.frame <= by or not by):
                     frame, when = asked.frame, asked.time
-                if way.message[6] >= 200:
+                if way.status >= 200:
                     asked.answered = by
         start: cython.longlong = len(self.data)
         self.data += way.kept
         self.frames.extend(way.frames)
-        lead, header, first_frame, first_time, known_frame, known_time, status, own = way.message
-        self.told.extend(
-            (
-                way.number,
-                by,
-                start,
-                len(self.data),
-                len(way.frames),
-                way.pieces,
-                way.size,
-                own,
-                RESPONSE if answer else REQUEST,
-                lead,
-                header,
-                way.body,
-                way.missing,
-                way.framing,
-                way.faults,
-                way.fault_at,
-                first_frame,
-                first_time,
-                known_frame,
-                known_time,
-                time,
-                way.nth,
-                way.previous,
-                status,
-                number,
-                frame,
-                when,
-                way.content,
-                0,
-            )
-        )
+        n: cython.longlong = self.used
+        if n + COLUMNS > len(self.told):
+            grown = array("q", bytes(16 * len(self.told)))
+            grown[:n] = self.told[:n]
+            self.told = grown
+            self.row = memoryview(grown)
+        row: cython.longlong[::1] = self.row
+        row[n], row[n + 1], row[n + 2], row[n + 3] = way.number, by, start, len(self.data)
+        row[n + 4], row[n + 5], row[n + 6], row[n + 7] = len(way.frames), way.pieces, way.size, way.own
+        row[n + 8], row[n + 9], row[n + 10], row[n + 11] = RESPONSE if answer else REQUEST, way.lead, way.header, way.body
+        row[n + 12], row[n + 13], row[n + 14], row[n + 15] = way.missing, way.framing, way.faults, way.fault_at
+        row[n + 16], row[n + 17], row[n + 18], row[n + 19] = way.first_frame, way.first_time, way.known_frame, way.known_time
+        row[n + 20], row[n + 21], row[n + 22], row[n + 23] = time, way.nth, way.previous, way.status
+        row[n + 24], row[n + 25], row[n + 26], row[n + 27] = number, frame, when, way.content
+        row[n + 28] = 0
+        self.used += COLUMNS
         self.held -= len(way.kept) + 8 * len(way.frames)
         self.waiting.pop(way.number, None)
         way.previous = by
