@@ -521,3 +521,11 @@ def test_ssdp(save):
         ["eth:ethertype:ip:udp:ssdp", "", "200", "", "http://10.0.0.2/d.xml"],
         ["eth:ethertype:ip:udp:data", "", "", "", ""],
     ]
+
+
+def test_a_filter_on_a_header_field(save):
+    """The fields of what is left are its own."""
+    second = GET.replace(b"Host: x", b"Host: z\r\nAccept: */*")
+    name = save(Script().say("c", GET).say("s", OK).say("c", second).say("s", OK).trace.pcap())
+    fields = ("-T", "fields", "-e", "frame.number", "-e", "http.host", "-e", "http.accept")
+    assert [run("packets", name, "-Y", 'http.host == "z"', "--batch-frames", str(n), *fields).out for n in BATCHES] == ["6\tz\t*/*\n"] * 3

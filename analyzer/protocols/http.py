@@ -249,13 +249,13 @@ def lines(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if not h.has("lines"):
         rows, start, end = _bounds(h)
         firsts, fields = _http.lines(h.buffer.data, h.buffer.tobytes(), start.data, end.data, NAMES)
-        found = _matrix(fields, 6)
-        found[:, 0] = rows[found[:, 0]]
+        made = _matrix(fields, 6)
         h.put("firsts", _matrix(firsts, 6), rows)
-        h.put("lines", found, found[:, 0])
-    first = h.column("firsts")
-    assert first.rows is not None
-    return first.rows, first.values, h.column("lines").values
+        h.put("lines", made, rows[made[:, 0]])
+    first, found = h.column("firsts"), h.column("lines")
+    assert first.rows is not None and found.rows is not None
+    found.values[:, 0] = found.rows  # other rows since, where headers were left out
+    return first.rows, first.values, found.values
 
 
 def _first(h: Headers) -> dict[str, Column]:
