@@ -330,3 +330,18 @@ def test_files_without_times_are_read(save):
         padded = frame + bytes(-len(frame) % 4)
         blocks.append(struct.pack("<III", 3, 16 + len(padded), len(frame)) + padded + struct.pack("<I", 16 + len(padded)))
     assert picked(save(b"".join(blocks), "trace.pcapng"), "status", "time", "last_byte") == [(200, None, None)]
+
+
+def test_a_slow_server_that_waits_for_another(save):
+    """A proxy asks on, and most of the time is its server's."""
+    trace = Trace()
+    trace.open()
+    ask, on = asked(), asked(more=b"X-Forwarded-For: 10.0.0.1\r\n")
+    trace.tcp(1, "c", "PA", 1, 1, ask)
+    trace.port = 40001
+    trace.tcp(1.1, "c", "PA", 1, 1, on).tcp(2.9, "s", "PA", 1, 1 + len(on), OK)
+    trace.port = 40000
+    trace.tcp(3, "s", "PA", 1, 1 + len(ask), OK)
+    name = save(trace.pcap())
+    assert picked(name, *WHO[:5]) == [(0, "transparent", "server", 1, None), (1, "transparent", "client", None, 0)]
+    assert "1.80 s of that were 10.0.0.2:80 behind it (stream 1)" in explained(name)

@@ -139,3 +139,11 @@ def test_anything_is_read(data, size, holes):
         file.flush()
         found = [Analysis(file.name, batch_frames=batch).table("websocket").drop("layer").rows() for batch in BATCHES]
         assert found[0] == found[1] == found[2]
+
+
+def test_findings(save):
+    """An end that says why is told, a normal one is not."""
+    talk = opened().say("s", frame(8, struct.pack(">H", 1009) + b"1 MiB")).say("c", frame(8, struct.pack(">H", 1000), key=KEY))
+    talk.say("s", b"\x91\x00")
+    found = Analysis(save(talk.trace.pcap())).table("expert").filter(protocol="websocket").select("frame.number", "summary").rows()
+    assert found == [(6, "WebSocket closes: too big 1 MiB"), (8, "WebSocket has reserved bits set that nothing known defines")]

@@ -22,8 +22,8 @@ def _behind(row: dict[str, Any]) -> str:
     """What the server itself waited for."""
     if row["upstream_server"] is None:
         return ""
-    took = "" if row["upstream_wait"] is None else f" for {span(row['upstream_wait'])} of it"
-    return f"; it waited{took} for {row['upstream_server']} behind it (stream {row['upstream']})"
+    behind = f"{row['upstream_server']} behind it (stream {row['upstream']})"
+    return f"; it asked {behind}" if row["upstream_wait"] is None else f"; {span(row['upstream_wait'])} of that were {behind}"
 
 
 @trouble("error", "HTTP never answered")

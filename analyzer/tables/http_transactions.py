@@ -7,7 +7,6 @@ method and path, and by the address for which they ask: each request that they m
 from __future__ import annotations
 
 import re
-from collections import deque
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
 SOON = 1_000_000_000  # ns before the trace ends in which an answer need not have come
 WORST = (("frame", "worst_frame"), ("answer_frame", "worst_answer"), ("asked_for", "worst_for"), ("upstream", "upstream"),
     ("upstream_server", "upstream_server"), ("upstream_wait", "upstream_wait"))  # fmt: skip
+OPEN = 1000  # requests for the same from the same that wait for a proxy to ask on
+KEYS = 100_000  # of such requests that are remembered before those that were answered are forgotten
 NUMBERS = ("number", "way", "nth", "header", "body", "missing", "framing", "faults", "first_frame", "first_time", "known_time", "time")
 ASKED = {  # what a request is asked for → the field
     "method": "http.request.method",
@@ -292,6 +293,7 @@ def _judged(found: pl.DataFrame, end: int, holes: set[int]) -> pl.DataFrame:
     ).list.drop_nulls()
     done = pl.when(col("frame") > 0).then(col("time"))
     early = col("answer_first_time") < done
+    turned = (col("answer_status") == 101) | (col("method") == "CONNECT").fill_null(False) & col("answer_status").is_between(200, 299)
     tunnel = (col("method") == "CONNECT") & col("answer_status").is_between(200, 299)
     return found.with_columns(
         outcome.alias("outcome"),
@@ -303,7 +305,7 @@ def _judged(found: pl.DataFrame, end: int, holes: set[int]) -> pl.DataFrame:
         (done - col("first_time")).cast(SPAN).alias("request_time"),
         pl.when(whole).then("answer_frame").alias("answer_frame"),
         pl.when(col("frame") > 0).then("frame").alias("frame"),
-        pl.when(answered).then((col("answer_framing") != FRAMING.index("close")) & ~closes).alias("persistent"),
+        pl.when(answered).then((col("answer_framing") != FRAMING.index("close")) & ~closes & ~turned).alias("persistent"),
         (col("first_time") < col("answer_first_time").shift(1).over("stream")).fill_null(False).alias("pipelined"),
         pl.when(tunnel)
         .then(pl.lit("tunnel"))
@@ -404,7 +406,8 @@ def _proxies(found: pl.DataFrame, streams: Streams) -> pl.DataFrame:
 def _links(found: pl.DataFrame, suspects: pl.DataFrame) -> dict[int, int]:
     """Row of a request → row of the request that a proxy made for it. Each belongs to one other."""
     wanted = {(method, path) for method, path in suspects.select("method", "path").iter_rows()}
-    waiting: dict[tuple, deque[tuple[int, int, int]]] = {}
+    waiting: dict[tuple, list[tuple[int, int, int]]] = {}
+    most = KEYS
     links: dict[int, int] = {}
     columns = ("row", "stream", "answering", "method", "path", "client", "server", "first_time")
     may = set(suspects["row"].to_list())
@@ -421,16 +424,20 @@ def _links(found: pl.DataFrame, suspects: pl.DataFrame) -> dict[int, int]:
             if told[row]:
                 keys.append(("to", server, *what))
             for key in keys:
-                queue = waiting.get(key)
-                while queue and (queue[0][0] in links or queue[0][2] < began):
-                    queue.popleft()
-                mine = next((one for one in queue or () if one[1] != stream and one[0] not in links), None)
+                queue = waiting.get(key, [])
+                queue[:] = [one for one in queue if one[0] not in links and one[2] >= began]
+                mine = next((one for one in queue if one[1] != stream), None)
                 if mine is not None:
                     links[mine[0]] = row
                     break
         until = answering if answering is not None else 1 << 62
         for key in (("from", client, *what), ("by", server, *what), ("to", server, *what)):
-            waiting.setdefault(key, deque(maxlen=1000)).append((row, stream, until))
+            queue = waiting.setdefault(key, [])
+            if len(queue) < OPEN:
+                queue.append((row, stream, until))
+        if len(waiting) > most:  # those whose answers had begun by now wait no more
+            waiting = {key: queue for key, queue in waiting.items() if queue and queue[-1][2] >= began}
+            most = 2 * len(waiting) + KEYS
     return links
 
 
