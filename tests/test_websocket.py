@@ -146,4 +146,4 @@ def test_findings(save):
     talk = opened().say("s", frame(8, struct.pack(">H", 1009) + b"1 MiB")).say("c", frame(8, struct.pack(">H", 1000), key=KEY))
     talk.say("s", b"\x91\x00")
     found = Analysis(save(talk.trace.pcap())).table("expert").filter(protocol="websocket").select("frame.number", "summary").rows()
-    assert found == [(6, "WebSocket closes: too big 1 MiB"), (8, "WebSocket has reserved bits set that nothing known defines")]
+    assert found == [(6, "closes: too big 1 MiB"), (8, "has reserved bits set that nothing known defines")]

@@ -361,7 +361,8 @@ def _words(column: pl.Series, name: str) -> pl.Series:
 
 
 def grouped(rows: pl.DataFrame) -> pl.DataFrame:
-    """Names that a client never found out, for `expert.dns_transactions`: a row for each client, way to fail and set of servers."""
+    """Names that a client never found out, for `expert.dns_transactions`: a row for each client, way to fail and set of servers. Names of
+    addresses (PTR) are left out: nothing fails without them."""
     col = pl.col
     why = (
         pl.when((col("outcome") == "unanswered") | ((col("outcome") == "open") & (col("sent") > 1)))
@@ -373,6 +374,7 @@ def grouped(rows: pl.DataFrame) -> pl.DataFrame:
     )
     asked = rows.filter(
         col("protocol") == "dns",
+        col("type").ne_missing("PTR"),
         col("name").is_not_null(),
         (col("outcome") != "unsolicited") & ((col("outcome") != "open") | (col("sent") > 1)),
     )
