@@ -529,3 +529,11 @@ def test_a_filter_on_a_header_field(save):
     name = save(Script().say("c", GET).say("s", OK).say("c", second).say("s", OK).trace.pcap())
     fields = ("-T", "fields", "-e", "frame.number", "-e", "http.host", "-e", "http.accept")
     assert [run("packets", name, "-Y", 'http.host == "z"', "--batch-frames", str(n), *fields).out for n in BATCHES] == ["6\tz\t*/*\n"] * 3
+
+
+def test_what_the_trace_does_not_end_is_counted(save):
+    """Three bytes of five, and the header section before them, are in no message."""
+    talk = Script().say("c", GET).say("s", OK[:-4], OK[-4:-2])
+    for size in BATCHES:
+        found = Analysis(save(talk.trace.pcap()), batch_frames=size).table("undecoded").filter(space="stream")
+        assert found.select("bytes", "first_frame").rows() == [(len(OK) - 2, 5)]

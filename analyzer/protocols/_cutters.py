@@ -106,6 +106,19 @@ class Cutter(Protocol):
 
 
 @runtime_checkable
+class Waits(Protocol):
+    """A Cutter that takes messages in before they are whole, so that some wait when the trace has ended."""
+
+    def pending(self) -> list[tuple[int, int]]:
+        """Frame of the first byte of each, and its bytes."""
+        ...
+
+    def unfinished(self) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
+        """Their bytes, uint8, and what else is known of each, columns (m,): `way`, `start`, `end` and `by`, 0, among them. Asked for once."""
+        ...
+
+
+@runtime_checkable
 class HandsOn(Protocol):
     """A Cutter that keeps only so much of a message, and can hand on the bytes of its body as they come instead."""
 

@@ -322,6 +322,14 @@ class Talks:
         self._clear()
         return found
 
+    def pending(self) -> list:
+        """(frame of the first byte, bytes that are there) of messages that are not whole."""
+        found = []
+        way: Way
+        for way in self.waiting.values():
+            found.append((way.first_frame, way.size - way.missing))
+        return found
+
     def unfinished(self) -> tuple:
         """Messages that are not whole, when the trace has ended: rows of TOLD, their bytes. `by` and `time` are 0."""
         for way in list(self.waiting.values()):

@@ -164,6 +164,11 @@ class Messages:
         found: list[tuple[int, bytes | int]] = self.talks.take()
         return found
 
+    def pending(self) -> list[tuple[int, int]]:
+        """Of messages of which the end did not come: frame of the first byte, bytes."""
+        found: list[tuple[int, int]] = self.talks.pending()
+        return found
+
     def unfinished(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Once the trace has ended: the messages of which the end did not come. Bytes, and columns of TOLD; `by` and `time` are 0."""
         given, data = self.talks.unfinished()

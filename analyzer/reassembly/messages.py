@@ -17,7 +17,7 @@ import numpy as np
 from ..capture.batch import SLACK
 from ..fields import Headers, Spans, gather
 from ..protocols import protocols
-from ..protocols._cutters import LOOKED_AT, Cut, Cutter, Stretches
+from ..protocols._cutters import LOOKED_AT, Cut, Cutter, Stretches, Waits
 from .pieces import DATA, MISSING, Brought, Pieces, Reader
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Messages:
         rest = rest.only(rest["kind"] == DATA)
         spoken = self.service[rest["way"] >> 1]
         found = []
-        for protocol in self.cutters:
+        for protocol, cutter in self.cutters.items():
             mine = rest.only(spoken == protocol)
             rows = list(zip(mine["frame"].tolist(), mine["size"].tolist()))
             if protocol in self.readers:
@@ -117,6 +117,8 @@ class Messages:
                 rows += reader.dropped
                 for one in reader.left.values():
                     rows += zip(one["frame"].tolist(), one["size"].tolist())
+            if isinstance(cutter, Waits):
+                rows += cutter.pending()
             frame, size = np.array(sorted(rows), np.int64).reshape(-1, 2).T
             found.append((protocol, frame[size > 0], size[size > 0]))
         return found
@@ -130,7 +132,7 @@ class Messages:
         if (cut := self.ending(number)) is not None:
             ends = {"way": cut.way, "by": cut.by, "start": cut.start, "end": cut.end}
             parts.append((cut.data, {**cut.told, **ends}))
-        if hasattr(cutter, "unfinished"):
+        if isinstance(cutter, Waits):
             parts.append(cutter.unfinished())
         made = []
         for data, told in parts:
