@@ -508,11 +508,19 @@ def test_ssdp(save):
     """Requests and responses in datagrams, on port 1900: tshark's fields."""
     from scapy.all import IP, UDP, Ether, Raw
 
+    mac = "02:00:00:00:00:01"
     search = b'M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nMAN: "ssdp:discover"\r\nMX: 1\r\n\r\n'
     here = b"HTTP/1.1 200 OK\r\nLOCATION: http://10.0.0.2/d.xml\r\nSERVER: y\r\n\r\n"
-    trace = Trace().put(0, bytes(Ether() / IP(src="10.0.0.1", dst="239.255.255.250") / UDP(sport=4000, dport=1900) / Raw(search)))
-    trace.put(1, bytes(Ether() / IP(src="10.0.0.2", dst="10.0.0.1") / UDP(sport=1900, dport=4000) / Raw(here)))
-    trace.put(2, bytes(Ether() / IP(src="10.0.0.2", dst="10.0.0.1") / UDP(sport=1900, dport=4000) / Raw(b"something that is no HTTP")))
+    trace = Trace().put(
+        0, bytes(Ether(src=mac, dst=mac) / IP(src="10.0.0.1", dst="239.255.255.250") / UDP(sport=4000, dport=1900) / Raw(search))
+    )
+    trace.put(1, bytes(Ether(src=mac, dst=mac) / IP(src="10.0.0.2", dst="10.0.0.1") / UDP(sport=1900, dport=4000) / Raw(here)))
+    trace.put(
+        2,
+        bytes(
+            Ether(src=mac, dst=mac) / IP(src="10.0.0.2", dst="10.0.0.1") / UDP(sport=1900, dport=4000) / Raw(b"something that is no HTTP")
+        ),
+    )
     name = save(trace.pcap())
     fields = ("frame.protocols", "http.request", "http.response.code", "http.request.full_uri", "http.location")
     said = run("packets", name, "-T", "fields", *(word for field in fields for word in ("-e", field))).out

@@ -14,6 +14,9 @@ from analyzer import Analysis
 MS = timedelta(milliseconds=1)
 
 
+MAC = "02:00:00:00:00:01"  # given, so that scapy asks nobody for one
+
+
 def table(name: str, **more) -> pl.DataFrame:
     """The table, the same in batches of 1, 7 and all."""
     found = [Analysis(name, batch_frames=size, **more).table("http_transactions") for size in BATCHES]
@@ -209,7 +212,7 @@ def test_a_tunnel(save):
 def syn(source: str, target: str, port: int) -> bytes:
     from scapy.all import IP, TCP, Ether
 
-    return bytes(Ether() / IP(src=source, dst=target) / TCP(sport=50000 + port, dport=port, flags="S"))
+    return bytes(Ether(src=MAC, dst=MAC) / IP(src=source, dst=target) / TCP(sport=50000 + port, dport=port, flags="S"))
 
 
 def test_a_proxy_that_is_not_told(save):
@@ -292,9 +295,9 @@ def dns(source: str, target: str, port: int, answer_code: int | None = None) -> 
 
     question = DNSQR(qname="appserver")
     if answer_code is None:
-        return bytes(Ether() / IP(src=source, dst=target) / UDP(sport=port, dport=53) / DNS(id=7, rd=1, qd=question))
+        return bytes(Ether(src=MAC, dst=MAC) / IP(src=source, dst=target) / UDP(sport=port, dport=53) / DNS(id=7, rd=1, qd=question))
     message = DNS(id=7, qr=1, rcode=answer_code, qd=question)
-    return bytes(Ether() / IP(src=target, dst=source) / UDP(sport=53, dport=port) / message)
+    return bytes(Ether(src=MAC, dst=MAC) / IP(src=target, dst=source) / UDP(sport=53, dport=port) / message)
 
 
 def test_names_that_no_server_answers(save):

@@ -14,6 +14,8 @@ from test_http_transactions import answer, asked
 
 from analyzer.report._objects import safe_name
 
+MAC = "02:00:00:00:00:01"  # given, so that scapy asks nobody for one
+
 
 def listed(name: str, *words: str) -> list[dict]:
     said = run("objects", name, *words, "-T", "ndjson")
@@ -61,7 +63,7 @@ def tftp(*blocks: int, size: int = 512) -> bytes:
     from scapy.all import IP, UDP, Ether, Raw
 
     def datagram(source: str, target: str, sport: int, dport: int, data: bytes) -> bytes:
-        return bytes(Ether() / IP(src=source, dst=target) / UDP(sport=sport, dport=dport) / Raw(data))
+        return bytes(Ether(src=MAC, dst=MAC) / IP(src=source, dst=target) / UDP(sport=sport, dport=dport) / Raw(data))
 
     trace = Trace().put(0, datagram("10.0.0.1", "10.0.0.2", 5000, 69, b"\x00\x01../../etc/passwd\x00octet\x00"))
     for nth, block in enumerate(blocks):

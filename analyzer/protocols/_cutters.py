@@ -114,7 +114,7 @@ class Waits(Protocol):
         ...
 
     def unfinished(self) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
-        """Their bytes, uint8, and what else is known of each, columns (m,): `way`, `start`, `end` and `by`, 0, among them. Asked for once."""
+        """Their bytes, uint8, and what is known of each, columns (m,): `way`, `start`, `end` and `by`, 0, among them. Asked for once."""
         ...
 
 
