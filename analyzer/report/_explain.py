@@ -15,7 +15,7 @@ import polars as pl
 
 from ..errors import UsageError
 from ..expert import SEVERITIES
-from ..expert._troubles import LOWER, SERIES, TABLES, judged, troubles
+from ..expert._troubles import SERIES, TABLES, WHOSE, judged, troubles
 from ..expert._verdicts import count, place, span
 from ..tables import make
 from . import write as write_form
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..analysis import Analysis
 
 COLUMNS = ("severity", "kind", "stream", "first_frame", "last_frame", "verdict")
+KEPT = (*COLUMNS, "client", "server", "server_port")
 COMMON = {"duplicate ACK", "window update"}  # said so often that a stretch of them is folded too
 QUIET = 4  # segments in a row that say nothing new are folded if there are more than this
 PAUSE = 200_000_000  # ns: a silence worth seeing
@@ -35,15 +36,15 @@ BRIEF = {"SYN-RECEIVED": "SYN-RCVD", "ESTABLISHED": "ESTAB"}
 
 def write(analysis: Analysis, stream: int | None, form: str, rows: int) -> None:
     """Write the verdicts, or with `stream` the story of that one. Raises UsageError if there is no such stream."""
-    wanted = ["streams", *TABLES] if stream is None else ["streams"]
+    wanted = [*TABLES] if stream is None else ["streams"]
     found: dict[str, list[pl.DataFrame]] = {name: [] for name in (*wanted, "segments")}
     for name, part in analysis.stream(wanted) if stream is None or form != "text" else _both(analysis, stream):
-        if name in TABLES:
+        if name in TABLES and name != "streams":
             found[name].append(part if name in SERIES else _told(part))
             continue
         kept = part if stream is None else part.filter(pl.col("stream") == stream)
         if len(kept):
-            found[name].append(kept.select(COLUMNS) if stream is None else kept)
+            found[name].append(kept.select(KEPT) if stream is None else kept)
     if stream is not None and not found["streams"]:
         raise UsageError(f"no TCP stream {stream} in this capture; `analyze table streams` lists them")
     if form != "text":
@@ -125,9 +126,9 @@ def _wrapped(text: str, indent: str) -> str:
 
 def _all(parts: list[pl.DataFrame], found: dict[str, list[pl.DataFrame]], rows: int) -> Iterator[str]:
     others = _others(found)
-    tcp = worst_first(pl.concat(parts)) if parts else None
+    tcp = worst_first(pl.concat(parts)).select(COLUMNS) if parts else None
     yield "No TCP connection in this capture." if tcp is None else f"{count(len(tcp), 'TCP connection')}: {_totals(tcp)}."
-    for whose, which in (("ARP, neighbor discovery and ICMP", LOWER), ("DNS and HTTP", tuple(set(TABLES) - set(LOWER)))):
+    for whose, which in WHOSE.items():
         if (some := _others(found, which)) is not None:
             yield f"{whose}: {_totals(some)}."
     ranked = _merged(tcp, others)
