@@ -2,14 +2,19 @@
 
 import gzip
 import struct
+import tempfile
 from datetime import timedelta
 
 import polars as pl
 import pytest
 from conftest import BATCHES, RECORDINGS, Trace, run
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from test_http import GET, OK, Script, parts
 
 from analyzer import Analysis
+from analyzer.expert._troubles import judged, troubles
+from analyzer.tables.http_transactions import grouped
 
 MS = timedelta(milliseconds=1)
 
@@ -348,3 +353,51 @@ def test_a_slow_server_that_waits_for_another(save):
     name = save(trace.pcap())
     assert picked(name, *WHO[:5]) == [(0, "transparent", "server", 1, None), (1, "transparent", "client", None, 0)]
     assert "1.80 s of that were 10.0.0.2:80 behind it (stream 1)" in explained(name)
+
+
+WORDS = [
+    b"GET / HTTP/1.1\r\n",
+    b"POST /?password=x HTTP/1.0\r\n",
+    b"GET http://h/ HTTP/1.1\r\n",
+    b"CONNECT h:443 HTTP/1.1\r\n",
+    b"HTTP/1.1 200 OK\r\n",
+    b"HTTP/1.1 101 Go\r\n",
+    b"HTTP/1.1 100 Continue\r\n",
+    b"HTTP/1.1 503 No\r\n",
+    b"\r\n",
+    b"Content-Length: 4\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"Authorization: \r\n",
+    b"Authorization: Basic \xff\r\n",
+    b"Content-Type: multipart/form-data\r\n",
+    b"Via: \r\n",
+    b"X-Forwarded-For: 10.0.0.1, [::1]\r\n",
+    b"Upgrade: websocket\r\n",
+    b"Connection: close\r\n",
+    b"4\r\nabcd\r\n",
+    b"0\r\n\r\n",
+    b"abcd",
+    b"\x81\x02hi",
+    b" ",
+]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.sampled_from(WORDS), max_size=25),
+    st.lists(st.sampled_from(WORDS), max_size=25),
+    st.lists(st.integers(0, 30), max_size=4),
+    st.integers(1, 60),
+    st.booleans(),
+)
+def test_anything_is_read(asks, answers, holes, size, end):
+    """No bytes and no holes hurt, nothing hangs on the batch, and what `explain` and `objects` make of it can be said."""
+    talk = Script().say("c", *parts(b"".join(asks), size), skip=tuple(holes)).say("s", *parts(b"".join(answers), size), end=end)
+    talk.say("c", *parts(b"".join(answers), size)).say("s", *parts(b"".join(asks), size), skip=tuple(holes))
+    with tempfile.NamedTemporaryFile(suffix=".pcap") as file:
+        file.write(talk.trace.pcap())
+        file.flush()
+        rows = table(file.name)
+        judged(grouped(rows), troubles("http_transactions"))
+        said = [run("objects", file.name, "--batch-frames", str(n), "-T", "csv") for n in BATCHES]
+    assert {one.status for one in said} == {0} and len({one.out for one in said}) == 1
