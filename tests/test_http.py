@@ -545,3 +545,9 @@ def test_what_the_trace_does_not_end_is_counted(save):
     for size in BATCHES:
         found = Analysis(save(talk.trace.pcap()), batch_frames=size).table("undecoded").filter(space="stream")
         assert found.select("bytes", "first_frame").rows() == [(len(OK) - 2, 5)]
+
+
+def test_bytes_behind_an_end(save):
+    """Against all rules (RFC 9293 §3.10.4): what the end cut off stays cut off, whatever the batch."""
+    talk = Script().say("c", GET).say("s", OK[:20], end=True).say("c", GET).say("s", OK[20:], OK)
+    assert [one[:2] for one in same(save(talk.trace.pcap()))] == [(4, "GET /a HTTP/1.1"), (6, "GET /a HTTP/1.1"), (8, "HTTP/1.1 200 OK")]

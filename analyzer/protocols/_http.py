@@ -482,6 +482,8 @@ class Talks:
             upto[i] = here
             if stretches[4, i]:
                 self._close(way, stretches[7, i], stretches[8, i])
+                if i + 1 < behind and number not in self.ways:  # something comes behind the end of both
+                    way = self.ways[number] = Way(number)
 
     @cython.cfunc
     def _expect(

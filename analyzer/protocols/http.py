@@ -129,7 +129,7 @@ class Messages:
         """The messages that these stretches complete."""
         n = len(s.way)
         last = np.append(s.first[1:], len(s.rows)) - 1
-        same = np.append(s.way[1:], -1)[:n] == s.way
+        same = (np.append(s.way[1:], -1)[:n] == s.way) & ~s.ended
         own = np.where(s.frame == s.by, np.arange(len(s.rows)), 0)  # the frame that put a piece in order brought one right before it
         by_time = s.time[np.maximum.accumulate(own)] if len(own) else s.time
         until_time = by_time[np.where(same, np.append(s.first[1:], 0)[:n], last)]
