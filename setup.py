@@ -20,6 +20,7 @@ COMPILED = (
     "analyzer/protocols/_http.py",
     "analyzer/protocols/_lines.py",
     "analyzer/protocols/_walk.py",
+    "analyzer/protocols/_websocket.py",
     "analyzer/reassembly/_datagrams.py",
     "analyzer/reassembly/_earlier.py",
     "analyzer/reassembly/_elsewhere.py",

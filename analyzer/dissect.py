@@ -21,6 +21,7 @@ from .errors import UsageError
 from .fields import CUT, Column, Fault, Field, Headers, Layout, Payload, Reading, Spans, part, text, texts
 from .filters import Filter, compiled
 from .protocols import protocols, register
+from .protocols._cutters import WHOLE, HandsOn
 from .protocols.frame import TOLD
 from .protocols.tcp import SEGMENTS
 from .reassembly.announced import Media
@@ -363,6 +364,9 @@ class Dissector:
         self.wanted |= NEEDS
         ports = self._known["tcp.port"]
         cutters = {index: p.stream() for index, p in speak.items() if p.stream is not None}
+        for cutter in cutters.values():
+            if WHOLE in self.wanted and isinstance(cutter, HandsOn):
+                cutter.hand_on()
         said = self._said["tcp.port"]
         said = np.where((said == UNDECIDED) | np.isin(said, list(speak)), said, NONE)
         leads = self._names.index("ftp"), self._names.index("ftp.data")

@@ -197,3 +197,24 @@ def test_a_terminal_without_arrows_gets_them_spelled_out():
     words = [sys.executable, "-m", "analyzer", "explain", str(RECORDINGS / "tcp-keepalive.pcap.xz"), "--stream", "0"]
     done = subprocess.run(words, env={**os.environ, "PYTHONIOENCODING": "latin-1"}, capture_output=True, check=True)
     assert b"\\u25b6 SYN-RCVD?" in done.stdout
+
+
+def test_a_server_that_takes_no_connection(save):
+    """As http_espn_fail of docs/verdicts.md: each connection has its verdict, and one sentence says that it is the server."""
+    trace = Trace()
+    for port in (1, 2, 3):
+        trace.port = 40000 + port
+        for at in (0, 1, 3):
+            trace.tcp(port + at, "c", "S", 0, ident=port * 10 + at)
+    lines = run("explain", save(trace.pcap())).out
+    assert lines.splitlines()[:2] == ["3 TCP connections: 3 error.", "Servers: 1 error."]
+    said = " ".join(lines.split())
+    assert "10.0.0.2:80 took none of 3 connections of 10.0.0.1 (no answer to the SYN; frames 1 to 9)." in said
+
+
+def test_a_server_that_takes_some_is_none_of_it(save):
+    trace = Trace().open()
+    for port in (1, 2, 3):
+        trace.port = 40000 + port
+        trace.tcp(port, "c", "S", 0, ident=port).tcp(port + 1, "c", "S", 0, ident=port + 10)
+    assert "took none" not in run("explain", save(trace.pcap())).out

@@ -251,9 +251,9 @@ def test_a_tunnel(save):
 
 
 def test_an_upgrade(save):
-    """WebSocket frames are no HTTP: counted."""
-    talk = Script().say("c", b"GET /chat HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
-    talk.say("s", b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n").say("c", b"\x81\x82abcdef")
+    """What the connection goes on with is no HTTP: counted, if nobody knows it."""
+    talk = Script().say("c", b"GET /chat HTTP/1.1\r\nHost: x\r\nUpgrade: odd\r\nConnection: Upgrade\r\n\r\n")
+    talk.say("s", b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: odd\r\nConnection: Upgrade\r\n\r\n").say("c", b"\x81\x82abcdef")
     talk.say("s", b"\x81\x02hi")
     name = save(talk.trace.pcap())
     assert [one[:2] for one in same(name)] == [(4, "GET /chat HTTP/1.1"), (5, "HTTP/1.1 101 Switching Protocols")]
@@ -287,7 +287,7 @@ def framed(draw, line: str, body: bytes, how: str) -> tuple[str, bytes, bytes]:
         return line, body, head + b"Content-Length: %d\r\n\r\n" % len(body) + body
     if how == "chunked":
         cut = sorted(draw(st.lists(st.integers(1, max(len(body) - 1, 1)), max_size=3, unique=True)))
-        chunks = [body[a:b] for a, b in zip([0, *cut], [*cut, len(body)]) if b > a]
+        chunks = [body[a:b] for a, b in zip([0, *cut], [*cut, len(body)]) if body[a:b]]
         sent = b"".join(b"%x\r\n%s\r\n" % (len(one), one) for one in chunks)
         return (
             line,
@@ -502,3 +502,52 @@ def test_names_and_begins():
     ):
         first[row, : len(data)] = np.frombuffer(data, np.uint8)
     assert cutter.begins(first, np.array([16, 16, 3, 16, 3, 16])).tolist() == [True, True, True, False, False, True]
+
+
+def test_ssdp(save):
+    """Requests and responses in datagrams, on port 1900: tshark's fields."""
+    from scapy.all import IP, UDP, Ether, Raw
+
+    mac = "02:00:00:00:00:01"
+    search = b'M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nMAN: "ssdp:discover"\r\nMX: 1\r\n\r\n'
+    here = b"HTTP/1.1 200 OK\r\nLOCATION: http://10.0.0.2/d.xml\r\nSERVER: y\r\n\r\n"
+    trace = Trace().put(
+        0, bytes(Ether(src=mac, dst=mac) / IP(src="10.0.0.1", dst="239.255.255.250") / UDP(sport=4000, dport=1900) / Raw(search))
+    )
+    trace.put(1, bytes(Ether(src=mac, dst=mac) / IP(src="10.0.0.2", dst="10.0.0.1") / UDP(sport=1900, dport=4000) / Raw(here)))
+    trace.put(
+        2,
+        bytes(
+            Ether(src=mac, dst=mac) / IP(src="10.0.0.2", dst="10.0.0.1") / UDP(sport=1900, dport=4000) / Raw(b"something that is no HTTP")
+        ),
+    )
+    name = save(trace.pcap())
+    fields = ("frame.protocols", "http.request", "http.response.code", "http.request.full_uri", "http.location")
+    said = run("packets", name, "-T", "fields", *(word for field in fields for word in ("-e", field))).out
+    assert [line.split("\t") for line in said.splitlines()] == [
+        ["eth:ethertype:ip:udp:ssdp", "1", "", "http://239.255.255.250:1900*", ""],
+        ["eth:ethertype:ip:udp:ssdp", "", "200", "", "http://10.0.0.2/d.xml"],
+        ["eth:ethertype:ip:udp:data", "", "", "", ""],
+    ]
+
+
+def test_a_filter_on_a_header_field(save):
+    """The fields of what is left are its own."""
+    second = GET.replace(b"Host: x", b"Host: z\r\nAccept: */*")
+    name = save(Script().say("c", GET).say("s", OK).say("c", second).say("s", OK).trace.pcap())
+    fields = ("-T", "fields", "-e", "frame.number", "-e", "http.host", "-e", "http.accept")
+    assert [run("packets", name, "-Y", 'http.host == "z"', "--batch-frames", str(n), *fields).out for n in BATCHES] == ["6\tz\t*/*\n"] * 3
+
+
+def test_what_the_trace_does_not_end_is_counted(save):
+    """Three bytes of five, and the header section before them, are in no message."""
+    talk = Script().say("c", GET).say("s", OK[:-4], OK[-4:-2])
+    for size in BATCHES:
+        found = Analysis(save(talk.trace.pcap()), batch_frames=size).table("undecoded").filter(space="stream")
+        assert found.select("bytes", "first_frame").rows() == [(len(OK) - 2, 5)]
+
+
+def test_bytes_behind_an_end(save):
+    """Against all rules (RFC 9293 §3.10.4): what the end cut off stays cut off, whatever the batch."""
+    talk = Script().say("c", GET).say("s", OK[:20], end=True).say("c", GET).say("s", OK[20:], OK)
+    assert [one[:2] for one in same(save(talk.trace.pcap()))] == [(4, "GET /a HTTP/1.1"), (6, "GET /a HTTP/1.1"), (8, "HTTP/1.1 200 OK")]

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import polars as pl
 
-TABLES = ("bindings", "routes", "pings")
+TABLES = ("bindings", "routes", "pings", "dns_transactions", "http_transactions", "streams")
+SERIES = TABLES[2:]  # tables without verdicts of their own: their `grouped` makes the rows that are judged
+WHOSE = {"ARP, neighbor discovery and ICMP": TABLES[:3], "DNS and HTTP": TABLES[3:5], "Servers": TABLES[5:]}  # how they are counted
 Says = Callable[[dict[str, Any]], str]
 Found = Iterator[tuple["pl.Series", Says]]
 

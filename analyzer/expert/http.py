@@ -16,15 +16,18 @@ def _fault(h, name):
     return _told(h, "faults") & BIT[name] > 0
 
 
-@finding("http", "warn", "security", "sends a name and password that anybody on the way can read")
-def basic_credentials(h):
-    """Basic authentication without TLS: name and password are in the header, merely spelled otherwise (RFC 7617 §4). Who sees the
-    packets has them, and so has who gets this capture. They are not shown here."""
+PROVEN = ("digest", "negotiate", "ntlm", "hoba", "mutual", "dpop")  # schemes that prove to know a secret and do not send it
+
+
+@finding("http", "warn", "security", "sends credentials that anybody on the way can read: {http.credentials}")
+def credentials_in_clear(h):
+    """A name and password (Basic is merely spelled otherwise, RFC 7617 §4; a form, a target), or a token that serves whoever has it (RFC
+    6750 §5.3), without TLS. Who sees the packets has them, and so has who gets this capture. They are not shown here. Not this: schemes
+    that prove a secret without sending it, as Digest; cookies, though many stand for a password."""
     found = np.zeros(len(h), bool)
-    for name in ("http.authorization", "http.proxy_authorization"):
-        values, rows = h.column(name)
-        basic = np.array([one[:6].lower() == "basic " for one in values.tolist()], bool)
-        found[rows[basic]] = True
+    kinds, rows = h.column("http.credentials")
+    sent = np.array([one.removeprefix("proxy ").lower() not in PROVEN for one in kinds.tolist()], bool)
+    found[rows[sent]] = True
     return found
 
 

@@ -70,7 +70,7 @@ class Control:
             lost_by,
             lost_size,
             {name: column[name] for name in ("kind", "code", "step", "missing", "opened")} | {"parts": column["pieces"]},
-            np.array(beyond, np.int64).reshape(-1, 3),
+            np.array(beyond, np.int64).reshape(-1, 4),
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from . import _cut
 
 LOOKED_AT = 16  # bytes that tell whether a message begins
 GREETING = 64  # the same of a stream's first message: servers name their protocol somewhere in a line
+WHOLE = "messages.whole"  # asked for like a field: cutters that keep only so much of a message hand on all of it
 
 
 @dataclass
@@ -63,8 +64,9 @@ class Cut(NamedTuple):
     was whole. counts: how many pieces it came in; frames: (sum of counts,), theirs. upto: (stretches,), how far each stretch was
     read. lost_by, lost: (l,), bytes that are in no message, because what was before them is missing or no message begins there, and
     the frame that brought them. told: what the cutter knows of messages beyond their bytes, columns (m,) that their headers will have;
-    `pieces`, if it is there, is how many a message came in where counts are fewer. beyond: int64 (b, 3), what follows in a way is of
-    another protocol: in that stretch, from data[place] on, as was known with that frame.
+    `pieces`, if it is there, is how many a message came in where counts are fewer. beyond: int64 (b, 4), what follows in a way is of
+    another protocol: in that stretch, from data[place] on, as was known with that frame; the last is the index in `turns_to` of what
+    was agreed on, 0 where its own bytes must tell.
     """
 
     data: np.ndarray
@@ -79,7 +81,8 @@ class Cut(NamedTuple):
     lost_by: np.ndarray
     lost: np.ndarray
     told: Mapping[str, np.ndarray] = MappingProxyType({})
-    beyond: np.ndarray = np.zeros((0, 3), np.int64)
+    beyond: np.ndarray = np.zeros((0, 4), np.int64)
+    turns_to: tuple[str, ...] = ("",)
 
 
 class Cutter(Protocol):
@@ -100,6 +103,32 @@ class Cutter(Protocol):
 
     def cut(self, s: Stretches) -> Cut:
         """The messages that these stretches complete, of each direction in order."""
+        ...
+
+
+@runtime_checkable
+class Waits(Protocol):
+    """A Cutter that takes messages in before they are whole, so that some wait when the trace has ended."""
+
+    def pending(self) -> list[tuple[int, int]]:
+        """Frame of the first byte of each, and its bytes."""
+        ...
+
+    def unfinished(self) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
+        """Their bytes, uint8, and what is known of each, columns (m,): `way`, `start`, `end` and `by`, 0, among them. Asked for once."""
+        ...
+
+
+@runtime_checkable
+class HandsOn(Protocol):
+    """A Cutter that keeps only so much of a message, and can hand on the bytes of its body as they come instead."""
+
+    def hand_on(self) -> None:
+        """From now on keep no bodies, but hand them on."""
+        ...
+
+    def take(self) -> list[tuple[int, bytes | int]]:
+        """What came since it was asked last: (number of the message, bytes), or how many bytes are missing."""
         ...
 
 
@@ -191,6 +220,15 @@ class Prefixed:
         self.broken.update(s.way[behind].tolist())
         return torn
 
+    def messages(self, data: np.ndarray, begin: np.ndarray, end: np.ndarray, good: np.ndarray) -> tuple[Any, Any, Any]:
+        """The whole messages in stretches data[begin:end] (int64 (k,)), as `_cut.prefixed` gives them. good: int64, sorted places where
+        one may begin behind what is none."""
+        heads = np.ones(256, np.uint8) if self.first is None else np.isin(np.arange(256), self.first).astype(np.uint8)
+        second = -1 if self.second is None else self.second
+        measures = self.header, self.at, self.width, self.plus, self.most
+        found: tuple[Any, Any, Any] = _cut.prefixed(data.data, begin.data, end.data, *measures, heads.data, second, good.data)
+        return found
+
     def _walk(
         self, s: Stretches, which: np.ndarray, drifts: np.ndarray, search: bool = False
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -208,11 +246,8 @@ class Prefixed:
                 begin[i] = min(good[nth], s.end[at]) if nth < len(good) else s.end[at]
                 if begin[i] > s.start[at]:
                     lost.append((at, s.start[at], begin[i], begin[i] < s.end[at], 1))
-        heads = np.ones(256, np.uint8) if self.first is None else np.isin(np.arange(256), self.first).astype(np.uint8)
-        second = -1 if self.second is None else self.second
         ends = s.end[which]
-        measures = self.header, self.at, self.width, self.plus, self.most
-        found = _cut.prefixed(s.data.data, begin.data, ends.data, *measures, heads.data, second, good.data)
+        found = self.messages(s.data, begin, ends, good)
         stretch, start, end = np.frombuffer(found[0], np.int64).reshape(-1, 3).T
         none = np.frombuffer(found[2], np.int64).reshape(-1, 4)
         bad = np.column_stack((which[none[:, 0]], none[:, 1:], np.full(len(none), self.header)))

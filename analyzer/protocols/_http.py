@@ -71,6 +71,7 @@ TOLD = (  # of each message, int64
     "content",  # 1: the content type says text
     "answered",  # of a request: frame of its response, if that was whole before
 )
+COLUMNS = cython.declare(cython.longlong, len(TOLD))
 SECTION = cython.declare(cython.longlong, 1 << 16)  # bytes of the longest header section, or trailer
 KEPT = cython.declare(cython.longlong, 1 << 20)  # bytes of a body that are kept
 ALL = cython.declare(cython.longlong, 64 << 20)  # bytes of all messages that are not whole yet
@@ -104,6 +105,7 @@ CONTENT_LENGTH = cython.declare(bytes, b"content-length")
 TRANSFER_ENCODING = cython.declare(bytes, b"transfer-encoding")
 LAST_CODING = cython.declare(bytes, b"chunked")
 UPGRADE = cython.declare(bytes, b"upgrade")
+WEBSOCKET = cython.declare(bytes, b"websocket")
 CONTENT_TYPE = cython.declare(bytes, b"content-type")
 TEXTS = (b"text/", b"application/x-javascript", b"application/json")  # what Wireshark shows as lines of text
 XML = cython.declare(bytes, b"text/xml")
@@ -176,6 +178,7 @@ class Way:
     scanned: cython.longlong  # bytes of a header section in which no end is
     lined: cython.longlong  # bytes up to the end of its first line, 0 not yet
     leaves: cython.bint  # what follows may be another protocol
+    next: cython.longlong  # which one: 1 WebSocket, 0 another
     lossy: cython.bint  # responses may be missing
     ended: cython.bint
     asked: object  # of a client's way: the requests without answer
@@ -183,7 +186,14 @@ class Way:
     previous: cython.longlong
     kept: bytearray
     frames: object
-    message: list  # lead, header, first_frame, first_time, known_frame, known_time, status, number
+    own: cython.longlong  # its number, 0 as long as its header section is not whole; what follows is told as in TOLD
+    lead: cython.longlong
+    header: cython.longlong
+    first_frame: cython.longlong
+    first_time: cython.longlong
+    known_frame: cython.longlong
+    known_time: cython.longlong
+    status: cython.longlong
     request: Asked
     pieces: cython.longlong
     size: cython.longlong
@@ -199,6 +209,7 @@ class Way:
 
     def __init__(self, number: cython.longlong):
         self.number = number
+        self.next = 0
         self.role = self.state = self.left = self.line = self.trailer = self.scanned = self.lined = 0
         self.leaves = self.lossy = self.ended = self.finished = self.broken = False
         self.asked = deque()
@@ -207,7 +218,7 @@ class Way:
 
     @cython.cfunc
     def _fresh(self):
-        self.kept, self.frames, self.message, self.request = bytearray(), array("q"), [], None
+        self.kept, self.frames, self.request, self.own = bytearray(), array("q"), None, 0
         self.pieces = self.size = self.body = self.missing = self.framing = self.faults = self.fault_at = self.content = 0
         self.room = KEPT
         self.finished = self.broken = False
@@ -228,7 +239,9 @@ class Talks:
     waiting: dict  # ways with a message that is not whole, the longest begun first
     held: cython.longlong  # bytes of these
     count: cython.longlong
-    told: object
+    told: object  # array of rows of TOLD, of which `used` numbers are filled; `row` is a view of it
+    used: cython.longlong
+    row: cython.longlong[::1]
     lost: object
     frames: object
     beyond: object
@@ -237,16 +250,30 @@ class Talks:
     decided: cython.longlong  # the byte that decided what `_begins` said
     speaks: cython.longlong  # and if that was yes, who speaks
     given_up: cython.longlong  # messages that were forgotten before they were whole
+    handing: cython.bint  # bodies are handed on as they come and not kept
+    handed: list  # (number of the message, bytes of its body), or (number, how many are missing)
 
     def __init__(self):
-        self.ways, self.waiting = {}, {}
+        self.ways, self.waiting, self.handing, self.handed = {}, {}, False, []
         self.held = self.count = self.decided = self.speaks = self.given_up = 0
         self._clear()
 
     @cython.cfunc
     def _clear(self):
-        self.told, self.lost, self.frames, self.beyond = array("q"), array("q"), array("q"), array("q")
+        self.lost, self.frames, self.beyond = array("q"), array("q"), array("q")
+        self.told, self.used = array("q", bytes(8 * 64 * COLUMNS)), 0
+        self.row = memoryview(self.told)
         self.data, self.fresh = bytearray(), []
+
+    def hand_on(self):
+        """From now on keep no bodies, but hand them on."""
+        self.handing = True
+
+    def take(self) -> list:
+        """What came of bodies since it was asked last, without what frames them: (number of the message, bytes), or (number, int) for so
+        many bytes that no frame holds."""
+        found, self.handed = self.handed, []
+        return found
 
     def feed(
         self,
@@ -260,7 +287,8 @@ class Talks:
         stretches: rows way, start, end, gap, ended (0 or 1), last (nothing will be added), first piece, until (frame), until's time.
         pieces: rows place, frame, time, by, by's time. Both as `protocols._cutters.Stretches` has them.
         Returns (rows of TOLD one behind the other, bytes of the messages, frames of their pieces, how far each stretch was read,
-        pairs (frame, bytes) of what is in no message, triples (stretch, place, frame) from which on another protocol speaks).
+        pairs (frame, bytes) of what is in no message, (stretch, place, frame, 1 for WebSocket else 0) from which on another protocol
+        speaks).
         """
         n: cython.longlong = stretches.shape[1]
         upto = array("q", bytes(8 * n))
@@ -283,29 +311,37 @@ class Talks:
         row: cython.longlong
         asked: Asked
         for row, asked in self.fresh:
-            if asked.answered and asked.answered <= self.told[row + 1]:
-                self.told[row + len(TOLD) - 1] = asked.answered
+            if asked.answered and asked.answered <= self.row[row + 1]:
+                self.row[row + COLUMNS - 1] = asked.answered
         way: Way
         for give_up in (False, True):  # first bodies, then messages, those begun first
             for way in list(self.waiting.values()) if self.held > ALL else ():
                 if self.held > ALL:
                     self._forget(way, give_up)
-        found = self.told, self.data, self.frames, upto, self.lost, self.beyond
+        found = self.told[: self.used], self.data, self.frames, upto, self.lost, self.beyond
         self._clear()
+        return found
+
+    def pending(self) -> list:
+        """(frame of the first byte, bytes that are there) of messages that are not whole."""
+        found = []
+        way: Way
+        for way in self.waiting.values():
+            found.append((way.first_frame, way.size - way.missing))
         return found
 
     def unfinished(self) -> tuple:
         """Messages that are not whole, when the trace has ended: rows of TOLD, their bytes. `by` and `time` are 0."""
         for way in list(self.waiting.values()):
             self._emit(way, 0, 0)
-        found = self.told, self.data
+        found = self.told[: self.used], self.data
         self._clear()
         return found
 
     @cython.cfunc
     def _forget(self, way: Way, all_of_it: cython.bint):
         """Keep no more of this message than its header section, or nothing."""
-        header: cython.longlong = way.message[1]
+        header: cython.longlong = way.header
         self.held -= len(way.kept) - header + 8 * len(way.frames)
         del way.kept[header:]
         del way.frames[:]
@@ -423,7 +459,7 @@ class Talks:
                     k += 1
                 edge: cython.longlong = pieces[0, k + 1] if k + 1 < limit and pieces[0, k + 1] < stop else stop
                 if way.state == TUNNEL:
-                    self.beyond.extend((i, here, pieces[3, k]))
+                    self.beyond.extend((i, here, pieces[3, k], way.next))
                     here = stop
                 elif way.state == EXPECT:
                     n = self._expect(way, data, source, stretches, pieces, i, k, limit, here, edge)
@@ -431,7 +467,7 @@ class Talks:
                         break
                     here = n
                 else:
-                    n = self._body(way, data, here, edge)
+                    n = self._body(way, data, source, here, edge)
                     self._take(way, source, pieces, k, here, here + n)
                     here += n
                     if way.finished:
@@ -446,6 +482,8 @@ class Talks:
             upto[i] = here
             if stretches[4, i]:
                 self._close(way, stretches[7, i], stretches[8, i])
+                if i + 1 < behind and number not in self.ways:  # something comes behind the end of both
+                    way = self.ways[number] = Way(number)
 
     @cython.cfunc
     def _expect(
@@ -512,7 +550,7 @@ class Talks:
             by = pieces[3, n]
         if way.leaves:
             way.state = TUNNEL
-            self.beyond.extend((i, here, by))
+            self.beyond.extend((i, here, by, way.next))
             return stop
         way.lossy = True
         self.lost.extend((by, edge - here))
@@ -571,14 +609,16 @@ class Talks:
         status: cython.longlong = 0
         if answer:
             status = (data[at + 9] - 48) * 100 + (data[at + 10] - 48) * 10 + data[at + 11] - 48
-        way.message = [at - here, h - here, pieces[1, first], pieces[2, first], by, time, status, self.count]
+        way.lead, way.header, way.first_frame, way.first_time = at - here, h - here, pieces[1, first], pieces[2, first]
+        way.known_frame, way.known_time, way.status, way.own = by, time, status, self.count
         way.nth += 1
         self.waiting[way.number] = way
         self.held += h - here + 8 * len(way.frames)
         length: cython.longlong
         chunked: cython.longlong
-        upgrade: cython.bint
+        upgrade: cython.longlong
         length, chunked, upgrade = self._fields(way, data, at, h, here)
+        way.next = 1 if upgrade == 2 else 0
         if chunked >= 0 and length >= 0:
             way._fault(BOTH, 0)
         asked: Asked = None
@@ -609,6 +649,8 @@ class Talks:
                 way.asked.popleft()
             way.leaves = upgrade or method == CONNECT
             way.framing = CHUNKED if chunked == 1 else LENGTH if length > 0 and chunked < 0 else NOTHING
+        if self.handing:
+            way.room = 0
         if way.framing == NOTHING or (way.framing == LENGTH and length == 0):
             self._emit(way, by, time)
         elif way.framing == LENGTH:
@@ -640,10 +682,11 @@ class Talks:
     def _fields(
         self, way: Way, data: cython.const[cython.uchar][::1], at: cython.longlong, h: cython.longlong, here: cython.longlong
     ) -> tuple:
-        """What the header section says of the body: (length or -1, 1 for chunked, 0 for another coding, -1 for none, upgrade)."""
+        """What the header section says of the body: (length or -1; 1 for chunked, 0 for another coding, -1 for none; 1 for an
+        upgrade, 2 for one to WebSocket)."""
         length: cython.longlong = -1
         chunked: cython.longlong = -1
-        upgrade: cython.bint = False
+        upgrade: cython.longlong = 0
         p: cython.longlong = at
         while data[p] != 10:
             p += 1
@@ -682,7 +725,11 @@ class Talks:
             elif size == 12 and _same(data, line, CONTENT_TYPE, 12):
                 way.content = _text(data, colon + 1, end)
             elif size == 7 and _same(data, line, UPGRADE, 7):
-                upgrade = True
+                upgrade = 1
+                while colon < end - 9 and upgrade == 1:
+                    if _same(data, colon + 1, WEBSOCKET, 9):
+                        upgrade = 2
+                    colon += 1
         return length, chunked, upgrade
 
     @cython.cfunc
@@ -733,8 +780,8 @@ class Talks:
         way.pieces += 1
         if len(way.frames) < PIECES:
             way.frames.append(pieces[1, k])
-            self.held += 8 if way.message else 0
-        if not way.message:  # the header section is kept whole
+            self.held += 8 if way.own else 0
+        if not way.own:  # the header section is kept whole
             way.kept += source[start:end]
             return
         if size > way.room:
@@ -745,18 +792,28 @@ class Talks:
             self.held += size
 
     @cython.cfunc
-    def _body(self, way: Way, data: cython.const[cython.uchar][::1], here: cython.longlong, edge: cython.longlong) -> cython.longlong:
+    def _hand(self, way: Way, source: object, here: cython.longlong, edge: cython.longlong):
+        """Hand on data[here:edge] of a body."""
+        if self.handing:
+            self.handed.append((way.own, bytes(source[here:edge])))
+
+    @cython.cfunc
+    def _body(
+        self, way: Way, data: cython.const[cython.uchar][::1], source: object, here: cython.longlong, edge: cython.longlong
+    ) -> cython.longlong:
         """How many of data[here:edge] belong to the message, at least 1. RFC 9112 §6, §7.1."""
         n: cython.longlong
         p: cython.longlong = here
         if way.state == OPEN:
             way.body += edge - here
+            self._hand(way, source, here, edge)
             return edge - here
         if way.state == COUNTED:
             n = min(way.left, edge - here)
             way.left -= n
             way.body += n
             way.finished = way.left == 0
+            self._hand(way, source, here, here + n)
             return n
         while p < edge and not way.finished:
             c: cython.longlong = data[p]
@@ -764,6 +821,7 @@ class Talks:
                 n = min(way.left, edge - p)
                 way.left -= n
                 way.body += n
+                self._hand(way, source, p, p + n)
                 p += n
                 if way.left == 0:
                     way.state, way.line = AFTER, 0
@@ -819,6 +877,8 @@ class Talks:
         way.missing += n
         way.body += n
         way.size += n
+        if self.handing and n:
+            self.handed.append((way.own, n))
         room: cython.longlong = min(n, way.room)
         way.kept += bytes(room)
         way.room -= room
@@ -862,50 +922,32 @@ class Talks:
         if asked is not None:
             if not answer:
                 asked.frame, asked.time = by, time
-                self.fresh.append((len(self.told), asked))
+                self.fresh.append((self.used, asked))
             else:
                 number = asked.number
                 if asked.frame and (asked.frame <= by or not by):
                     frame, when = asked.frame, asked.time
-                if way.message[6] >= 200:
+                if way.status >= 200:
                     asked.answered = by
         start: cython.longlong = len(self.data)
         self.data += way.kept
         self.frames.extend(way.frames)
-        lead, header, first_frame, first_time, known_frame, known_time, status, own = way.message
-        self.told.extend(
-            (
-                way.number,
-                by,
-                start,
-                len(self.data),
-                len(way.frames),
-                way.pieces,
-                way.size,
-                own,
-                RESPONSE if answer else REQUEST,
-                lead,
-                header,
-                way.body,
-                way.missing,
-                way.framing,
-                way.faults,
-                way.fault_at,
-                first_frame,
-                first_time,
-                known_frame,
-                known_time,
-                time,
-                way.nth,
-                way.previous,
-                status,
-                number,
-                frame,
-                when,
-                way.content,
-                0,
-            )
-        )
+        n: cython.longlong = self.used
+        if n + COLUMNS > len(self.told):
+            grown = array("q", bytes(16 * len(self.told)))
+            grown[:n] = self.told[:n]
+            self.told = grown
+            self.row = memoryview(grown)
+        row: cython.longlong[::1] = self.row
+        row[n], row[n + 1], row[n + 2], row[n + 3] = way.number, by, start, len(self.data)
+        row[n + 4], row[n + 5], row[n + 6], row[n + 7] = len(way.frames), way.pieces, way.size, way.own
+        row[n + 8], row[n + 9], row[n + 10], row[n + 11] = RESPONSE if answer else REQUEST, way.lead, way.header, way.body
+        row[n + 12], row[n + 13], row[n + 14], row[n + 15] = way.missing, way.framing, way.faults, way.fault_at
+        row[n + 16], row[n + 17], row[n + 18], row[n + 19] = way.first_frame, way.first_time, way.known_frame, way.known_time
+        row[n + 20], row[n + 21], row[n + 22], row[n + 23] = time, way.nth, way.previous, way.status
+        row[n + 24], row[n + 25], row[n + 26], row[n + 27] = number, frame, when, way.content
+        row[n + 28] = 0
+        self.used += COLUMNS
         self.held -= len(way.kept) + 8 * len(way.frames)
         self.waiting.pop(way.number, None)
         way.previous = by
@@ -918,20 +960,26 @@ class Talks:
 
 def lines(
     data: cython.const[cython.uchar][::1],
-    source: object,
+    source: bytes,
     start: cython.const[cython.longlong][::1],
     end: cython.const[cython.longlong][::1],
     names: dict,
 ) -> tuple:
-    """The lines of header sections data[start:end], which begin with their first line. source: data, to take slices of.
+    """The lines of header sections data[start:end], which begin with their first line. source: the same bytes, to take slices of.
 
     Returns two arrays of int64: of each the bounds of its first line's three parts (six numbers; RFC 9112 §3, §4); and of each field
     the section's index, what `names` has for its name in small letters (-1: nothing), where the line begins, the bounds of its value
     and the line's end behind its last CRLF. Lines that go on (RFC 9112 §5.2) belong to the field before.
     """
-    firsts = array("q")
-    fields = array("q")
     i: cython.longlong
+    most: cython.longlong = 0
+    for i in range(len(start)):
+        most += source.count(b"\n", start[i], end[i]) + 1
+    firsts = array("q", bytes(48 * len(start)))
+    fields = array("q", bytes(48 * most))
+    first: cython.longlong[::1] = memoryview(firsts)
+    field: cython.longlong[::1] = memoryview(fields)
+    n: cython.longlong = 0  # numbers in `field`
     for i in range(len(start)):
         p: cython.longlong = start[i]
         stop: cython.longlong = end[i]
@@ -953,7 +1001,9 @@ def lines(
             while two > one + 1 and data[two - 1] != 32:
                 two -= 1
             two -= 1
-        firsts.extend((start[i], one, min(one + 1, last), two, min(two + 1, last), last))
+        first[6 * i], first[6 * i + 1], first[6 * i + 2] = start[i], one, min(one + 1, last)
+        first[6 * i + 3], first[6 * i + 4], first[6 * i + 5] = two, min(two + 1, last), last
+        begun: cython.longlong = n
         while p < stop:
             line: cython.longlong = p
             colon: cython.longlong = -1
@@ -968,8 +1018,8 @@ def lines(
             if last == line and (p >= stop or not (data[line] == 32 or data[line] == 9)):
                 continue
             if data[line] == 32 or data[line] == 9:
-                if len(fields) and fields[len(fields) - 6] == i and last > line:
-                    fields[len(fields) - 2], fields[len(fields) - 1] = last, p
+                if n > begun and last > line:
+                    field[n - 2], field[n - 1] = last, p
                 continue
             if colon < 0:
                 continue
@@ -979,8 +1029,11 @@ def lines(
             two = colon + 1
             while two < last and (data[two] == 32 or data[two] == 9):
                 two += 1
-            fields.extend((i, names.get(bytes(source[line:one]).lower(), -1), line, two, max(two, last), p))
-    return firsts, fields
+            code: cython.longlong = names.get(source[line:one].lower(), -1)
+            field[n], field[n + 1], field[n + 2] = i, code, line
+            field[n + 3], field[n + 4], field[n + 5] = two, max(two, last), p
+            n += 6
+    return firsts, fields[:n]
 
 
 def chunks(

@@ -235,7 +235,7 @@ class Talks:
         p: cython.longlong
         while here < edge:
             if talk.sealed:
-                self.beyond.extend((i, here, by))
+                self.beyond.extend((i, here, by, 0))
                 return stop
             if way.state == MESSAGE:
                 here = self._message(talk, way, data, source, number, here, edge, by)

@@ -6,6 +6,7 @@ A header here is a whole message, body included, in the frame that completed it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 
@@ -22,7 +23,7 @@ ON = {"tcp.port": (80, 1900, 2710, 2869, 3128, 3132, 5985, 8080, 8088, 11371)}
 INFO = "{http.line}"
 METHODS = b"""GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT COPY LABEL LINK LOCK MERGE
 MKACTIVITY MKCALENDAR MKCOL MKREDIRECTREF MKWORKSPACE MOVE ORDERPATCH PROPFIND PROPPATCH REBIND REPORT SEARCH UNBIND UNCHECKOUT UNLINK
-UNLOCK UPDATE UPDATEREDIRECTREF VERSION-CONTROL NOTIFY SUBSCRIBE UNSUBSCRIBE""".split()  # IANA's register, and UPnP's
+UNLOCK UPDATE UPDATEREDIRECTREF VERSION-CONTROL NOTIFY SUBSCRIBE UNSUBSCRIBE M-SEARCH""".split()  # IANA's register, and UPnP's
 SAFE = {"GET", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "REPORT", "SEARCH"}  # RFC 9110 §9.2.1
 IDEMPOTENT = SAFE | {"PUT", "DELETE", "ACL", "BASELINE-CONTROL", "BIND", "CHECKIN", "CHECKOUT", "COPY", "LABEL", "LINK", "MERGE",
     "MKACTIVITY", "MKCALENDAR", "MKCOL", "MKREDIRECTREF", "MKWORKSPACE", "MOVE", "ORDERPATCH", "PROPPATCH", "REBIND", "UNBIND",
@@ -53,6 +54,9 @@ MALFORMED = {  # faults that are the sender's, and what is said of them
     "no field": "has a line among its fields that is none",
 }
 LARGEST = 4 << 20  # bytes of a decompressed body
+PASSWORD = re.compile(rb"(?i)(?:^|[&?;\r\n])[^=&;\r\n]{0,64}(?:passw|passwd|pwd|passphrase)[^=&;\r\n]{0,64}=[^&;\s]")
+IN_FORM = re.compile(rb'(?i)name="[^"]{0,64}(?:passw|passwd|pwd|passphrase)')
+FORM = 1 << 16  # bytes of a form that are looked at
 
 # Header fields that have a name of their own: Wireshark's names, `_` for `-`
 NAMED = {
@@ -89,9 +93,9 @@ NAMED = {
     "http2_settings": "HTTP/2 settings",
 }
 CODE = {name: nth for nth, name in enumerate(NAMED)}
-OWN = {"via": len(CODE), "etag": len(CODE) + 1, "content_range": len(CODE) + 2}  # Wireshark has no names for these
+OWN = {name: len(CODE) + nth for nth, name in enumerate(("via", "etag", "content_range", "range", "forwarded"))}  # Wireshark names none
 NAMES = {name.replace("_", "-").encode(): code for name, code in (CODE | OWN).items()}
-SEVERAL = {"set_cookie", "via"}  # that messages repeat
+SEVERAL = {"set_cookie", "via", "forwarded"}  # that messages repeat
 
 
 # ---------------------------------------------------------------- messages
@@ -125,15 +129,14 @@ class Messages:
         """The messages that these stretches complete."""
         n = len(s.way)
         last = np.append(s.first[1:], len(s.rows)) - 1
-        same = np.append(s.way[1:], -1)[:n] == s.way
+        same = (np.append(s.way[1:], -1)[:n] == s.way) & ~s.ended
         own = np.where(s.frame == s.by, np.arange(len(s.rows)), 0)  # the frame that put a piece in order brought one right before it
         by_time = s.time[np.maximum.accumulate(own)] if len(own) else s.time
         until_time = by_time[np.where(same, np.append(s.first[1:], 0)[:n], last)]
         stretches = np.stack((s.way, s.start, s.end, s.gap, s.ended, s.last, s.first, s.until, until_time)).astype(np.int64)
         pieces = np.stack((s.place, s.frame, s.time, s.by, by_time)).astype(np.int64)
         given, data, frames, upto, lost, beyond = self.talks.feed(s.data.data, s.data.data, stretches.data, pieces.data)
-        told = np.ascontiguousarray(_matrix(given, len(_http.TOLD)).T)
-        column = dict(zip(_http.TOLD, told))
+        column = _columns(given)
         lost_by, lost_size = np.array(sorted(zip(lost[::2], lost[1::2])), np.int64).reshape(-1, 2).T
         whose = {name: values for name, values in column.items() if name not in ("way", "by", "start", "end", "counts")}
         return Cut(
@@ -149,8 +152,31 @@ class Messages:
             lost_by,
             lost_size,
             whose,
-            _matrix(beyond, 3),
+            _matrix(beyond, 4),
+            ("", "websocket"),
         )
+
+    def hand_on(self) -> None:
+        """As `_cutters.HandsOn`: the column `number` says whose bytes they are."""
+        self.talks.hand_on()
+
+    def take(self) -> list[tuple[int, bytes | int]]:
+        found: list[tuple[int, bytes | int]] = self.talks.take()
+        return found
+
+    def pending(self) -> list[tuple[int, int]]:
+        """Of messages of which the end did not come: frame of the first byte, bytes."""
+        found: list[tuple[int, int]] = self.talks.pending()
+        return found
+
+    def unfinished(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Once the trace has ended: the messages of which the end did not come. Bytes, and columns of TOLD; `by` and `time` are 0."""
+        given, data = self.talks.unfinished()
+        return np.frombuffer(data, np.uint8), _columns(given)
+
+
+def _columns(given: object) -> dict[str, np.ndarray]:
+    return dict(zip(_http.TOLD, np.ascontiguousarray(_matrix(given, len(_http.TOLD)).T)))
 
 
 def _matrix(values: object, columns: int) -> np.ndarray:
@@ -227,14 +253,14 @@ def lines(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """First lines and fields of messages: rows (int64 (m,)), bounds (m, 6), and fields (k, 6) with the header's row, as `_http.lines`."""
     if not h.has("lines"):
         rows, start, end = _bounds(h)
-        firsts, fields = _http.lines(h.buffer.data, h.buffer.data, start.data, end.data, NAMES)
-        found = _matrix(fields, 6)
-        found[:, 0] = rows[found[:, 0]]
+        firsts, fields = _http.lines(h.buffer.data, h.buffer.tobytes(), start.data, end.data, NAMES)
+        made = _matrix(fields, 6)
         h.put("firsts", _matrix(firsts, 6), rows)
-        h.put("lines", found, found[:, 0])
-    first = h.column("firsts")
-    assert first.rows is not None
-    return first.rows, first.values, h.column("lines").values
+        h.put("lines", made, rows[made[:, 0]])
+    first, found = h.column("firsts"), h.column("lines")
+    assert first.rows is not None and found.rows is not None
+    found.values[:, 0] = found.rows  # other rows since, where headers were left out
+    return first.rows, first.values, found.values
 
 
 def _first(h: Headers) -> dict[str, Column]:
@@ -253,6 +279,9 @@ def _first(h: Headers) -> dict[str, Column]:
     words = np.array([CODES.get(code, f"Unknown ({code})") for code in status[answers].tolist()], object)
     found["http.response.code.desc"] = Column(words, answers)
     found["http.line"] = Column(said(h.buffer, bounds[:, 0], bounds[:, 5]), rows)
+    method, asks = found["http.request.method"]
+    for name, known in (("safe", SAFE), ("idempotent", IDEMPOTENT)):
+        found[f"http.request.{name}"] = Column(np.array([one in known for one in method.tolist()], bool), asks)
     return found
 
 
@@ -269,7 +298,7 @@ def _full_uri(h: Headers) -> dict[str, Column]:
         if verb == "CONNECT" or "://" in target[:9]:
             made.append(target)
         else:
-            made.append(f"http://{name}{'' if target == '*' else target}" if name else "")
+            made.append(f"http://{name}{target}" if name else "")
     values = np.empty(len(made), object)
     values[:] = made
     there = np.flatnonzero(values != "")
@@ -350,22 +379,51 @@ def _file_data(h: Headers) -> dict[str, Column]:
     return {"http.file_data": Column(values[there], rows[there])}
 
 
+def _credentials(h: Headers) -> dict[str, Column]:
+    """Which kinds of credentials a request holds that anybody can read; never what they are."""
+    found: dict[int, list[str]] = {}
+    for name, whose in (("http.authorization", ""), ("http.proxy_authorization", "proxy ")):
+        values, rows = h.column(name)
+        for row, one in zip([] if rows is None else rows.tolist(), values.tolist()):
+            scheme = re.match(r"([A-Za-z0-9-]{1,20})\s", one)
+            found.setdefault(row, []).append(whose + (scheme[1] if scheme else "unknown scheme"))
+    uri, rows = h.column("http.request.uri")
+    for row, one in zip([] if rows is None else rows.tolist(), uri.tolist()):
+        if "?" in one and PASSWORD.search(one.encode()):
+            found.setdefault(row, []).append("password in the target")
+        if "@" in one[:300] and re.match(r"[a-z]+://[^/@:]*:[^/@]+@", one):
+            found.setdefault(row, []).append("name and password in the target")
+    values, rows = h.column("http.content_type")
+    asks = _told(h, "kind") == REQUEST
+    for row, one in zip([] if rows is None else rows.tolist(), values.tolist()):
+        if "form" in one and asks[row]:
+            begin = int(h.start[row] + h["header"][row])
+            body = h.buffer[begin : min(int(h.end[row]), begin + FORM)].tobytes()
+            if (PASSWORD if "urlencoded" in one else IN_FORM).search(body):
+                found.setdefault(row, []).append("password in a form")
+    owner = np.array([row for row in sorted(found) for _ in found[row]], np.int64)
+    kinds = np.empty(len(owner), object)
+    kinds[:] = [kind for row in sorted(found) for kind in found[row]]
+    return {"http.credentials": Column(kinds, owner)}
+
+
 def _derived(code: int, name: str, label: str) -> tuple[tuple[Field, ...], Callable[[Headers], dict[str, Column]]]:
     full = "http.content_length_header" if name == "content_length" else f"http.{name}"
     about = {"x_forwarded_for": "whom a proxy asks for", "via": "the proxies that it passed"}.get(name, "")
     return (Field(full, text, label, about, many=name in SEVERAL),), partial(_field, code, full)
 
 
+CODE_OF_RESPONSE = Field("http.response.code", u16, "Status", words=CODES)
+KINDS = (Field("http.request", flag, "Request"), Field("http.response", flag, "Response"))
 DERIVED = (
     (
         (
-            Field("http.request", flag, "Request"),
-            Field("http.response", flag, "Response"),
+            *KINDS,
             Field("http.request_number", u32, "Request number", "of its connection, from 1"),
             Field("http.response_number", u32, "Response number"),
             Field("http.prev_request_in", u64, "Request before in"),
             Field("http.prev_response_in", u64, "Response before in"),
-            Field("http.response.code", u16, "Status", words=CODES),
+            CODE_OF_RESPONSE,
             Field("http.request_in", u64, "Request in", "frame with which the request was whole that this answers"),
             Field("http.response_in", u64, "Response in", "frame of the answer, where it was whole before its request"),
             Field("http.time", seconds, "Time since request", "from the frame that completed it to this"),
@@ -381,6 +439,8 @@ DERIVED = (
             Field("http.request.method", text, "Method"),
             Field("http.request.uri", text, "Target"),
             Field("http.request.version", text, "Version"),
+            Field("http.request.safe", flag, "Safe", "the method asks for nothing to change, RFC 9110 §9.2.1; unknown methods do not"),
+            Field("http.request.idempotent", flag, "Idempotent", "asked twice, it does no more than once, RFC 9110 §9.2.2"),
             Field("http.response.version", text, "Version"),
             Field("http.response.phrase", text, "Phrase", "as the server words it"),
             Field("http.response.code.desc", text, "Status in words", "as the RFC words it"),
@@ -406,5 +466,6 @@ DERIVED = (
         ),
         _chunked,
     ),
+    ((Field("http.credentials", text, "Credentials", "which kinds there are, never what they are", many=True),), _credentials),
     ((Field("http.file_data", text, "Body as text", "decompressed, up to 4 MiB and the first NUL"),), _file_data),
 )

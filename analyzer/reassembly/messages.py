@@ -17,9 +17,10 @@ import numpy as np
 
 from ..capture.batch import SLACK
 from ..fields import Headers, Spans, gather
-from ..protocols._cutters import GREETING, LOOKED_AT, Cut, Cutter, Stretches
+from ..protocols import protocols
+from ..protocols._cutters import GREETING, LOOKED_AT, Cut, Cutter, Stretches, Waits
 from .announced import Transfers
-from .pieces import DATA, Brought, Pieces, Reader
+from .pieces import DATA, MISSING, TOLD, Brought, Pieces, Reader
 
 if TYPE_CHECKING:
     from ..capture import Batch
@@ -57,7 +58,8 @@ class Messages:
     said: int64, the same of what the user said, UNDECIDED where nothing. leads: the protocol whose messages announce connections of
     which protocol, so it is read first.
     guesses: int64 (2, streams), what the port and the bytes said, as `service` has what counts.
-    inside: what streams speak behind a point from which on their protocol's cutter says that they speak another.
+    inside: what streams speak behind a point from which on their protocol's cutter says that they speak another. holes: directions
+    of which bytes are missing. rest, never: what waited when the trace had ended, what was no message.
     """
 
     cutters: dict[int, Cutter]
@@ -72,6 +74,9 @@ class Messages:
     fresh: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))  # segments that are the first with data of their stream
     readers: dict[int, Reader] = field(default_factory=dict)
     inside: dict[int, int] = field(default_factory=dict)
+    holes: set[int] = field(default_factory=set)
+    rest: Brought | None = None
+    never: Lost | None = None
 
     def __post_init__(self) -> None:
         self.overruled = bool((self.said != UNDECIDED).any())
@@ -100,6 +105,7 @@ class Messages:
 
     def _read(self, brought: Brought, s: Segments, batch: Batch) -> tuple[list[Heard], Lost]:
         """The messages in these pieces, and what is in none."""
+        self.holes.update(brought["way"][np.isin(brought["kind"], MISSING)].tolist())
         spoken = self.service[brought["way"] >> 1]
         heard: list[Heard] = []
         lost: Lost = []
@@ -114,7 +120,7 @@ class Messages:
                 lost.append((protocol, cut.lost_by, cut.lost))
             if len(cut.way):
                 heard += self._heard(protocol, cut, s, batch)
-            for other, more in self._beyond(protocol, stretches, cut.beyond):
+            for other, more in self._beyond(protocol, stretches, cut):
                 if other == NONE:
                     order = np.argsort(more["by"], kind="stable")
                     lost.append((protocol, more["by"][order], more["size"][order]))
@@ -124,12 +130,19 @@ class Messages:
 
     def left(self) -> Lost:
         """Once the trace has ended: (protocol, frame numbers, bytes) of what never became a message."""
-        ends = [pieces.finish() for pieces in (self.ahead, self.pieces)]
-        rest = Brought(ends[0].data, np.concatenate([one.rows for one in ends]))  # where they came from is all that is asked
+        if self.never is None:
+            ends = [pieces.finish() for pieces in (self.ahead, self.pieces)]
+            rows = np.concatenate([one.rows for one in ends])
+            rows[len(ends[0]) :, [TOLD.index("start"), TOLD.index("end")]] += len(ends[0].data)
+            self.rest = Brought(np.concatenate([one.data for one in ends]), rows)
+            self.never = self._never(self.rest)
+        return self.never
+
+    def _never(self, rest: Brought) -> Lost:
         rest = rest.only(rest["kind"] == DATA)
         spoken = self.service[rest["way"] >> 1]
         found = []
-        for protocol in self.cutters:
+        for protocol, cutter in self.cutters.items():
             mine = rest.only(spoken == protocol)
             rows = list(zip(mine["frame"].tolist(), mine["size"].tolist()))
             if protocol in self.readers:
@@ -137,9 +150,46 @@ class Messages:
                 rows += reader.dropped
                 for one in reader.left.values():
                     rows += zip(one["frame"].tolist(), one["size"].tolist())
+            if isinstance(cutter, Waits):
+                rows += cutter.pending()
             frame, size = np.array(sorted(rows), np.int64).reshape(-1, 2).T
             found.append((protocol, frame[size > 0], size[size > 0]))
         return found
+
+    def last(self, name: str) -> list[tuple[Headers, np.ndarray]]:
+        """Once the trace has ended: headers of a protocol's messages that no frame is left to show, and the frame with which each was
+        whole (int64 (n,), 0: none): those behind the holes that the trace ended with, then those that it cut off. Asked for once."""
+        number = list(protocols()).index(name)
+        cutter = self.cutters[number]
+        parts: list[tuple[np.ndarray, Mapping[str, np.ndarray]]] = []
+        if (cut := self.ending(number)) is not None:
+            ends = {"way": cut.way, "by": cut.by, "start": cut.start, "end": cut.end}
+            parts.append((cut.data, {**cut.told, **ends}))
+        if isinstance(cutter, Waits):
+            parts.append(cutter.unfinished())
+        made = []
+        for data, told in parts:
+            n = len(told["way"])
+            if n:
+                zero = np.zeros(n, np.int64)
+                spans = Spans(zero, told["start"], told["end"], told["end"], np.zeros(n, bool), zero)
+                h = Headers(protocols()[name], np.concatenate((data, np.zeros(SLACK, np.uint8))), spans, zero, None)
+                for column, values in told.items():
+                    h.put(column, values)
+                made.append((h, told["by"]))
+        return made
+
+    def ending(self, protocol: int) -> Cut | None:
+        """Once the trace has ended: the messages of a protocol that are whole, or as whole as they get, behind holes that it ended
+        with. No frame is left that could show them. Asked for once."""
+        self.left()
+        rest = self.rest
+        assert rest is not None
+        mine = rest.only(self.service[rest["way"] >> 1] == protocol)
+        if not len(mine):
+            return None
+        self.holes.update(mine["way"][np.isin(mine["kind"], MISSING)].tolist())
+        return self.cutters[protocol].cut(self.readers.setdefault(protocol, Reader()).feed(mine))
 
     def _decide(self, s: Segments) -> None:
         """Say what the streams speak of which the first data came."""
@@ -201,11 +251,12 @@ class Messages:
         begin[np.arange(wide) >= size[:, None]] = 0
         return begin, size
 
-    def _beyond(self, protocol: int, s: Stretches, beyond: np.ndarray) -> list[tuple[int, Brought]]:
+    def _beyond(self, protocol: int, s: Stretches, cut: Cut) -> list[tuple[int, Brought]]:
         """What follows where streams changed their protocol, as its reader takes it: (protocol or NONE, pieces)."""
-        if not len(beyond):
+        if not len(cut.beyond):
             return []
-        stretch, place, by = beyond.T
+        stretch, place, by, agreed = cut.beyond.T
+        named = [list(protocols()).index(name) if name else NONE for name in cut.turns_to]
         behind = np.append(s.first[1:], len(s.rows))[stretch]
         first = np.where(place > s.start[stretch], np.searchsorted(s.place, place, "right") - 1, s.first[stretch])
         count = behind - first
@@ -217,8 +268,10 @@ class Messages:
         told["size"][:] = np.where(told["kind"] == DATA, end - start, told["size"])
         told["start"][:], told["end"][:] = start, end
         told["by"][:] = np.maximum(told["by"], np.repeat(by, count))
-        for one, begin, stop in zip((s.way[stretch] >> 1).tolist(), place.tolist(), s.end[stretch].tolist()):
-            if one not in self.inside and stop > begin:
+        for one, begin, stop, told_so in zip((s.way[stretch] >> 1).tolist(), place.tolist(), s.end[stretch].tolist(), agreed.tolist()):
+            if one not in self.inside and named[told_so] in self.cutters:
+                self.inside[one] = named[told_so]
+            elif one not in self.inside and stop > begin:
                 size = min(stop - begin, LOOKED_AT)
                 bytes_there = np.zeros((1, LOOKED_AT), np.uint8)
                 bytes_there[0, :size] = s.data[begin : begin + size]

@@ -134,12 +134,15 @@ class Reader:
         kind = rows[:, TOLD.index("kind")]
         lacks = np.isin(kind, MISSING)
         begins = lacks | (np.diff(rows[:, 0], prepend=-1) != 0)
+        begins[1:] |= kind[:-1] == END  # what comes behind an end, against all rules, is another stretch, as in the next batch
         stops = np.append(begins[1:], True)[: len(rows)]
         first, last = np.flatnonzero(begins), np.flatnonzero(stops)
         size = np.where(lacks, rows[:, TOLD.index("size")], 0)[first]
         ends = np.append(0, np.cumsum(kind == END))
         position = rows[first, TOLD.index("position")] + size
         by = rows[:, TOLD.index("by")]
+        ended = ends[last + 1] > ends[first]
+        broken = (np.append(rows[first[1:], 0], -1)[: len(first)] == rows[first, 0]) & ~ended  # by what the next begins with
         return Stretches(
             laid.data,
             rows[first, 0],
@@ -147,16 +150,14 @@ class Reader:
             laid.end[last],
             position,
             size,
-            ends[last + 1] > ends[first],
+            ended,
             rows,
             laid.start,
             rows[:, TOLD.index("frame")],
             rows[:, TOLD.index("time")],
             by,
             first,
-            np.where(
-                np.append(rows[first[1:], 0], -1)[: len(first)] == rows[first, 0], np.append(by[first[1:]], 0)[: len(first)], by[last]
-            ),
+            np.where(broken, np.append(by[first[1:]], 0)[: len(first)], by[last]),
         )
 
     def _goes_on(self, ways: Iterable[int]) -> Iterator[Brought]:

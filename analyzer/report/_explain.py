@@ -7,6 +7,7 @@ import shutil
 import sys
 import textwrap
 from dataclasses import replace
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ import polars as pl
 
 from ..errors import UsageError
 from ..expert import SEVERITIES
-from ..expert._troubles import TABLES, judged, troubles
+from ..expert._troubles import SERIES, TABLES, WHOSE, judged, troubles
 from ..expert._verdicts import count, place, span
 from ..tables import make
 from . import write as write_form
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ..analysis import Analysis
 
 COLUMNS = ("severity", "kind", "stream", "first_frame", "last_frame", "verdict")
+KEPT = (*COLUMNS, "client", "server", "server_port")
 COMMON = {"duplicate ACK", "window update"}  # said so often that a stretch of them is folded too
 QUIET = 4  # segments in a row that say nothing new are folded if there are more than this
 PAUSE = 200_000_000  # ns: a silence worth seeing
@@ -34,15 +36,15 @@ BRIEF = {"SYN-RECEIVED": "SYN-RCVD", "ESTABLISHED": "ESTAB"}
 
 def write(analysis: Analysis, stream: int | None, form: str, rows: int) -> None:
     """Write the verdicts, or with `stream` the story of that one. Raises UsageError if there is no such stream."""
-    wanted = ["streams", *TABLES] if stream is None else ["streams"]
+    wanted = [*TABLES] if stream is None else ["streams"]
     found: dict[str, list[pl.DataFrame]] = {name: [] for name in (*wanted, "segments")}
     for name, part in analysis.stream(wanted) if stream is None or form != "text" else _both(analysis, stream):
-        if name in TABLES:
-            found[name].append(part if name == "pings" else _told(part))
+        if name in TABLES and name != "streams":
+            found[name].append(part if name in SERIES else _told(part))
             continue
         kept = part if stream is None else part.filter(pl.col("stream") == stream)
         if len(kept):
-            found[name].append(kept.select(COLUMNS) if stream is None else kept)
+            found[name].append(kept.select(KEPT) if stream is None else kept)
     if stream is not None and not found["streams"]:
         raise UsageError(f"no TCP stream {stream} in this capture; `analyze table streams` lists them")
     if form != "text":
@@ -52,7 +54,7 @@ def write(analysis: Analysis, stream: int | None, form: str, rows: int) -> None:
         columns = [next(f for f in made if f.name == name) for name in COLUMNS]
         write_form(form, columns, [] if ranked is None else [ranked])
         return
-    lines = _all(found["streams"], _others(found), rows) if stream is None else _story(found["streams"][0], pl.concat(found["segments"]))
+    lines = _all(found["streams"], found, rows) if stream is None else _story(found["streams"][0], pl.concat(found["segments"]))
     for line in lines:
         print(line)
 
@@ -92,16 +94,15 @@ def _told(rows: pl.DataFrame) -> pl.DataFrame:
     return loud.select(pl.lit(None, pl.UInt32).alias(name) if name == "stream" else pl.col(name) for name in COLUMNS)
 
 
-def _others(found: dict[str, list[pl.DataFrame]]) -> pl.DataFrame | None:
-    """What ARP and ICMP tell, worst first."""
-    parts = [part for name in TABLES if name != "pings" for part in found.get(name, ())]
-    if found.get("pings"):
-        from ..tables.pings import series
-
-        rows = series(pl.concat(found["pings"]))
-        columns = ("severity", "kind", "verdict")
-        said = [pl.Series(name, column, dtype=pl.String) for name, column in zip(columns, judged(rows, troubles("pings")), strict=True)]
-        parts.append(_told(rows.with_columns(said)))
+def _others(found: dict[str, list[pl.DataFrame]], which: tuple[str, ...] = TABLES) -> pl.DataFrame | None:
+    """What these tables tell, worst first."""
+    parts = [part for name in which if name not in SERIES for part in found.get(name, ())]
+    for name in SERIES:
+        if name in which and found.get(name):
+            rows = import_module(f"..tables.{name}", __package__).grouped(pl.concat(found[name]))
+            columns = ("severity", "kind", "verdict")
+            said = [pl.Series(name, column, dtype=pl.String) for name, column in zip(columns, judged(rows, troubles(name)), strict=True)]
+            parts.append(_told(rows.with_columns(said)))
     if not sum(map(len, parts)):
         return None
     order = {one.kind: place for place, one in enumerate(one for table in TABLES for one in troubles(table))}
@@ -123,11 +124,13 @@ def _wrapped(text: str, indent: str) -> str:
     return textwrap.fill(safe(text), width, initial_indent=indent, subsequent_indent=" " * len(indent), break_on_hyphens=False)
 
 
-def _all(parts: list[pl.DataFrame], others: pl.DataFrame | None, rows: int) -> Iterator[str]:
-    tcp = worst_first(pl.concat(parts)) if parts else None
+def _all(parts: list[pl.DataFrame], found: dict[str, list[pl.DataFrame]], rows: int) -> Iterator[str]:
+    others = _others(found)
+    tcp = worst_first(pl.concat(parts)).select(COLUMNS) if parts else None
     yield "No TCP connection in this capture." if tcp is None else f"{count(len(tcp), 'TCP connection')}: {_totals(tcp)}."
-    if others is not None:
-        yield f"ARP, neighbor discovery and ICMP: {_totals(others)}."
+    for whose, which in WHOSE.items():
+        if (some := _others(found, which)) is not None:
+            yield f"{whose}: {_totals(some)}."
     ranked = _merged(tcp, others)
     if ranked is None:
         return

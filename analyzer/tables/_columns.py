@@ -32,6 +32,8 @@ def _scalar(kind: Kind, times: int) -> pl.DataType | type[pl.DataType]:
 def _plain(f: Field, values: np.ndarray, buffer: np.ndarray | None) -> pl.Series:
     """One value a row, none missing."""
     scalar = _scalar(f.kind, f.times)
+    if f.kind is text and "".join(said := values.tolist()).isascii():
+        return pl.Series(said, dtype=pl.String)
     if scalar == pl.String:
         if f.kind in (mac, ipv4) and len(values) > 64:
             used, inverse = np.unique(values, return_inverse=True)

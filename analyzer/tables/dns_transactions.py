@@ -13,6 +13,7 @@ from ..templates import worded
 from . import Table
 from ._columns import SPAN, TIME, dtype_of, series
 
+FAILED = ("FORMERR", "SERVFAIL", "NOTIMP", "REFUSED", "NOTAUTH")  # the server did not find out, or would not
 PROTOCOLS = ("dns", "llmnr")  # an answer of mDNS goes to all, whoever asked
 ASKS, ANSWERS, QUOTED = range(3)  # what a message is; quoted: an ICMP error says that this question did not arrive
 AGAIN = 60_000_000_000  # ns after which the same question between the same ports is another
@@ -54,6 +55,8 @@ class TABLE(Table):
         Field("duration_last", seconds, "Time to answer since last sent"),
         Field("answer_frame", u64, "Answer's frame"),
         Field("sent", u32, "Sent", "how often, between these ports"),
+        Field("last_frame", u64, "Last sent in", "frame of the question when it was last sent"),
+        Field("last_time", time, "Last sent"),
         Field("answers", u32, "Answered", "how often"),
         Field("retry_of", u64, "Repeats", "frame of the question that this repeats: from another port, with another id, to another server"),
         Field("retry_why", text, "Repeated because", "no answer, truncated (then asked over TCP), failed"),
@@ -251,6 +254,7 @@ def _transactions(messages: pl.DataFrame) -> pl.DataFrame:
             answer.sum().alias("answers"),
             first("frame", col("what") == QUOTED).alias("refused_in"),
             col("ns").filter(one).last().alias("last_sent"),
+            col("frame").filter(one).last().alias("last_frame"),
             *(first(name, answer).alias(f"answer_{name}") for name in ("flags", "rcode", "said", "real", "soa", "ns_records", "bytes")),
             *(first(name, answer) for name in ("cnames", "addresses")),
             first("bytes", one).alias("question_bytes"),
@@ -334,6 +338,7 @@ def _judged(found: pl.DataFrame, end: int) -> pl.DataFrame:
     )
     return found.with_columns(
         col("ns").cast(pl.Int64).cast(TIME).alias("time"),
+        col("last_sent").cast(pl.Int64).cast(TIME).alias("last_time"),
         _words(found["flags"] // 2**11 % 16, "dns.flags.opcode").alias("opcode"),
         _words(found["type"], "dns.qry.type").alias("type"),
         _words(found["class"], "dns.qry.class").alias("class"),
@@ -359,3 +364,49 @@ def _words(column: pl.Series, name: str) -> pl.Series:
     used = np.unique(column.drop_nulls().to_numpy())
     used = used[used >= 0]
     return column.replace_strict(used.tolist(), worded(f, used).tolist(), default=None, return_dtype=pl.String)
+
+
+# ---------------------------------------------------------------- for verdicts
+
+
+def grouped(rows: pl.DataFrame) -> pl.DataFrame:
+    """Names that a client never found out, for `expert.dns_transactions`: a row for each client, way to fail and set of servers. Names of
+    addresses (PTR) are left out: nothing fails without them."""
+    col = pl.col
+    why = (
+        pl.when((col("outcome") == "unanswered") | ((col("outcome") == "open") & (col("sent") > 1)))
+        .then(pl.lit("silence"))
+        .when(col("outcome") == "refused")
+        .then(pl.lit("ICMP"))
+        .when(col("rcode").is_in(FAILED))
+        .then(col("rcode"))
+    )
+    asked = rows.filter(
+        col("protocol") == "dns",
+        col("type").ne_missing("PTR"),
+        col("name").is_not_null(),
+        (col("outcome") != "unsolicited") & ((col("outcome") != "open") | (col("sent") > 1)),
+    )
+    asked = asked.with_columns(why.alias("why"), col("name").str.to_lowercase().alias("key"))
+    never = asked.filter(col("why").is_not_null().all().over("client", "key"))
+    names = never.group_by("client", "key", maintain_order=True).agg(
+        col("name").first(),
+        col("why").sort_by(col("why") == "silence").first(),  # an answer says more than none
+        col("server").unique(maintain_order=True),
+        col("sent").sum(),
+        col("question_frame").min().alias("first_frame"),
+        pl.max_horizontal(col("last_frame").max(), col("answer_frame").max()).alias("last_frame"),
+        col("time").min(),
+        col("last_time").max(),
+        *(col(name).drop_nulls().first() for name in ("duration", "answer_frame", "refused_in")),
+    )
+    return names.group_by("client", "why", "server", maintain_order=True).agg(
+        pl.len().alias("names"),
+        col("name").head(3).alias("some"),
+        col("sent").sum(),
+        col("first_frame").min(),
+        col("last_frame").max(),
+        (col("last_time").max() - col("time").min()).cast(pl.Int64).alias("took"),
+        col("duration").first().cast(pl.Int64),
+        *(col(name).first() for name in ("answer_frame", "refused_in")),
+    )

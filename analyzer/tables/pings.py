@@ -225,7 +225,7 @@ def _row(question: _Question) -> tuple:
 SERIES = ["protocol", "question", "source", "destination", "identifier"]
 
 
-def series(rows: pl.DataFrame) -> pl.DataFrame:
+def grouped(rows: pl.DataFrame) -> pl.DataFrame:
     """A row for each series of questions of one program to one host, for `expert.pings`. A traceroute is none: `routes` has it."""
     col = pl.col
     outcome = col("outcome")

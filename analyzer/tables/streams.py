@@ -11,6 +11,7 @@ import polars as pl
 from ..expert import verdicts
 from ..expert._verdicts import Connections, Ends, count, frames, judged, place
 from ..expert.connection import accept_ignored, overflowed
+from ..expert.streams import UNOPENED
 from ..fields import Field, Kind, flag, ipv4, ipv6, seconds, text, texts, time, u8, u16, u32, u64
 from ..reassembly import facts, figures
 from ..reassembly.tcp_facts import CASE, END, Facts
@@ -432,3 +433,20 @@ def _column(values: np.ndarray, there: np.ndarray | None = None, kind: Kind = u6
     """A column of that kind, null where `there` (bool) is False."""
     made = pl.Series(np.ascontiguousarray(values).astype(PLAIN.get(kind.name, np.dtype(np.int64))))
     return made if there is None or there.all() else made.set(pl.Series(~there), None)
+
+
+def grouped(rows: pl.DataFrame) -> pl.DataFrame:
+    """What became of the connections to one address and port, for `expert.streams`: a row for each of several."""
+    col = pl.col
+    failed = col("kind").is_in(UNOPENED)
+    opened = rows.select((~failed).sum()).item()
+    made = rows.group_by("server", "server_port", maintain_order=True).agg(
+        pl.len().alias("asked"),
+        failed.sum().alias("failed"),
+        col("client").first(),
+        col("client").n_unique().alias("clients"),
+        col("kind").unique(maintain_order=True).alias("kinds"),
+        col("first_frame").min(),
+        col("last_frame").max(),
+    )
+    return made.filter(col("asked") > 1).with_columns((opened - col("asked") + col("failed")).alias("elsewhere"))

@@ -1,0 +1,54 @@
+"""Simple Service Discovery Protocol: requests and responses of HTTP in datagrams. UPnP Device Architecture 2.0 §1.
+
+A header is a datagram; its fields are HTTP's.
+"""
+
+import numpy as np
+
+from ..fields import Column, Headers, Layout, Reading, gather
+from . import http
+from ._cutters import LOOKED_AT
+
+LABEL = "SSDP"
+HEADER = Layout()
+ON = {"udp.port": 1900}
+INFO = "{http.line}"
+SECTION = 1 << 16  # bytes of the longest header section: a datagram's
+
+
+def believes(r: Reading) -> np.ndarray:
+    """A method or a status line begins it."""
+    first, size = gather(r.buffer, r.start, LOOKED_AT), np.minimum(r.end - r.start, LOOKED_AT)
+    first[np.arange(LOOKED_AT) >= size[:, None]] = 0
+    return (size == LOOKED_AT) & http.Messages().begins(first, size)
+
+
+def contents(h: Headers):
+    """Nothing that is told apart; but where header sections end, and what kind of message each is."""
+    kind, header, status = (np.zeros(len(h), np.int64) for _ in range(3))
+    for row, (start, end) in enumerate(zip(h.start.tolist(), np.minimum(h.end, h.wire).tolist())):
+        section = h.buffer[start : min(end, start + SECTION)].tobytes()
+        at = section.find(b"\r\n\r\n")
+        header[row] = len(section) if at < 0 else at + 4
+        answer = section.startswith(b"HTTP/")
+        kind[row] = http.RESPONSE if answer else http.REQUEST
+        status[row] = int(section[9:12]) if answer and section[9:12].isdigit() else 0
+    for name, values in (("kind", kind), ("header", header), ("status", status)):
+        h.put(name, values)
+    return ()
+
+
+def _kinds(h: Headers) -> dict[str, Column]:
+    found = {}
+    for f, which in zip(http.KINDS, (http.REQUEST, http.RESPONSE)):
+        rows = np.flatnonzero(h["kind"] == which)
+        found[f.name] = Column(np.ones(len(rows), bool), rows)
+    rows = np.flatnonzero(h["kind"] == http.RESPONSE)
+    return {**found, http.CODE_OF_RESPONSE.name: Column(h["status"][rows], rows)}
+
+
+NOT = {"http.chunk_size", "http.file_data", "http.credentials"}  # of bodies, and what nobody sends here
+DERIVED = (
+    ((*http.KINDS, http.CODE_OF_RESPONSE), _kinds),
+    *(one for one in http.DERIVED[1:] if not NOT & {f.name for f in one[0]}),
+)

@@ -1,0 +1,174 @@
+"""WebSocket. RFC 6455, https://www.rfc-editor.org/rfc/rfc6455; compressed messages: RFC 7692
+
+A header is a frame, whole, behind a handshake of HTTP that turned to it. Its payload is unmasked; the last frame of a message in several
+has the payload of all of them. What RFC 7692 compressed stays so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, raw, text, u16, u32, u64
+from . import _websocket
+from ._cutters import Cut, Prefixed, Stretches
+
+LABEL = "WebSocket"
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+OPCODE = {CONTINUATION: "continuation", TEXT: "text", BINARY: "binary", CLOSE: "close", PING: "ping", PONG: "pong"}
+STATUS = {
+    1000: "normal", 1001: "going away", 1002: "protocol error", 1003: "unacceptable data", 1005: "none", 1006: "abnormal",
+    1007: "inconsistent data", 1008: "policy violated", 1009: "too big", 1010: "extension missing", 1011: "internal error",
+    1012: "restart", 1013: "try again later", 1014: "bad gateway", 1015: "TLS handshake failed",
+}  # fmt: skip  # RFC 6455 §7.4.1, and IANA's register
+HEADER = Layout(
+    Field("websocket.fin", flag, "Final", "the last frame of its message"),
+    Field("websocket.rsv", bits(3), "Reserved", hex=2, parts=(Field("websocket.pmc", flag, "Compressed", "its message, RFC 7692"),)),
+    Field("websocket.opcode", bits(4), "Opcode", words=OPCODE),
+    Field("websocket.mask", flag, "Masked", "what clients send is, what servers send is not"),
+    Field("websocket.payload_length", bits(7), "Payload length", "126: in the two bytes that follow, 127: in eight"),
+)
+SHORT = Layout(Field("websocket.payload_length_ext_16", u16, "Payload length, of 16 bits"))
+LONG = Layout(Field("websocket.payload_length_ext_64", u64, "Payload length, of 64 bits"))
+CODE = Layout(Field("websocket.payload.close.status_code", u16, "Why it ends", words=STATUS))
+INFO = "{websocket.opcode:words}, {websocket.len} bytes[ {websocket.payload.close.status_code:words}][ {websocket.payload.text}]"
+MOST = 16 << 20  # bytes of a frame; a longer one is lost, counted
+WHOLE = 1 << 20  # bytes of a message in several frames that are put together
+ALL = 64 << 20  # of all of them
+
+
+@dataclass
+class Frames(Prefixed):
+    """Frames, told apart by their own length. State: messages of which the last frame has not come, by direction."""
+
+    header: int = 2
+    at: int = 1
+    width: int = 1
+    plus: int = 0
+    most: int = MOST
+    sure: bool = False
+    parts: dict[int, tuple[int, bytearray]] = field(default_factory=dict)
+    held: int = 0
+
+    def begins(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
+        """An opcode that is defined, with no reserved bits but that of compression; a control frame is short and final."""
+        kind, length = first[:, 0] & 15, first[:, 1] & 127
+        control = kind >= 8
+        return np.isin(kind, list(OPCODE)) & (first[:, 0] & 0x30 == 0) & (~control | ((first[:, 0] >= 128) & (length < 126)))
+
+    def messages(self, data: np.ndarray, begin: np.ndarray, end: np.ndarray, good: np.ndarray) -> tuple[Any, Any, Any]:
+        found: tuple[Any, Any, Any] = _websocket.frames(data.data, begin.data, end.data, self.most, good.data)
+        return found
+
+    def cut(self, s: Stretches) -> Cut:
+        """The frames that these stretches complete."""
+        cut = super().cut(s)
+        if not len(cut.start):
+            return cut
+        data, start, end = cut.data.copy(), cut.start.copy(), cut.end.copy()
+        second = data[start + 1]
+        header = np.select([second & 127 == 126, second & 127 == 127], [4, 10], 2)
+        masked = np.flatnonzero(second >= 128)
+        begin, size = (start + header + 4)[masked], (end - start - header - 4)[masked]
+        nth = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size)
+        data[np.repeat(begin, size) + nth] ^= data[np.repeat(begin - 4, size) + nth % 4]
+        header = header + 4 * (second >= 128)
+        kind, final = data[start] & 15, data[start] >= 128
+        message = np.where(kind == CONTINUATION, -1, kind.astype(np.int64))
+        reassembled = np.zeros(len(start), np.int64)
+        more = [data]
+        place = len(data)
+        for i in np.flatnonzero((kind == CONTINUATION) | (~final & (kind < CLOSE))).tolist():  # rare: messages in several frames
+            way, payload = int(cut.way[i]), data[start[i] + header[i] : end[i]]
+            opcode, held = self.parts.pop(way, (-1, bytearray())) if kind[i] == CONTINUATION else (int(message[i]), bytearray())
+            if kind[i] != CONTINUATION:
+                self._forget(way)
+            room = min(WHOLE - len(held), ALL - self.held)
+            held += payload[: max(room, 0)].tobytes()
+            self.held += min(len(payload), max(room, 0))
+            message[i] = opcode
+            if not final[i]:
+                self.parts[way] = opcode, held
+                continue
+            self.held -= len(held)
+            made = np.concatenate((data[start[i] : start[i] + header[i]], np.frombuffer(bytes(held), np.uint8)))
+            more.append(made)
+            start[i], end[i] = place, place + len(made)
+            place += len(made)
+            reassembled[i] = len(held)
+        told = {"message": message, "websocket.reassembled": reassembled, "payload": header, "final": final.astype(np.int64)}
+        return cut._replace(data=np.concatenate(more), start=start, end=end, told=told)
+
+    def _forget(self, way: int) -> None:
+        if (old := self.parts.pop(way, None)) is not None:
+            self.held -= len(old[1])
+
+
+def STREAM() -> Frames:
+    return Frames()
+
+
+def _parts(h: Headers) -> tuple[np.ndarray, np.ndarray]:
+    """Where the payload of each frame begins, int64 (n,), and which message each belongs to (an opcode, -1 unknown)."""
+    return h.start + h["payload"], h["message"]
+
+
+def contents(h: Headers):
+    start, message = _parts(h)
+    plain = (h["websocket.fin"] > 0) & (h["websocket.rsv"] == 0) & (h.end > start)
+    for kind, which in ((1, plain & (message == TEXT)), (0, plain & (message == BINARY))):
+        yield Payload("http.content", kind, start, h.wire, rows=np.flatnonzero(which))
+
+
+def _lengths(h: Headers) -> dict[str, Column]:
+    found: dict[str, Column] = {}
+    length = h["websocket.payload_length"]
+    for layout, which in ((SHORT, 126), (LONG, 127)):
+        rows = np.flatnonzero(length == which)
+        read = Reading(layout, h.buffer, h.start[rows] + HEADER.size, h.end[rows], rows)
+        found |= {f.name: read.column(f.name) for f in layout.fields}
+    masked = np.flatnonzero(h["websocket.mask"])
+    start, _ = _parts(h)
+    found["websocket.masking_key"] = Column(np.stack((start[masked] - 4, start[masked]), 1), masked)
+    return found
+
+
+def _payloads(h: Headers) -> dict[str, Column]:
+    start, message = _parts(h)
+    kind, said = h["websocket.opcode"], {}
+    whole = np.flatnonzero((h["websocket.fin"] > 0) & (message == TEXT) & (h["websocket.rsv"] == 0))
+    closes = np.flatnonzero((kind == CLOSE) & (h.end >= start + CODE.size))
+    read = Reading(CODE, h.buffer, start[closes], h.end[closes], closes)
+    said["websocket.payload.close.status_code"] = read.column("websocket.payload.close.status_code")
+    reasoned = closes[h.end[closes] > start[closes] + CODE.size]
+    for name, rows, skip in (("text", whole, 0), ("close.reason", reasoned, CODE.size)):
+        values = np.empty(len(rows), object)
+        values[:] = [h.buffer[a + skip : b].tobytes().decode(errors="replace") for a, b in zip(start[rows].tolist(), h.end[rows].tolist())]
+        there = values != ""
+        said[f"websocket.payload.{name}"] = Column(values[there], rows[there])
+    for name, which in (("ping", PING), ("pong", PONG)):
+        rows = np.flatnonzero((kind == which) & (h.end > start))
+        said[f"websocket.payload.{name}"] = Column(np.stack((start[rows], h.end[rows]), 1), rows)
+    several = np.flatnonzero(h["websocket.reassembled"])
+    said["websocket.reassembled.length"] = Column(h["websocket.reassembled"][several], several)
+    said["websocket.len"] = Column(h.end - start, None)
+    return said
+
+
+DERIVED = (
+    ((*SHORT.fields, *LONG.fields, Field("websocket.masking_key", raw, "Masking key")), _lengths),
+    (
+        (
+            Field("websocket.payload.text", text, "Text", "of the whole message, with its last frame; not where it is compressed"),
+            *CODE.fields,
+            Field("websocket.payload.close.reason", text, "Reason"),
+            Field("websocket.payload.ping", raw, "Ping"),
+            Field("websocket.payload.pong", raw, "Pong"),
+            Field("websocket.reassembled.length", u32, "Length of the message", "that came in several frames"),
+            Field("websocket.len", u32, "Payload", "bytes"),
+        ),
+        _payloads,
+    ),
+)
