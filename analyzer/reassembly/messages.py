@@ -19,8 +19,9 @@ from ..capture.batch import SLACK
 from ..fields import Headers, Spans, gather
 from ..protocols import protocols
 from ..protocols._cutters import GREETING, LOOKED_AT, Cut, Cutter, Stretches, Waits
+from ._pieces import TOLD
 from .announced import Transfers
-from .pieces import DATA, MISSING, TOLD, Brought, Pieces, Reader
+from .pieces import DATA, MISSING, Brought, Pieces, Reader
 
 if TYPE_CHECKING:
     from ..capture import Batch
