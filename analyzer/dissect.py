@@ -365,8 +365,11 @@ class Dissector:
         ports = self._known["tcp.port"]
         cutters = {index: p.stream() for index, p in speak.items() if p.stream is not None}
         for cutter in cutters.values():
-            if WHOLE in self.wanted and isinstance(cutter, HandsOn):
-                cutter.hand_on()
+            if isinstance(cutter, HandsOn):
+                if WHOLE in self.wanted:
+                    cutter.hand_on()
+                elif not (self.rest or cutter.bodies & self.wanted):
+                    cutter.skim()
         said = self._said["tcp.port"]
         said = np.where((said == UNDECIDED) | np.isin(said, list(speak)), said, NONE)
         leads = self._names.index("ftp"), self._names.index("ftp.data")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from analyzer import Analysis
 from analyzer.protocols._coding import decoded
-from analyzer.protocols.http import STREAM, bodies, lines, said
+from analyzer.protocols.http import STREAM, bodies, firsts, lines, said
 
 WRAP = 2**32 - 300  # a number of a SYN after which data passes 2³²
 
@@ -21,9 +21,9 @@ WRAP = 2**32 - 300  # a number of a SYN after which data passes 2³²
 def messages(name: str, batch: int, **more) -> list[tuple]:
     """(frame, first line, body, what is missing, frame of the request) of each message."""
     found = []
-    for d in Analysis(name, batch_frames=batch, **more).dissections({"http.line", "http.content_encoding"}):
+    for d in Analysis(name, batch_frames=batch, **more).dissections({"http.line", "http.file_data"}):
         for h in d.chunks.get("http", ()):
-            rows, bounds, _ = lines(h)
+            rows, bounds = firsts(h)
             data, whose, _ = bodies(h)
             body = dict(zip(whose.tolist(), data))
             for row, line in zip(rows.tolist(), said(h.buffer, bounds[:, 0], bounds[:, 5]).tolist()):
@@ -476,9 +476,9 @@ def test_the_body_that_is_chunked_and_compressed():
 def test_dpkt_reads_the_same_recording():
     """Two decoders, message by message: what dpkt finds in the bytes of each, first line, fields and body."""
     count = 0
-    for d in Analysis(str(RECORDINGS / "http.pcap.xz")).dissections({"http.line", "http.request.line"}):
+    for d in Analysis(str(RECORDINGS / "http.pcap.xz")).dissections({"http.line", "http.file_data"}):
         for h in d.chunks["http"]:
-            rows, _, fields = lines(h)
+            rows, fields = firsts(h)[0], lines(h)
             names = said(h.buffer, fields[:, 2], fields[:, 3])
             for row in rows.tolist():
                 if h["kind"][row] == 2 and h["framing"][row] == 0:  # dpkt does not know what HEAD and 304 lack

@@ -121,7 +121,16 @@ class Waits(Protocol):
 
 @runtime_checkable
 class HandsOn(Protocol):
-    """A Cutter that keeps only so much of a message, and can hand on the bytes of its body as they come instead."""
+    """A Cutter that keeps only so much of a message, and can hand on the bytes of its body as they come instead.
+
+    bodies: fields and protocols that hang on the bytes of bodies.
+    """
+
+    bodies: frozenset[str]
+
+    def skim(self) -> None:
+        """From now on keep no bodies: nobody asks for what hangs on them."""
+        ...
 
     def hand_on(self) -> None:
         """From now on keep no bodies, but hand them on."""

@@ -251,10 +251,11 @@ class Talks:
     speaks: cython.longlong  # and if that was yes, who speaks
     given_up: cython.longlong  # messages that were forgotten before they were whole
     handing: cython.bint  # bodies are handed on as they come and not kept
+    skimming: cython.bint  # nobody asks what bodies of responses hold: they are not kept
     handed: list  # (number of the message, bytes of its body), or (number, how many are missing)
 
     def __init__(self):
-        self.ways, self.waiting, self.handing, self.handed = {}, {}, False, []
+        self.ways, self.waiting, self.handing, self.skimming, self.handed = {}, {}, False, False, []
         self.held = self.count = self.decided = self.speaks = self.given_up = 0
         self._clear()
 
@@ -264,6 +265,10 @@ class Talks:
         self.told, self.used = array("q", bytes(8 * 64 * COLUMNS)), 0
         self.row = memoryview(self.told)
         self.data, self.fresh = bytearray(), []
+
+    def skim(self):
+        """From now on keep no bodies of responses."""
+        self.skimming = True
 
     def hand_on(self):
         """From now on keep no bodies, but hand them on."""
@@ -649,7 +654,7 @@ class Talks:
                 way.asked.popleft()
             way.leaves = upgrade or method == CONNECT
             way.framing = CHUNKED if chunked == 1 else LENGTH if length > 0 and chunked < 0 else NOTHING
-        if self.handing:
+        if self.handing or (self.skimming and way.role == SERVER):
             way.room = 0
         if way.framing == NOTHING or (way.framing == LENGTH and length == 0):
             self._emit(way, by, time)
@@ -964,45 +969,26 @@ def lines(
     start: cython.const[cython.longlong][::1],
     end: cython.const[cython.longlong][::1],
     names: dict,
-) -> tuple:
-    """The lines of header sections data[start:end], which begin with their first line. source: the same bytes, to take slices of.
+) -> object:
+    """The fields of header sections data[start:end], which begin with their first line. source: the same bytes, to take slices of.
 
-    Returns two arrays of int64: of each the bounds of its first line's three parts (six numbers; RFC 9112 §3, §4); and of each field
-    the section's index, what `names` has for its name in small letters (-1: nothing), where the line begins, the bounds of its value
-    and the line's end behind its last CRLF. Lines that go on (RFC 9112 §5.2) belong to the field before.
+    Returns an array of int64: of each field the section's index, what `names` has for its name in small letters (-1: nothing), where
+    the line begins, the bounds of its value and the line's end behind its last CRLF. Lines that go on (RFC 9112 §5.2) belong to the
+    field before.
     """
     i: cython.longlong
+    one: cython.longlong
+    two: cython.longlong
+    last: cython.longlong
     most: cython.longlong = 0
     for i in range(len(start)):
         most += source.count(b"\n", start[i], end[i]) + 1
-    firsts = array("q", bytes(48 * len(start)))
     fields = array("q", bytes(48 * most))
-    first: cython.longlong[::1] = memoryview(firsts)
     field: cython.longlong[::1] = memoryview(fields)
     n: cython.longlong = 0  # numbers in `field`
     for i in range(len(start)):
-        p: cython.longlong = start[i]
         stop: cython.longlong = end[i]
-        while p < stop and data[p] != 10:
-            p += 1
-        last: cython.longlong = p
-        p += 1
-        while last > start[i] and (data[last - 1] == 13 or data[last - 1] == 32):
-            last -= 1
-        one: cython.longlong = start[i]
-        while one < last and data[one] != 32:
-            one += 1
-        two: cython.longlong = min(one + 1, last)
-        if last - start[i] >= 5 and _version(data, start[i]):
-            while two < last and data[two] != 32:
-                two += 1
-        else:
-            two = last
-            while two > one + 1 and data[two - 1] != 32:
-                two -= 1
-            two -= 1
-        first[6 * i], first[6 * i + 1], first[6 * i + 2] = start[i], one, min(one + 1, last)
-        first[6 * i + 3], first[6 * i + 4], first[6 * i + 5] = two, min(two + 1, last), last
+        p: cython.longlong = _behind(data, start[i], stop) + 1
         begun: cython.longlong = n
         while p < stop:
             line: cython.longlong = p
@@ -1033,7 +1019,43 @@ def lines(
             field[n], field[n + 1], field[n + 2] = i, code, line
             field[n + 3], field[n + 4], field[n + 5] = two, max(two, last), p
             n += 6
-    return firsts, fields[:n]
+    return fields[:n]
+
+
+@cython.cfunc
+def _behind(data: cython.const[cython.uchar][::1], p: cython.longlong, stop: cython.longlong) -> cython.longlong:
+    """Where the line feed of the line at p is, or `stop`."""
+    while p < stop and data[p] != 10:
+        p += 1
+    return p
+
+
+def firsts(
+    data: cython.const[cython.uchar][::1], start: cython.const[cython.longlong][::1], end: cython.const[cython.longlong][::1]
+) -> object:
+    """The first lines of header sections data[start:end]: the bounds of each one's three parts, six numbers of int64; RFC 9112 §3, §4."""
+    made = array("q", bytes(48 * len(start)))
+    first: cython.longlong[::1] = memoryview(made)
+    i: cython.longlong
+    for i in range(len(start)):
+        last: cython.longlong = _behind(data, start[i], end[i])
+        while last > start[i] and (data[last - 1] == 13 or data[last - 1] == 32):
+            last -= 1
+        one: cython.longlong = start[i]
+        while one < last and data[one] != 32:
+            one += 1
+        two: cython.longlong = min(one + 1, last)
+        if last - start[i] >= 5 and _version(data, start[i]):
+            while two < last and data[two] != 32:
+                two += 1
+        else:
+            two = last
+            while two > one + 1 and data[two - 1] != 32:
+                two -= 1
+            two -= 1
+        first[6 * i], first[6 * i + 1], first[6 * i + 2] = start[i], one, min(one + 1, last)
+        first[6 * i + 3], first[6 * i + 4], first[6 * i + 5] = two, min(two + 1, last), last
+    return made
 
 
 def chunks(

@@ -112,7 +112,10 @@ class Messages:
     def begins(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
         """A method that is known and the begin of a target, or the begin of a status line, as far as the bytes go."""
         found = np.zeros(len(first), bool)
+        letters = set(first[:, 0].tolist())
         for word in (*(method + b" " for method in METHODS), b"HTTP/1."):
+            if word[0] not in letters and size.all():
+                continue
             head = np.frombuffer(word[: first.shape[1]], np.uint8)
             known = np.arange(len(head)) < size[:, None]
             agrees = ((first[:, : len(head)] == head) | ~known).all(axis=1)
@@ -155,6 +158,12 @@ class Messages:
             _matrix(beyond, 4),
             ("", "websocket"),
         )
+
+    bodies = frozenset({"http.file_data", "http.chunk_size", "http.chunked_trailer_part", "text.lines", "data-text-lines"})
+
+    def skim(self) -> None:
+        """As `_cutters.HandsOn`; those of requests are kept, which may hold passwords."""
+        self.talks.skim()
 
     def hand_on(self) -> None:
         """As `_cutters.HandsOn`: the column `number` says whose bytes they are."""
@@ -249,40 +258,51 @@ def _bounds(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return rows, start + _told(h, "lead")[rows], start + _told(h, "header")[rows]
 
 
-def lines(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """First lines and fields of messages: rows (int64 (m,)), bounds (m, 6), and fields (k, 6) with the header's row, as `_http.lines`."""
+def firsts(h: Headers) -> tuple[np.ndarray, np.ndarray]:
+    """First lines of messages: rows (int64 (m,)), bounds (m, 6) as `_http.firsts`."""
+    if not h.has("firsts"):
+        rows, start, end = _bounds(h)
+        h.put("firsts", _matrix(_http.firsts(h.buffer.data, start.data, end.data), 6), rows)
+    values, whose = h.column("firsts")
+    assert whose is not None
+    return whose, values
+
+
+def lines(h: Headers) -> np.ndarray:
+    """Fields of messages: (k, 6) with the header's row, as `_http.lines`."""
     if not h.has("lines"):
         rows, start, end = _bounds(h)
-        firsts, fields = _http.lines(h.buffer.data, h.buffer.tobytes(), start.data, end.data, NAMES)
-        made = _matrix(fields, 6)
-        h.put("firsts", _matrix(firsts, 6), rows)
+        made = _matrix(_http.lines(h.buffer.data, h.buffer.tobytes(), start.data, end.data, NAMES), 6)
         h.put("lines", made, rows[made[:, 0]])
-    first, found = h.column("firsts"), h.column("lines")
-    assert first.rows is not None and found.rows is not None
+    found = h.column("lines")
+    assert found.rows is not None
     found.values[:, 0] = found.rows  # other rows since, where headers were left out
-    return first.rows, first.values, found.values
+    return found.values
 
 
-def _first(h: Headers) -> dict[str, Column]:
-    """What stands in first lines, and what follows from it."""
-    rows, bounds, _ = lines(h)
-    kind = _told(h, "kind")[rows]
-    found = {}
-    for names, which in ((("method", "uri", "version"), REQUEST), (("version", "", "phrase"), RESPONSE)):
-        mine = np.flatnonzero(kind == which)
-        side = "request" if which == REQUEST else "response"
-        for nth, name in enumerate(names):
-            if name:
-                found[f"http.{side}.{name}"] = Column(said(h.buffer, *bounds[mine, 2 * nth : 2 * nth + 2].T), rows[mine])
-    status = _told(h, "status")
-    answers = np.flatnonzero(_told(h, "kind") == RESPONSE)
-    words = np.array([CODES.get(code, f"Unknown ({code})") for code in status[answers].tolist()], object)
-    found["http.response.code.desc"] = Column(words, answers)
-    found["http.line"] = Column(said(h.buffer, bounds[:, 0], bounds[:, 5]), rows)
-    method, asks = found["http.request.method"]
-    for name, known in (("safe", SAFE), ("idempotent", IDEMPOTENT)):
-        found[f"http.request.{name}"] = Column(np.array([one in known for one in method.tolist()], bool), asks)
-    return found
+def _line(h: Headers) -> dict[str, Column]:
+    rows, bounds = firsts(h)
+    return {"http.line": Column(said(h.buffer, bounds[:, 0], bounds[:, 5]), rows)}
+
+
+def _part(nth: int, which: int, name: str, h: Headers) -> dict[str, Column]:
+    """A part of the first lines of requests, or of responses."""
+    rows, bounds = firsts(h)
+    mine = np.flatnonzero(_told(h, "kind")[rows] == which)
+    return {name: Column(said(h.buffer, *bounds[mine, 2 * nth : 2 * nth + 2].T), rows[mine])}
+
+
+def _meant(h: Headers) -> dict[str, Column]:
+    """What methods allow."""
+    method, rows = h.column("http.request.method")
+    known = (("http.request.safe", SAFE), ("http.request.idempotent", IDEMPOTENT))
+    return {name: Column(np.array([one in words for one in method.tolist()], bool), rows) for name, words in known}
+
+
+def _worded(h: Headers) -> dict[str, Column]:
+    rows = np.flatnonzero(_told(h, "kind") == RESPONSE)
+    words = np.array([CODES.get(code, f"Unknown ({code})") for code in _told(h, "status")[rows].tolist()], object)
+    return {"http.response.code.desc": Column(words, rows)}
 
 
 def _full_uri(h: Headers) -> dict[str, Column]:
@@ -307,13 +327,13 @@ def _full_uri(h: Headers) -> dict[str, Column]:
 
 def _field(code: int, name: str, h: Headers) -> dict[str, Column]:
     """The values of one header field."""
-    _, _, found = lines(h)
+    found = lines(h)
     mine = found[found[:, 1] == code]
     return {name: Column(said(h.buffer, mine[:, 3], mine[:, 4]), mine[:, 0])}
 
 
 def _whole_lines(h: Headers) -> dict[str, Column]:
-    _, _, found = lines(h)
+    found = lines(h)
     kind = _told(h, "kind")[found[:, 0]]
     unknown = found[(found[:, 1] < 0) | (found[:, 1] >= len(CODE))]
     made = {"http.unknown_header": Column(said(h.buffer, unknown[:, 2], unknown[:, 4]), unknown[:, 0])}
@@ -414,6 +434,13 @@ def _derived(code: int, name: str, label: str) -> tuple[tuple[Field, ...], Calla
 
 
 CODE_OF_RESPONSE = Field("http.response.code", u16, "Status", words=CODES)
+PARTS = (
+    (0, REQUEST, Field("http.request.method", text, "Method")),
+    (1, REQUEST, Field("http.request.uri", text, "Target")),
+    (2, REQUEST, Field("http.request.version", text, "Version")),
+    (0, RESPONSE, Field("http.response.version", text, "Version")),
+    (2, RESPONSE, Field("http.response.phrase", text, "Phrase", "as the server words it")),
+)
 KINDS = (Field("http.request", flag, "Request"), Field("http.response", flag, "Response"))
 DERIVED = (
     (
@@ -433,20 +460,16 @@ DERIVED = (
         ),
         _numbers,
     ),
+    ((Field("http.line", text, "First line"),), _line),
+    *(((one,), partial(_part, nth, which, one.name)) for nth, which, one in PARTS),
     (
         (
-            Field("http.line", text, "First line"),
-            Field("http.request.method", text, "Method"),
-            Field("http.request.uri", text, "Target"),
-            Field("http.request.version", text, "Version"),
             Field("http.request.safe", flag, "Safe", "the method asks for nothing to change, RFC 9110 §9.2.1; unknown methods do not"),
             Field("http.request.idempotent", flag, "Idempotent", "asked twice, it does no more than once, RFC 9110 §9.2.2"),
-            Field("http.response.version", text, "Version"),
-            Field("http.response.phrase", text, "Phrase", "as the server words it"),
-            Field("http.response.code.desc", text, "Status in words", "as the RFC words it"),
         ),
-        _first,
+        _meant,
     ),
+    ((Field("http.response.code.desc", text, "Status in words", "as the RFC words it"),), _worded),
     *(_derived(code, name, NAMED[name]) for name, code in CODE.items()),
     *(_derived(code, name, name.replace("_", " ").capitalize()) for name, code in OWN.items()),
     ((Field("http.request.full_uri", text, "URI", "target and host"),), _full_uri),

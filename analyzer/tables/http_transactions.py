@@ -17,7 +17,7 @@ from ..expert.http import PROVEN, SLOW
 from ..fields import Column, Field, Headers, Spans, flag, seconds, text, time, u16, u32, u64
 from ..protocols import protocols
 from ..protocols._http import FAULTS, FRAMING
-from ..protocols.http import IDEMPOTENT, REQUEST, SAFE
+from ..protocols.http import IDEMPOTENT, REQUEST, SAFE, lines
 from ..reassembly.messages import Messages
 from ..reassembly.streams import KEY
 from . import Table
@@ -135,6 +135,7 @@ class TABLE(Table):
         return None
 
     def _take(self, h: Headers, frame: np.ndarray, kept: np.ndarray, timed: np.ndarray) -> None:
+        lines(h)  # of all at once
         for parts, which, texts in ((self.requests, True, ASKED), (self.answers, False, ANSWERED)):
             rows = np.flatnonzero((h["kind"] == REQUEST) == which)
             if len(rows):
