@@ -1,4 +1,4 @@
-"""`analyze objects`: what HTTP and TFTP carried, listed and saved; names that want to leave the folder; bombs; holes."""
+"""`analyze objects`: what HTTP, TFTP, FTP and SMTP carried, listed and saved; names that want to leave the folder; bombs; holes."""
 
 import gzip
 import json
@@ -57,6 +57,17 @@ def test_what_tftp_carried(tmp_path):
     mine = [row for row in rows if row["protocol"] == "tftp"]
     assert [(row["name"], row["bytes"], row["problem"]) for row in mine] == [("boot.bin", 1500, None)]
     assert len(files[mine[0]["saved_as"]]) == 1500
+
+
+def test_what_ftp_and_smtp_carried(tmp_path):
+    """Two files of a passive and an active transfer, whole when their FIN comes; a mail. As many bytes as SIZE and the mail say."""
+    rows, files = saved(str(RECORDINGS / "ftp.pcap.xz"), tmp_path / "ftp")
+    told = [(row["frame"], row["stream"], row["protocol"], row["name"], row["bytes"], row["problem"]) for row in rows]
+    assert told == [(130, 2, "ftp-data", "file.bin", 102_400, None), (257, 4, "ftp-data", "file.bin", 102_400, None)]
+    assert files["000130-file.bin"] == files["000257-file.bin"] and len(files["000130-file.bin"]) == 102_400
+    rows, files = saved(str(RECORDINGS / "smtp.pcap.xz"), tmp_path / "smtp")
+    assert [(row["frame"], row["name"], row["problem"]) for row in rows] == [(18, "trace", None)]
+    assert files["000018-trace.eml"].startswith(b"Subject: trace\r\n")
 
 
 def tftp(*blocks: int, size: int = 512) -> bytes:

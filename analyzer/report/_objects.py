@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from ..fields import Field, Headers, text, u32, u64
 from ..protocols._coding import decoded
 from ..protocols._cutters import WHOLE, HandsOn
 from ..protocols.http import REQUEST
+from ..tables._carried import NEEDS, Piece, carried
 
 if TYPE_CHECKING:
     from ..analysis import Analysis
@@ -376,53 +378,53 @@ def _sizes(h: Headers) -> dict[int, int]:
     return {row: int(value) for row, name, value in said if name.lower() == "blksize" and value.isdigit() and len(value) < 6}
 
 
-class Pieces:
-    """Protocols whose headers are pieces of a file, one a stream and direction: FTP's data connections."""
+class Carried:
+    """Files of FTP, piece by piece, each over when its direction's FIN says so; mails and attachments of SMTP, which come whole."""
 
-    needs = frozenset({"ftp-data.len", "ftp-data.command"})
+    needs = NEEDS | {"tcp.stream", "tcp.seq"}
 
     def __init__(self) -> None:
-        self.known: dict[int, int] = {}  # way → the position that is next
+        self.reached: dict[int, int] = {}  # stream → bytes of its file up to here
+        self.ends: dict[int, int] = {}  # stream → bytes up to a FIN
 
     def __call__(self, d: Dissection | None, messages: Messages | None) -> Iterator[Part]:
-        for h in d.chunks.get("ftp-data", ()) if d is not None else ():
-            if not h.has("way"):
-                continue
-            names = _texts(h, "ftp-data.command")
-            for row, (way, position, frame) in enumerate(zip(*(one.tolist() for one in (h["way"], h["position"], h.frame)))):
-                data = h.buffer[int(h.start[row]) : int(h.end[row])].tobytes()
-                gap = max(position - self.known.get(way, position), 0)
-                self.known[way] = position + len(data)
-                name = names.get(row, "").partition(" ")[2]
-                lost = f"{count(gap, 'byte')} missing" if gap else ""
-                yield Part(
-                    ("ftp-data", way),
-                    data,
-                    gap=gap,
-                    frame=frame + d.batch.first,  # type: ignore[union-attr]
-                    stream=way >> 1,
-                    protocol="ftp-data",
-                    name=name,
-                    problem=lost,
-                )
+        if d is None:
+            for stream in [one for one in self.reached if self.ends.get(one, -1) >= self.reached[one]]:
+                yield self._end(stream)
+            return
+        events: list[tuple[int, Piece | tuple[int, int]]] = [(piece.frame, piece) for piece in carried(d)]
+        if (s := d.segments) is not None:
+            rows = np.flatnonzero((s["flags"] & 1 > 0) & (s["live"] != 0))
+            place = s["position"][rows] + (s["flags"][rows] >> 1 & 1) + s["length"][rows] - 1
+            frames = s.frame[rows] + d.batch.first
+            events += zip(frames.tolist(), zip(s["stream"][rows].tolist(), place.tolist(), strict=True), strict=True)
+        for nth, (frame, one) in enumerate(sorted(events, key=lambda event: event[0])):
+            if isinstance(one, Piece):
+                yield self._part(one, (one.protocol, frame, nth))
+                stream = one.stream
+            else:
+                stream, place = one
+                self.ends[stream] = max(self.ends.get(stream, 0), place)  # the other direction's is at 0
+            if stream in self.reached and self.reached[stream] >= self.ends.get(stream, sys.maxsize):
+                yield self._end(stream)
+
+    def _part(self, one: Piece, key: Hashable) -> Part:
+        whole = one.protocol != "ftp-data"
+        gap = 0
+        if not whole:
+            key, gap = ("ftp-data", one.stream), max(one.position - self.reached.get(one.stream, 0), 0)
+            self.reached[one.stream] = one.position + len(one.data)
+        lacks = gap + one.missing
+        problem = f"{count(lacks, 'byte')} missing" if lacks else ""
+        about = {"frame": one.frame, "stream": one.stream, "protocol": one.protocol, "name": one.name, "content_type": one.kind}
+        return Part(key, one.data, gap=gap, ends=whole, problem=problem, **about)  # type: ignore[arg-type]
+
+    def _end(self, stream: int) -> Part:
+        gap = self.ends.pop(stream) - self.reached.pop(stream)
+        return Part(("ftp-data", stream), gap=max(gap, 0), ends=True, problem=f"{count(gap, 'byte')} missing" if gap > 0 else "")
 
 
-class Mails:
-    """Mails whole, as SMTP carried them."""
-
-    needs = frozenset({"imf.subject"})
-
-    def __call__(self, d: Dissection | None, messages: Messages | None) -> Iterator[Part]:
-        for h in d.chunks.get("imf", ()) if d is not None else ():
-            names = _texts(h, "imf.subject")
-            for row in range(len(h)):
-                data = h.buffer[int(h.start[row]) : int(min(h.end[row], h.wire[row]))].tobytes()
-                frame = int(h.frame[row]) + d.batch.first  # type: ignore[union-attr]
-                about = {"frame": frame, "protocol": "imf", "name": names.get(row, ""), "content_type": "message/rfc822"}
-                yield Part(("imf", frame, row), data, ends=True, **about)  # type: ignore[arg-type]
-
-
-SOURCES = (Http, Tftp, Pieces, Mails)  # what carries files: each has `needs`, fields to ask for, and gives Parts of a batch
+SOURCES = (Http, Tftp, Carried)  # what carries files: each has `needs`, fields to ask for, and gives Parts of a batch
 
 
 def rows(analysis: Analysis, folder: str | None, most: int = MOST) -> Iterator[tuple]:

@@ -29,7 +29,7 @@ class Piece(NamedTuple):
     """A part of a file, or all of it.
 
     name: as the peer or the sender calls it, '' if nobody does; it may hold anything, a path among it. protocol: ftp-data, smtp or
-    imf (an attachment). frame: with which it was there. stream: tcp.stream. position: of the first byte in the file: what lies between
+    imf (an attachment). frame: with which it was there. stream: tcp.stream. position: of the first byte in the file, from 0: what lies between
     pieces is not in the capture. missing: bytes behind these that are not, as far as is known. kind: content type, '' if nobody says.
     """
 
@@ -54,7 +54,7 @@ def _files(h: Headers, first: int) -> Iterator[Piece]:
     commands, rows = h.column("ftp-data.command")
     if rows is None or not h.has("way"):
         return
-    position = h["position"]
+    position = h["position"] - 1  # the SYN has the number 0
     for row, command in zip(rows.tolist(), commands.tolist()):
         word, _, name = command.partition(" ")
         if word.upper() in FILES:
