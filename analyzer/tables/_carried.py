@@ -29,8 +29,9 @@ class Piece(NamedTuple):
     """A part of a file, or all of it.
 
     name: as the peer or the sender calls it, '' if nobody does; it may hold anything, a path among it. protocol: ftp-data, smtp or
-    imf (an attachment). frame: with which it was there. stream: tcp.stream. position: of the first byte in the file, from 0: what lies between
-    pieces is not in the capture. missing: bytes behind these that are not, as far as is known. kind: content type, '' if nobody says.
+    imf (an attachment). frame: with which it was there. stream: tcp.stream. position: of the first byte in the file, from 0: what
+    lies between pieces is not in the capture. missing: bytes behind these that are not, as far as is known. kind: content type, '' if
+    nobody says.
     """
 
     name: str
