@@ -218,3 +218,11 @@ def test_a_server_that_takes_some_is_none_of_it(save):
         trace.port = 40000 + port
         trace.tcp(port, "c", "S", 0, ident=port).tcp(port + 1, "c", "S", 0, ident=port + 10)
     assert "took none" not in run("explain", save(trace.pcap())).out
+
+
+@pytest.mark.parametrize("name", ["tcp-handshake", "tcp-close-3", "tcp-interactive", "tcp-bulk", "http"])
+def test_what_works_raises_no_alarm(name):
+    """Neither of TCP nor of what it carries: of the web server's 24 answers two are a 500 and a 503 that were asked for."""
+    said = explain(name)
+    assert "chat: healthy" in " ".join(said)
+    assert not [line for line in said if line.startswith(("error:", "warn:"))]

@@ -77,7 +77,7 @@ def cut_short(t: pl.DataFrame) -> Found:
     yield (t["aspect"] == "answers") & (t["short"] > 0), says
 
 
-@trouble("warn", "HTTP server errors")
+@trouble("note", "HTTP server errors")
 def errors(t: pl.DataFrame) -> Found:
     """Answers with a status of 5xx (RFC 9110 §15.6): the server failed at requests that may be right."""
 
@@ -103,7 +103,7 @@ def slow(t: pl.DataFrame) -> Found:
     yield (t["aspect"] == "answers") & (t["slow"] > 0), says
 
 
-@trouble("warn", "HTTP credentials in clear")
+@trouble("note", "HTTP credentials in clear")
 def credentials(t: pl.DataFrame) -> Found:
     """Requests hold a password or token that anybody on the way can read, and so can who gets the capture. What they are is not shown."""
 
