@@ -697,6 +697,9 @@ class Dissector:
         """Sort the datagrams that are QUIC's; those that are not, but for what the user said."""
         free, kept = [], []
         for one, rest in rests:
+            if not one.headers.has("udp.stream"):  # UDP-Lite
+                kept.append((one, rest))
+                continue
             said = np.stack([self._said["udp.port"][number[rest]] for number in one.numbers])
             undecided = (said == UNDECIDED).all(axis=0)
             free.append((one, rest[undecided]))

@@ -256,6 +256,7 @@ def test_udp_lite(cells):
         ETH / IP(proto=136) / Raw(struct.pack(">HHHH", 5, 6, 8, 0) + b"data"), "udp.srcport", "udp.checksum_coverage", "udp.payload"
     )
     assert got == ["5", "8", b"data".hex()]
+    assert cells(ETH / IP(proto=136) / Raw(struct.pack(">HHHH", 5, 6, 8, 0) + b"data"), "frame.protocols")[0].endswith("udplite:data")
 
 
 # ---------------------------------------------------------------- checksums, RFC 1071

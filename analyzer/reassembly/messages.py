@@ -204,10 +204,13 @@ class Messages:
         lower, upper = (self.ports[port] for port in _ports(s, new))
         by_port = np.where(lower >= 0, lower, upper)
         says = np.full(len(new), NONE)
+        for protocol in np.unique(by_port[by_port >= 0]).tolist():
+            rows = np.flatnonzero((by_port == protocol) & (size > 0))
+            says[rows[self.cutters[protocol].begins(begin[rows], size[rows])]] = protocol
         for protocol, cutter in self.cutters.items():
-            believed = cutter.sure & ((size >= ENOUGH) | (by_port >= 0))
-            agrees = cutter.begins(begin, size) & (size > 0) & (believed | (by_port == protocol))
-            says = np.where(agrees & ((says == NONE) | (by_port == protocol)), protocol, says)
+            rows = np.flatnonzero((says == NONE) & (size > 0) & ((size >= ENOUGH) | (by_port >= 0)))
+            if cutter.sure and len(rows):
+                says[rows[cutter.begins(begin[rows], size[rows])]] = protocol
         said = self._said(s, new)
         self.service[stream[new]] = np.where(said != UNDECIDED, said, np.where(says >= 0, says, by_port))
         self.guesses[:, stream[new]] = by_port, says
