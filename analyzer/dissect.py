@@ -705,7 +705,7 @@ class Dissector:
             free.append((one, rest[undecided]))
             kept.append((one, rest[~undecided]))
         offered = [Offered(one.headers, one.spans.take(rest), one.depth) for one, rest in free]
-        for made in self.initials.feed(offered, len(done)):
+        for made in self.initials.feed(offered, len(done)) if offered else ():
             found = Found(made.headers, made.spans, "udp.port", made.buffer, made.base, made.told)
             groups.setdefault(self._names.index("quic"), []).append(found)
         left = [(one, rest[~some.taken]) for (one, rest), some in zip(free, offered, strict=True)]
