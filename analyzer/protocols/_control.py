@@ -38,10 +38,6 @@ class Control:
             found[i] = bool(self.greets.match(line) or self.opens.match(line))
         return found
 
-    def turns(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
-        """Never."""
-        return np.zeros(len(first), bool)
-
     def cut(self, s: Stretches) -> Cut:
         """What these stretches complete."""
         n = len(s.way)

@@ -97,10 +97,6 @@ class Cutter(Protocol):
         """Whether a message may begin with these bytes, bool (n,). first: uint8 (n, 16 or more), zeros behind size (int64) bytes."""
         ...
 
-    def turns(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
-        """Whether a stream that spoke something unknown turns to this protocol with a segment of these bytes, as in `begins`."""
-        ...
-
     def cut(self, s: Stretches) -> Cut:
         """The messages that these stretches complete, of each direction in order."""
         ...
@@ -116,6 +112,15 @@ class Waits(Protocol):
 
     def unfinished(self) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
         """Their bytes, uint8, and what is known of each, columns (m,): `way`, `start`, `end` and `by`, 0, among them. Asked for once."""
+        ...
+
+
+@runtime_checkable
+class Turns(Protocol):
+    """A Cutter whose protocol may begin in the middle of a stream that spoke something unknown."""
+
+    def turns(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
+        """Whether a stream turns to this protocol with a segment of these bytes, as in `begins`."""
         ...
 
 
@@ -177,10 +182,6 @@ class Prefixed:
         if self.second is not None:
             good &= (size < 2) | (first[:, 1] == self.second)
         return good
-
-    def turns(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
-        """None does."""
-        return np.zeros(len(first), bool)
 
     def resumes(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
         """Whether a message may begin with these bytes behind a hole, as in `begins`."""

@@ -28,10 +28,6 @@ class Everything:
         """Never: any bytes may be a file."""
         return np.zeros(len(first), bool)
 
-    def turns(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
-        """Never."""
-        return np.zeros(len(first), bool)
-
     def cut(self, s: Stretches) -> Cut:
         """All of it."""
         stretch = np.searchsorted(s.first, np.arange(len(s.rows)), "right") - 1

@@ -124,10 +124,6 @@ class Messages:
             found |= agrees
         return found
 
-    def turns(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
-        """Never: what begins later is told by the protocol that it begins in."""
-        return np.zeros(len(first), bool)
-
     def cut(self, s: Stretches) -> Cut:
         """The messages that these stretches complete."""
         n = len(s.way)

@@ -70,10 +70,6 @@ class Messages:
             found[i] = line.startswith(ANSWER) or rest[:4].lower() in (b"sip:", b"sips", b"tel:", b"urn:")
         return found
 
-    def turns(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
-        """Never."""
-        return np.zeros(len(first), bool)
-
     def cut(self, s: Stretches) -> Cut:
         """Messages one behind the other; where none begins, all is lost up to the next piece that begins one."""
         found: list[tuple[int, int, int]] = []

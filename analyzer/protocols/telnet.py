@@ -55,10 +55,6 @@ class Turns:
             found &= (first[:, at] == 255) & (first[:, at + 1] >= 251) & (first[:, at + 1] < 255)
         return found
 
-    def turns(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
-        """Never."""
-        return np.zeros(len(first), bool)
-
     def cut(self, s: Stretches) -> Cut:
         """All but a command that has begun."""
         stretch = np.searchsorted(s.first, np.arange(len(s.rows)), "right") - 1

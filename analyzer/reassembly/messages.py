@@ -18,7 +18,7 @@ import numpy as np
 from ..capture.batch import SLACK
 from ..fields import Headers, Spans, gather
 from ..protocols import protocols
-from ..protocols._cutters import GREETING, LOOKED_AT, Cut, Cutter, Stretches, Waits
+from ..protocols._cutters import GREETING, LOOKED_AT, Cut, Cutter, Stretches, Turns, Waits
 from ._pieces import TOLD
 from .announced import Transfers
 from .pieces import DATA, MISSING, Brought, Pieces, Reader
@@ -231,7 +231,7 @@ class Messages:
         begin, size = self._first(s, others)
         stream = s["stream"]
         for protocol, cutter in self.cutters.items():
-            turns = others[cutter.turns(begin, size)]
+            turns = others[cutter.turns(begin, size)] if isinstance(cutter, Turns) else others[:0]
             if len(turns):
                 used, first = np.unique(stream[turns], return_index=True)
                 nth = np.minimum(np.searchsorted(used, stream), len(used) - 1)
