@@ -44,7 +44,7 @@ from .templates import says, template_fields
 
 DEEPEST = 64  # headers in a frame; what lies deeper is data, and said to be too deep
 NO_NUMBER = 1 << 16  # beyond every number space's last number
-CALLS = ("sip", "sdp", "rtp", "rtcp")  # what is looked for on UDP ports that are nobody's, if somebody asks for one of them
+CALLS = ("sip", "sdp", "rtp", "rtcp")  # with what bytes tell, looked for on UDP ports that are nobody's if somebody asks for one of them
 PLAIN = ("data", "text.lines")  # what others carry, and what says nothing of itself
 PATHS = 50_000  # different sequences of protocols that are remembered; a batch never ends for it
 
@@ -323,7 +323,7 @@ class Dissector:
         self._told: list[tuple[int, Callable[[Reading], np.ndarray], Layout]] = [
             (index, p.recognizes, p.layout) for index, p in enumerate(self.protocols.values()) if p.recognizes
         ]
-        calls = [self.protocols[name] for name in CALLS]
+        calls = [p for p in self.protocols.values() if p.name in CALLS or p.recognizes]
         names = {f.name for p in calls for f in p.fields()} | {name for p in calls for name in (p.name, p.shown)}
         self._calls = self.rest or bool(names & self.wanted)
         for space, known in sparse.items():

@@ -64,6 +64,19 @@ def trace(*frames: tuple[float, bytes]) -> bytes:
     return file
 
 
+def test_dns_on_a_port_that_is_nobodys(save):
+    """Told by its bytes: one question of a known type and class, ended where a query without more ends."""
+    ask, answer = (
+        message(7, 0x0100, [question("a.example")]),
+        message(7, 0x8180, [question("a.example")], [record("a.example", 1, b"abcd")]),
+    )
+    odd = [message(7, 0x0100, [question("a.example", 9999)]), ask + b"x", ask[:-1], bytes(len(ask)), ask[:4] + b"\0\2" + ask[6:]]
+    name = save(pcap(frame(ask, (40000, 8053)), frame(answer, (8053, 40000)), *(frame(one, (40000, 8053)) for one in odd)))
+    for size in BATCHES:
+        said = run("packets", name, "--batch-frames", str(size), "-T", "fields", "-e", "dns.qry.name", "-e", "dns.a").out
+        assert said.splitlines() == ["a.example\t", "a.example\t97.98.99.100", *["\t"] * 5]
+
+
 @pytest.fixture
 def cells(save):
     """Cells of a capture, the same in all batches: fields → a list for each frame."""

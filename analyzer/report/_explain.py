@@ -88,9 +88,12 @@ def worst_first(rows: pl.DataFrame) -> pl.DataFrame:
 RANK = {severity: place for place, severity in enumerate(SEVERITIES)}
 
 
-def _told(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows of a table with verdicts that deserve a warning, in the columns of explain."""
-    loud = rows.filter(pl.col("severity").is_in(["error", "warn"]))
+NOTED = ("http_transactions",)  # tables of which notes are told, too: what a connection that is healthy for TCP carried
+
+
+def _told(rows: pl.DataFrame, noted: bool = False) -> pl.DataFrame:
+    """Rows of a table with verdicts that deserve a warning, or a note, in the columns of explain."""
+    loud = rows.filter(pl.col("severity").is_in(["error", "warn", *(["note"] if noted else [])]))
     return loud.select(pl.lit(None, pl.UInt32).alias(name) if name == "stream" else pl.col(name) for name in COLUMNS)
 
 
@@ -102,7 +105,7 @@ def _others(found: dict[str, list[pl.DataFrame]], which: tuple[str, ...] = TABLE
             rows = import_module(f"..tables.{name}", __package__).grouped(pl.concat(found[name]))
             columns = ("severity", "kind", "verdict")
             said = [pl.Series(name, column, dtype=pl.String) for name, column in zip(columns, judged(rows, troubles(name)), strict=True)]
-            parts.append(_told(rows.with_columns(said)))
+            parts.append(_told(rows.with_columns(said), name in NOTED))
     if not sum(map(len, parts)):
         return None
     order = {one.kind: place for place, one in enumerate(one for table in TABLES for one in troubles(table))}

@@ -31,6 +31,9 @@ SOON = 1_000_000_000  # ns before the trace ends in which an answer need not hav
 WORST = (("frame", "worst_frame"), ("answer_frame", "worst_answer"), ("asked_for", "worst_for"), ("upstream", "upstream"),
     ("upstream_server", "upstream_server"), ("upstream_wait", "upstream_wait"))  # fmt: skip
 OPEN = 1000  # requests for the same from the same that wait for a proxy to ask on
+ROWS = 1 << 15  # messages that are gathered before a frame of Polars is made of them
+MANY = ("via", "credentials")
+WORDS = (*MANY, "forwarded")
 KEYS = 100_000  # of such requests that are remembered before those that were answered are forgotten
 NUMBERS = ("number", "way", "nth", "header", "body", "missing", "framing", "faults", "first_frame", "first_time", "known_time", "time")
 ASKED = {  # what a request is asked for → the field
@@ -115,8 +118,7 @@ class TABLE(Table):
     needs = frozenset({"http.line", "tcp.stream"})
 
     def __init__(self) -> None:
-        self.requests: list[pl.DataFrame] = []
-        self.answers: list[pl.DataFrame] = []
+        self.requests, self.answers = Gathered(ASKED), Gathered(ANSWERED)
         self.streams = Streams()
         self.messages: Messages | None = None
         self.end = 0
@@ -136,20 +138,17 @@ class TABLE(Table):
 
     def _take(self, h: Headers, frame: np.ndarray, kept: np.ndarray, timed: np.ndarray) -> None:
         lines(h)  # of all at once
-        for parts, which, texts in ((self.requests, True, ASKED), (self.answers, False, ANSWERED)):
+        for parts, which in ((self.requests, True), (self.answers, False)):
             rows = np.flatnonzero((h["kind"] == REQUEST) == which)
             if len(rows):
-                parts.append(_told(h.take(rows) if len(rows) < len(h) else h, frame[rows], kept[rows], timed[rows], texts))
+                parts.add(h.take(rows), frame[rows], kept[rows], timed[rows])
 
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
         for h, by in self.messages.last("http") if self.messages else ():
             self._take(h, by, np.ones(len(h), bool), np.ones(len(h), bool))
-        if not self.requests and not self.answers:
+        if not len(self.requests) and not len(self.answers):
             return None
-        requests = pl.concat(self.requests) if self.requests else _empty(ASKED)
-        answers = pl.concat(self.answers) if self.answers else _empty(ANSWERED)
-        self.requests.clear()
-        self.answers.clear()
+        requests, answers = self.requests.take(), self.answers.take()
         holes = self.messages.holes if self.messages else set()
         found = self.streams.ends(_joined(requests, answers))
         found = _proxies(_judged(found, self.end, holes), self.streams)
@@ -160,31 +159,77 @@ class TABLE(Table):
 # ---------------------------------------------------------------- messages
 
 
-def _told(h: Headers, frame: np.ndarray, kept: np.ndarray, timed: np.ndarray, texts: dict[str, str]) -> pl.DataFrame:
-    """What requests, or responses, say: a row each."""
-    n = len(h)
-    columns = {name: pl.Series(h[name]) for name in NUMBERS}
-    if not timed.all():
-        untimed = pl.Series(~timed)
-        columns |= {name: columns[name].set(untimed, None) for name in ("first_time", "known_time", "time")}
-    columns |= {"frame": pl.Series(frame), "kept": pl.Series(kept)}
-    columns |= {name: series(Field(name, text, ""), _first(h.column(field)), n) for name, field in texts.items()}
-    columns["via"] = series(Field("via", text, "", many=True), h.column("http.via"), n)
-    if texts is ASKED:
-        columns["forwarded"] = series(Field("forwarded", text, ""), _first(h.column("http.forwarded")), n)
-        columns["credentials"] = series(Field("credentials", text, "", many=True), h.column("http.credentials"), n)
-    else:
-        columns |= {name: pl.Series(h[name]) for name in ("asked", "status")}
-    return pl.DataFrame([column.alias(name) for name, column in columns.items()])
+Columns = dict[str, Column]
 
 
-def _empty(texts: dict[str, str]) -> pl.DataFrame:
+class Gathered:
+    """What many messages say, as columns of NumPy until there are ROWS of them: making Polars' costs more than what is in a batch."""
+
+    def __init__(self, texts: dict[str, str]) -> None:
+        self.texts = texts
+        self.parts: list[tuple[int, Columns]] = []
+        self.size = 0
+        self.made: list[pl.DataFrame] = []
+
+    def __len__(self) -> int:
+        return self.size + len(self.made)
+
+    def add(self, h: Headers, frame: np.ndarray, kept: np.ndarray, timed: np.ndarray) -> None:
+        """What requests, or responses, say: a row each."""
+        columns = {name: Column(h[name], None) for name in NUMBERS}
+        if not timed.all():
+            rows = np.flatnonzero(timed)
+            columns |= {name: Column(h[name][rows], rows) for name in ("first_time", "known_time", "time")}
+        columns |= {"frame": Column(frame, None), "kept": Column(kept, None)}
+        columns |= {name: _first(h.column(field)) for name, field in self.texts.items()}
+        columns["via"] = h.column("http.via")
+        if self.texts is ASKED:
+            columns |= {"forwarded": _first(h.column("http.forwarded")), "credentials": h.column("http.credentials")}
+        else:
+            columns |= {name: Column(h[name], None) for name in ("asked", "status")}
+        self.parts.append((len(h), columns))
+        self.size += len(h)
+        if self.size >= ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        base = np.cumsum([0, *(size for size, _ in self.parts)])
+        columns = {}
+        for name in self.parts[0][1]:
+            several = [part[name] for _, part in self.parts]
+            values = np.concatenate([one.values for one in several])
+            rows = np.concatenate([(np.arange(size) if part[name].rows is None else part[name].rows) + at
+                for at, (size, part) in zip(base.tolist(), self.parts)])  # fmt: skip
+            if name in self.texts or name in WORDS:
+                columns[name] = series(Field(name, text, "", many=name in MANY), Column(values.astype(object), rows), self.size)
+            else:
+                made = pl.Series(values)
+                if len(rows) < self.size:
+                    place = np.full(self.size, -1)
+                    place[rows] = np.arange(len(rows))
+                    index = pl.Series(place)
+                    made = made.gather(index.set(index < 0, None))
+                columns[name] = made
+        self.made.append(pl.DataFrame([column.alias(name) for name, column in columns.items()]))
+        self.parts, self.size = [], 0
+
+    def take(self) -> pl.DataFrame:
+        """All of them, which are forgotten then."""
+        if not len(self):
+            self.add(*_nothing())
+        if self.parts:
+            self._flush()
+        made, self.made = pl.concat(self.made), []
+        return made
+
+
+def _nothing() -> tuple[Headers, np.ndarray, np.ndarray, np.ndarray]:
     h = Headers(protocols()["http"], np.zeros(8, np.uint8), Spans(*(np.zeros(0, np.int64),) * 4, np.zeros(0, bool), np.zeros(0, np.int64)),
         np.zeros(0, np.int64), None)  # fmt: skip
     for name in (*NUMBERS, "kind", "asked", "status", "lead", "content"):
         h.put(name, np.zeros(0, np.int64))
     none = np.zeros(0, bool)
-    return _told(h, np.zeros(0, np.int64), none, none, texts)
+    return h, np.zeros(0, np.int64), none, none
 
 
 def _first(column: Column) -> Column:
