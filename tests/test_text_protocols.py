@@ -332,10 +332,11 @@ def test_the_user_overrules_port_and_bytes(save):
 def test_the_user_overrules_for_udp_too(save):
     from scapy.all import DNS, DNSQR, UDP
 
-    frame = bytes(Ether() / IP(src="10.0.0.1", dst="10.0.0.2") / UDP(sport=4000, dport=9953) / DNS(qd=DNSQR(qname="a.b")))
-    name = save(pcap(frame))
-    assert words(name, "dns.qry.name", only="udp") == [["1", ""]]
-    assert run("packets", name, "-d", "udp.port==9953,dns", "-T", "fields", "-e", "dns.qry.name").out == "a.b\n"
+    ends = IP(src="10.0.0.1", dst="10.0.0.2") / UDP(sport=4000, dport=9953)
+    name = save(pcap(bytes(Ether() / ends / DNS(qd=DNSQR(qname="a.b"))), bytes(Ether() / ends / DNS(qr=1, qd=[]))))
+    assert words(name, "dns.id", only="udp") == [["1", "0x0000"], ["2", ""]]  # the bytes of the second could be anything
+    for said, told in (("dns", ["0x0000", "0x0000"]), ("data", ["", ""])):
+        assert run("packets", name, "-d", f"udp.port==9953,{said}", "-T", "fields", "-e", "dns.id").out.splitlines() == told
 
 
 @pytest.mark.parametrize(("said", "why"), [
