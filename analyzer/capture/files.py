@@ -1,4 +1,4 @@
-"""Files as byte streams of which at most 64 are open at once, however many are being read."""
+"""Files as byte streams of which at most 32 are open at once, however many are being read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from collections import OrderedDict
 from typing import Any
 
-OPEN = 64
+OPEN = 32
 
 
 class Pool:
