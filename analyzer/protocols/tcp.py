@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, raw, seconds, signed, text, u8, u16, u32
+from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, raw, seconds, signed, text, u8, u16, u32, u64
 from . import _sums
 from ._options import Options, walk
 
@@ -113,6 +113,7 @@ SEGMENTS = (
     Field("tcp.segment", u32, "Segment in frame", "of the message that was whole with this one", many=True),
     Field("tcp.segment.count", u32, "Segments", "that this message came in", many=True),
     Field("tcp.reassembled.length", u32, "Message put together", "bytes", many=True),
+    Field("tcp.reassembled_in", u64, "Put together in", "never there: a row waits for no later frame", many=True),
 )
 ADDED = NUMBERED + TRACKED + SEGMENTS
 
