@@ -78,8 +78,10 @@ class View:
         """A line for each frame that a filter kept."""
         parts: list[Strings] = []
         for column in self.columns(d):
-            parts.append(always(separator if parts else "", len(column)))
-            parts += (always(quote, column.there()), column, always(quote, column.there()))
+            if parts:
+                parts.append(always(separator, len(column)))
+            mark = always(quote, column.there()) if quote else None
+            parts += (column,) if mark is None else (mark, column, mark)
         return joined([*parts, always("\n", len(parts[0]))])
 
     def columns(self, d: Dissection) -> list[Strings]:
