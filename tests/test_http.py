@@ -551,3 +551,16 @@ def test_bytes_behind_an_end(save):
     """Against all rules (RFC 9293 §3.10.4): what the end cut off stays cut off, whatever the batch."""
     talk = Script().say("c", GET).say("s", OK[:20], end=True).say("c", GET).say("s", OK[20:], OK)
     assert [one[:2] for one in same(save(talk.trace.pcap()))] == [(4, "GET /a HTTP/1.1"), (6, "GET /a HTTP/1.1"), (8, "HTTP/1.1 200 OK")]
+
+
+def test_segments_that_a_message_came_in():
+    """tshark's numbers: a segment that ends the header section and begins the body is one."""
+    for size in BATCHES[1:]:
+        words = [word for name in ("frame.number", "tcp.segment.count", "tcp.reassembled.length") for word in ("-e", name)]
+        said = run(
+            "packets", str(RECORDINGS / "http.pcap.xz"), "-Y", "tcp.segment.count", "--batch-frames", str(size), "-T", "fields", *words
+        ).out
+        assert [tuple(map(int, line.split("\t"))) for line in said.splitlines()] == SEGMENTS
+
+
+SEGMENTS = [(16, 6, 8557), (178, 143, 205_058), (354, 143, 205_053), (390, 5, 5178), (491, 6, 5151)]

@@ -413,6 +413,16 @@ FRAMES = (
     datagram(b"hi", 7),
     datagram(b"\n", 13, back=True),
 )
+
+
+def test_daytime_and_echo_over_tcp():
+    """Recorded: the time in the segment that brings it, small-services frame 4; a line to port 7 and back, as tshark has it."""
+    said = run("packets", str(RECORDINGS / "small-services.pcap.xz"), "-Y", "tcp and daytime", "-T", "fields", "-e", "daytime.string").out
+    assert said.splitlines()[0].startswith("Tue Nov 24 23:18:52 2026")
+    said = run("packets", str(RECORDINGS / "arp.pcap.xz"), "-Y", "echo", "-T", "fields", "-e", "frame.number", "-e", "echo.request").out
+    assert said.splitlines()[:3] == ["6\t1", "8\t0", "16\t1"]
+
+
 TABLES = ("dhcp", "dhcpv6", "ntp", "tftp", "syslog", "snmp", "echo", "daytime", "dhcp_transactions", "expert", "undecoded", "data")
 
 

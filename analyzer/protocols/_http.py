@@ -204,6 +204,7 @@ class Way:
     fault_at: cython.longlong
     content: cython.longlong
     room: cython.longlong  # bytes that are kept still
+    latest: cython.longlong  # frame of its last piece
     finished: cython.bint
     broken: cython.bint
 
@@ -221,6 +222,7 @@ class Way:
         self.kept, self.frames, self.request, self.own = bytearray(), array("q"), None, 0
         self.pieces = self.size = self.body = self.missing = self.framing = self.faults = self.fault_at = self.content = 0
         self.room = KEPT
+        self.latest = 0
         self.finished = self.broken = False
 
     @cython.cfunc
@@ -782,10 +784,12 @@ class Talks:
         """Bytes start…end - 1, of piece k, belong to the message."""
         size: cython.longlong = end - start
         way.size += size
-        way.pieces += 1
-        if len(way.frames) < PIECES:
-            way.frames.append(pieces[1, k])
-            self.held += 8 if way.own else 0
+        if pieces[1, k] != way.latest:  # a segment that ends the header section and begins the body is one
+            way.latest = pieces[1, k]
+            way.pieces += 1
+            if len(way.frames) < PIECES:
+                way.frames.append(way.latest)
+                self.held += 8 if way.own else 0
         if not way.own:  # the header section is kept whole
             way.kept += source[start:end]
             return

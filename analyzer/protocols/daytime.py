@@ -6,7 +6,7 @@ from ..fields import Column, Field, Headers, flag, text
 from ._parts import Parts
 
 LABEL = "Daytime"
-ON = {"udp.port": 13}
+ON = {"udp.port": 13, "tcp.port": 13}
 INFO = "{daytime.string}"
 PORT = 13
 
@@ -17,7 +17,7 @@ def contents(h: Headers):
 
 def _derived(h: Headers) -> dict[str, Column]:
     parts = Parts(h, FIELDS)
-    from_server = h.parent["udp.srcport"][h.row] == PORT if h.parent is not None else np.zeros(len(h), bool)
+    from_server = h.parent[f"{h.parent.protocol.name}.srcport"][h.row] == PORT if h.parent is not None else np.zeros(len(h), bool)
     rows = np.flatnonzero(from_server)
     parts.text("daytime.string", rows, h.start[rows], np.minimum(h.wire, h.end)[rows])
     return dict(parts.columns()) | {"daytime.response_request": Column(from_server)}

@@ -3,7 +3,7 @@
 from ..fields import Headers
 
 LABEL = "Discard"
-ON = {"udp.port": 9}
+ON = {"udp.port": 9, "tcp.port": 9}
 SHOWN = "data"
 INFO = "thrown away"
 

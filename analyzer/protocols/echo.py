@@ -5,7 +5,7 @@ import numpy as np
 from ..fields import Column, Field, Headers, flag, raw
 
 LABEL = "Echo"
-ON = {"udp.port": 7}
+ON = {"udp.port": 7, "tcp.port": 7}
 INFO = "[?echo.request:request{echo.request:mark}][?echo.response:response{echo.response:mark}]"
 PORT = 7
 
@@ -15,7 +15,7 @@ def contents(h: Headers):
 
 
 def _derived(h: Headers) -> dict[str, Column]:
-    asks = h.parent["udp.dstport"][h.row] == PORT if h.parent is not None else np.ones(len(h), bool)
+    asks = h.parent[f"{h.parent.protocol.name}.dstport"][h.row] == PORT if h.parent is not None else np.ones(len(h), bool)
     rows = np.flatnonzero(h.end > h.start)
     return {
         "echo.data": Column(np.column_stack((h.start, np.minimum(h.wire, h.end)))[rows], rows),
