@@ -389,3 +389,15 @@ def test_a_flood_of_commands_shares_a_row(save):
     rows = [r for r in same(save(talk.pcap()), "ftp") if r["ftp.request"]]
     assert len(rows) == 64
     assert [r["ftp.line"] for r in rows[-2:]] == ["NOOP", "NOOP …"]
+
+
+def test_passwords_in_clear_are_told_between_whom(save):
+    """A row for two logins of the same hosts, a sentence in explain; the password itself in neither."""
+    talk = Conversation().talk(("s", b"220 FTP\r\n"), ("c", b"USER a\r\n"), ("s", b"331 x\r\n"), ("c", b"PASS geheim\r\n"), port=21)
+    talk.talk(("s", b"530 no\r\n"), ("c", b"PASS geheimer\r\n"), ("s", b"230 in\r\n"), port=21)
+    name = save(talk.pcap())
+    (row,) = same(name, "security")
+    assert (row["protocol"], row["times"], row["severity"], row["first_frame"] < row["last_frame"]) == ("ftp", 2, "warn", True)
+    said = run("explain", name).out
+    assert "FTP: logs in with a password that anybody on the way can read (2 times, frames" in " ".join(said.split())
+    assert "geheim" not in said + str(row)

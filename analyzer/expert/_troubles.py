@@ -11,9 +11,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import polars as pl
 
-TABLES = ("bindings", "routes", "pings", "dns_transactions", "http_transactions", "streams")
-SERIES = TABLES[2:]  # tables without verdicts of their own: their `grouped` makes the rows that are judged
-WHOSE = {"ARP, neighbor discovery and ICMP": TABLES[:3], "DNS and HTTP": TABLES[3:5], "Servers": TABLES[5:]}  # how they are counted
+TABLES = ("bindings", "routes", "security", "pings", "dns_transactions", "http_transactions", "streams")
+SERIES = TABLES[3:]  # tables without verdicts of their own: their `grouped` makes the rows that are judged
+WHOSE = {  # how they are counted
+    "ARP, neighbor discovery and ICMP": ("bindings", "routes", "pings"),
+    "DNS and HTTP": ("dns_transactions", "http_transactions"),
+    "Security": ("security",),
+    "Servers": ("streams",),
+}
 Says = Callable[[dict[str, Any]], str]
 Found = Iterator[tuple["pl.Series", Says]]
 
