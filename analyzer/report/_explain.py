@@ -93,7 +93,7 @@ NOTED = ("http_transactions",)  # tables of which notes are told, too: what a co
 
 def _told(rows: pl.DataFrame, noted: bool = False) -> pl.DataFrame:
     """Rows of a table with verdicts that deserve a warning, or a note, in the columns of explain."""
-    loud = rows.filter(pl.col("severity").is_in(["error", "warn", *(["note"] if noted else [])]))
+    loud = rows.filter(pl.col("severity").is_in(["error", "warn", *(["note"] if noted else [])]), pl.col("kind") != "")
     return loud.select(pl.lit(None, pl.UInt32).alias(name) if name == "stream" else pl.col(name) for name in COLUMNS)
 
 
