@@ -600,7 +600,8 @@ def turns(
     """Cut what directions of telnet sent into what each piece completed.
 
     stretches: rows way, start, end, gap, last. pieces: rows place, stretch. going: ways in a subnegotiation, kept from call to call.
-    Returns rows (stretch, start, end, whether it begins in a subnegotiation) and how far each stretch was read.
+    Returns rows (stretch, start, end, whether it begins in a subnegotiation, whether it ends only because nothing follows) and how far
+    each stretch was read.
     """
     found = array("q")
     upto = array("q", bytes(8 * stretches.shape[1]))
@@ -620,10 +621,11 @@ def turns(
         if edge > here:
             before = inside
             stop, inside = _whole(data, here, edge, inside, None, 0)
-            if final and stretches[4, i]:
+            forced: cython.bint = final and stretches[4, i] and stop < edge
+            if forced:
                 stop = edge
             if stop > here:
-                found.extend((i, here, stop, before))
+                found.extend((i, here, stop, before, forced))
                 here = stop
             else:
                 inside = before

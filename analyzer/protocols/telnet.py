@@ -61,9 +61,11 @@ class Turns:
         stretches = np.stack((s.way, s.start, s.end, s.gap, s.last)).astype(np.int64)
         pieces = np.stack((s.place, stretch)).astype(np.int64)
         found, upto = _lines.turns(s.data.data, stretches.data, pieces.data, self.going)
-        which, start, end, inside = np.ascontiguousarray(np.array(found, np.int64).reshape(-1, 4).T)
+        which, start, end, inside, forced = np.ascontiguousarray(np.array(found, np.int64).reshape(-1, 5).T)
         none = np.zeros(0, np.int64)
-        return whole(s, which, start, end, np.array(upto, np.int64), none, none)._replace(told={"inside": inside})
+        made = whole(s, which, start, end, np.array(upto, np.int64), none, none)
+        by = np.where(forced, np.maximum(s.until[which], made.by), made.by)  # that nothing follows was known only then
+        return made._replace(by=by, told={"inside": inside})
 
 
 def STREAM() -> Turns:
