@@ -621,14 +621,14 @@ def turns(
         if edge > here:
             before = inside
             stop, inside = _whole(data, here, edge, inside, None, 0)
-            forced: cython.bint = final and stretches[4, i] and stop < edge
-            if forced:
-                stop = edge
             if stop > here:
-                found.extend((i, here, stop, before, forced))
+                found.extend((i, here, stop, before, 0))
                 here = stop
             else:
                 inside = before
+            if final and stretches[4, i] and here < edge:
+                found.extend((i, here, edge, inside, 1))
+                here = edge
         if final:
             upto[i] = here
             going.pop(stretches[0, i], 0)
