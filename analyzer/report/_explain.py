@@ -50,7 +50,7 @@ def write(analysis: Analysis, stream: int | None, form: str, rows: int) -> None:
     if form != "text":
         made = make("streams").columns
         parts = [part.select(COLUMNS) for part in found["streams"]]
-        ranked = _merged(worst_first(pl.concat(parts)) if parts else None, _others(found))
+        ranked = _merged(worst_first(pl.concat(parts)) if parts else None, _others(_loud(found)))
         columns = [next(f for f in made if f.name == name) for name in COLUMNS]
         write_form(form, columns, [] if ranked is None else [ranked])
         return
@@ -97,15 +97,21 @@ def _told(rows: pl.DataFrame, noted: bool = False) -> pl.DataFrame:
     return loud.select(pl.lit(None, pl.UInt32).alias(name) if name == "stream" else pl.col(name) for name in COLUMNS)
 
 
-def _others(found: dict[str, list[pl.DataFrame]], which: tuple[str, ...] = TABLES) -> pl.DataFrame | None:
-    """What these tables tell, worst first."""
-    parts = [part for name in which if name not in SERIES for part in found.get(name, ())]
+def _loud(found: dict[str, list[pl.DataFrame]]) -> dict[str, list[pl.DataFrame]]:
+    """What each table tells, of those in SERIES what their rows say together."""
+    loud = {name: found.get(name, []) for name in TABLES if name not in SERIES}
     for name in SERIES:
-        if name in which and found.get(name):
+        if found.get(name):
             rows = import_module(f"..tables.{name}", __package__).grouped(pl.concat(found[name]))
             columns = ("severity", "kind", "verdict")
             said = [pl.Series(name, column, dtype=pl.String) for name, column in zip(columns, judged(rows, troubles(name)), strict=True)]
-            parts.append(_told(rows.with_columns(said), name in NOTED))
+            loud[name] = [_told(rows.with_columns(said), name in NOTED)]
+    return loud
+
+
+def _others(loud: dict[str, list[pl.DataFrame]], which: tuple[str, ...] = TABLES) -> pl.DataFrame | None:
+    """What these tables tell, worst first."""
+    parts = [part for name in which for part in loud.get(name, ())]
     if not sum(map(len, parts)):
         return None
     order = {one.kind: place for place, one in enumerate(one for table in TABLES for one in troubles(table))}
@@ -128,11 +134,12 @@ def _wrapped(text: str, indent: str) -> str:
 
 
 def _all(parts: list[pl.DataFrame], found: dict[str, list[pl.DataFrame]], rows: int) -> Iterator[str]:
-    others = _others(found)
+    loud = _loud(found)
+    others = _others(loud)
     tcp = worst_first(pl.concat(parts)).select(COLUMNS) if parts else None
     yield "No TCP connection in this capture." if tcp is None else f"{count(len(tcp), 'TCP connection')}: {_totals(tcp)}."
     for whose, which in WHOSE.items():
-        if (some := _others(found, which)) is not None:
+        if (some := _others(loud, which)) is not None:
             yield f"{whose}: {_totals(some)}."
     ranked = _merged(tcp, others)
     if ranked is None:
