@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import polars as pl
 
 from ..dissect import Dissection
@@ -12,8 +11,9 @@ from ..protocols import protocols, register
 from ..protocols.tcp import TRACKED
 from ..reassembly.leases import JUDGED
 from ..reassembly.neighbors import DUPLICATES
-from ..templates import says, template_fields
+from ..templates import template_fields
 from . import Table
+from ._findings import held
 
 WITHIN = ", in the {} put together here"
 
@@ -40,15 +40,9 @@ class TABLE(Table):
     def feed(self, d: Dissection) -> pl.DataFrame | None:
         rows: list[tuple[int, int, tuple[str, str, str, str, str, int | None]]] = []
         for depth, h in enumerate(d.order):
-            for rule in findings().values():
-                if rule.protocol != h.protocol.name:
-                    continue
-                at = np.flatnonzero(rule.rule(h))
-                if len(at):
-                    about = (rule.severity, rule.group, rule.protocol, rule.name)
-                    rows += [
-                        (frame, depth, (*about, said, None)) for frame, said in zip(h.frame[at].tolist(), says(h, rule.says, at).tolist())
-                    ]
+            for rule, at, sentences in held(h, findings().values()):
+                about = (rule.severity, rule.group, rule.protocol, rule.name)
+                rows += [(frame, depth, (*about, said, None)) for frame, said in zip(h.frame[at].tolist(), sentences)]
         order = {id(h): depth for depth, h in enumerate(d.order)}
         for h in d.order:
             for fault in h.faults:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import polars as pl
 
 from ..capture import Source
@@ -14,9 +13,10 @@ from ..expert._troubles import judged, troubles
 from ..fields import Field, Headers, text, texts, u32, u64
 from ..protocols import register
 from ..reassembly.leases import JUDGED
-from ..templates import says, template_fields
+from ..templates import template_fields
 from . import Table
 from ._columns import dtype_of
+from ._findings import held
 
 MOST = 100_000  # rows that are held until the trace ends
 RULES = tuple(one for one in findings().values() if one.group == "security")
@@ -74,15 +74,12 @@ class TABLE(Table):
 
 def _told(h: Headers) -> Iterator[tuple[int, tuple[str, ...]]]:
     """(frame's row, key) of each finding on these headers."""
-    for rule in RULES:
-        if rule.protocol != h.protocol.name:
-            continue
-        at = np.flatnonzero(rule.rule(h) & ~h.quoted)
-        if not len(at):
-            continue
+    for rule, at, sentences in held(h, RULES):
         ends = [[""] * len(at)] * 2
         net, rows = h.up() or (None, None)
         if net is not None and rows is not None and net.protocol.addresses:
             ends = [texts(register()[name].field, net[name][rows[at]]).tolist() for name in net.protocol.addresses]
-        for frame, source, destination, said in zip(h.frame[at].tolist(), *ends, says(h, rule.says, at).tolist(), strict=True):
-            yield frame, (rule.protocol, rule.name, source, destination, said, rule.severity)
+        quoted = h.quoted[at].tolist()
+        for frame, source, destination, said, in_error in zip(h.frame[at].tolist(), *ends, sentences, quoted, strict=True):
+            if not in_error:
+                yield frame, (rule.protocol, rule.name, source, destination, said, rule.severity)
