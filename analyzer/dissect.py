@@ -638,16 +638,20 @@ class Dissector:
         shown = [*(p.shown for p in self.protocols.values()), None]
         return [(shown[a], shown[b]) for a, b in zip(by_port.tolist(), by_bytes.tolist())]
 
+    def _undecided(self, numbers: tuple[np.ndarray, ...]) -> np.ndarray:
+        """Whether the user said nothing of these UDP ports, bool (n,)."""
+        return (np.stack([self._said["udp.port"][number] for number in numbers]) == UNDECIDED).all(axis=0)
+
     def _recognized(self, spans: Spans, place: np.ndarray, numbers: tuple[np.ndarray, ...], found: np.ndarray, announces: bool) -> None:
         """Write into `found` the protocols of payloads that no port names, as far as their bytes tell; not what the user said is data.
 
         announces: only of those that announce others, which come before what bytes tell.
         """
-        said = np.stack([self._said["udp.port"][number] for number in numbers])
+        free = self._undecided(numbers)
         for index, recognizes, layout in self._told:
             if announces and self._names[index] != "sip":
                 continue
-            rows = np.flatnonzero((found < 0) & (said == UNDECIDED).all(axis=0))
+            rows = np.flatnonzero((found < 0) & free)
             if len(rows):
                 found[rows[recognizes(Reading(layout, place, spans.start[rows], spans.end[rows]))]] = index
 
@@ -700,8 +704,7 @@ class Dissector:
             if not one.headers.has("udp.stream"):  # UDP-Lite
                 kept.append((one, rest))
                 continue
-            said = np.stack([self._said["udp.port"][number[rest]] for number in one.numbers])
-            undecided = (said == UNDECIDED).all(axis=0)
+            undecided = self._undecided(tuple(number[rest] for number in one.numbers))
             free.append((one, rest[undecided]))
             kept.append((one, rest[~undecided]))
         offered = [Offered(one.headers, one.spans.take(rest), one.depth) for one, rest in free]
@@ -842,24 +845,28 @@ def decoded_as(said: str) -> DecodeAs:
 # ---------------------------------------------------------------- filters
 
 
+@cache
+def spoken() -> frozenset[str]:
+    """What a filter may call protocols: their own names, and those of frame.protocols."""
+    return frozenset(name for p in protocols().values() for name in (p.name, p.shown))
+
+
 def filtered(said: str) -> Filter:
     """A display filter over all fields and protocols. Raises UsageError."""
 
     def lookup(name: str) -> tuple[Field, tuple[str, ...]] | None:
         if name in register() or name in either():
             return field_of(name), either().get(name, (name,))
-        return (Field(name, text, name), ()) if name in named else None
+        return (Field(name, text, name), ()) if name in spoken() else None
 
-    named = {name for p in protocols().values() for name in (p.name, p.shown)}
-    return compiled(said, lookup, lambda name: nearest(name, [*register(), *either(), *named]))
+    return compiled(said, lookup, lambda name: nearest(name, [*register(), *either(), *spoken()]))
 
 
 def matching(d: Dissection, wanted: Filter) -> np.ndarray:
     """Which frames of the batch match, bool (frames,)."""
-    named = {name for p in protocols().values() for name in (p.name, p.shown)}
 
     def values(name: str) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        if name in named:
+        if name in spoken():
             for h in d.order:
                 if name in (h.protocol.name, h.protocol.shown):
                     yield h.frame, h.frame, h.buffer
