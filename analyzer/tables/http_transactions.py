@@ -14,7 +14,7 @@ import polars as pl
 
 from ..dissect import Dissection
 from ..expert.http import PROVEN, SLOW
-from ..fields import Column, Field, Headers, Spans, flag, seconds, text, time, u16, u32, u64
+from ..fields import Column, Field, Headers, Spans, flag, seconds, signed, text, time, u16, u32, u64
 from ..protocols import protocols
 from ..protocols._http import FAULTS, FRAMING
 from ..protocols.http import IDEMPOTENT, REQUEST, SAFE, lines
@@ -202,14 +202,10 @@ class Gathered:
                 for at, (size, part) in zip(base.tolist(), self.parts)])  # fmt: skip
             if name in self.texts or name in WORDS:
                 columns[name] = series(Field(name, text, "", many=name in MANY), Column(values.astype(object), rows), self.size)
+            elif len(rows) < self.size:
+                columns[name] = series(Field(name, signed, ""), Column(values, rows), self.size)
             else:
-                made = pl.Series(values)
-                if len(rows) < self.size:
-                    place = np.full(self.size, -1)
-                    place[rows] = np.arange(len(rows))
-                    index = pl.Series(place)
-                    made = made.gather(index.set(index < 0, None))
-                columns[name] = made
+                columns[name] = pl.Series(values)
         self.made.append(pl.DataFrame([column.alias(name) for name, column in columns.items()]))
         self.parts, self.size = [], 0
 
