@@ -159,9 +159,10 @@ def _length(h: Headers, rows: np.ndarray) -> np.ndarray:
 
 def _sent(h: Headers) -> tuple[np.ndarray, np.ndarray]:
     """Echoes (int64 rows) whose data begins with a time, and that time, ns since 1970; told as Wireshark does."""
+    rows = np.flatnonzero(np.isin(h["icmp.type"], ECHOES) & h.whole & (h.end >= h.start + 16))
     timed = h.frames.column("frame.time").rows
-    there = np.ones(len(h.frames), bool) if timed is None else np.isin(np.arange(len(h.frames)), timed)
-    rows = np.flatnonzero(np.isin(h["icmp.type"], ECHOES) & h.whole & (h.end >= h.start + 16) & there[h.frame])
+    if timed is not None:
+        rows = rows[np.isin(h.frame[rows], timed)]
     now = h.frames["frame.time"][h.frame[rows]] // 1_000_000_000
     found = np.full(len(rows), -1, np.int64)
     for layout in (SENT_LITTLE, SENT):  # the second, which Wireshark tries first, counts where both fit

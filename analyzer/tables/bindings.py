@@ -442,9 +442,9 @@ def _nd(d: Dissection, whole: Dissection, on: Links) -> Iterator[_Event]:
 def _dhcp(d: Dissection, whole: Dissection, on: Links) -> Iterator[_Event]:
     """What servers of DHCP give; what they send to a relay is for another network."""
     here = [one for one in leased(whole) if not (one.hops if one.version == "dhcpv6" else one.relay and one.relay == one.destination)]
-    for one in bound(here):
-        (e,) = _events(d, on, np.array([one.row]), one.version)
-        e.binds = [("lease", one.address, one.mac)]
+    found = list(bound(here))
+    for e, one in zip(_events(d, on, np.array([one.row for one in found], np.int64), "dhcp"), found, strict=True):
+        e.protocol, e.binds = one.version, [("lease", one.address, one.mac)]
         yield e
 
 
