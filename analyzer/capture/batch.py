@@ -232,6 +232,13 @@ class Source(ABC):
         self.damage = Damage(self.name, frame, self.window.offset if offset is None else offset, says)
 
 
+def _room(size: int) -> np.ndarray:
+    """Room for so many bytes with SLACK behind them; only what is used of it becomes memory."""
+    data = np.empty(size + SLACK, np.uint8)
+    data[size:] = 0
+    return data
+
+
 class Window:
     """A reused buffer that moves over a byte stream.
 
@@ -241,7 +248,7 @@ class Window:
 
     def __init__(self, stream: Any, size: int = BYTES, ready: Callable[[], bool] = lambda: True) -> None:
         self.stream, self.ready = stream, ready
-        self.data = np.zeros(size + SLACK, np.uint8)
+        self.data = _room(size)
         self.pos = self.end = self.behind = 0
         self.eof = False
         self.broken = ""  # why a compressed stream ended early
@@ -275,7 +282,7 @@ class Window:
         self.settle()
         begin = self.end
         if begin >= len(self.data) - SLACK:
-            grown = np.zeros(2 * (len(self.data) - SLACK) + SLACK, np.uint8)
+            grown = _room(2 * (len(self.data) - SLACK))
             grown[:begin] = self.data[:begin]
             self.data = grown
         stop = min(begin + CHUNK, len(self.data) - SLACK)
