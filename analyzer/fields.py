@@ -247,6 +247,7 @@ class Protocol:
     layout: Layout
     on: Mapping[str, int | tuple[int, ...]] = field(default_factory=dict)
     contents: Callable[[Headers], Iterable[Payload]] | None = None
+    check: Callable[[Headers], None] | None = None  # finds what is wrong behind the layout, where nothing is carried
     derived: tuple[tuple[tuple[Field, ...], Callable[[Headers], Mapping[str, Column]]], ...] = ()
     added: tuple[Field, ...] = ()  # fields that reassembly or the dissection computes
     info: str = ""

@@ -1,12 +1,13 @@
 """The protocols: one file each, found by walking this folder, once, explicitly. Nothing registers by being imported.
 
 A file declares, in this order: a docstring (name, source), LABEL, its words, HEADER (a Layout), ON (the number spaces in
-which it is found), ADDRESSES, EITHER, INFO, contents(h), and DERIVED, a tuple of (fields, function) for what has no fixed
-place. ADDED names fields that a later stage computes, REALM the field that tells networks apart (a VLAN's number), STREAM
-what makes the `Cutter` of its messages in TCP streams. believes(reading) says which of the payloads that a port leads to, which
-any program may use, can be this protocol's: the others are left to the next port. recognizes(reading) says the same of UDP's payloads
-that no port names, so it must be sure of its own. ELSEWHERE is True if servers answer from
-another UDP port than was asked. The file's name is the protocol's, `_` standing for a dot.
+which it is found), ADDRESSES, EITHER, INFO, contents(h), which says what a header carries, or check(h), which finds the faults
+of one that carries nothing, and DERIVED, a tuple of (fields, function) for what has no fixed place. ADDED names fields that a
+later stage computes, REALM the field that tells networks apart (a VLAN's number), STREAM what makes the `Cutter` of its messages
+in TCP streams. believes(reading) says which of the payloads that a port leads to, which any program may use, can be this
+protocol's: the others are left to the next port. recognizes(reading) says the same of UDP's payloads that no port names, so it
+must be sure of its own. ELSEWHERE is True if servers answer from another UDP port than was asked. The file's name is the
+protocol's, `_` standing for a dot.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ def protocols() -> dict[str, Protocol]:
             layout=getattr(file, "HEADER", Layout()),
             on=getattr(file, "ON", {}),
             contents=getattr(file, "contents", None),
+            check=getattr(file, "check", None),
             derived=getattr(file, "DERIVED", ()),
             added=getattr(file, "ADDED", ()),
             info=getattr(file, "INFO", ""),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import numpy as np
 
@@ -18,7 +18,6 @@ from ..fields import (
     Field,
     Headers,
     Layout,
-    Payload,
     Reading,
     bits,
     flag,
@@ -95,9 +94,8 @@ def _many(name: str, kind: object, label: str, about: str = "", **more: object) 
 # ---------------------------------------------------------------- the walk
 
 
-def contents(h: Headers) -> Iterable[Payload]:
+def check(h: Headers) -> None:
     walk(h)
-    return ()
 
 
 def walk(h: Headers, deep: bool = True) -> None:
@@ -605,7 +603,7 @@ def _existing(h: Headers) -> dict[str, Column]:
     end = np.maximum(start, end)
     bad = np.empty(len(pick), np.int64)
     owner, at, size = np.empty((3, int((end - start).sum())), np.int64)
-    n = _walk.options(h.buffer.data, start.data, end.data, 0, 0, 1, 2, -1, bad.data, owner.data, at.data, size.data)
+    n = _walk.options(h.buffer.data, start.data, end.data, 0, 0, 0, 1, 2, -1, bad.data, owner.data, at.data, size.data)
     owner, at, size = owner[:n], at[:n], np.maximum(size[:n] - 2, 0)
     window = gather(h.buffer, at, 1)[:, 0].astype(np.int64)
     one = np.repeat(np.arange(n), size)

@@ -31,7 +31,7 @@ def options(h: Headers, name: str) -> dict[str, Column]:
     """The options of hop-by-hop and destination headers, RFC 8200 §4.2."""
     start = h.start + h.layout.size
     end = np.where(h.whole, h.start + h[f"{name}.len_oct"], start)
-    found = walk(h, start, end, (PAD1,), (), 1, 2)
+    found = walk(h, start, end, (PAD1,), unit=1, head=2)
     h.fault((found.bad >= 0) & ~h.quoted & (end <= h.end), "ipv6.opt.type", "does not fit into the header", at=found.bad)
     row, at, size, kind, _ = found
     long = np.flatnonzero((kind != PAD1) & (size > 0))

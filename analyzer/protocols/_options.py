@@ -34,6 +34,7 @@ def walk(
     end: np.ndarray,
     single: tuple[int, ...] = (),
     last: tuple[int, ...] = (),
+    passed: tuple[int, ...] = (),
     unit: int = 1,
     head: int = 0,
     stops: int = -1,
@@ -42,14 +43,17 @@ def walk(
     """The options in h.buffer[start[i]:end[i]] of each header i.
 
     single: kinds that are one byte alone. last: kinds that end the list. stops: a kind that is one byte and ends the list, whatever
-    follows. The length byte counts `unit` bytes, plus `head`. owner: as of `items`.
+    follows. passed: those of `single` that are not among the options. The length byte counts `unit` bytes, plus `head`.
+    owner: as of `items`.
     """
     end = np.maximum(np.minimum(end, h.end if owner is None else h.end[owner]), start)
     room = int((end - start).sum())
+    if passed == single:
+        room = room // 2 + len(start)
     bad = np.empty(len(start), np.int64)
     row, at, size = np.empty((3, room), np.int64)
-    alone, final = (sum(1 << kind for kind in kinds) for kinds in (single, last))
-    n = _walk.options(h.buffer.data, start.data, end.data, alone, final, unit, head, stops, bad.data, row.data, at.data, size.data)
+    kinds = (sum(1 << kind for kind in some) for some in (single, passed, last))
+    n = _walk.options(h.buffer.data, start.data, end.data, *kinds, unit, head, stops, bad.data, row.data, at.data, size.data)
     return Options(row[:n], at[:n], size[:n], h.buffer[at[:n]], bad)
 
 

@@ -12,6 +12,7 @@ def options(
     start: cython.const[cython.longlong][::1],
     end: cython.const[cython.longlong][::1],
     single: cython.longlong,
+    passed: cython.longlong,
     last: cython.longlong,
     unit: cython.longlong,
     head: cython.longlong,
@@ -24,7 +25,8 @@ def options(
     """Walk the option list in data[start[i]:end[i]] of each header i.
 
     A kind k below 63 is one byte alone if bit k of `single` is set, and ends the list if bit k of `last` is (bytes of the
-    same kind may follow and are options too, as tshark has them: they fill the header up).
+    same kind may follow and are options too, as tshark has them: they fill the header up). If bit k of `passed` is set, too, the
+    byte is no option of those written.
     An option of kind `stops` is one byte, too, and the last (-1: there is no such kind).
     An option's length byte counts units of `unit` bytes, to which `head` is added (0: the length holds the whole option).
     Writes for each option its header, offset in `data` and whole length (bytes) into the int64 arrays row, at, size, and
@@ -53,11 +55,12 @@ def options(
                 length = data[p + 1] * unit + head
                 if length < 2 or p + length > stop:
                     length = 0
-            if n < room:
-                row[n] = i
-                at[n] = p
-                size[n] = length
-            n += 1
+            if length != 1 or kind > 62 or not (passed >> kind) & 1:
+                if n < room:
+                    row[n] = i
+                    at[n] = p
+                    size[n] = length
+                n += 1
             if length == 0:
                 bad[i] = p
                 break

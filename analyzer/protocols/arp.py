@@ -39,7 +39,7 @@ def _ends(h: Headers) -> list[np.ndarray]:
     return ends
 
 
-def contents(h: Headers):
+def check(h: Headers) -> None:
     end = _ends(h)[-1]
     h.claims(np.where(h.whole, end, h.wire))
     h.fault(
@@ -51,7 +51,6 @@ def contents(h: Headers):
         h.start + 4,
     )
     h.fault(h.whole & (end <= h.wire) & (end > h.end), "", CUT, end - h.start, h.end - h.start, h.start)
-    return ()
 
 
 def _addresses(h: Headers) -> dict[str, Column]:

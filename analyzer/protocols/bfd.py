@@ -61,12 +61,11 @@ ON = {"udp.port": (3784, 4784, 6784, 7784)}
 INFO = "session[ {bfd.sta:words}], {bfd.diag:words}[?bfd.flags.p:, poll{bfd.flags.p:mark}][?bfd.flags.f:, final{bfd.flags.f:mark}]"
 
 
-def contents(h: Headers):
+def check(h: Headers) -> None:
     length, room = h["bfd.message_length"].astype(np.int64), h.wire - h.start
     h.fault(h.whole & (length < HEADER.size), "bfd.message_length", "is {had}, less than the {needed} of a packet", HEADER.size, length)
     beyond = h.whole & (length > room) & ~h.quoted
     h.fault(beyond, "bfd.message_length", "says {needed} bytes, there are {had}", length, room, h.start + 3)
-    return ()
 
 
 def _derived(h: Headers) -> dict[str, Column]:

@@ -99,9 +99,8 @@ def _items(h: Headers) -> Options:
     return items(h, np.minimum(h.start + HEADER.size, h.wire), h.wire, head=0, least=ITEM.size, place=2)
 
 
-def contents(h: Headers):
+def check(h: Headers) -> None:
     misfits(h, _items(h).bad, "cdp.tlv.len", "is more than the message has, or less than the item's head")
-    return ()
 
 
 def _status(h: Headers) -> dict[str, Column]:

@@ -11,10 +11,6 @@ INFO = "{daytime.string}"
 PORT = 13
 
 
-def contents(h: Headers):
-    return ()
-
-
 def _derived(h: Headers) -> dict[str, Column]:
     parts = Parts(h, FIELDS)
     from_server = h.parent[f"{h.parent.protocol.name}.srcport"][h.row] == PORT if h.parent is not None else np.zeros(len(h), bool)

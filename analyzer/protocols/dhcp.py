@@ -211,10 +211,9 @@ ON = {"udp.port": (67, 68, 4011)}
 INFO = "{dhcp.type:words}[, {dhcp.option.dhcp:words}], transaction {dhcp.id}[, for {dhcp.option.requested_ip_address}]"
 
 
-def contents(h: Headers):
+def check(h: Headers) -> None:
     needs(h, np.full(len(h), COOKIE_AT))
     h.column("dhcp.option.type")  # an option that does not fit is said even if nobody asks for options
-    return ()
 
 
 def _cookies(h: Headers) -> tuple[np.ndarray, np.ndarray]:

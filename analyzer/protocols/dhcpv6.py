@@ -168,10 +168,9 @@ ON = {"udp.port": (546, 547)}
 INFO = "{dhcpv6.msgtype:words}[, transaction {dhcpv6.xid}]"
 
 
-def contents(h: Headers):
+def check(h: Headers) -> None:
     needs(h, np.full(len(h), CLIENTS.size))
     h.column("dhcpv6.option.type")
-    return ()
 
 
 def _derived(h: Headers) -> dict[str, Column]:

@@ -10,10 +10,6 @@ INFO = "[?echo.request:request{echo.request:mark}][?echo.response:response{echo.
 PORT = 7
 
 
-def contents(h: Headers):
-    return ()
-
-
 def _derived(h: Headers) -> dict[str, Column]:
     asks = h.parent[f"{h.parent.protocol.name}.dstport"][h.row] == PORT if h.parent is not None else np.ones(len(h), bool)
     rows = np.flatnonzero(h.end > h.start)

@@ -13,10 +13,6 @@ ON = {"ipproto": 50, "udpencap": 0}
 INFO = "SPI {esp.spi}, sequence {esp.sequence}"
 
 
-def contents(h: Headers):
-    return ()
-
-
 def _data(h: Headers) -> dict[str, Column]:
     start = h.start + HEADER.size
     rows = np.flatnonzero(h.whole & (h.end > start))

@@ -48,10 +48,6 @@ def STREAM() -> Control:
     return Control(False, (b"ftp", b"filezilla"), (b"PASV", b"EPSV", b"SYST", b"CWD"))
 
 
-def contents(h: Headers):
-    return ()
-
-
 def _named(found: list[bytes]) -> tuple[ipaddress.IPv4Address, int] | None:
     """What `h1,h2,h3,h4,p1,p2` names."""
     match = SIX.search(b" ".join(found))

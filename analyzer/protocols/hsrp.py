@@ -90,11 +90,10 @@ def _items(h: Headers) -> Options:
     return walk(h, np.minimum(start, h.wire), h.wire, head=HEAD)
 
 
-def contents(h: Headers):
+def check(h: Headers) -> None:
     old, advertises = _old(h)
     needs(h, np.select([advertises, old], [FIRST.size + ADVERTISE.size, FIXED], 0))
     misfits(h, _items(h).bad, "", "an item does not fit into the message")
-    return ()
 
 
 def _derived(h: Headers) -> dict[str, Column]:

@@ -360,7 +360,7 @@ def _framed(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return rows, h.end[rows] - _told(h, "listed")[rows], h.buffer[h.start[rows] + 3]
 
 
-def contents(h: Headers):
+def check(h: Headers) -> None:
     rows, end, kind = _framed(h)
     size = end - h.start[rows] - FRAME.size
     bad = np.zeros(len(h), bool)
@@ -370,7 +370,6 @@ def contents(h: Headers):
     h.fault(bad, "", "has a length that its type may not have", at=h.start)
     broken = _told(h, "unread") == BROKEN
     h.fault(broken, "", "has header fields that cannot be decoded, or hang on such", at=h.start)
-    return ()
 
 
 def _columns(h: Headers) -> dict[str, Column]:

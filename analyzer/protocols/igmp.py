@@ -55,10 +55,9 @@ ON = {"ipproto": 2}
 INFO = "{igmp.type:words}[ of {igmp.maddr}]"
 
 
-def contents(h: Headers):
+def check(h: Headers) -> None:
     if (h["igmp.type"] == REPORT3).any():
         misfits(h, _records(h).bad, "igmp.record_type", "does not fit into the report")
-    return ()
 
 
 def _records(h: Headers) -> Options:

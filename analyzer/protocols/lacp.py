@@ -58,7 +58,7 @@ def _items(h: Headers) -> tuple[Options, np.ndarray]:
     return found, np.flatnonzero(~again)
 
 
-def contents(h: Headers):
+def check(h: Headers) -> None:
     found, picked = _items(h)
     misfits(h, found.bad, "lacp.tlv_type", "does not fit into the packet")
     known = picked[np.isin(found.kind[picked], (ACTOR, PARTNER, COLLECTOR)) & (found.size[picked] > 0)]
@@ -67,7 +67,6 @@ def contents(h: Headers):
     bad = np.full(len(h), -1)
     bad[found.row[wrong]] = found.at[wrong]
     misfits(h, bad, "lacp.tlv_length", "is not that of its type")
-    return ()
 
 
 def _derived(h: Headers) -> dict[str, Column]:

@@ -115,7 +115,7 @@ def _items(h: Headers) -> tuple[Options, np.ndarray, np.ndarray]:
     return found, np.flatnonzero((nth < stop[found.row]) & (found.size > 0)), at
 
 
-def contents(h: Headers):
+def check(h: Headers) -> None:
     found, counted, wrong = _items(h)
     misfits(h, wrong, "lldp.tlv.type", "is not the chassis, the port and the time to live that every message begins with")
     misfits(h, np.where(wrong < 0, found.bad, -1), "lldp.tlv.len", "is more than the message has")
@@ -124,7 +124,6 @@ def contents(h: Headers):
     ended = np.zeros(len(h), bool)
     ended[found.row[counted[found.kind[counted] >> 1 == END]]] = True
     h.claims(np.where(ended, end, h.wire))
-    return ()
 
 
 def _derived(h: Headers) -> dict[str, Column]:

@@ -1,6 +1,6 @@
 """Marker protocol: a question whose answer shows that all frames sent before it over a link have arrived. IEEE 802.1AX-2020 §6.5.3."""
 
-from ..fields import Field, Headers, Layout, mac, u8, u16, u32
+from ..fields import Field, Layout, mac, u8, u16, u32
 
 LABEL = "Marker"
 TYPE = {0: "end", 1: "marker", 2: "answer"}
@@ -14,7 +14,3 @@ HEADER = Layout(
 )
 ON = {"slow.subtype": 2}
 INFO = "{marker.tlvType:words}, {marker.requesterSystem} port {marker.requesterPort}, transaction {marker.requesterTransId}"
-
-
-def contents(h: Headers):
-    return ()

@@ -81,11 +81,10 @@ INFO = (
 )
 
 
-def contents(h: Headers):
+def check(h: Headers) -> None:
     mode = h["ntp.flags"] & 7
     needs(h, np.select([mode == CONTROL, mode == PRIVATE], [CONTROLS.size, PRIVATES.size], CLOCK.size))
     h.column("ntp.ext.type")
-    return ()
 
 
 def nanoseconds(stamp: np.ndarray) -> np.ndarray:

@@ -298,7 +298,7 @@ BODY = {  # (version, message): what its body begins with
 }
 
 
-def contents(h: Headers):
+def check(h: Headers) -> None:
     version, length = h["ospf.version"], h["ospf.packet_length"].astype(np.int64)
     h.fault(h.whole & ~np.isin(version, list(FIXED)), "ospf.version", "is {had}, not 2 or 3", had=version)
     least = _fixed(h)
@@ -313,7 +313,6 @@ def contents(h: Headers):
     updates = np.flatnonzero(h.whole & (h["ospf.msg"] == UPDATE))
     if len(updates):
         misfits(h, _advertised(h, updates)[3], "ospf.lsa.length", "is more than the packet has, or less than an advertisement's header")
-    return ()
 
 
 def _advertised(h: Headers, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

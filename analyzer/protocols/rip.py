@@ -54,12 +54,11 @@ def _places(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
     return row, start[row] + SIZE * nth, end, digest
 
 
-def contents(h: Headers):
+def check(h: Headers) -> None:
     _, _, end, _ = _places(h)
     over = (end - h.start - ENTRIES) % SIZE
     odd = h.whole & (over > 0) & (end > h.start + ENTRIES) & ~h.quoted & (h.wire <= h.end)
     h.fault(odd, "", "entries have {needed} bytes each, the last has {had}", SIZE, over, end - over)
-    return ()
 
 
 def _derived(h: Headers) -> dict[str, Column]:

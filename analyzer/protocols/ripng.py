@@ -20,11 +20,10 @@ ON = {"udp.port": 521}
 INFO = "{ripng.cmd:words}, version {ripng.version}[, {ripng.rte.ipv6_prefix}][, metric {ripng.rte.metric}]"
 
 
-def contents(h: Headers):
+def check(h: Headers) -> None:
     over = (h.wire - h.start - ENTRIES) % ENTRY.size
     odd = h.whole & (over > 0) & (h.wire > h.start + ENTRIES) & ~h.quoted & (h.wire <= h.end)
     h.fault(odd, "", "entries have {needed} bytes each, the last has {had}", ENTRY.size, over, h.wire - over)
-    return ()
 
 
 def _derived(h: Headers) -> dict[str, Column]:

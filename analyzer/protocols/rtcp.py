@@ -88,10 +88,9 @@ def _packets(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray
     return found.row, found.at, found.size, found.bad
 
 
-def contents(h: Headers):
+def check(h: Headers) -> None:
     _, _, _, bad = h.once(_packets)
     h.fault((bad >= 0) & ~h.quoted & (h.wire <= h.end), "rtcp.length", "a packet does not fit into the datagram", at=bad)
-    return ()
 
 
 def _derived(h: Headers) -> dict[str, Column]:

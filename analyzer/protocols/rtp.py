@@ -64,12 +64,11 @@ def _bounds(h: Headers) -> tuple[np.ndarray, np.ndarray]:
     return start, np.maximum(end, np.minimum(start, h.wire))
 
 
-def contents(h: Headers):
+def check(h: Headers) -> None:
     start, _ = _bounds(h)
     whole = h.whole & ~h.quoted
     h.fault(whole & (h["rtp.version"] != VERSION), "rtp.version", "is not 2")
     h.fault(whole & (start > h.wire), "rtp.cc", "needs {needed} bytes, has {had}", start - h.start, h.wire - h.start, h.start)
-    return ()
 
 
 def _derived(h: Headers) -> dict[str, Column]:

@@ -38,10 +38,6 @@ class Medium(NamedTuple):
     rates: dict[int, int]
 
 
-def contents(h: Headers):
-    return ()
-
-
 def _lines(h: Headers) -> list[list[tuple[str, str]]]:
     """(letter, value) of each line of each header; what is no line is left out."""
     found = []

@@ -70,9 +70,8 @@ def _elements(h: Headers) -> tuple[Elements, np.ndarray]:
     return Elements(*out[:, :n]), bad
 
 
-def contents(h: Headers):
+def check(h: Headers) -> None:
     h.column("snmp.version")
-    return ()
 
 
 def _derived(h: Headers) -> dict[str, Column]:

@@ -23,7 +23,7 @@ def believes(r: Reading) -> np.ndarray:
     return (size == LOOKED_AT) & http.Messages().begins(first, size)
 
 
-def contents(h: Headers):
+def check(h: Headers) -> None:
     """Nothing that is told apart; but where header sections end, and what kind of message each is."""
     kind, header, status = (np.zeros(len(h), np.int64) for _ in range(3))
     for row, (start, end) in enumerate(zip(h.start.tolist(), np.minimum(h.end, h.wire).tolist())):
@@ -35,7 +35,6 @@ def contents(h: Headers):
         status[row] = int(section[9:12]) if answer and section[9:12].isdigit() else 0
     for name, values in (("kind", kind), ("header", header), ("status", status)):
         h.put(name, values)
-    return ()
 
 
 def _kinds(h: Headers) -> dict[str, Column]:

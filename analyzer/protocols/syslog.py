@@ -20,10 +20,6 @@ ON = {"udp.port": 514}
 INFO = "{syslog.facility:words}.{syslog.level:words}: {syslog.msg}"
 
 
-def contents(h: Headers):
-    return ()
-
-
 def _number(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(whether there is one, the number in angle brackets, where the message begins) of each header."""
     at, end = h.start.copy(), np.minimum(h.wire, h.end)

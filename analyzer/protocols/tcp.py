@@ -219,15 +219,20 @@ PRESENT_FIELDS = tuple(Field(f"tcp.options.{name}", flag, f"Option: {OPTION[kind
 
 
 def _walked(h: Headers) -> Options:
+    """The options that say something."""
+    return _options(h, (EOL, NOP))
+
+
+def _options(h: Headers, passed: tuple[int, ...]) -> Options:
     start = h.start + HEADER.size
     declared = h.start + h["tcp.hdr_len"]
-    found = walk(h, start, np.where(h.whole, declared, start), (EOL, NOP), (EOL,))
+    found = walk(h, start, np.where(h.whole, declared, start), (EOL, NOP), (EOL,), passed)
     h.fault((found.bad >= 0) & ~h.quoted & (declared <= h.end), "tcp.options", "an option does not fit into the header", at=found.bad)
     return found
 
 
 def _kinds(h: Headers) -> dict[str, Column]:
-    row, at, _, kind, _ = h.once(_walked)
+    row, at, _, kind, _ = _options(h, ())
     long = np.flatnonzero(kind > NOP)
     long = long[at[long] + 1 < h.end[row[long]]]
     return {"tcp.option_kind": Column(kind, row), "tcp.option_len": Column(h.buffer[at[long] + 1], row[long])}

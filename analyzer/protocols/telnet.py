@@ -72,10 +72,6 @@ def STREAM() -> Turns:
     return Turns()
 
 
-def contents(h: Headers):
-    return ()
-
-
 def _commands(h: Headers) -> np.ndarray:
     """Rows as `_lines.commands` tells them, int64 (n, 7)."""
     found = _lines.commands(h.buffer.data, h.start.data, np.minimum(h.end, h.wire).data, told(h, "inside").data)

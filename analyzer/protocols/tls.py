@@ -166,9 +166,8 @@ def STREAM() -> Records:
     return Records()
 
 
-def contents(h: Headers):
+def check(h: Headers) -> None:
     _hello.check(h)
-    return ()
 
 
 def _told(h: Headers, name: str) -> np.ndarray:

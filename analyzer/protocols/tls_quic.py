@@ -14,9 +14,8 @@ ON = {"quic": 1}
 INFO = "{tls.handshake.words}[, {tls.handshake.extensions_server_name}]"
 
 
-def contents(h: Headers):
+def check(h: Headers) -> None:
     _hello.check(h)
-    return ()
 
 
 DERIVED = (

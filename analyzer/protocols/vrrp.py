@@ -43,11 +43,10 @@ def _wide(h: Headers) -> int:
     return 16 if (above := h.up()) is not None and above[0].protocol.name == "ipv6" else 4
 
 
-def contents(h: Headers):
+def check(h: Headers) -> None:
     version = h["vrrp.version"]
     h.fault(h.whole & ~np.isin(version, (2, 3)), "vrrp.typever", "is of version {had}, not 2 or 3", had=version)
     needs(h, FIXED + _wide(h) * h["vrrp.addr_count"].astype(np.int64))
-    return ()
 
 
 def _derived(h: Headers) -> dict[str, Column]:

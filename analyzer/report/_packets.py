@@ -55,7 +55,7 @@ class View:
     def _whole(self, analysis: Analysis) -> None:
         from ._tree import Tree, dump
 
-        for d in analysis.dissections(register()):
+        for d in analysis.dissections({*register(), *protocols()}):
             tree = Tree(d, self.names, self.opened)
             said = [] if self.tree else lines(d, self.clock, analysis).tolist()
             for nth, row in enumerate(d.frames.frame.tolist()):

@@ -33,7 +33,7 @@ class TABLE(Table):
         ),
     )
     needs = frozenset(
-        {"frame.time_delta", *DUPLICATES, *JUDGED, *(f.name for f in TRACKED)}
+        {"frame.time_delta", *protocols(), *DUPLICATES, *JUDGED, *(f.name for f in TRACKED)}
         | {n for one in findings().values() for n in template_fields(one.says)}
     )
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..capture import Source
     from ..dissect import Dissection
 
-ROWS = 16384  # connections made into rows at a time, so that the matrices of figures stay small
+ROWS = 4096  # connections made into rows at a time, so that the matrices of figures stay small
 Numbers = dict[str, np.ndarray]
 
 
