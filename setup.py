@@ -10,6 +10,7 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError
 
 COMPILED = (
+    "analyzer/_gather.py",
     "analyzer/_strings.py",
     "analyzer/capture/_records.py",
     "analyzer/protocols/_ber.py",

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from ._gather import gather as gather
 from .strings import Strings, always, decimal, dotted, hexadecimal, hexed, joined, strings
 
 T = TypeVar("T")
@@ -151,14 +152,6 @@ def _word(data: np.ndarray, offset: int, size: int) -> np.ndarray:
     left = 1 << size.bit_length() - 1
     high = _word(data, offset, left).astype("u8" if size > 4 else "u4")
     return (high << high.dtype.type(8 * (size - left))) | _word(data, offset + left, size - left)
-
-
-def gather(buffer: np.ndarray, offsets: np.ndarray, size: int) -> np.ndarray:
-    """`size` bytes at each offset (int64) of a uint8 buffer → uint8 (n, size). Offsets + size must lie in the buffer."""
-    if size == 0 or not len(offsets):
-        return np.zeros((len(offsets), size), np.uint8)
-    window = np.ndarray((len(buffer) - size + 1,), f"V{size}", buffer.data, strides=(1,))
-    return window[offsets].view(np.uint8).reshape(-1, size)
 
 
 # ---------------------------------------------------------------- spans, headers, payloads

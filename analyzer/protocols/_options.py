@@ -52,8 +52,9 @@ def walk(
         room = room // 2 + len(start)
     bad = np.empty(len(start), np.int64)
     row, at, size = np.empty((3, room), np.int64)
-    kinds = (sum(1 << kind for kind in some) for some in (single, passed, last))
-    n = _walk.options(h.buffer.data, start.data, end.data, *kinds, unit, head, stops, bad.data, row.data, at.data, size.data)
+    alone, silent, final = (sum(1 << kind for kind in some) for some in (single, passed, last))
+    rules = alone, silent, final, unit, head, stops
+    n = _walk.options(h.buffer.data, start.data, end.data, *rules, bad.data, row.data, at.data, size.data)
     return Options(row[:n], at[:n], size[:n], h.buffer[at[:n]], bad)
 
 
