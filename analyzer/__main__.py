@@ -24,7 +24,7 @@ def keep_memory() -> None:
 def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # no linear algebra here; NumPy's threads would cost 0.07 s to start
     os.environ.setdefault("POLARS_MAX_THREADS", "1")  # the tables are small: threads that wait for each other cost a tenth of the time
-    gc.set_threshold(50_000, 50, 50)  # arrays and rows make no cycles: at Python's own pace looking for some took 3 % of the time
+    gc.set_threshold(200_000, 50, 50)  # arrays and rows make no cycles: at Python's own pace looking for some took 3 % of the time
     keep_memory()
     from .cli import run
 
