@@ -36,7 +36,7 @@ class HeaderTable(Table):
         self.name = name
         self.about = f"an occurrence of this header: {protocol.about.splitlines()[0]}"
         self.columns = (*KEY, *protocol.fields())
-        self.needs = frozenset(f.name for f in protocol.fields())
+        self.needs = frozenset({protocol.name, *(f.name for f in protocol.fields())})
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
         made = []

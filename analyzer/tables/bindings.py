@@ -14,7 +14,7 @@ from ..dissect import Dissection
 from ..expert._troubles import judged, troubles
 from ..fields import Field, Headers, flag, mac, seconds, text, texts, time, u16, u32, u64
 from ..protocols.icmpv6 import NA, NS, RA, REDIRECT, RS
-from ..reassembly.leases import bound
+from ..reassembly.leases import VERSIONS, bound
 from . import Table
 from ._columns import dtype_of
 from ._messages import Address, Links, link, links, named
@@ -141,6 +141,7 @@ class TABLE(Table):
         Field("kind", text, "Kind of verdict", "`analyze fields bindings` lists them"),
         Field("verdict", text, "Verdict", "one sentence, with frames"),
     )
+    needs = frozenset(VERSIONS)
 
     def __init__(self) -> None:
         self._bindings: dict[tuple[int, Address, int], _Binding] = {}
