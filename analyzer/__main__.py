@@ -6,7 +6,6 @@ import os
 import sys
 from contextlib import suppress
 
-
 TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3  # of mallopt(3)
 
 
