@@ -24,7 +24,7 @@ def feed(into: Figures, s: Segments, which: np.ndarray, size: np.ndarray) -> Non
     for h in s.chunks:
         data = h.start + h["tcp.hdr_len"]
         kept.append(np.clip(np.minimum(h.end, h.wire) - data, 0, None))
-    give("kept", np.concatenate(kept)[s.order])
+    give("kept", s.ordered(kept))
     give("ip_length", size)
     give("dsack", s.counts("tcp.options.sack.dsack_le") > 0)
     give("urgent", s.column("tcp.urgent_pointer"))

@@ -129,7 +129,7 @@ class Segments:
 
     def behind(self, name: str) -> np.ndarray:
         """bool (n,): the segments of which a field of the header is there."""
-        return np.concatenate([h.trusted >= h.layout.places[name].behind for h in self.chunks])[self.order]
+        return self.ordered([h.trusted >= h.layout.places[name].behind for h in self.chunks])
 
     def marked(self, name: str) -> np.ndarray:
         """bool (n,): the segments that carry this mark, one of MARKS."""
@@ -137,13 +137,19 @@ class Segments:
 
     def column(self, name: str, missing: int = 0) -> np.ndarray:
         """A header field of each segment, int64 (n,); `missing` where it is not there."""
-        found = np.full(sum(map(len, self.chunks)), missing, np.int64)
-        at = 0
+        parts = []
         for h in self.chunks:
             values, rows = h.column(name)
-            found[at : at + len(h)][slice(None) if rows is None else rows] = values
-            at += len(h)
-        return found[self.order]
+            if rows is not None:
+                found = np.full(len(h), missing, np.int64)
+                found[rows] = values
+                values = found
+            parts.append(values)
+        return self.ordered(parts).astype(np.int64, copy=False)
+
+    def ordered(self, parts: list[np.ndarray]) -> np.ndarray:
+        """Values of all headers, an array for each of the chunks, as values of the segments."""
+        return (parts[0] if len(parts) == 1 else np.concatenate(parts)).take(self.order)
 
     def outer(self, name: str) -> np.ndarray:
         """A field of the header that each segment lies in, shape (n,); -1 where there is no such field."""
@@ -151,20 +157,20 @@ class Segments:
         for h in self.chunks:
             net, rows = h.up() or (None, None)
             there = net is not None and net.protocol.name in register()[name].owners
-            parts.append(net[name][rows].astype(np.int64) if net is not None and there else np.full(len(h), -1))
-        return np.concatenate(parts)[self.order]
+            parts.append(net[name].take(rows).astype(np.int64) if net is not None and there else np.full(len(h), -1))
+        return self.ordered(parts)
 
     def datagrams(self) -> np.ndarray:
         """Bytes of the IP datagram that each segment lies in, int64 (n,)."""
         parts = []
         for h in self.chunks:
             net, rows = h.up() or (None, None)
-            parts.append(np.zeros(len(h), np.int64) if net is None else h.wire - net.start[rows])
-        return np.concatenate(parts)[self.order]
+            parts.append(np.zeros(len(h), np.int64) if net is None else h.wire - net.start.take(rows))
+        return self.ordered(parts)
 
     def counts(self, name: str) -> np.ndarray:
         """How many values of a header field each segment has, int64 (n,)."""
-        return self.all_counts(name)[self.order]
+        return self.all_counts(name).take(self.order)
 
     def all_counts(self, name: str) -> np.ndarray:
         """The same for every header of the chunks, in their order."""
@@ -204,8 +210,8 @@ class StreamNumbers:
         order = in_order(chunks)
         order = order[there[order]]
         made = [_paired(h, ("tcp.srcport", "tcp.dstport")) for h in chunks]
-        keys = np.concatenate([key for key, _ in made])[order].tobytes()
-        frame = np.concatenate([h.frame for h in chunks])[order]
+        keys = np.concatenate([key for key, _ in made]).take(order).tobytes()
+        frame = np.concatenate([h.frame for h in chunks]).take(order)
         given = (np.empty if self.analyse else np.zeros)((len(INPUT), len(order)), np.int64)
         told = np.zeros((len(OUTPUT), len(order)), np.int64)
         sacks = np.zeros((2, 0), np.int64)
@@ -215,8 +221,8 @@ class StreamNumbers:
             given[INPUT.index(name)] = values
 
         flags = segments.column("tcp.flags")
-        live = segments.behind("tcp.flags") & ~np.concatenate([h.quoted for h in chunks])[order]
-        give("back", np.concatenate([b for _, b in made])[order])
+        live = segments.behind("tcp.flags") & ~segments.ordered([h.quoted for h in chunks])
+        give("back", segments.ordered([b for _, b in made]))
         give("flags", flags)
         give("live", live)
         give("seq", segments.column("tcp.seq_raw"))
