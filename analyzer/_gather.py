@@ -27,6 +27,9 @@ def _copy(
     elif size == 14:  # Ethernet
         for i in range(n):
             memcpy(out + 14 * i, data + at[i], 14)
+    elif size == 4:  # the first that is looked at of every frame
+        for i in range(n):
+            memcpy(out + 4 * i, data + at[i], 4)
     elif size == 8:  # UDP
         for i in range(n):
             memcpy(out + 8 * i, data + at[i], 8)

@@ -347,7 +347,8 @@ class Dissector:
         self._listen()
         # Applications of which nobody will ask anything are not opened: what they are found by would cost a fifth of the time.
         self._mute = np.array([not self._spoken(p) for p in self.protocols.values()] + [False])
-        self._idle = {space for space in PORTS if not self.rest and self._mute[np.unique(self._spaces[space])][1:].all()}
+        ports = {space: self._spaces[space] for space in PORTS}
+        self._idle = {space for space, table in ports.items() if not self.rest and self._mute[table[table >= 0]].all()}
         self.streams = StreamNumbers(self.wanted, max_streams)
 
     @property
@@ -760,7 +761,9 @@ class Dissector:
         else:
             h.put("frame.time_delta", stamps, timed)
             h.put("frame.time_relative", stamps, timed)
-        used, inverse = np.unique(batch.interface, return_inverse=True)  # a hostile file may describe a million and use one
+        used, inverse = batch.interface[:1], np.zeros(n, np.int64)
+        if (batch.interface != used).any():
+            used, inverse = np.unique(batch.interface, return_inverse=True)  # a hostile file may describe a million and use one
         named = [interfaces[index] for index in used.tolist()]
         there = np.flatnonzero(np.array([one.number is not None for one in named], bool)[inverse])
         described = np.flatnonzero(np.array([one.description is not None for one in named], bool)[inverse])

@@ -114,7 +114,9 @@ def span(ns: int | np.integer) -> str:
 
 def count(n: int | np.integer, what: str = "") -> str:
     """A number with what it counts: '1 byte', '2,048 bytes'."""
-    return f"{int(n):,}" + (f" {what}{'' if n == 1 else 's'}" if what else "")
+    if not what:
+        return f"{n:,}"
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
 def frames(first: int | np.integer, last: int | np.integer) -> str:
