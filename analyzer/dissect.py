@@ -327,20 +327,20 @@ class Dissector:
         names = {f.name for p in calls for f in p.fields()} | {name for p in calls for name in (p.name, p.shown)}
         self._calls = self.rest or bool(names & self.wanted)
         for space, known in sparse.items():
-            table = self._spaces[space] = np.full(NO_NUMBER + 1, -1, np.int64)
+            table = self._spaces[space] = np.full(NO_NUMBER + 1, -1, np.int16)
             for number, index in known.items():
                 table[number] = index
         self._known = {space: self._spaces[space].copy() for space in PORTS}  # what protocols say of themselves
-        self._said = {space: np.full(NO_NUMBER + 1, UNDECIDED, np.int64) for space in PORTS}
+        self._said = {space: np.full(NO_NUMBER + 1, UNDECIDED, np.int16) for space in PORTS}
         self._overruled: set[str] = set()  # the number spaces of which the user said something
         for one in decode_as:
             self._overruled.add(one.space)
-            table = self._spaces.setdefault(one.space, np.full(NO_NUMBER + 1, -1, np.int64))
+            table = self._spaces.setdefault(one.space, np.full(NO_NUMBER + 1, -1, np.int16))
             number = self._names.index(one.protocol) if one.protocol in self._names else -1
             table[one.first : one.last + 1] = self._said[one.space][one.first : one.last + 1] = number
         self._asked = [p.name for p in self.protocols.values() if p.elsewhere or p.name in ("ftp.data", "rtp", "rtcp")]
         self._served = [index for index, p in enumerate(self.protocols.values()) if p.elsewhere]
-        self._elsewhere = np.full(NO_NUMBER + 1, -2, np.int64)  # ports that are asked, but do not answer; -2: others
+        self._elsewhere = np.full(NO_NUMBER + 1, -2, np.int16)  # ports that are asked, but do not answer; -2: others
         for number, index in sparse.get("udp.port", {}).items():
             if self.protocols[self._names[index]].elsewhere and self._said["udp.port"][number] == UNDECIDED:
                 self._elsewhere[number] = index
