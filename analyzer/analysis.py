@@ -64,7 +64,8 @@ class Analysis:
         return [source.damage for source in self.trace.sources if source.damage]
 
     def dissections(self, wanted: Iterable[str]) -> Iterator[Dissection]:
-        """The batches, taken apart. wanted: fields that will be asked for. A trace is read once."""
+        """The batches, taken apart; each may be used until the next is asked for. wanted: fields that will be asked for. A trace is
+        read once."""
         assert not self._read, "a trace is read once; make another Analysis"
         self._read = True
         asked = {*wanted, *(self.filter.needs if self.filter else ())}
@@ -74,8 +75,11 @@ class Analysis:
         for batch in self.trace.batches():
             if self.count is not None and batch.first + len(batch) - 1 > self.count:
                 batch = batch.head(self.count - batch.first + 1)
-            d = dissector(batch, self.trace.interfaces)
-            yield only(d, matching(d, self.filter)) if self.filter else d
+            whole = dissector(batch, self.trace.interfaces)
+            kept = only(whole, matching(whole, self.filter)) if self.filter else whole
+            yield kept
+            for d in (kept, whole):  # whoever holds it still would keep the memory that the next needs
+                vars(d).clear()
             if self.on_batch:
                 self.on_batch(batch.first + len(batch) - 1, sum(file.at for file in files), total)
             if self.count is not None and batch.first + len(batch) - 1 >= self.count:
