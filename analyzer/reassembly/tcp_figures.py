@@ -172,8 +172,10 @@ class Sample:
 
 
 @cython.cfunc
-def _took(sample: Sample, time: cython.longlong):
-    """Add a time."""
+def _took(sample: Sample | None, time: cython.longlong) -> Sample:
+    """The sample with one time more; None is one without any, which most connections keep for most kinds."""
+    if sample is None:
+        sample = Sample()
     if sample.count == 0 or time < sample.least:
         sample.least = time
     if time > sample.most:
@@ -181,6 +183,10 @@ def _took(sample: Sample, time: cython.longlong):
     sample.count += 1
     sample.total += time
     sample.squares += cython.cast(cython.double, time) * time
+    return sample
+
+
+NEVER = Sample()
 
 
 @cython.final
@@ -266,7 +272,7 @@ class Side:
 
     def __init__(self):
         if not cython.compiled:
-            self.head = self.tail = None
+            self.head = self.tail = self.rtt = self.full = self.last = self.again = None
             self.seen = self.acking = self.data_acked = False
             for name in (
                 *FIGURES,
@@ -281,7 +287,6 @@ class Side:
                 "raw_window",
             ):
                 setattr(self, name, 0)
-        self.rtt, self.full, self.last, self.again = Sample(), Sample(), Sample(), Sample()
         self.scale = self.mss = self.syn_number = self.fin_number = -1
         self.window = -1
 
@@ -347,6 +352,8 @@ def _write(side: Side, out: cython.longlong[:, ::1], sums: cython.double[:, ::1]
     out[row, 53] = side.ip_bytes
     out[row, 54] = side.zero_time
     for sample in (side.rtt, side.full, side.last, side.again):
+        if sample is None:
+            sample = NEVER
         out[row, 55 + 3 * place] = sample.count
         out[row, 55 + 3 * place + 1] = sample.least
         out[row, 55 + 3 * place + 2] = sample.most
@@ -417,7 +424,7 @@ def _cover(side: Side, first: cython.longlong, behind: cython.longlong, time: cy
         repeated += (behind if behind < one.behind else one.behind) - first
         if not split:
             if not one.acked:
-                _took(side.again, time - one.time)
+                side.again = _took(side.again, time - one.time)
         one.again += 1
         one.time = time
         if not one.acked and one.again > side.max_retransmissions:
@@ -495,13 +502,13 @@ def _sample(side: Side, one: Sent, time: cython.longlong, overtaken: cython.bint
     if overtaken:
         side.post_loss_acks += 1
     elif one.again:
-        _took(side.last, took)
+        side.last = _took(side.last, took)
     else:
         if one.first == side.syn_number:
             side.rtt_handshake = took
-        _took(side.rtt, took)
+        side.rtt = _took(side.rtt, took)
         if one.behind - one.first >= side.max_segment > 0:
-            _took(side.full, took)
+            side.full = _took(side.full, took)
 
 
 @cython.final
@@ -687,7 +694,7 @@ class Figures:
             side.pushed_packets += flags & PSH_FLAG != 0
             if length > side.max_segment:
                 side.max_segment = length
-                side.full = Sample()  # those before were not full
+                side.full = None  # those before were not full
             if side.min_segment == 0 or length < side.min_segment:
                 side.min_segment = length
             if flags & URG_FLAG and self.more[URGENT, i]:
