@@ -10,7 +10,7 @@ import numpy as np
 from ..fields import Headers
 from ..protocols import register, tcp_states
 from ..protocols.tcp import TRACKED
-from ._numbers import Numbers
+from ._numbers import Numbers, pair
 from .tcp_tracker import INPUT, MARKS, OUTPUT, Tracker
 
 if TYPE_CHECKING:
@@ -57,27 +57,16 @@ def words(h: Headers, name: str) -> tuple[np.ndarray | None, np.ndarray]:
 def pairs(h: Headers, ports: tuple[str, str] | None = None) -> tuple[np.ndarray, np.ndarray]:
     """(key, back) of each header: the unordered pair of its addresses (and ports) as V40, and whether it goes from the
     greater end to the smaller (bool). Two headers belong to one conversation when their keys are equal."""
-    key = np.zeros((len(h), 5), np.uint64)
-    net, rows = (h, None) if h.protocol.addresses else h.up() or (None, None)
-    if net is None or net.protocol.addresses is None:
-        return key.view(f"V{KEY}").reshape(-1), np.zeros(len(h), bool)
-    (high_a, low_a), (high_b, low_b) = (words(net, name) for name in net.protocol.addresses)
-    if rows is not None:
-        low_a, low_b = low_a[rows], low_b[rows]
-        high_a, high_b = (None if high is None else high[rows] for high in (high_a, high_b))
-    back, same = low_a > low_b, low_a == low_b
-    if high_a is not None and high_b is not None:
-        alike = high_a == high_b
-        back, same = (high_a > high_b) | (alike & back), alike & same
-        key[:, 0], key[:, 2] = np.where(back, high_b, high_a), np.where(back, high_a, high_b)
-    tail = np.zeros(len(h), np.uint64)
-    if ports:
-        port_a, port_b = (h[name].astype(np.uint64) for name in ports)
-        back |= same & (port_a > port_b)
-        tail = np.where(back, port_b << np.uint64(16) | port_a, port_a << np.uint64(16) | port_b)
-    key[:, 1], key[:, 3] = np.where(back, low_b, low_a), np.where(back, low_a, low_b)
-    key[:, 4] = tail | np.uint64((net.protocol.name == "ipv6") << 32)
-    return key.view(f"V{KEY}").reshape(-1), back
+    key, back = np.zeros(len(h) * KEY // 8, np.uint64), np.zeros(len(h), bool)
+    net, rows = (h, np.arange(len(h))) if h.protocol.addresses else h.up() or (None, None)
+    if net is not None and rows is not None and net.protocol.addresses is not None:
+        none = np.zeros(0, np.uint64)
+        halves = [words(net, name) for name in net.protocol.addresses]
+        high = tuple(none if one is None else np.ascontiguousarray(one) for one, _ in halves)
+        low = tuple(np.ascontiguousarray(one) for _, one in halves)
+        ends = tuple(h[name].astype(np.uint64) for name in ports) if ports else (none, none)
+        pair(high, low, rows, ends, net.protocol.name == "ipv6", key, back.view(np.uint8))
+    return key.view(f"V{KEY}"), back
 
 
 def in_order(chunks: Sequence[Headers]) -> np.ndarray:
