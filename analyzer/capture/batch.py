@@ -204,7 +204,7 @@ class Source(ABC):
             self._hurt(f"the {self.compression or 'input'} data ends too early or is damaged: {window.broken}")
         if self.file is not None:
             self.file.release()
-        window.data = window.data[:0]
+        window.data = np.empty(0, np.uint8)  # not a stretch of it, which would keep it all
 
     def _begin(self) -> None:
         """Read the file header, as far as there is one."""
