@@ -48,9 +48,9 @@ def story(name: str, batch: int, node: int | None = None, **limits: int) -> list
     made, found = pieces.Pieces(**limits), []
 
     def take(brought: pieces.Brought) -> None:
-        for way, kind, position, size, start, end, frame, _, _ in brought.rows.tolist():
+        for way, kind, position, size, start, end, frame, _, _, source in brought.rows.tolist():
             if node is None or way & 1 == node:
-                said = brought.data[start:end].tobytes() if KINDS[kind] == "data" else position
+                said = brought.buffers[source][start:end].tobytes() if KINDS[kind] == "data" else position
                 found.append((KINDS[kind], said, size, frame))
 
     for d in Analysis(name, batch_frames=batch).dissections(pieces.NEEDS):

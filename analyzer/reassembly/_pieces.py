@@ -1,3 +1,4 @@
+# cython: wraparound=False, initializedcheck=False
 """The segments of each direction, put in order: one loop, since what a segment adds hangs on those before it.
 
 Compiled by Cython when the package is built; runs interpreted too. A direction of a connection is called a way here; its number
@@ -37,11 +38,12 @@ TOLD = (  # what comes out, int64, in the order in which it became known
     "kind",
     "position",  # of its first byte
     "size",  # how many numbers it stands for
-    "start",  # DATA: its bytes are data[start:end]
+    "start",  # DATA: its bytes are those from start to end of
     "end",
     "frame",  # the bytes came in it
     "time",  # ns, of that frame
     "by",  # the frame that put them in order, or gave the hole up
+    "source",  # which buffer they are in: 0 what was held and is handed out with this, else those that the segments lie in, from 1
 )
 KINDS = (
     "data",
@@ -54,6 +56,7 @@ KINDS = (
     "end",  # all is there up to the FIN, or given up
 )
 WIDTH = cython.declare(cython.longlong, len(TOLD))
+ROOM = 1 << 12  # bytes for what was held: most captures have little of it
 WAIT = cython.declare(cython.longlong, 1_000_000_000)  # ns
 EACH = cython.declare(cython.longlong, 128)  # what a held segment takes beside its bytes
 HOLES = 16  # of each way remembered for what comes late
@@ -144,7 +147,7 @@ class Order:
     held: cython.longlong
     remembered: cython.longlong
     count: cython.longlong
-    ways: dict
+    ways: list  # by their numbers
     holding: dict  # ways with a hole, the longest open first
     recent: dict  # ways of which bytes are remembered, the longest silent first
     out: cython.longlong[::1]  # a row of TOLD behind the other, and room for more
@@ -155,12 +158,12 @@ class Order:
     def __init__(self, remember: cython.longlong, most: cython.longlong, total: cython.longlong):
         self.remember, self.most, self.total = remember, most, total
         self.held = self.remembered = self.count = 0
-        self.ways, self.holding, self.recent = {}, {}, {}
+        self.ways, self.holding, self.recent = [], {}, {}
 
     @cython.cfunc
-    def _fresh(self, size: cython.longlong):
-        """Room for what comes: at most `size` bytes are not yet held."""
-        self.out, self.data = array("q", bytes(8 * WIDTH * 1024)), bytearray(size + self.held)
+    def _fresh(self):
+        """Room for what comes."""
+        self.out, self.data = array("q", bytes(8 * WIDTH * 1024)), bytearray(ROOM)
         self.said = self.laid = 0
 
     @cython.cfunc
@@ -172,13 +175,10 @@ class Order:
     def feed(self, rows: cython.const[cython.longlong][:, ::1], sources: list) -> tuple:
         """Take segments, rows of GIVEN; sources: memoryviews.
 
-        Returns memoryviews: int64, rows of TOLD one behind the other; the bytes that `start` and `end` speak of.
+        Returns memoryviews: int64, rows of TOLD one behind the other; the bytes of source 0.
         """
         i: cython.longlong
-        size: cython.longlong = 0
-        for i in range(rows.shape[1]):
-            size += rows[END, i] - rows[START, i]
-        self._fresh(size)
+        self._fresh()
         source: cython.longlong = -1
         kept: cython.const[cython.uchar][::1] = b" "
         for i in range(rows.shape[1]):
@@ -191,8 +191,9 @@ class Order:
     def restart(self, numbers: list):
         """Forget these ways: each begins anew with the next segment of it that is taken."""
         for number in numbers:
-            way: Way = self.ways.pop(number, None)
+            way: Way = self._way(number)
             if way is not None:
+                self.ways[number] = None
                 self.held -= way.held
                 self.holding.pop(number, None)
                 self._forget(way)
@@ -200,13 +201,19 @@ class Order:
     def finish(self) -> tuple:
         """The trace has ended: give up every hole. Returns what `feed` does."""
         way: Way
-        self._fresh(0)
+        self._fresh()
         for way in sorted(self.holding.values(), key=_first_held):
             while way.waiting:
                 self._give_up(way, way.last_frame, way.last_time)
-        for way in self.ways.values():
-            self._tail(way)
+        for way in self.ways:
+            if way is not None:
+                self._tail(way)
         return self._told()
+
+    @cython.cfunc
+    def _way(self, number: cython.longlong) -> Way:
+        """The way of that number; None if there is none yet."""
+        return self.ways[number] if number < len(self.ways) else None
 
     @cython.cfunc
     def _segment(self, rows: cython.const[cython.longlong][:, ::1], kept: cython.const[cython.uchar][::1], i: cython.longlong):
@@ -217,12 +224,14 @@ class Order:
         time: cython.longlong = rows[TIME, i]
         start: cython.longlong = rows[POSITION, i] + (1 if flags & SYN_FLAG else 0)
         behind: cython.longlong = start + length
-        other: Way = self.ways.get(number ^ 1)
-        way: Way = self.ways.get(number)
+        other: Way = self._way(number ^ 1)
+        way: Way = self._way(number)
         if other is not None:
             other.acked = max(other.acked, rows[ACKED, i])
             self._patience(other, frame, time)
         if way is None:
+            while len(self.ways) <= number:
+                self.ways.append(None)
             way = self.ways[number] = Way(number, rows[BASE, i], start)
         elif flags & SYN_FLAG and rows[BASE, i] != way.base:  # starts again with other numbers
             while way.waiting:
@@ -241,8 +250,7 @@ class Order:
         if length > 0 and not (length == 1 and start == way.top - 1):  # one byte before the next to come: a keep-alive, its byte is no data
             size: cython.longlong = rows[END, i] - rows[START, i]
             if start == way.edge and size == length and not way.urgent and not self.remember:  # most segments: no object for them
-                self._lay(kept[rows[START, i] : rows[END, i]])
-                self._tell(way, DATA, start, size, frame, time, frame)
+                self._row(way, DATA, start, size, rows[START, i], rows[END, i], frame, time, frame, rows[SOURCE, i] + 1)
                 way.edge = behind
             else:
                 segment: Segment = Segment(start, length, bytes(kept[rows[START, i] : rows[END, i]]), frame, time)
@@ -278,25 +286,48 @@ class Order:
         time: cython.longlong,
         by: cython.longlong,
     ):
+        """What `_lay` put down last, if it is DATA; else what needs no bytes."""
+        self._row(way, kind, position, size, self.laid - (size if kind == DATA else 0), self.laid, frame, time, by, 0)
+
+    @cython.cfunc
+    def _row(
+        self,
+        way: Way,
+        kind: cython.longlong,
+        position: cython.longlong,
+        size: cython.longlong,
+        start: cython.longlong,
+        end: cython.longlong,
+        frame: cython.longlong,
+        time: cython.longlong,
+        by: cython.longlong,
+        source: cython.longlong,
+    ):
+        """A row of TOLD."""
         n: cython.longlong = self.said
         if n + WIDTH > len(self.out):
             grown: cython.longlong[::1] = array("q", bytes(16 * len(self.out)))
             grown[:n] = self.out[:n]
             self.out = grown
-        out: cython.longlong[::1] = self.out
+        out = self.out
         out[n] = way.number
         out[n + 1] = kind
         out[n + 2] = position
         out[n + 3] = size
-        out[n + 4] = self.laid - (size if kind == DATA else 0)
-        out[n + 5] = self.laid
+        out[n + 4] = start
+        out[n + 5] = end
         out[n + 6] = frame
         out[n + 7] = time
         out[n + 8] = by
+        out[n + 9] = source
         self.said = n + WIDTH
 
     @cython.cfunc
     def _lay(self, fresh: cython.const[cython.uchar][::1]):
+        if self.laid + len(fresh) > len(self.data):
+            grown: cython.uchar[::1] = bytearray(2 * (self.laid + len(fresh)))
+            grown[: self.laid] = self.data[: self.laid]
+            self.data = grown
         self.data[self.laid : self.laid + len(fresh)] = fresh
         self.laid += len(fresh)
 
@@ -425,7 +456,7 @@ class Order:
 
         Acknowledgments count if the numbers of both ends are known equally well; a half-open connection's do not fit.
         """
-        other: Way = self.ways.get(way.number ^ 1)
+        other: Way = self._way(way.number ^ 1)
         end: cython.longlong = way.fin
         if end < 0 and other is not None and other.synced == way.synced:
             end = way.acked - 1

@@ -134,8 +134,8 @@ class Messages:
         if self.never is None:
             ends = [pieces.finish() for pieces in (self.ahead, self.pieces)]
             rows = np.concatenate([one.rows for one in ends])
-            rows[len(ends[0]) :, [TOLD.index("start"), TOLD.index("end")]] += len(ends[0].data)
-            self.rest = Brought(np.concatenate([one.data for one in ends]), rows)
+            rows[len(ends[0]) :, TOLD.index("source")] = 1
+            self.rest = Brought([one.buffers[0] for one in ends], rows)
             self.never = self._never(self.rest)
         return self.never
 
@@ -265,7 +265,8 @@ class Messages:
         first = np.where(place > s.start[stretch], np.searchsorted(s.place, place, "right") - 1, s.first[stretch])
         count = behind - first
         at = np.repeat(first - np.cumsum(count) + count, count) + np.arange(count.sum())
-        told = Brought(s.data, s.rows[at])
+        told = Brought([s.data], s.rows[at])
+        told["source"][:] = 0
         start = np.maximum(s.place[at], np.repeat(place, count))
         end = np.where(told["kind"] == DATA, np.minimum(np.append(s.place[1:], len(s.data))[at], np.repeat(s.end[stretch], count)), start)
         told["position"][:] += start - s.place[at]

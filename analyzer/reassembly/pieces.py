@@ -34,10 +34,11 @@ MISSING = (HOLE, ACKNOWLEDGED, CUT)
 class Brought:
     """What became known of the bytes of streams, in that order.
 
-    data: uint8. rows: int64 (n, columns), the columns are named by `_pieces.TOLD`; kinds are those of `_pieces.KINDS`.
+    buffers: uint8, those that the rows' `source` counts; some are the batch's, and are used again by the next. rows: int64 (n, columns),
+    the columns are named by `_pieces.TOLD`; kinds are those of `_pieces.KINDS`.
     """
 
-    data: np.ndarray
+    buffers: list[np.ndarray]
     rows: np.ndarray
 
     def __len__(self) -> int:
@@ -49,7 +50,7 @@ class Brought:
 
     def only(self, mask: np.ndarray) -> Brought:
         """The rows at mask, bool (n,)."""
-        return Brought(self.data, self.rows[mask])
+        return Brought(self.buffers, self.rows[mask])
 
 
 def told(data: np.ndarray, way: np.ndarray, **others: np.ndarray | int) -> Brought:
@@ -57,7 +58,7 @@ def told(data: np.ndarray, way: np.ndarray, **others: np.ndarray | int) -> Broug
     rows = np.zeros((len(way), len(TOLD)), np.int64)
     for name, values in {"way": way, **others}.items():
         rows[:, TOLD.index(name)] = values
-    return Brought(data, rows)
+    return Brought([data], rows)
 
 
 class Pieces:
@@ -85,15 +86,18 @@ class Pieces:
         give("start", bounds[:, 0])
         give("end", bounds[:, 1])
         give("source", np.repeat(np.arange(len(s.chunks)), [len(h) for h in s.chunks])[s.order])
-        return _brought(*self.order.feed(given.data, [h.buffer.data for h in s.chunks]))
+        buffers = [h.buffer for h in s.chunks]
+        told, held = self.order.feed(given.data, [one.data for one in buffers])
+        return _brought(told, held, buffers)
 
     def finish(self) -> Brought:
         """What is still held, once the trace has ended: its holes are given up."""
-        return _brought(*self.order.finish())
+        told, held = self.order.finish()
+        return _brought(told, held, [])
 
 
-def _brought(rows: memoryview, data: memoryview) -> Brought:
-    return Brought(np.frombuffer(data, np.uint8), np.frombuffer(rows, np.int64).reshape(-1, len(TOLD)))
+def _brought(rows: memoryview, held: memoryview, buffers: list[np.ndarray]) -> Brought:
+    return Brought([np.frombuffer(held, np.uint8), *buffers], np.frombuffer(rows, np.int64).reshape(-1, len(TOLD)))
 
 
 def _kept(h: Headers) -> np.ndarray:
@@ -123,14 +127,19 @@ class Reader:
         """The stretches of the directions that have something new."""
         kind = brought["kind"]
         fresh = brought.rows[(kind == DATA) | (kind == END) | np.isin(kind, MISSING)]
-        many = [*self._goes_on(dict.fromkeys(fresh[:, 0].tolist())), Brought(brought.data, fresh)]
-        base = np.cumsum([0, *(len(one.data) for one in many)])
-        source = np.concatenate([one.data for one in many])
-        rows = np.concatenate([one.rows for one in many])
-        shift = np.repeat(base[:-1], [len(one) for one in many])
+        left = [*self._goes_on(dict.fromkeys(fresh[:, 0].tolist()))]
+        rows = np.concatenate([*(one.rows for one in left), fresh])
+        source = TOLD.index("source")
+        # What is left, each in a buffer of its own, becomes one buffer; those of the batch are not copied.
+        base = np.cumsum([0, *(len(one.buffers[0]) for one in left)])
+        shift = np.repeat(base, [*(len(one.rows) for one in left), len(fresh)])
+        shift[len(rows) - len(fresh) :] = 0
+        rows[len(rows) - len(fresh) :, source] += 1
+        buffers = [np.concatenate([np.zeros(0, np.uint8), *(one.buffers[0] for one in left)]), *brought.buffers]
         order = np.argsort(rows[:, 0], kind="stable")
         rows = rows[order]
-        laid = joined([Strings(source, *(rows[:, TOLD.index(end)] + shift[order] for end in ("start", "end")))])
+        bounds = [rows[:, TOLD.index(end)] + shift[order] for end in ("start", "end")]
+        laid = joined([Strings(one, *(end * (rows[:, source] == nth) for end in bounds)) for nth, one in enumerate(buffers)])
         kind = rows[:, TOLD.index("kind")]
         lacks = np.isin(kind, MISSING)
         begins = lacks | (np.diff(rows[:, 0], prepend=-1) != 0)
@@ -165,7 +174,7 @@ class Reader:
         for way in ways:
             if way in self.left:
                 one = self.left.pop(way)
-                self.size -= LEFT + len(one.data)
+                self.size -= LEFT + len(one.buffers[0])
                 yield one
             elif way in self.lost:
                 position, size = self.lost.pop(way)
@@ -184,11 +193,12 @@ class Reader:
             rows[:, TOLD.index("end")] = np.cumsum(size)
             rows[:, TOLD.index("start")] = np.cumsum(size) - size
             way = int(s.way[i])
-            self.left[way] = Brought(s.data[begin : int(s.end[i])].copy(), rows)
-            self.size += LEFT + len(self.left[way].data)
+            rows[:, TOLD.index("source")] = 0
+            self.left[way] = Brought([s.data[begin : int(s.end[i])].copy()], rows)
+            self.size += LEFT + len(self.left[way].buffers[0])
         while self.size > ALL:
             way = next(iter(self.left))
             one = self.left.pop(way)
-            self.size -= LEFT + len(one.data)
-            self.lost[way] = int(one["position"][0]), len(one.data)
-            self.dropped.append((int(one["frame"][0]), len(one.data)))
+            self.size -= LEFT + len(one.buffers[0])
+            self.lost[way] = int(one["position"][0]), len(one.buffers[0])
+            self.dropped.append((int(one["frame"][0]), len(one.buffers[0])))

@@ -144,17 +144,17 @@ class Segments:
         """A field of the header that each segment lies in, shape (n,); -1 where there is no such field."""
         parts = []
         for h in self.chunks:
-            net, rows = h.up() or (None, None)
-            there = net is not None and net.protocol.name in register()[name].owners
-            parts.append(net[name].take(rows).astype(np.int64) if net is not None and there else np.full(len(h), -1))
+            net, rows = h.up() or (h, h.row)
+            there = net.protocol.name in register()[name].owners
+            parts.append(net[name].take(rows).astype(np.int64) if there else np.full(len(h), -1))
         return self.ordered(parts)
 
     def datagrams(self) -> np.ndarray:
         """Bytes of the IP datagram that each segment lies in, int64 (n,)."""
         parts = []
         for h in self.chunks:
-            net, rows = h.up() or (None, None)
-            parts.append(np.zeros(len(h), np.int64) if net is None else h.wire - net.start.take(rows))
+            above = h.up()
+            parts.append(np.zeros(len(h), np.int64) if above is None else h.wire - above[0].start.take(above[1]))
         return self.ordered(parts)
 
     def counts(self, name: str) -> np.ndarray:

@@ -245,13 +245,13 @@ class Follow:
     def _chunks(self, brought: Brought) -> Iterator[Chunk]:
         urgent: list[int] = []
         for row in brought.rows.tolist():
-            way, kind, position, size, start, end, frame, time, _ = row
+            way, kind, position, size, start, end, frame, time, _, source = row
             node = self.ways.index(way)
             offset = self.offsets[node]
             if kind == URGENT:
                 urgent.append(position)
             elif kind == DATA:
-                data = brought.data[start:end].tobytes()
+                data = brought.buffers[source][start:end].tobytes()
                 yield Chunk(node, offset, frame, time, data, size, [one - position for one in urgent])
                 urgent = []
             elif kind in MISSING:
