@@ -338,8 +338,9 @@ class Talks:
         return found
 
     def unfinished(self) -> tuple:
-        """Messages that are not whole, when the trace has ended: rows of TOLD, their bytes. `by` and `time` are 0."""
-        for way in list(self.waiting.values()):
+        """Messages that are not whole, when the trace has ended, those begun first: rows of TOLD, their bytes. `by` and `time` are 0."""
+        way: Way
+        for way in sorted(self.waiting.values(), key=_begun):
             self._emit(way, 0, 0)
         found = self.told[: self.used], self.data
         self._clear()
@@ -965,6 +966,11 @@ class Talks:
 
 
 # ---------------------------------------------------------------- lines
+
+
+def _begun(way: Way) -> tuple:
+    """The frame in which its message began, and what tells it from others that begin there."""
+    return way.first_frame, way.number
 
 
 def lines(
