@@ -996,6 +996,10 @@ def lines(
     fields = array("q", bytes(48 * most))
     field: cython.longlong[::1] = memoryview(fields)
     n: cython.longlong = 0  # numbers in `field`
+    # Most sections have the fields of the one before: where each name stood last, and its code.
+    places: cython.longlong[::1] = array("q", [-1]) * 128
+    sizes: cython.longlong[::1] = array("q", [0]) * 128
+    codes: cython.longlong[::1] = array("q", [0]) * 128
     for i in range(len(start)):
         stop: cython.longlong = end[i]
         p: cython.longlong = _behind(data, start[i], stop) + 1
@@ -1025,11 +1029,24 @@ def lines(
             two = colon + 1
             while two < last and (data[two] == 32 or data[two] == 9):
                 two += 1
-            code: cython.longlong = names.get(source[line:one].lower(), -1)
+            slot: cython.longlong = (7 * (one - line) + data[line]) & 127
+            if places[slot] < 0 or sizes[slot] != one - line or not _alike(data, places[slot], line, one - line):
+                places[slot], sizes[slot], codes[slot] = line, one - line, names.get(source[line:one].lower(), -1)
+            code: cython.longlong = codes[slot]
             field[n], field[n + 1], field[n + 2] = i, code, line
             field[n + 3], field[n + 4], field[n + 5] = two, max(two, last), p
             n += 6
     return fields[:n]
+
+
+@cython.cfunc
+def _alike(data: cython.const[cython.uchar][::1], one: cython.longlong, other: cython.longlong, size: cython.longlong) -> cython.bint:
+    """Whether the same bytes stand at both places."""
+    i: cython.longlong
+    for i in range(size):
+        if data[one + i] != data[other + i]:
+            return False
+    return True
 
 
 @cython.cfunc

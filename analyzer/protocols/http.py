@@ -247,6 +247,12 @@ def said(data: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
     return made
 
 
+def _holds(data: np.ndarray, start: np.ndarray, end: np.ndarray, some: bytes) -> np.ndarray:
+    """Which stretches hold one of these bytes, bool (n,)."""
+    at = np.flatnonzero(np.isin(data, np.frombuffer(some, np.uint8)))
+    return np.searchsorted(at, start) < np.searchsorted(at, end)
+
+
 def _bounds(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Messages (int64 rows), and where their lines begin and end."""
     rows = np.flatnonzero(_told(h, "kind") > 0)
@@ -403,16 +409,19 @@ def _credentials(h: Headers) -> dict[str, Column]:
         for row, one in zip([] if rows is None else rows.tolist(), values.tolist()):
             scheme = re.match(r"([A-Za-z0-9-]{1,20})\s", one)
             found.setdefault(row, []).append(whose + (scheme[1] if scheme else "unknown scheme"))
-    uri, rows = h.column("http.request.uri")
-    for row, one in zip([] if rows is None else rows.tolist(), uri.tolist()):
+    rows, bounds = firsts(h)
+    asks = _told(h, "kind") == REQUEST
+    target = np.flatnonzero(asks[rows])
+    target = target[_holds(h.buffer, *bounds[target, 2:4].T, b"?@")]
+    for row, one in zip(rows[target].tolist(), said(h.buffer, *bounds[target, 2:4].T).tolist()):
         if "?" in one and PASSWORD.search(one.encode()):
             found.setdefault(row, []).append("password in the target")
         if "@" in one[:300] and re.match(r"[a-z]+://[^/@:]*:[^/@]+@", one):
             found.setdefault(row, []).append("name and password in the target")
-    values, rows = h.column("http.content_type")
-    asks = _told(h, "kind") == REQUEST
-    for row, one in zip([] if rows is None else rows.tolist(), values.tolist()):
-        if "form" in one and asks[row]:
+    fields = lines(h)
+    kinds = fields[(fields[:, 1] == CODE["content_type"]) & asks[fields[:, 0]]]
+    for row, one in zip(kinds[:, 0].tolist(), said(h.buffer, kinds[:, 3], kinds[:, 4]).tolist()):
+        if "form" in one:
             begin = int(h.start[row] + h["header"][row])
             body = h.buffer[begin : min(int(h.end[row]), begin + FORM)].tobytes()
             if (PASSWORD if "urlencoded" in one else IN_FORM).search(body):
