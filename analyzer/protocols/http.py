@@ -412,8 +412,8 @@ def _credentials(h: Headers) -> dict[str, Column]:
     rows, bounds = firsts(h)
     asks = _told(h, "kind") == REQUEST
     target = np.flatnonzero(asks[rows])
-    target = target[_holds(h.buffer, *bounds[target, 2:4].T, b"?@")]
-    for row, one in zip(rows[target].tolist(), said(h.buffer, *bounds[target, 2:4].T).tolist()):
+    target = target[_holds(h.buffer, bounds[target, 2], bounds[target, 3], b"?@")]
+    for row, one in zip(rows[target].tolist(), said(h.buffer, bounds[target, 2], bounds[target, 3]).tolist()):
         if "?" in one and PASSWORD.search(one.encode()):
             found.setdefault(row, []).append("password in the target")
         if "@" in one[:300] and re.match(r"[a-z]+://[^/@:]*:[^/@]+@", one):

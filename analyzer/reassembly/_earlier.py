@@ -14,6 +14,17 @@ import cython
 WORD = cython.declare(cython.ulonglong, 0xFFFFFFFFFFFFFFFF)
 
 
+def mix(into: cython.ulonglong[::1], column: cython.const[cython.ulonglong][::1], odd: cython.ulonglong, other: cython.ulonglong):
+    """Mix a column into numbers: they stay the same for the same columns, and hardly ever become so for others. odd, other: odd numbers
+    that nobody knows."""
+    i: cython.longlong
+    one: cython.ulonglong
+    for i in range(len(column)):
+        one = ((into[i] ^ column[i]) * odd) & WORD
+        one = ((one ^ one >> 29) * other) & WORD
+        into[i] = one ^ one >> 32
+
+
 @cython.final
 @cython.cclass
 class Earlier:

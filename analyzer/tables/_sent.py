@@ -9,12 +9,13 @@ import numpy as np
 
 from ..dissect import Dissection
 from ..fields import Field, Headers, Layout, Reading, u64
+from ..reassembly._earlier import mix
 from ..reassembly.streams import words
 from ._messages import Address, Links, links
 
 WORD = Layout(Field("word", u64, ""))
 ICMPS, PORTED = (1, 58), (6, 17)
-SECRET, *ODD = np.frombuffer(os.urandom(24), np.uint64) | np.uint64(1)  # odd, so that multiplying loses nothing
+SECRET, *ODD = (int.from_bytes(os.urandom(8)) | 1 for _ in range(3))  # odd, so that multiplying loses nothing
 
 
 @dataclass
@@ -103,12 +104,9 @@ def _columns(h: Headers) -> tuple[np.ndarray, ...]:
 
 def mixed(ends: np.ndarray, *more: np.ndarray) -> np.ndarray:
     """Numbers (uint64) that are the same for the same ends and columns, and hardly ever for others, which nobody can craft."""
-    found = np.full(len(ends), SECRET)
-    for column in (*ends.T, *(np.asarray(one).astype(np.uint64) for one in more)):
-        found = (found ^ column) * ODD[0]
-        found ^= found >> np.uint64(29)
-        found *= ODD[1]
-        found ^= found >> np.uint64(32)
+    found = np.full(len(ends), SECRET, np.uint64)
+    for column in (*ends.T, *more):
+        mix(found.data, np.ascontiguousarray(column).astype(np.uint64, copy=False).data, *ODD)
     return found
 
 
