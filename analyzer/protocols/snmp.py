@@ -211,8 +211,8 @@ def dotted(data: bytes) -> str:
 
 
 FIELDS = (
-    Field("snmp.version", u8, "Version", words=VERSION),
-    Field("snmp.msgVersion", u8, "Version", "of version 3", words=VERSION),
+    Field("snmp.version", signed, "Version", words=VERSION),
+    Field("snmp.msgVersion", signed, "Version", "of version 3", words=VERSION),
     Field("snmp.community", text, "Community", "in clear: all that versions 1 and 2c have for a password"),
     Field("snmp.msgID", signed, "Message"),
     Field("snmp.msgMaxSize", signed, "Largest message", "bytes that the sender takes"),
