@@ -264,8 +264,8 @@ class End:
     last_range: Range
     range_count: cython.longlong
     recent: cython.longlong  # how many segments with data there were; the last RECENT of them are in the next two
-    recent_seq: cython.longlong[16]
-    recent_identification: cython.longlong[16]
+    recent_seq: cython.uint[16]  # as on the wire
+    recent_identification: cython.int[16]
     top_identification: cython.longlong  # of the segment with the greatest number
     top_stamp: cython.longlong
     top_ack: cython.longlong  # the greatest acknowledgment of it
@@ -1010,8 +1010,8 @@ class Tracker:
                     judged |= TIMED_OUT
         if not end.started or behind > end.next:
             end.top_identification, end.top_stamp = identification, stamp
-        end.recent_seq[end.recent & RECENT - 1] = seq
-        end.recent_identification[end.recent & RECENT - 1] = identification
+        end.recent_seq[end.recent & RECENT - 1] = cython.cast(cython.uint, seq & MASK)
+        end.recent_identification[end.recent & RECENT - 1] = cython.cast(cython.int, identification)
         end.recent += 1
         return judged
 
@@ -1026,7 +1026,7 @@ class Tracker:
         for j in range(end.recent if end.recent < RECENT else RECENT):
             if end.recent_identification[j] != identification:
                 changes = True
-            elif end.recent_seq[j] == seq:
+            elif end.recent_seq[j] == seq & MASK:
                 same = True
         return same and changes
 
