@@ -347,6 +347,8 @@ class Dissector:
         self._listen()
         # Applications of which nobody will ask anything are not opened: what they are found by would cost a fifth of the time.
         self._mute = np.array([not self._spoken(p) for p in self.protocols.values()] + [False])
+        # Whether somebody will ask for what is told of UDP's payloads by more than their ports.
+        self._late = self._quic or self._calls or any(p.elsewhere and self._asked_for(p) for p in self.protocols.values())
         ports = {space: self._spaces[space] for space in PORTS}
         self._idle = {space for space, table in ports.items() if not self.rest and self._mute[table[table >= 0]].all()}
         self.streams = StreamNumbers(self.wanted, max_streams)
@@ -356,11 +358,13 @@ class Dissector:
         """Announcements of FTP that were forgotten for want of memory."""
         return self.messages.transfers.forgotten if self.messages is not None else 0
 
+    def _asked_for(self, p: Protocol) -> bool:
+        """Whether somebody will ask for something of that protocol."""
+        return self.rest or bool(self.wanted & {p.name, p.shown}) or any(f.name in self.wanted for f in p.fields())
+
     def _spoken(self, p: Protocol) -> bool:
         """Whether somebody will ask for something of that protocol, or of what it may carry."""
-        if self.rest or self.wanted & {p.name, p.shown} or any(f.name in self.wanted for f in p.fields()):
-            return True
-        return p.contents is not None and (p.stream is None or self.messages is not None)
+        return self._asked_for(p) or (p.contents is not None and (p.stream is None or self.messages is not None))
 
     def _listen(self) -> None:
         """Read the messages of applications in TCP streams if somebody will ask for something of them."""
@@ -394,7 +398,7 @@ class Dissector:
         done.guesses = self.guesses
         path = np.zeros(len(batch), np.int64)
         streamed: list[tuple[Headers, Payload]] = []
-        self._waiting = []
+        self._waiting = [] if self._late else None
         depth = self._turns(done, [frames], path, 0, streamed)
         waiting, self._waiting = self._waiting, None
         if self.wanted & TCP and "tcp" in done.chunks:
