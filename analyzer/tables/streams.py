@@ -431,7 +431,7 @@ PLAIN = {name: np.dtype(form) for name, form in (("u8", "u1"), ("u16", "u2"), ("
 
 def _column(values: np.ndarray, there: np.ndarray | None = None, kind: Kind = u64) -> pl.Series:
     """A column of that kind, null where `there` (bool) is False."""
-    made = pl.Series(np.ascontiguousarray(values).astype(PLAIN.get(kind.name, np.dtype(np.int64))))
+    made = pl.Series(values.astype(PLAIN.get(kind.name, np.dtype(np.int64))))
     return made if there is None or there.all() else made.set(pl.Series(~there), None)
 
 
