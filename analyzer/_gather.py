@@ -45,14 +45,14 @@ def _copy(
 
 
 def gather(buffer, offsets, size):
-    """`size` bytes at each offset (int64) of a uint8 buffer → uint8 (n, size). Offsets + size must lie in the buffer."""
+    """`size` bytes at each offset (int64) of a uint8 buffer → uint8 (n, size). Raises IndexError if they are not in the buffer."""
     if size == 0 or not len(offsets):
         return np.zeros((len(offsets), size), np.uint8)
+    if offsets.min() < 0 or offsets.max() > len(buffer) - size:
+        raise IndexError(f"{size} bytes at {offsets.min()} to {offsets.max()} are not all in the buffer's {len(buffer)}")
     if not cython.compiled:
         window = np.ndarray((len(buffer) - size + 1,), f"V{size}", buffer.data, strides=(1,))
         return window[offsets].view(np.uint8).reshape(-1, size)
-    if offsets.min() < 0 or offsets.max() > len(buffer) - size:
-        raise IndexError(f"{size} bytes at {offsets.max()} are not in the buffer's {len(buffer)}")
     made = np.empty((len(offsets), size), np.uint8)
     data: cython.const[cython.uchar][::1] = buffer
     at: cython.const[cython.longlong][::1] = np.ascontiguousarray(offsets, np.int64)

@@ -299,8 +299,6 @@ class Dissector:
         self.elsewhere = Elsewhere()
         self.media = Media()
         self.initials = Initials()
-        carried = {f.name for name in ("quic", "tls.quic") for f in protocols()[name].fields()}
-        self._quic = self.rest or bool(carried & self.wanted)
         self._waiting: list[Waiting] | None = None  # UDP's payloads that no port names, while a batch is taken apart
         self.paths = Paths()
         self.protocols = protocols()
@@ -323,9 +321,8 @@ class Dissector:
         self._told: list[tuple[int, Callable[[Reading], np.ndarray], Layout]] = [
             (index, p.recognizes, p.layout) for index, p in enumerate(self.protocols.values()) if p.recognizes
         ]
-        calls = [p for p in self.protocols.values() if p.name in CALLS or p.recognizes]
-        names = {f.name for p in calls for f in p.fields()} | {name for p in calls for name in (p.name, p.shown)}
-        self._calls = self.rest or bool(names & self.wanted)
+        self._calls = any(self._asked_for(p) for p in self.protocols.values() if p.name in CALLS or p.recognizes)
+        self._quic = any(self._asked_for(self.protocols[name]) for name in ("quic", "tls.quic"))
         for space, known in sparse.items():
             table = self._spaces[space] = np.full(NO_NUMBER + 1, -1, np.int16)
             for number, index in known.items():
@@ -359,7 +356,7 @@ class Dissector:
         return self.messages.transfers.forgotten if self.messages is not None else 0
 
     def _asked_for(self, p: Protocol) -> bool:
-        """Whether somebody will ask for something of that protocol."""
+        """Whether somebody will ask for something of that protocol; a filter may ask for the protocol itself."""
         return self.rest or bool(self.wanted & {p.name, p.shown}) or any(f.name in self.wanted for f in p.fields())
 
     def _spoken(self, p: Protocol) -> bool:
@@ -371,9 +368,9 @@ class Dissector:
         speak = {index: p for index, p in enumerate(self.protocols.values()) if p.stream is not None}
         spaces = {p.name.partition(".")[0] for p in speak.values()}
         carried = [p for p in self.protocols.values() if any(space.partition(".")[0] in spaces for space in p.on)]
-        names = {f.name for p in (*speak.values(), *carried) for f in p.fields()} | {f.name for f in SEGMENTS}
-        names |= {name for p in (*speak.values(), *carried) for name in (p.name, p.shown)}  # a filter may ask for a protocol
-        if not speak or not (self.rest or names & self.wanted):
+        announced = [p for p in self.protocols.values() if p.name in CALLS]
+        heard = any(self._asked_for(p) for p in (*speak.values(), *carried, *announced))
+        if not speak or not (heard or {f.name for f in SEGMENTS} & self.wanted):
             return
         self.wanted |= NEEDS
         ports = self._known["tcp.port"]

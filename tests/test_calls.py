@@ -73,6 +73,14 @@ def test_what_a_call_announces_is_found(save):
     ]  # fmt: skip
 
 
+def test_media_are_found_though_nobody_asks_for_calls(save):
+    """The numbers of RTP alone: that SDP announced it has to be read all the same. The stream's packets are frames 4 to 9."""
+    name = save(call().pcap())
+    asked = run("packets", name, "-Y", "rtp.ssrc", "-T", "fields", "-e", "frame.number").out
+    assert asked.split() == run("packets", name, "-Y", "rtp", "-T", "fields", "-e", "frame.number").out.split() == list("456789")
+    assert len(Analysis(name).table("rtp")) == 6
+
+
 def test_what_stands_in_a_message(save):
     name = save(call().pcap())
     row = same(name, "sip")[0]

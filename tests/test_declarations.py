@@ -8,8 +8,9 @@ import sys
 
 import click
 import pytest
-from conftest import ROOT, SHARED, run
+from conftest import RECORDINGS, ROOT, SHARED, run
 
+from analyzer.analysis import Analysis
 from analyzer.cli import cli
 from analyzer.expert import SEVERITIES, findings
 from analyzer.protocols import protocols, register
@@ -25,6 +26,18 @@ def test_every_command_has_help_and_a_short_file(name):
     assert command.help
     assert all(option.help for option in command.params if isinstance(option, click.Option)), name
     assert len((ROOT / "analyzer" / "cli" / f"{name}.py").read_text().splitlines()) <= 40
+
+
+@pytest.mark.parametrize(
+    "capture", ["small-services", "dns", "dhcp", "http-proxy", "ftp", "smtp", "tls-kinds", "sctp", "ipv6-nd", "ospf", "stp-llc"]
+)
+def test_a_table_asked_for_alone_is_the_same(capture):
+    """What nobody asks for is not opened; a table says what it needs. With frame.protocols all is."""
+    for name in names():
+        alone, among = (Analysis(str(RECORDINGS / f"{capture}.pcap.xz")) for _ in range(2))
+        opened = among.dissections
+        among.dissections = lambda wanted, opened=opened: opened({*wanted, "frame.protocols", "data"})
+        assert alone.table(name).equals(among.table(name)), name
 
 
 @pytest.mark.parametrize("name", sorted(protocols()))

@@ -343,6 +343,7 @@ def test_questions_answers_and_traps(rows):
 def test_the_community_is_said_to_be_there_and_no_more(save):
     name = save(pcap(datagram(bytes(SNMP(version=1, community="secret", PDU=SNMPget(id=1))), 161)))
     assert Analysis(name).table("expert")["finding"].to_list() == ["snmp.community_in_clear"]
+    assert Analysis(name).table("security")["finding"].to_list() == ["snmp.community_in_clear"]
     assert "secret" not in run("packets", name).out + run("table", "expert", name).out
 
 

@@ -205,9 +205,8 @@ class Order:
         for way in sorted(self.holding.values(), key=_first_held):
             while way.waiting:
                 self._give_up(way, way.last_frame, way.last_time)
-        for way in self.ways:
-            if way is not None:
-                self._tail(way)
+        for way in sorted([one for one in self.ways if one is not None], key=_last_word):
+            self._tail(way)
         return self._told()
 
     @cython.cfunc
@@ -463,6 +462,11 @@ class Order:
         if way.edge < end <= way.edge + (1 << 30):  # no window is larger, RFC 7323 §2.2
             self._hole(way, end, way.last_frame, way.last_time)
             self._end(way, way.last_frame, way.last_time)
+
+
+def _last_word(way: Way) -> tuple:
+    """When its last segment came."""
+    return way.last_frame, way.number
 
 
 def _first_held(way: Way) -> int:

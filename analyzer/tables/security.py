@@ -39,7 +39,7 @@ class TABLE(Table):
         Field("kind", text, "Kind of verdict"),
         Field("verdict", text, "Verdict", "one sentence, with frames"),
     )
-    needs = frozenset(READ | JUDGED | {n for one in RULES for n in template_fields(one.says)})
+    needs = frozenset(READ | JUDGED | {n for one in RULES for n in (one.protocol, *template_fields(one.says))})
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, ...], list[int]] = {}  # protocol, finding, ends, summary, severity → times, first and last frame
