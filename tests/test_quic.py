@@ -183,6 +183,11 @@ def test_the_hellos_in_them(save):
     )
 
 
+def test_a_filter_may_ask_for_the_protocol_alone(save):
+    name = save(pcap(*talk(FIRST, (SERVER_INITIAL,))))
+    assert run("packets", name, "-Y", "quic", "-T", "fields", "-e", "frame.number").out.split() == ["1", "2"]
+
+
 def test_tls_connections_has_a_row_of_it(save):
     name = save(pcap(*talk(FIRST, (SERVER_INITIAL,))))
     (row,) = same(name, "tls_connections")
