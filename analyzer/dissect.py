@@ -342,7 +342,7 @@ class Dissector:
             if self.protocols[self._names[index]].elsewhere and self._said["udp.port"][number] == UNDECIDED:
                 self._elsewhere[number] = index
         self._listen()
-        # Applications of which nobody will ask anything are not opened: what they are found by would cost a fifth of the time.
+        # Applications of which nobody will ask anything are not opened.
         self._mute = np.array([not self._spoken(p) for p in self.protocols.values()] + [False])
         # Whether somebody will ask for what is told of UDP's payloads by more than their ports.
         self._late = self._quic or self._calls or any(p.elsewhere and self._asked_for(p) for p in self.protocols.values())
