@@ -38,7 +38,7 @@ TOLD = (  # what comes out, int64, in the order in which it became known
     "kind",
     "position",  # of its first byte
     "size",  # how many numbers it stands for
-    "start",  # DATA: its bytes are those from start to end of
+    "start",  # DATA: where its bytes begin and end in their buffer
     "end",
     "frame",  # the bytes came in it
     "time",  # ns, of that frame

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..protocols._cutters import Stretches
-from ..strings import Strings, joined
+from ..strings import Strings, joined, stacked
 from ._pieces import GIVEN, KINDS, TOLD, Order
 
 if TYPE_CHECKING:
@@ -129,17 +129,16 @@ class Reader:
         fresh = brought.rows[(kind == DATA) | (kind == END) | np.isin(kind, MISSING)]
         left = [*self._goes_on(dict.fromkeys(fresh[:, 0].tolist()))]
         rows = np.concatenate([*(one.rows for one in left), fresh])
-        source = TOLD.index("source")
-        # What is left, each in a buffer of its own, becomes one buffer; those of the batch are not copied.
-        base = np.cumsum([0, *(len(one.buffers[0]) for one in left)])
-        shift = np.repeat(base, [*(len(one.rows) for one in left), len(fresh)])
-        shift[len(rows) - len(fresh) :] = 0
-        rows[len(rows) - len(fresh) :, source] += 1
-        buffers = [np.concatenate([np.zeros(0, np.uint8), *(one.buffers[0] for one in left)]), *brought.buffers]
         order = np.argsort(rows[:, 0], kind="stable")
+        # Each row's bytes are in one of these columns, and the others' texts are empty: so buffers of the batch are not copied twice.
+        held = stacked([Strings(one.buffers[0], one["start"], one["end"]) for one in left])
+        start, end, source = (fresh[:, TOLD.index(name)] for name in ("start", "end", "source"))
+        none = np.zeros(len(held), np.int64)
+        parts = [Strings(held.data, *(np.append(bound, np.zeros_like(start))[order] for bound in (held.start, held.end)))]
+        for nth, buffer in enumerate(brought.buffers):
+            parts.append(Strings(buffer, *(np.append(none, bound * (source == nth))[order] for bound in (start, end))))
+        laid = joined(parts)
         rows = rows[order]
-        bounds = [rows[:, TOLD.index(end)] + shift[order] for end in ("start", "end")]
-        laid = joined([Strings(one, *(end * (rows[:, source] == nth) for end in bounds)) for nth, one in enumerate(buffers)])
         kind = rows[:, TOLD.index("kind")]
         lacks = np.isin(kind, MISSING)
         begins = lacks | (np.diff(rows[:, 0], prepend=-1) != 0)
