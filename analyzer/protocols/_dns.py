@@ -94,10 +94,6 @@ def _many(name: str, kind: object, label: str, about: str = "", **more: object) 
 # ---------------------------------------------------------------- the walk
 
 
-def check(h: Headers) -> None:
-    walk(h)
-
-
 def walk(h: Headers, deep: bool = True) -> None:
     """Walk all messages, once; what it wrote is kept as columns of their own: `records`, `owners`, `inner`, `inner names`.
 

@@ -7,7 +7,7 @@ HEADER = _dns.HEADER
 ON = {"udp.port": 5355}
 ADDED = _dns.ADDED
 INFO = _dns.INFO
-check = _dns.check
+check = _dns.walk
 DERIVED = (
     _dns.RESPONSE,
     _dns.switch("dns.flags.conflict", "Conflict", 10, about="the name is not unique: several hosts answer"),

@@ -7,5 +7,5 @@ HEADER = _dns.HEADER
 ON = {"udp.port": 5353}
 ADDED = _dns.ADDED
 INFO = _dns.INFO
-check = _dns.check
+check = _dns.walk
 DERIVED = _dns.multicast_too((*_dns.BITS, *_dns.BODY))

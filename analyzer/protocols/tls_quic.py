@@ -3,7 +3,7 @@
 A row is what one packet made whole: a message, or several one behind the other.
 """
 
-from ..fields import Field, Headers, Layout, text
+from ..fields import Field, Layout, text
 from . import _fingerprints, _hello
 from .tls import words
 
@@ -13,10 +13,7 @@ HEADER = Layout()
 ON = {"quic": 1}
 INFO = "{tls.handshake.words}[, {tls.handshake.extensions_server_name}]"
 
-
-def check(h: Headers) -> None:
-    _hello.check(h)
-
+check = _hello.check
 
 DERIVED = (
     ((Field("tls.handshake.words", text, "Handshake messages in words"),), words),
