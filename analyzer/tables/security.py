@@ -20,7 +20,6 @@ from ._findings import held
 
 MOST = 100_000  # rows that are held until the trace ends
 RULES = tuple(one for one in findings().values() if one.group == "security")
-READ = {"ftp.request.command", "smtp.req.command", "telnet.cmd", "tls.record.content_type", "http.line"}  # so that streams are read
 
 
 class TABLE(Table):
@@ -39,7 +38,7 @@ class TABLE(Table):
         Field("kind", text, "Kind of verdict"),
         Field("verdict", text, "Verdict", "one sentence, with frames"),
     )
-    needs = frozenset(READ | JUDGED | {n for one in RULES for n in (one.protocol, *template_fields(one.says))})
+    needs = frozenset(JUDGED | {n for one in RULES for n in (one.protocol, *template_fields(one.says))})
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, ...], list[int]] = {}  # protocol, finding, ends, summary, severity → times, first and last frame
