@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 FRAMES = 49152  # frames in a batch, and
-BYTES = 24 << 20  # bytes: both so that a batch stays in the processor's cache (docs/performance.md)
+BYTES = 24 << 20  # bytes: between the fixed price of a batch and the processor's cache (docs/performance.md)
 SLACK = 4096  # zero bytes behind the data, so that reading a header never needs a bounds check of the buffer
 CHUNK = 1 << 19  # bytes that are read before records are looked for in them: a fifth of the time it takes in what has left the cache
 FAR = 1 << 20  # bytes in which a file's first frame is looked for, before it is begun

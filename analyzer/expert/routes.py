@@ -70,7 +70,7 @@ def redirect_ignored(t: pl.DataFrame) -> Found:
             f"{count(row['ignored'], 'datagram')} went the old way, the last in frame {row['ignored_frame']}."
         )
 
-    yield (t["statement"] == "redirect") & (t["ignored"] >= FEW) & (t["obeyed"] == False), says  # noqa: E712
+    yield (t["statement"] == "redirect") & (t["ignored"] >= FEW) & (t["obeyed"] == False), says  # noqa: E712  null is neither
 
 
 @trouble("warn", "source route")

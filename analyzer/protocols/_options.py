@@ -49,7 +49,7 @@ def walk(
     end = np.maximum(np.minimum(end, h.end if owner is None else h.end[owner]), start)
     room = int((end - start).sum())
     if passed == single:
-        room = room // 2 + len(start)
+        room = room // 2 + len(start)  # the others take two bytes at least, but for one that does not fit
     bad = np.empty(len(start), np.int64)
     row, at, size = np.empty((3, room), np.int64)
     alone, silent, final = (sum(1 << kind for kind in some) for some in (single, passed, last))
