@@ -1,38 +1,16 @@
-"""The modules that Cython compiles; everything else about the project is in pyproject.toml.
+"""Compiles the modules that import cython; everything else about the project is in pyproject.toml.
 
 ANALYZE_PURE=1 leaves compiling out; a compiler that fails or is missing does too (the modules then run interpreted).
 """
 
 import os
+from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError
 
-COMPILED = (
-    "analyzer/_gather.py",
-    "analyzer/_strings.py",
-    "analyzer/capture/_records.py",
-    "analyzer/protocols/_ber.py",
-    "analyzer/protocols/_checksum.py",
-    "analyzer/protocols/_cut.py",
-    "analyzer/protocols/_names.py",
-    "analyzer/protocols/_handshake.py",
-    "analyzer/protocols/_http.py",
-    "analyzer/protocols/_lines.py",
-    "analyzer/protocols/_walk.py",
-    "analyzer/protocols/_websocket.py",
-    "analyzer/reassembly/_datagrams.py",
-    "analyzer/reassembly/_earlier.py",
-    "analyzer/reassembly/_elsewhere.py",
-    "analyzer/reassembly/_media.py",
-    "analyzer/reassembly/_numbers.py",
-    "analyzer/reassembly/_questions.py",
-    "analyzer/reassembly/tcp_facts.py",
-    "analyzer/reassembly/_pieces.py",
-    "analyzer/reassembly/tcp_figures.py",
-    "analyzer/reassembly/tcp_tracker.py",
-)
+COMPILED = [str(path) for path in sorted(Path("analyzer").rglob("*.py")) if "\nimport cython\n" in path.read_text(encoding="utf-8")]
 
 
 class Optional(build_ext):
@@ -56,7 +34,7 @@ modules = []
 if not os.environ.get("ANALYZE_PURE"):
     from Cython.Build import cythonize
 
-    modules = cythonize(list(COMPILED), nthreads=os.cpu_count() or 1, build_dir="build", language_level=3, quiet=True)
+    modules = cythonize(COMPILED, nthreads=os.cpu_count() or 1, build_dir="build", language_level=3, quiet=True)
     for module in modules:
         module.optional = True
 

@@ -1,4 +1,5 @@
 # cython: wraparound=False, initializedcheck=False
+# mypy: ignore-errors
 """The first thing that is done to every header: its bytes are copied from wherever it lies to a row of a matrix.
 
 Compiled by Cython when the package is built; runs interpreted too.

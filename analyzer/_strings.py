@@ -1,4 +1,5 @@
 # cython: wraparound=False, initializedcheck=False
+# mypy: ignore-errors
 """Loops that write text: digits, addresses, and many short stretches one behind the other. Nothing but bytes goes in and out.
 
 Compiled by Cython when the package is built; runs interpreted too.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .capture.merge import Trace
+from .correlators.fragments import LIMIT
 from .dissect import MAX_STREAMS, Dissection, Dissector, decoded_as, filtered, matching, only
 from .errors import Damage
-from .reassembly.datagrams import LIMIT
 from .tables import Table, make
 
 if TYPE_CHECKING:

@@ -17,29 +17,29 @@ import numpy as np
 
 from .capture import Batch, Interface
 from .capture.links import link_name
+from .correlators.arp_conflicts import DUPLICATES, Neighbors
+from .correlators.dhcp_matching import JUDGED, VERSIONS, Leases
+from .correlators.dns_matching import FIELDS as ANSWERED
+from .correlators.dns_matching import PROTOCOLS as ASKING
+from .correlators.dns_matching import Answers
+from .correlators.echo_matching import ECHOES, Echoes
+from .correlators.expectations import Media
+from .correlators.fragments import CARRIERS, Arrived, Datagrams, fill
+from .correlators.ntp_matching import CLOCKS, Clocks
+from .correlators.quic_initial import Arrived as Offered
+from .correlators.quic_initial import Initials
+from .correlators.reply_port import Elsewhere, Waiting
 from .errors import UsageError
 from .fields import CUT, Column, Fault, Field, Headers, Layout, Payload, Protocol, Reading, Spans, part, text, texts
 from .filters import Filter, compiled
 from .protocols import protocols, register
-from .protocols._cutters import WHOLE, HandsOn
+from .protocols.common.framing import WHOLE, HandsOn
 from .protocols.frame import TOLD
 from .protocols.tcp import SEGMENTS
-from .reassembly.announced import Media
-from .reassembly.clocks import CLOCKS, Clocks
-from .reassembly.datagrams import CARRIERS, Arrived, Datagrams, fill
-from .reassembly.echoes import ECHOES, Echoes
-from .reassembly.elsewhere import Elsewhere, Waiting
-from .reassembly.initials import Arrived as Offered
-from .reassembly.initials import Initials
-from .reassembly.leases import JUDGED, VERSIONS, Leases
-from .reassembly.messages import NONE, UNDECIDED, Heard, Lost, Messages
-from .reassembly.neighbors import DUPLICATES, Neighbors
-from .reassembly.pieces import NEEDS
-from .reassembly.questions import FIELDS as ANSWERED
-from .reassembly.questions import PROTOCOLS as ASKING
-from .reassembly.questions import Answers
-from .reassembly.streams import TCP, UDP, Segments, StreamNumbers
 from .strings import Parts, Strings, always, decimal, joined, placed, stacked, strings
+from .tcp.messages import NONE, UNDECIDED, Heard, Lost, Messages
+from .tcp.reassembly import NEEDS
+from .tcp.tracker import TCP, UDP, Segments, StreamNumbers
 from .templates import says, template_fields
 
 DEEPEST = 64  # headers in a frame; what lies deeper is data, and said to be too deep

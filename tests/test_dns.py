@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from scapy.all import DNS, ICMP, IP, UDP, Ether, Raw
 
 from analyzer import Analysis, compiled
-from analyzer.protocols import _names, protocols
+from analyzer.protocols import protocols
+from analyzer.protocols.common import _dns_messages
 
 LABS = ("dns", "dns-iterative", "dns-retry")
 TABLES = ("dns", "mdns", "llmnr", "nbns", "dns_transactions", "dns_servers", "dns_names", "expert")
@@ -745,12 +746,12 @@ def walked(*messages: bytes) -> tuple[np.ndarray, np.ndarray, list[str], np.ndar
     start = end - [len(one) for one in messages]
     room = sum(len(one) for one in messages)
     records, inner, told = (
-        np.empty((len(_names.RECORD), room), np.int64),
-        np.empty((len(_names.INNER), 2 * room), np.int64),
+        np.empty((len(_dns_messages.RECORD), room), np.int64),
+        np.empty((len(_dns_messages.INNER), 2 * room), np.int64),
         np.zeros((5, len(messages)), np.int64),
     )
-    names = _names.Names(memoryview(data.data))
-    n, m = _names.walk(names, data.data, start.data, end.data, room, True, records.data, inner.data, told.data)
+    names = _dns_messages.Names(memoryview(data.data))
+    n, m = _dns_messages.walk(names, data.data, start.data, end.data, room, True, records.data, inner.data, told.data)
     return records[:, :n], inner[:, :m], names.said(), told
 
 
@@ -776,7 +777,7 @@ def test_any_names_with_any_compression_come_out_as_they_went_in(names, data):
     made = struct.pack(">6H", 1, 0x100, len(names), 0, 0, 0) + body
     records, _, texts, told = walked(made, made)
     assert told[0].tolist() == [0, 0]
-    assert [texts[i] for i in records[_names.RECORD.index("name")]] == 2 * firsts
+    assert [texts[i] for i in records[_dns_messages.RECORD.index("name")]] == 2 * firsts
     assert len(set(texts)) == len(texts)
 
 
@@ -788,9 +789,9 @@ def test_any_bytes_at_all_stay_inside_their_message(messages):
     owner = records[0]
     assert (np.diff(owner) >= 0).all()
     for row in ("at", "data", "end", "rest"):
-        assert (records[_names.RECORD.index(row)] <= end[owner]).all()
-    assert (records[_names.RECORD.index("rest")] <= records[_names.RECORD.index("end")]).all()
-    assert (told[0] < len(_names.FAULTS)).all() and (told[1][told[0] > 0] <= end[told[0] > 0]).all()
+        assert (records[_dns_messages.RECORD.index(row)] <= end[owner]).all()
+    assert (records[_dns_messages.RECORD.index("rest")] <= records[_dns_messages.RECORD.index("end")]).all()
+    assert (told[0] < len(_dns_messages.FAULTS)).all() and (told[1][told[0] > 0] <= end[told[0] > 0]).all()
     assert (inner[3] < len(texts)).all() and all(one.isascii() and one.isprintable() for one in texts)
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scapy.all import ICMP, IP, TCP, UDP, Dot1Q, Ether, IPv6, IPv6ExtHdrFragment, Raw
 
 from analyzer import Analysis
-from analyzer.reassembly._datagrams import GIVEN, POLICIES, TOLD, Trains
+from analyzer.correlators._fragments import GIVEN, POLICIES, TOLD, Trains
 
 ETH = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
 MARKS = ("overlap", "overlap.conflict", "multipletails", "toolongfragment")

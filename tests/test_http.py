@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analyzer import Analysis
-from analyzer.protocols._coding import decoded
+from analyzer.protocols.common.content_coding import decoded
 from analyzer.protocols.http import STREAM, bodies, firsts, lines, said
 
 WRAP = 2**32 - 300  # a number of a SYN after which data passes 2³²

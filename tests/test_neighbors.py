@@ -9,7 +9,7 @@ import pytest
 from conftest import recorded, run, same
 
 from analyzer import Analysis
-from analyzer.reassembly import neighbors
+from analyzer.correlators import arp_conflicts
 from analyzer.tables import bindings
 
 A, B, C = "02:00:00:00:00:0a", "02:00:00:00:00:0b", "02:00:00:00:00:0c"
@@ -100,7 +100,7 @@ def test_duplicate_addresses_are_wiresharks(save, batch):
 def test_addresses_beyond_the_limit_are_forgotten_and_said(save, monkeypatch):
     from conftest import pcap
 
-    monkeypatch.setattr(neighbors, "MOST", 3)
+    monkeypatch.setattr(arp_conflicts, "MOST", 3)
     frames = [ask(A, f"10.0.1.{i}", "10.0.0.9") for i in range(1, 6)]
     name = save(pcap(*frames, ask(B, "10.0.1.5", "10.0.0.9"), ask(B, "10.0.1.1", "10.0.0.9")))
     said = run("packets", name, "-Y", "arp.duplicate-address-frame", "-T", "fields", "-e", "frame.number")

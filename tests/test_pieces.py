@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from scapy.all import IP, TCP, UDP, Ether, IPv6, Raw
 
 from analyzer import Analysis
-from analyzer.reassembly import pieces
-from analyzer.reassembly._pieces import KINDS
+from analyzer.tcp import reassembly
+from analyzer.tcp._reassembly import KINDS
 
 A, B = "10.0.0.1", "10.0.0.2"
 BATCHES = (1, 7, 1 << 20)
@@ -45,15 +45,15 @@ OPEN = [sent("S", 0), answered("SA", 0, 1), sent("A", 1)]
 
 def story(name: str, batch: int, node: int | None = None, **limits: int) -> list[tuple]:
     """What is told of stream 0 in order: (kind, offset or bytes, size, frame)."""
-    made, found = pieces.Pieces(**limits), []
+    made, found = reassembly.Pieces(**limits), []
 
-    def take(brought: pieces.Brought) -> None:
+    def take(brought: reassembly.Brought) -> None:
         for way, kind, position, size, start, end, frame, _, _, source in brought.rows.tolist():
             if node is None or way & 1 == node:
                 said = brought.buffers[source][start:end].tobytes() if KINDS[kind] == "data" else position
                 found.append((KINDS[kind], said, size, frame))
 
-    for d in Analysis(name, batch_frames=batch).dissections(pieces.NEEDS):
+    for d in Analysis(name, batch_frames=batch).dissections(reassembly.NEEDS):
         if d.segments is not None:
             take(made.feed(d.segments, d.segments["stream"] == 0))
     take(made.finish())
@@ -303,10 +303,10 @@ def test_follow_prints_what_tshark_prints(save, name):
 
 def messages(name: str, batch: int) -> tuple[list[tuple], list[tuple]]:
     """Messages of a length byte and that many bytes: (way, text, frames that it came in, frame that completed it); gaps and ends."""
-    made, reader = pieces.Pieces(), pieces.Reader()
+    made, reader = reassembly.Pieces(), reassembly.Reader()
     found, other = [], []
 
-    def take(brought: pieces.Brought) -> None:
+    def take(brought: reassembly.Brought) -> None:
         s = reader.feed(brought)
         upto = s.start.copy()
         for i in range(len(s.way)):
@@ -318,13 +318,13 @@ def messages(name: str, batch: int) -> tuple[list[tuple], list[tuple]]:
             while at < s.end[i] and at + 1 + s.data[at] <= s.end[i]:
                 behind = at + 1 + int(s.data[at])
                 (first,), (last,) = s.pieces(np.array([at]), np.array([behind]))
-                frames = s.rows[first:last, pieces.TOLD.index("frame")].tolist()
-                found.append((int(s.way[i]), s.data[at + 1 : behind].tobytes(), frames, int(s.rows[last - 1, pieces.TOLD.index("by")])))
+                frames = s.rows[first:last, reassembly.TOLD.index("frame")].tolist()
+                found.append((int(s.way[i]), s.data[at + 1 : behind].tobytes(), frames, int(s.rows[last - 1, reassembly.TOLD.index("by")])))
                 at = behind
             upto[i] = at
         reader.used(s, upto)
 
-    for d in Analysis(name, batch_frames=batch).dissections(pieces.NEEDS):
+    for d in Analysis(name, batch_frames=batch).dissections(reassembly.NEEDS):
         if d.segments is not None:
             take(made.feed(d.segments, np.ones(len(d.segments.order), bool)))
     take(made.finish())
@@ -357,7 +357,7 @@ def test_what_a_reader_leaves_is_bounded(save, monkeypatch):
         sent("A", 101, b"\x02ok"),
         answered("A", 3, 1, b"k"),
     ]
-    monkeypatch.setattr(pieces, "ALL", 2 * pieces.LEFT + 101)
+    monkeypatch.setattr(reassembly, "ALL", 2 * reassembly.LEFT + 101)
     found = [(0, b"ok", [6], 6), (1, b"ok", [5, 7], 7)]
     assert messages(save(pcap(*frames)), 1) == (found, [(0, "gap", 1, 100)])
 

@@ -10,7 +10,7 @@ from conftest import BATCHES, pcap, recorded, run, same
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analyzer.reassembly import echoes
+from analyzer.correlators import echo_matching
 from analyzer.tables import pings
 
 A, B = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
@@ -92,7 +92,7 @@ def test_milliseconds_in_filters():
 
 
 def test_requests_beyond_the_limit_are_forgotten_and_said(save, monkeypatch):
-    monkeypatch.setattr(echoes, "MOST", 2)
+    monkeypatch.setattr(echo_matching, "MOST", 2)
     name = save(pcap(ask(1), ask(2), ask(3), answer(1), answer(3)))
     assert linked(name) == {5: ("3", "2000")}
     assert "1 echo requests without an answer, the oldest, were forgotten" in run("packets", name, "-T", "fields", "-e", "icmp.resp_to").err

@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analyzer import Analysis
-from analyzer.protocols import _quic, register
-from analyzer.reassembly import initials
+from analyzer.correlators import quic_initial
+from analyzer.protocols import register
+from analyzer.protocols.common import quic_packets
 
 V1, V2 = 1, 0x6B3343CF
 DCID = bytes.fromhex("8394c8f03e515708")  # RFC 9001 §A.1
@@ -359,14 +360,14 @@ def test_nothing_alarms(save):
 
 
 def test_so_many_initials_of_a_connection_are_read(save):
-    lot = [initial(b"\x01\0\0\0", n) for n in range(initials.OPENED + 2)]
+    lot = [initial(b"\x01\0\0\0", n) for n in range(quic_initial.OPENED + 2)]
     found = table(save(pcap(*talk(*lot))), "quic.packet_number", "quic.unread")
-    assert [number for _, number, _ in found] == [*range(initials.OPENED), None, None]
+    assert [number for _, number, _ in found] == [*range(quic_initial.OPENED), None, None]
     assert found[-1][2].startswith("enough")
 
 
 def test_so_many_connections_are_remembered(save, monkeypatch):
-    monkeypatch.setattr(initials, "HELD", 2)
+    monkeypatch.setattr(quic_initial, "HELD", 2)
     ports = (50000, 50001, 50002)
     frames = [datagram(FIRST, client=port) for port in ports] + [datagram(SERVER_INITIAL, "server", client=port) for port in ports]
     analysis = Analysis(save(pcap(*frames)))
@@ -376,16 +377,16 @@ def test_so_many_connections_are_remembered(save, monkeypatch):
 def test_so_many_packets_of_a_datagram_are_told(save):
     small = long(2, b"", b"", 20)
     found = table(save(pcap(*talk(FIRST, (small * 70,)))), "quic.rest_length")
-    assert len(found) == 1 + initials.COALESCED
+    assert len(found) == 1 + quic_initial.COALESCED
     assert found[-1] == (2, 6 * len(small))
 
 
 def test_crypto_far_ahead_is_not_held():
-    crypto = initials.Crypto()
-    assert crypto.add(initials.STREAM, b"x") == 0
-    for at in range(initials.PIECES + 10):
+    crypto = quic_initial.Crypto()
+    assert crypto.add(quic_initial.STREAM, b"x") == 0
+    for at in range(quic_initial.PIECES + 10):
         crypto.add(2 * at + 1, b"x")
-    assert len(crypto.waiting) == initials.PIECES
+    assert len(crypto.waiting) == quic_initial.PIECES
     assert crypto.add(0, b"\1\0\0\2ab" + bytes(1000)) > 0
     assert crypto.messages()[:6] == b"\1\0\0\2ab"
 
@@ -404,23 +405,23 @@ def test_integers_of_variable_length():
     ):
         data = np.frombuffer(bytes.fromhex(said) + bytes(16), np.uint8)
         size = len(said) // 2
-        (found,), (behind,) = _quic.varint(data, np.array([0]), np.array([size]))
+        (found,), (behind,) = quic_packets.varint(data, np.array([0]), np.array([size]))
         assert (found, behind) == (value, size)
-        assert _quic.varint(data, np.array([0]), np.array([size - 1]))[0][0] == 0
-        assert _quic._integer(memoryview(data), 0, size) == (value, size)
+        assert quic_packets.varint(data, np.array([0]), np.array([size - 1]))[0][0] == 0
+        assert quic_packets._integer(memoryview(data), 0, size) == (value, size)
 
 
 def test_packet_numbers_are_completed():
     """RFC 9000 §A.3: 0xa82f30ea was the largest, 0x9b32 of 16 bits comes."""
     packet = initial(b"\x01" * 30, 0xA82F9B32, size=2)
-    own, _ = _quic.keys(V1, DCID)
-    assert _quic.opened(own, packet, len(packet) - 48, 0xA82F30EB)[1] == 0xA82F9B32
+    own, _ = quic_packets.keys(V1, DCID)
+    assert quic_packets.opened(own, packet, len(packet) - 48, 0xA82F30EB)[1] == 0xA82F9B32
 
 
 def test_drafts():
     """The salts that RFC 9001's drafts 29 and 23 had stand for those that kept them."""
-    assert _quic.secret(0xFF00001D) == _quic.secret(0xFF000020) != _quic.secret(0xFF00001C)
-    assert _quic.secret(0xFF000022).label == b"quic" and _quic.secret(0xFF000016) is None
+    assert quic_packets.secret(0xFF00001D) == quic_packets.secret(0xFF000020) != quic_packets.secret(0xFF00001C)
+    assert quic_packets.secret(0xFF000022).label == b"quic" and quic_packets.secret(0xFF000016) is None
 
 
 @settings(max_examples=25, deadline=None)
@@ -442,5 +443,5 @@ def test_damage_never_matters(tmp_path_factory, changes):
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=80))
 def test_frames_are_walked_to_their_end(data):
-    found, bad = _quic.parts(memoryview(data), 0, len(data))
+    found, bad = quic_packets.parts(memoryview(data), 0, len(data))
     assert sum(one.size for one in found) == (len(data) if bad < 0 else bad)

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analyzer import Analysis
-from analyzer.reassembly._earlier import Earlier
 from analyzer.tables import routes
+from analyzer.tables._seen_set import Earlier
 
 HOST_MAC, OLD, NEW = "02:00:00:00:00:01", "02:00:00:00:00:0a", "02:00:00:00:00:0b"
 ME, THERE, ROUTER, GATEWAY = "10.0.0.1", "10.9.9.9", "10.0.0.254", "10.0.0.253"

@@ -13,8 +13,8 @@ from collections.abc import Callable
 import pytest
 from conftest import BATCHES, RECORDINGS, Talk, pcap, recordings, sizes, transitions
 
-from analyzer.protocols import tcp_states
-from analyzer.protocols.tcp_states import EVENTS, NEXT, STATES
+from analyzer.tcp import states
+from analyzer.tcp.states import EVENTS, NEXT, STATES
 
 # ---------------------------------------------------------------- the table
 
@@ -89,7 +89,7 @@ def test_the_table_is_the_rfcs():
     """Every state with every event; what neither the figure nor the text names changes nothing."""
     assert set(WORDS.values()) == set(EVENTS)
     right = edges()
-    table = tcp_states.table()
+    table = states.table()
     assert len(table) == len(STATES) * len(EVENTS) == 11 * 14
     for (i, state), (j, event) in itertools.product(enumerate(STATES), enumerate(EVENTS)):
         after = right.get((state, event), state)
@@ -100,8 +100,8 @@ def test_the_table_is_the_rfcs():
 def test_crossing_is_the_same_events_in_the_order_of_who_sent_it():
     """Seen here: FIN received, FIN sent. There: FIN sent, FIN received. Both end where the RFC's Figure 13 is."""
     index = {name: i for i, name in enumerate(STATES)}
-    sent = NEXT[index["ESTABLISHED"], tcp_states.SENT_FIN]
-    assert NEXT[sent, tcp_states.FIN] == NEXT[index["CLOSE-WAIT"], tcp_states.SENT_FIN_EARLY]
+    sent = NEXT[index["ESTABLISHED"], states.SENT_FIN]
+    assert NEXT[sent, states.FIN] == NEXT[index["CLOSE-WAIT"], states.SENT_FIN_EARLY]
 
 
 # ---------------------------------------------------------------- recordings

@@ -10,8 +10,8 @@ from conftest import CAPTURES, pcap
 from scapy.all import ICMP, IP, TCP, UDP, Dot1Q, Ether, IPv6, Raw
 
 from analyzer import Analysis
-from analyzer.reassembly import streams
-from analyzer.reassembly.tcp_figures import ABOUT, FIGURES
+from analyzer.tcp import tracker
+from analyzer.tcp._figures import ABOUT, FIGURES
 
 A, B = "10.0.0.1", "10.0.0.2"
 
@@ -202,7 +202,7 @@ def test_streams_count_the_frames_that_match(save, batch):
 
 
 def test_figures_are_written_in_the_order_of_their_names():
-    source = Path(streams.__file__).with_name("tcp_figures.py").read_text()
+    source = Path(tracker.__file__).with_name("_figures.py").read_text()
     sides = re.findall(r"    out\[row, (\d+)\] = side\.(\w+)\n", source)
     talks = re.findall(r"about\[row, (\d+)\] = (?:talk\.)?(\w+)\n", source)
     assert sides == [(str(place), name) for place, name in enumerate(FIGURES)]

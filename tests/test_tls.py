@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from analyzer import Analysis
 from analyzer.protocols import register
-from analyzer.protocols._suites import SUITE, WEAK
+from analyzer.protocols.common.tls_cipher_suites import SUITE, WEAK
 
 HS = "tls.handshake"
 MANY = [name for name in register() if name.startswith(("tls.", "x509"))]

@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 """Record boundaries of pcap and pcapng files: a loop, since each record says where the next begins.
 
 Compiled by Cython when the package is built; runs interpreted too. Nothing here allocates.

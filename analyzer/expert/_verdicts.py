@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..protocols.tcp_states import STATES
-from ..reassembly.tcp_facts import CASE, END
+from ..tcp._facts import CASE, END
+from ..tcp.states import STATES
 
 Says = Callable[[int], str]
 SECOND = 1_000_000_000

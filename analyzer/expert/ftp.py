@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..protocols._control import told
+from ..protocols.common.commands import told
 from . import finding
 
 

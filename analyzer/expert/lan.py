@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..protocols._sums import BAD
+from ..protocols.common.checksums import BAD
 from ..protocols.stp import TOPOLOGY_CHANGE
 from . import finding
 

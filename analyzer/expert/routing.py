@@ -1,7 +1,7 @@
 """What routers tell each other: that a path, a router or a packet is not as it should be."""
 
-from ..protocols._sums import BAD
 from ..protocols.bfd import DOWN
+from ..protocols.common.checksums import BAD
 from . import finding
 
 

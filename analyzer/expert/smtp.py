@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..protocols._control import REPLY, told
+from ..protocols.common.commands import REPLY, told
 from . import finding
 
 READABLE = ("PLAIN", "LOGIN")  # mechanisms that send the password itself: RFC 4616 and custom

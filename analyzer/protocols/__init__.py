@@ -25,7 +25,7 @@ def protocols() -> dict[str, Protocol]:
     """Every protocol by its name, as in frame.protocols."""
     found = {}
     for module in pkgutil.iter_modules(__path__):
-        if module.name.startswith("_") or module.name == "tcp_states":
+        if module.ispkg:
             continue
         file = importlib.import_module(f"{__name__}.{module.name}")
         name = module.name.replace("_", ".")

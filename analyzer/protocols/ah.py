@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Payload, raw, u8, u16, u32
-from ._words import IPPROTO
+from .common.registries import IPPROTO
 
 LABEL = "AH"
 HEADER = Layout(

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..fields import CUT, Column, Field, Headers, Layout, Reading, flag, ipv4, mac, signed, u8, u16, u64
-from ._words import ETHERTYPE
+from .common.registries import ETHERTYPE
 
 LABEL = "ARP"
 OPCODE = {1: "request", 2: "reply", 3: "reverse request", 4: "reverse reply", 8: "inverse request", 9: "inverse reply", 10: "NAK"}

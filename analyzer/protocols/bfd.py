@@ -6,7 +6,7 @@ RFC 5880 §4; over several hops RFC 5883, on the members of a bundle RFC 7130, s
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, bits, flag, raw, text, u8, u32
-from ._parts import Parts
+from .common.parts import Parts
 
 LABEL = "BFD"
 DIAG = {

@@ -6,9 +6,9 @@ Cisco's own, described in its manuals only: https://wiki.wireshark.org/CDP. Item
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, bits, flag, ipv4, ipv6, raw, text, u8, u16, u32
-from . import _sums
-from ._options import Options, items, records, repeated
-from ._parts import Parts, misfits, peek
+from .common import checksums
+from .common.parts import Parts, misfits, peek
+from .common.tlv import Options, items, records, repeated
 
 LABEL = "CDP"
 DEVICE, LISTED, PORT, CAPABILITIES, VERSION, PLATFORM, PREFIXES = range(1, 8)
@@ -111,7 +111,7 @@ def _status(h: Headers) -> dict[str, Column]:
     # The last byte of an odd number is a word of its own, and a negative one if it looks so; what is subtracted then is one too much.
     more = np.zeros(len(h), np.int64)
     more[rows] = np.where(odd, np.where(last > 0x7F, 0xFF00 | last - 1, last), 0)
-    return {"cdp.checksum.status": Column(_sums.judged(h, end - odd, more, rows), rows)}
+    return {"cdp.checksum.status": Column(checksums.judged(h, end - odd, more, rows), rows)}
 
 
 def _derived(h: Headers) -> dict[str, Column]:
@@ -182,4 +182,4 @@ FIELDS = (
     *(f for one in (COUNT, KIND, LENGTH, ADDRESS4, ADDRESS6, REQUEST, *POWER.values()) for f in one.fields),
     Field("cdp.protocol", raw, "Protocol", "of an address", many=True),
 )
-DERIVED = ((FIELDS, _derived), ((_sums.status_field("cdp.checksum.status"),), _status))
+DERIVED = ((FIELDS, _derived), ((checksums.status_field("cdp.checksum.status"),), _status))

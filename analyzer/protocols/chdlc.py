@@ -1,7 +1,7 @@
 """Cisco HDLC: address, control, an Ethernet type. https://www.tcpdump.org/linktypes.html, LINKTYPE_C_HDLC"""
 
 from ..fields import Field, Headers, Layout, Payload, u8, u16
-from ._words import ETHERTYPE
+from .common.registries import ETHERTYPE
 
 LABEL = "Cisco HDLC"
 HEADER = Layout(

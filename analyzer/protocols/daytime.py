@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..fields import Column, Field, Headers, flag, text
-from ._parts import Parts
+from .common.parts import Parts
 
 LABEL = "Daytime"
 ON = {"udp.port": 13, "tcp.port": 13}

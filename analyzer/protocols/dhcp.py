@@ -3,9 +3,9 @@
 import numpy as np
 
 from ..fields import Column, Field, Headers, Kind, Layout, bits, flag, ipv4, mac, raw, signed, text, u8, u16, u32
-from ._labels import listed
-from ._options import Options, repeated, walk
-from ._parts import Parts, misfits, needs, peek
+from .common.domain_names import listed
+from .common.parts import Parts, misfits, needs, peek
+from .common.tlv import Options, repeated, walk
 
 LABEL = "DHCP"
 OPERATION = {1: "request", 2: "reply"}

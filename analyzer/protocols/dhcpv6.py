@@ -3,9 +3,9 @@
 import numpy as np
 
 from ..fields import Column, Field, Headers, Kind, Layout, date, flag, ipv6, mac, raw, text, u8, u16, u24, u32
-from ._labels import listed
-from ._options import items, repeated
-from ._parts import Parts, misfits, needs
+from .common.domain_names import listed
+from .common.parts import Parts, misfits, needs
+from .common.tlv import items, repeated
 
 LABEL = "DHCPv6"
 SOLICIT, ADVERTISE, REQUEST, CONFIRM, RENEW, REBIND, REPLY, RELEASE, DECLINE, RECONFIGURE, INFORM, FORWARD, RELAYED = range(1, 14)

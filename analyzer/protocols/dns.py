@@ -3,16 +3,16 @@
 import numpy as np
 
 from ..fields import Reading, gather
-from . import _dns
-from ._cutters import Prefixed
+from .common import dns_messages
+from .common.framing import Prefixed
 
 LABEL = "DNS"
-HEADER = _dns.HEADER
+HEADER = dns_messages.HEADER
 ON = {"udp.port": 53, "tcp.port": 53}
-ADDED = _dns.ADDED
-INFO = _dns.INFO
-check = _dns.walk
-DERIVED = (*_dns.BITS, _dns.LENGTHS, *_dns.BODY)
+ADDED = dns_messages.ADDED
+INFO = dns_messages.INFO
+check = dns_messages.walk
+DERIVED = (*dns_messages.BITS, dns_messages.LENGTHS, *dns_messages.BODY)
 PREFIX = 2  # bytes of the length that stands before each message in a stream, RFC 1035 §4.2.2
 LABELS = 12  # labels of a name that is followed to tell DNS on a port that is nobody's
 FEW = 64  # records of a section at the most, there
@@ -21,13 +21,13 @@ FEW = 64  # records of a section at the most, there
 def recognizes(r: Reading) -> np.ndarray:
     """One question, of a name, a type and a class that are known; a query has no answer. Bits that must be 0 are. RFC 1035 §4.1."""
     size = r.end - r.start
-    head = Reading(_dns.COUNTS, r.buffer, r.start, r.end)
+    head = Reading(dns_messages.COUNTS, r.buffer, r.start, r.end)
     flags, counts = r["dns.flags"].astype(np.int64), [head[str(nth)].astype(np.int64) for nth in range(4)]
     response, opcode, rcode = flags >> 15 & 1, flags >> 11 & 15, flags & 15
-    found = (size >= _dns.COUNTS.size + 7) & (counts[0] == 1) & (np.max(counts[1:], axis=0) <= FEW) & (flags & 0x40 == 0)
+    found = (size >= dns_messages.COUNTS.size + 7) & (counts[0] == 1) & (np.max(counts[1:], axis=0) <= FEW) & (flags & 0x40 == 0)
     found &= (opcode == 0) & np.where(response, rcode <= 5, (rcode == 0) & (counts[1] == 0) & (counts[2] == 0) & (flags & 0x680 == 0))
     rows = np.flatnonzero(found)
-    at = r.start[rows] + _dns.COUNTS.size
+    at = r.start[rows] + dns_messages.COUNTS.size
     named = np.zeros(len(rows), bool)  # whether the name has ended
     good = np.ones(len(rows), bool)
     for _ in range(LABELS):
@@ -37,7 +37,7 @@ def recognizes(r: Reading) -> np.ndarray:
         at = np.where(named | ~good, at, np.minimum(at + length + 1, r.end[rows]))
     asked = gather(r.buffer, at + 1, 4).astype(np.int64)
     kind, group = asked[:, 0] << 8 | asked[:, 1], (asked[:, 2] << 8 | asked[:, 3]) & 0x7FFF
-    good &= named & (at + 5 <= r.end[rows]) & np.isin(kind, list(_dns.TYPE)) & np.isin(group, (1, 3, 4, 255))
+    good &= named & (at + 5 <= r.end[rows]) & np.isin(kind, list(dns_messages.TYPE)) & np.isin(group, (1, 3, 4, 255))
     good &= np.where((response[rows] == 0) & (counts[3][rows] == 0), at + 5 == r.end[rows], True)
     found[rows] = good
     return found

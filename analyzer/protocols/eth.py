@@ -3,13 +3,13 @@
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Reading, mac, raw, u32
-from . import _ethertype
+from .common import ethertype
 
 LABEL = "Ethernet"
 HEADER = Layout(
     Field("eth.dst", mac, "Destination"),
     Field("eth.src", mac, "Source"),
-    _ethertype.word("eth.type_or_len"),
+    ethertype.word("eth.type_or_len"),
 )
 ON = {"linktype": 1, "ipproto": 143, "ethertype": 0x6558, "gre.proto": (0x6558, 0x6400), "vxlan.next_proto": 3}
 ADDRESSES = ("eth.src", "eth.dst")
@@ -21,7 +21,7 @@ SHORTEST = 60  # bytes of the shortest frame, without its check sequence
 
 
 def contents(h: Headers):
-    return _ethertype.contents(h, "eth.type_or_len")
+    return ethertype.contents(h, "eth.type_or_len")
 
 
 def _behind(h: Headers) -> dict[str, Column]:
@@ -49,11 +49,11 @@ def _behind(h: Headers) -> dict[str, Column]:
     known = known[h.frame]
     rest = h.wire - inner
     has = (rest >= 4) & np.where(known < 0, h.wire - h.start >= SHORTEST + 4, known == 4) & h.whole & (h.end == h.wire) & linked
-    has &= ~np.isin(h["eth.type_or_len"], _ethertype.TAGS)  # a tag's frame check is the tag's business
+    has &= ~np.isin(h["eth.type_or_len"], ethertype.TAGS)  # a tag's frame check is the tag's business
     sequence = np.flatnonzero(has)
     reading = Reading(SEQUENCE, h.buffer, h.wire[sequence] - 4, h.wire[sequence], sequence)
     left = np.minimum(h.wire - 4 * has, h.end)
-    trailed = np.flatnonzero((left > inner) & h.whole & ~np.isin(h["eth.type_or_len"], _ethertype.TAGS))
+    trailed = np.flatnonzero((left > inner) & h.whole & ~np.isin(h["eth.type_or_len"], ethertype.TAGS))
     return {
         "eth.padding": padding,
         "eth.trailer": Column(np.column_stack((inner, left))[trailed], trailed),
@@ -62,7 +62,7 @@ def _behind(h: Headers) -> dict[str, Column]:
 
 
 DERIVED = (
-    (_ethertype.fields("eth.type", "eth.len"), lambda h: _ethertype.kinds(h, "eth.type_or_len", "eth.type", "eth.len")),
+    (ethertype.fields("eth.type", "eth.len"), lambda h: ethertype.kinds(h, "eth.type_or_len", "eth.type", "eth.len")),
     (
         (
             Field("eth.padding", raw, "Padding", "zero bytes that fill a frame up to 60"),

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..fields import Column, Field, Headers, flag, ipv4, ipv6, text, u8, u16
-from ._control import BODY, END, REPLY, Control, Found, lines, said, told
+from .common.commands import BODY, END, REPLY, Control, Found, lines, said, told
 
 LABEL = "FTP"
 ON = {"tcp.port": 21}

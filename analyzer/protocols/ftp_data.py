@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..fields import Column, Field, Headers, Payload, gather, text, u32, u64
-from ._cutters import Cut, Stretches, whole
+from .common.framing import Cut, Stretches, whole
 
 LABEL = "FTP-DATA"
 SHOWN = "ftp-data"

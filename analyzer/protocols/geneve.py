@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, raw, u8, u16, u24
-from ._options import Options, items
-from ._words import ETHERTYPE
+from .common.registries import ETHERTYPE
+from .common.tlv import Options, items
 
 LABEL = "GENEVE"
 HEADER = Layout(

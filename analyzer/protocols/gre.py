@@ -7,9 +7,9 @@ that carries Ethernet and has a network's number in the key.
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, raw, u8, u16, u24, u32
-from . import _sums
-from ._options import Options, items
-from ._words import ETHERTYPE
+from .common import checksums
+from .common.registries import ETHERTYPE
+from .common.tlv import Options, items
 
 LABEL = "GRE"
 WCCP, BRIDGED, PPTP, IP, ACK = 0x883E, 0x6558, 1, 0x0800, 16
@@ -118,8 +118,8 @@ def _options(h: Headers) -> dict[str, Column]:
         found.update({f.name: reading.column(f.name) for f in layout.fields if f.label})
     there = found["gre.checksum"].rows
     assert there is not None
-    status = _sums.judged(h, h.wire[there], None, there)
-    status[~h["gre.flags.checksum"][there]] = _sums.UNVERIFIED
+    status = checksums.judged(h, h.wire[there], None, there)
+    status[~h["gre.flags.checksum"][there]] = checksums.UNVERIFIED
     found["gre.checksum.status"] = Column(status, there)
     rows = np.flatnonzero(h.trusted >= 2)
     low, first = h["gre.flags.low"][rows], pptp[rows]
@@ -142,7 +142,7 @@ DERIVED = (
             *(f for layout in LAYOUTS for f in layout.fields if f.label),
             Field("gre.flags.ack", flag, "Acknowledgment is there", "version 1"),
             Field("gre.flags.reserved", bits(5), "Reserved"),
-            _sums.status_field("gre.checksum.status"),
+            checksums.status_field("gre.checksum.status"),
             Field("gre.routing.information", raw, "Addresses of a route", many=True),
         ),
         _options,

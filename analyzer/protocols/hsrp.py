@@ -6,8 +6,8 @@ Version 1: RFC 2281 §5. Version 2 is Cisco's: a list of type, length and value.
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, ipv4, ipv6, mac, raw, text, u8, u16, u32
-from ._options import Options, walk
-from ._parts import Parts, misfits, needs, peek
+from .common.parts import Parts, misfits, needs, peek
+from .common.tlv import Options, walk
 
 LABEL = "HSRP"
 OPCODE = {0: "hello", 1: "coup", 2: "resign", 3: "advertise"}

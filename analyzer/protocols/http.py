@@ -14,9 +14,9 @@ import numpy as np
 
 from ..fields import Column, Field, Headers, Payload, flag, seconds, text, u16, u32, u64
 from ..strings import Strings, joined
-from . import _http
-from ._coding import decoded
-from ._cutters import Cut, Stretches
+from .common import _http
+from .common.content_coding import decoded
+from .common.framing import Cut, Stretches
 
 LABEL = "HTTP"
 ON = {"tcp.port": (80, 1900, 2710, 2869, 3128, 3132, 5985, 8080, 8088, 11371)}

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, bits, flag, raw, text, u8, u16, u24, u32, u64
-from ._cutters import Cut, Prefixed, Stretches
-from ._hello import Part, vectors
-from ._parts import Parts, peek
+from .common.framing import Cut, Prefixed, Stretches
+from .common.parts import Parts, peek
+from .common.tls_handshake import Part, vectors
 from .http import said
 
 LABEL = "HTTP/2"

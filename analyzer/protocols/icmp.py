@@ -2,26 +2,8 @@
 
 import numpy as np
 
-from ..fields import (
-    Column,
-    Field,
-    Headers,
-    Layout,
-    Payload,
-    Reading,
-    bits,
-    date,
-    flag,
-    ipv4,
-    milliseconds,
-    seconds,
-    u8,
-    u16,
-    u24,
-    u32,
-    u64,
-)
-from . import _multipart, _sums
+from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, date, flag, ipv4, milliseconds, seconds, u8, u16, u24, u32, u64
+from .common import checksums, icmp_extensions
 
 LABEL = "ICMP"
 TYPE = {
@@ -143,9 +125,9 @@ def _quoted(h: Headers) -> tuple[np.ndarray, np.ndarray]:
     if len(older):
         at = start[older] + USUAL
         short = Reading(TOTAL, h.buffer, start[older], h.end[older])["total"] <= USUAL
-        looks = Reading(_multipart.HEAD, h.buffer, at, h.end[older])["icmp.ext.version"] == 2
+        looks = Reading(icmp_extensions.HEAD, h.buffer, at, h.end[older])["icmp.ext.version"] == 2
         looks &= h.wire[older] <= h.end[older]
-        looks[looks] = _sums.sums(h, at[looks], h.wire[older][looks]) == 0xFFFF
+        looks[looks] = checksums.sums(h, at[looks], h.wire[older][looks]) == 0xFFFF
         found = short | looks
         end[older[found]] = extensions[older[found]] = at[found]
     return end, extensions
@@ -183,7 +165,7 @@ def contents(h: Headers):
     start = h.start + 8
     quotes = np.isin(kind, QUOTES)
     end, extensions = _quoted(h)
-    _multipart.check(h, extensions)
+    icmp_extensions.check(h, extensions)
     rows = np.flatnonzero(quotes)
     length = 4 * _length(h, rows).astype(np.int64)
     beyond = np.zeros(len(h), bool)
@@ -230,7 +212,7 @@ def _rest(h: Headers) -> dict[str, Column]:
     found["icmp.length"] = Column(length[told], told)
     found["icmp.length.original_datagram"] = Column(length[told].astype(np.int64) * 4, told)
     known = np.flatnonzero(h.trusted == HEADER.size)
-    found["icmp.checksum.status"] = Column(_sums.judged(h, h.wire[known], None, known), known)
+    found["icmp.checksum.status"] = Column(checksums.judged(h, h.wire[known], None, known), known)
     return found
 
 
@@ -238,7 +220,7 @@ LAYOUTS = (IDENT, SEQUENCE, EXTENDED_ECHO, ASKED, FOUND, GATEWAY, MTU, POINTER, 
 FIELDS = (f for one in LAYOUTS for f in one.fields if f.label)
 BYTES = Field("icmp.length.original_datagram", u16, "Length of the quoted datagram", "bytes")
 DERIVED = (
-    ((*FIELDS, BYTES, _sums.status_field("icmp.checksum.status")), _rest),
+    ((*FIELDS, BYTES, checksums.status_field("icmp.checksum.status")), _rest),
     (
         (
             Field("icmp.data_time", date, "Time in the data", "when the program asked, by its own clock"),
@@ -246,7 +228,7 @@ DERIVED = (
         ),
         _stamp,
     ),
-    (_multipart.FIELDS, lambda h: _multipart.columns(h, _quoted(h)[1])),
+    (icmp_extensions.FIELDS, lambda h: icmp_extensions.columns(h, _quoted(h)[1])),
 )
 ADDED = (  # `reassembly.echoes` computes these
     Field("icmp.resp_to", u64, "Request frame", "the echo request that this answers"),

@@ -4,8 +4,8 @@ extensions (RFC 4884), multicast listeners (RFC 9777)."""
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, ipv6, mac, milliseconds, u8, u16, u24, u32, u64
-from . import _mld, _multipart, _sums
-from ._options import walk
+from .common import checksums, icmp_extensions, mld
+from .common.tlv import walk
 from .icmp import STATE
 
 LABEL = "ICMPv6"
@@ -171,10 +171,10 @@ def contents(h: Headers):
     start = h.start + 8
     quotes = (kind >= 1) & (kind <= 4)
     echo = np.isin(kind, ECHOES)
-    found = np.isin(kind, (*OPTIONS_AT, *PROBES, *_mld.KINDS))
+    found = np.isin(kind, (*OPTIONS_AT, *PROBES, *mld.KINDS))
     end, extensions = _quoted(h)
-    _multipart.check(h, extensions)
-    _mld.check(h)
+    icmp_extensions.check(h, extensions)
+    mld.check(h)
     rows, length = _length(h)
     needed = np.zeros(len(h), np.int64)
     needed[rows] = 8 * length.astype(np.int64)
@@ -251,7 +251,7 @@ def _options(h: Headers) -> dict[str, Column]:
 
 def _status(h: Headers) -> dict[str, Column]:
     rows = np.flatnonzero(h.trusted == HEADER.size)
-    return {"icmpv6.checksum.status": Column(_sums.judged(h, h.wire[rows], _sums.pseudo(h, h.wire - h.start, 58), rows), rows)}
+    return {"icmpv6.checksum.status": Column(checksums.judged(h, h.wire[rows], checksums.pseudo(h, h.wire - h.start, 58), rows), rows)}
 
 
 OPTION_FIELDS = (
@@ -262,9 +262,9 @@ OPTION_FIELDS = (
 DERIVED = (
     ((*(f for _, layout in BODY.values() for f in layout.fields if f.label), *LENGTH.fields), _body),
     (OPTION_FIELDS, _options),
-    ((_sums.status_field("icmpv6.checksum.status"),), _status),
-    (_mld.FIELDS, _mld.columns),
-    (_multipart.FIELDS, lambda h: _multipart.columns(h, _quoted(h)[1])),
+    ((checksums.status_field("icmpv6.checksum.status"),), _status),
+    (mld.FIELDS, mld.columns),
+    (icmp_extensions.FIELDS, lambda h: icmp_extensions.columns(h, _quoted(h)[1])),
 )
 ADDED = (  # `reassembly.echoes` computes these
     Field("icmpv6.resp_to", u64, "Request frame", "the echo request that this answers"),

@@ -1,14 +1,14 @@
 """802.1ad provider tag (QinQ): the outer of two VLAN tags. IEEE 802.1Q §9.6."""
 
 from ..fields import Field, Headers, Layout, bits
-from . import _ethertype
+from .common import ethertype
 
 LABEL = "Provider VLAN"
 HEADER = Layout(
     Field("ieee8021ad.priority", bits(3), "Priority", "802.1p class of service"),
     Field("ieee8021ad.dei", bits(1), "Drop eligible"),
     Field("ieee8021ad.id", bits(12), "Provider VLAN"),
-    _ethertype.word("ieee8021ad.type_or_len"),
+    ethertype.word("ieee8021ad.type_or_len"),
 )
 ON = {"ethertype": 0x88A8}
 REALM = "ieee8021ad.id"
@@ -16,4 +16,4 @@ INFO = "provider VLAN {ieee8021ad.id}, priority {ieee8021ad.priority}"
 
 
 def contents(h: Headers):
-    return _ethertype.contents(h, "ieee8021ad.type_or_len")
+    return ethertype.contents(h, "ieee8021ad.type_or_len")

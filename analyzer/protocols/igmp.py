@@ -3,9 +3,9 @@
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, bits, flag, ipv4, u8, u16
-from . import _sums
-from ._options import Options, records, repeated
-from ._parts import Parts, misfits, peek
+from .common import checksums
+from .common.parts import Parts, misfits, peek
+from .common.tlv import Options, records, repeated
 
 LABEL = "IGMP"
 TYPE = {
@@ -103,7 +103,7 @@ def _derived(h: Headers) -> dict[str, Column]:
         **dict(parts.columns()),
         "igmp.version": Column(version[known], known),
         "igmp.max_resp": Column(spread[waits], waits),
-        "igmp.checksum.status": Column(_sums.judged(h, h.wire[summed], None, summed), summed),
+        "igmp.checksum.status": Column(checksums.judged(h, h.wire[summed], None, summed), summed),
     }
 
 
@@ -120,7 +120,7 @@ DERIVED = (
             Field("igmp.version", u8, "Version"),
             Field("igmp.max_resp", u16, "Maximum response time", "tenths of a second"),
             *FIELDS,
-            _sums.status_field("igmp.checksum.status"),
+            checksums.status_field("igmp.checksum.status"),
         ),
         _derived,
     ),

@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from ..fields import Column, Field, Headers, Payload, text
-from ._control import said, texts
+from .common.commands import said, texts
 
 LABEL = "IMF"
 ON = {"smtp.message": 1}

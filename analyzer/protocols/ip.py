@@ -3,9 +3,9 @@
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Payload, Piece, Reading, bits, flag, ipv4, u8, u16, u32
-from . import _fragments, _sums
-from ._options import walk
-from ._words import DSCP, ECN, IPPROTO
+from .common import checksums, fragment_fields
+from .common.registries import DSCP, ECN, IPPROTO
+from .common.tlv import walk
 
 LABEL = "IPv4"
 HEADER = Layout(
@@ -42,7 +42,7 @@ ON = {
 }
 ADDRESSES = ("ip.src", "ip.dst")
 EITHER = {"ip.addr": ADDRESSES}
-ADDED = _fragments.fields("ip", "ip.reassembled_in")
+ADDED = fragment_fields.fields("ip", "ip.reassembled_in")
 INFO = "{ip.proto:words}, id {ip.id}, length {ip.len}"
 
 
@@ -68,7 +68,7 @@ def contents(h: Headers):
     if piece.any():
         rows = np.flatnonzero(piece)
         proto, offset = h["ip.proto"], h["ip.frag_offset"].astype(np.int64) * 8
-        _fragments.check(h, rows, "ip.frag_offset", offset, end - start)
+        fragment_fields.check(h, rows, "ip.frag_offset", offset, end - start)
         place = Piece(h["ip.id"].astype(np.int64) << 8 | proto, offset, h["ip.flags.mf"])
         yield Payload("ipproto", proto, start, end, rows, piece=place)
         yield Payload("ipproto", proto, start, end, np.flatnonzero(~piece))
@@ -86,8 +86,8 @@ def _length(h: Headers) -> dict[str, Column]:
 def _status(h: Headers) -> dict[str, Column]:
     rows = np.flatnonzero(h.trusted == HEADER.size)
     if not h.checksums:
-        return {"ip.checksum.status": Column(np.full(len(rows), _sums.UNVERIFIED, np.uint8), rows)}
-    return {"ip.checksum.status": Column(_sums.judged(h, (h.start + h["ip.hdr_len"])[rows], None, rows), rows)}
+        return {"ip.checksum.status": Column(np.full(len(rows), checksums.UNVERIFIED, np.uint8), rows)}
+    return {"ip.checksum.status": Column(checksums.judged(h, (h.start + h["ip.hdr_len"])[rows], None, rows), rows)}
 
 
 # ---------------------------------------------------------------- options, RFC 791 §3.1
@@ -178,6 +178,6 @@ def _slots(start: np.ndarray, count: np.ndarray, step: np.ndarray | int = 4) -> 
 
 DERIVED = (
     ((Field("ip.len", u32, "Total length", "bytes, header included; where 0 was sent, what there is"),), _length),
-    ((_sums.status_field("ip.checksum.status"),), _status),
+    ((checksums.status_field("ip.checksum.status"),), _status),
     (OPTION_FIELDS, _options),
 )

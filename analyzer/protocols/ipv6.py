@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Payload, bits, ipv6, u8, u16
-from ._words import DSCP, ECN, IPPROTO
+from .common.registries import DSCP, ECN, IPPROTO
 
 LABEL = "IPv6"
 HEADER = Layout(

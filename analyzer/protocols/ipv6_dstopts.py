@@ -1,8 +1,8 @@
 """IPv6 destination options. RFC 8200 §4.6, https://www.rfc-editor.org/rfc/rfc8200#section-4.6"""
 
 from ..fields import Field, Headers, Layout, u8
-from . import _extension
-from ._words import IPPROTO
+from .common import ipv6_extension
+from .common.registries import IPPROTO
 
 LABEL = "Destination options"
 HEADER = Layout(
@@ -22,7 +22,7 @@ INFO = "next: {ipv6.dstopts.nxt:words}"
 
 
 def contents(h: Headers):
-    return _extension.contents(h, "ipv6.dstopts", listed=True)
+    return ipv6_extension.contents(h, "ipv6.dstopts", listed=True)
 
 
-DERIVED = ((_extension.OPTION_FIELDS, lambda h: _extension.options(h, "ipv6.dstopts")),)
+DERIVED = ((ipv6_extension.OPTION_FIELDS, lambda h: ipv6_extension.options(h, "ipv6.dstopts")),)

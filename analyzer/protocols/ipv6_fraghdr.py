@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..fields import Field, Headers, Layout, Payload, Piece, bits, flag, u8, u32
-from . import _fragments
-from ._words import IPPROTO
+from .common import fragment_fields
+from .common.registries import IPPROTO
 
 LABEL = "Fragment header"
 HEADER = Layout(
@@ -16,7 +16,7 @@ HEADER = Layout(
     Field("ipv6.fraghdr.ident", u32, "Identification", "pieces of one packet have the same", hex=8),
 )
 ON = {"ipproto": 44}
-ADDED = _fragments.fields("ipv6", "ipv6.reassembled.in")
+ADDED = fragment_fields.fields("ipv6", "ipv6.reassembled.in")
 INFO = "{ipv6.fraghdr.nxt:words}, piece at {ipv6.fraghdr.offset}, id {ipv6.fraghdr.ident}"
 
 
@@ -24,7 +24,7 @@ def contents(h: Headers):
     start = h.start + HEADER.size
     piece = (h["ipv6.fraghdr.offset"] > 0) | (h["ipv6.fraghdr.more"] & (h.wire <= h.end))  # as in IPv4
     rows, offset = np.flatnonzero(piece), h["ipv6.fraghdr.offset"].astype(np.int64) * 8
-    _fragments.check(h, rows, "ipv6.fraghdr.offset", offset, h.wire - start)
+    fragment_fields.check(h, rows, "ipv6.fraghdr.offset", offset, h.wire - start)
     place = Piece(h["ipv6.fraghdr.ident"].astype(np.int64), offset, h["ipv6.fraghdr.more"])
     yield Payload("ipproto", h["ipv6.fraghdr.nxt"], start, h.wire, rows, piece=place)
     yield Payload("ipproto", h["ipv6.fraghdr.nxt"], start, h.wire, np.flatnonzero(~piece))

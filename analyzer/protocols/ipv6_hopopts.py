@@ -1,8 +1,8 @@
 """IPv6 hop-by-hop options. RFC 8200 §4.3, https://www.rfc-editor.org/rfc/rfc8200#section-4.3"""
 
 from ..fields import Field, Headers, Layout, u8
-from . import _extension
-from ._words import IPPROTO
+from .common import ipv6_extension
+from .common.registries import IPPROTO
 
 LABEL = "Hop-by-hop options"
 HEADER = Layout(
@@ -22,7 +22,7 @@ INFO = "next: {ipv6.hopopts.nxt:words}"
 
 
 def contents(h: Headers):
-    return _extension.contents(h, "ipv6.hopopts", listed=True)
+    return ipv6_extension.contents(h, "ipv6.hopopts", listed=True)
 
 
-DERIVED = ((_extension.OPTION_FIELDS, lambda h: _extension.options(h, "ipv6.hopopts")),)
+DERIVED = ((ipv6_extension.OPTION_FIELDS, lambda h: ipv6_extension.options(h, "ipv6.hopopts")),)

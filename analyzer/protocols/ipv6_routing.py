@@ -1,8 +1,8 @@
 """IPv6 routing header. RFC 8200 §4.4, https://www.rfc-editor.org/rfc/rfc8200#section-4.4"""
 
 from ..fields import Field, Headers, Layout, u8
-from . import _extension
-from ._words import IPPROTO
+from .common import ipv6_extension
+from .common.registries import IPPROTO
 
 LABEL = "Routing header"
 TYPE = {0: "source route (deprecated by RFC 5095)", 2: "mobile IP", 3: "RPL source route", 4: "segment routing"}
@@ -25,4 +25,4 @@ INFO = "{ipv6.routing.type:words}, {ipv6.routing.segleft} left"
 
 
 def contents(h: Headers):
-    return _extension.contents(h, "ipv6.routing")
+    return ipv6_extension.contents(h, "ipv6.routing")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, ipv4, text, u8, u16, u32
-from ._options import Options, items
+from .common.tlv import Options, items
 
 LABEL = "L2TP"
 MESSAGE = {1: "start connection request", 2: "start connection reply", 3: "start connection connected", 4: "stop connection",

@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, flag, mac, text, u8, u16
-from ._options import Options, walk
-from ._parts import Parts, misfits
+from .common.parts import Parts, misfits
+from .common.tlv import Options, walk
 
 LABEL = "LACP"
 TLV = {0: "end", 1: "actor", 2: "partner", 3: "collector"}

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Payload, Reading, u8, u16, u24
-from ._words import ETHERTYPE
+from .common.registries import ETHERTYPE
 
 LABEL = "LLC"
 SAP = {

@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, bits, flag, ipv4, ipv6, mac, raw, text, u8, u16, u24, u32
-from ._options import Options, items
-from ._parts import Parts, misfits
+from .common.parts import Parts, misfits
+from .common.tlv import Options, items
 
 LABEL = "LLDP"
 END, CHASSIS, PORT, LIFETIME, PORT_DESCRIPTION, NAME, DESCRIPTION, CAPABILITIES, MANAGEMENT = range(9)

@@ -7,8 +7,8 @@ to themselves as a keepalive.
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Payload, mac, u16
-from ._options import repeated
-from ._parts import Parts, peek
+from .common.parts import Parts, peek
+from .common.tlv import repeated
 
 LABEL = "Loopback"
 FUNCTION = {1: "reply", 2: "forward data"}

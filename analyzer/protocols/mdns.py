@@ -1,11 +1,11 @@
 """Multicast DNS: hosts of a link ask and answer each other, without a server. RFC 6762; services: RFC 6763."""
 
-from . import _dns
+from .common import dns_messages
 
 LABEL = "mDNS"
-HEADER = _dns.HEADER
+HEADER = dns_messages.HEADER
 ON = {"udp.port": 5353}
-ADDED = _dns.ADDED
-INFO = _dns.INFO
-check = _dns.walk
-DERIVED = _dns.multicast_too((*_dns.BITS, *_dns.BODY))
+ADDED = dns_messages.ADDED
+INFO = dns_messages.INFO
+check = dns_messages.walk
+DERIVED = dns_messages.multicast_too((*dns_messages.BITS, *dns_messages.BODY))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Reading, bits, flag, ipv4, mac, text, u8, u16, u32
-from . import _dns, _names
+from .common import _dns_messages, dns_messages
 
 LABEL = "NBNS"
 TYPE = {1: "A", 2: "NS", 10: "NULL", 32: "NB", 33: "NBSTAT"}
@@ -64,7 +64,7 @@ SIZE = 16  # bytes of a name, the last says which service has it
 
 
 def check(h: Headers) -> None:
-    _dns.walk(h, deep=False)
+    dns_messages.walk(h, deep=False)
 
 
 def _plain(name: str | None) -> str | None:
@@ -78,8 +78,8 @@ def _plain(name: str | None) -> str | None:
 
 
 def _records(h: Headers) -> dict[str, Column]:
-    records = _dns.Records(h)
-    rows, kind, real = records.rows, records["type"], records["section"] > _dns.QUESTION
+    records = dns_messages.Records(h)
+    rows, kind, real = records.rows, records["type"], records["section"] > dns_messages.QUESTION
     names = h.column("owners").values
     plain = {name: _plain(name) for name in set(names.tolist())}
     said = np.empty(len(names), object)
@@ -102,7 +102,7 @@ def _records(h: Headers) -> dict[str, Column]:
     count = np.minimum(head["nbns.number_of_names"].astype(np.int64), (records["end"][pick] - start) // NAME.size)
     found, at, owner = _each(h, records, NAME, pick, start, np.maximum(count, 0))
     made.update(found)
-    named = _names.strings(memoryview(h.buffer.data), at.data, (at + SIZE - 1).data)
+    named = _dns_messages.strings(memoryview(h.buffer.data), at.data, (at + SIZE - 1).data)
     said = np.empty(len(named), object)
     said[:] = [name.rstrip(" \0") for name in named]
     made["nbns.netbios_name"] = Column(said, owner)
@@ -112,14 +112,14 @@ def _records(h: Headers) -> dict[str, Column]:
 
 
 def _each(
-    h: Headers, records: _dns.Records, layout: Layout, pick: np.ndarray, start: np.ndarray, count: np.ndarray
+    h: Headers, records: dns_messages.Records, layout: Layout, pick: np.ndarray, start: np.ndarray, count: np.ndarray
 ) -> tuple[dict[str, Column], np.ndarray, np.ndarray]:
     """A layout `count` times, one behind the other, in these records; where each begins, and whose it is."""
     one = np.repeat(np.arange(len(pick)), count)
     at = start[one] + layout.size * (np.arange(len(one)) - np.repeat(np.cumsum(count) - count, count))
     owner = records.rows[pick[one]]
     reading = Reading(layout, h.buffer, at, records["end"][pick[one]], owner)
-    return {f.name: reading.column(f.name) for f in _dns.shown(layout)}, at, owner
+    return {f.name: reading.column(f.name) for f in dns_messages.shown(layout)}, at, owner
 
 
 def _codes(h: Headers) -> dict[str, Column]:
@@ -133,17 +133,17 @@ COUNTS = ("nbns.count.queries", "nbns.count.answers", "nbns.count.auth_rr", "nbn
 
 
 def _counts(h: Headers) -> dict[str, Column]:
-    reading = Reading(_dns.COUNTS, h.buffer, h.start, np.where(h.whole, h.end, h.start))
+    reading = Reading(dns_messages.COUNTS, h.buffer, h.start, np.where(h.whole, h.end, h.start))
     return {name: reading.column(str(nth)) for nth, name in enumerate(COUNTS)}
 
 
 DERIVED = (
-    _dns.switch("nbns.flags.response", "Response", 15, words={0: "request", 1: "response"}),
-    _dns.switch("nbns.flags.authoritative", "Authoritative", 10, "response"),
-    _dns.switch("nbns.flags.truncated", "Truncated", 9),
-    _dns.switch("nbns.flags.recdesired", "Recursion desired", 8),
-    _dns.switch("nbns.flags.recavail", "Recursion available", 7, "response"),
-    _dns.switch("nbns.flags.broadcast", "Broadcast", 4),
+    dns_messages.switch("nbns.flags.response", "Response", 15, words={0: "request", 1: "response"}),
+    dns_messages.switch("nbns.flags.authoritative", "Authoritative", 10, "response"),
+    dns_messages.switch("nbns.flags.truncated", "Truncated", 9),
+    dns_messages.switch("nbns.flags.recdesired", "Recursion desired", 8),
+    dns_messages.switch("nbns.flags.recavail", "Recursion available", 7, "response"),
+    dns_messages.switch("nbns.flags.broadcast", "Broadcast", 4),
     ((Field("nbns.flags.opcode", u8, "Opcode", words=OPCODE), Field("nbns.flags.rcode", u8, "Reply code", words=RCODE)), _codes),
     (
         tuple(Field(name, u16, label) for name, label in zip(COUNTS, ("Questions", "Answers", "Authority records", "Additional records"))),
@@ -158,7 +158,7 @@ DERIVED = (
             Field("nbns.data_length", u16, "Data length", "bytes", many=True),
             *OWNED.all(),
             *NUMBER.fields,
-            *_dns.shown(NAME),
+            *dns_messages.shown(NAME),
             Field("nbns.netbios_name", text, "Name that the host has", many=True),
             *UNIT.fields,
         ),

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, bits, date, flag, raw, seconds, u8, u16, u32, u64
-from ._parts import Parts, misfits, needs, peek
+from .common.parts import Parts, misfits, needs, peek
 
 LABEL = "NTP"
 LEAP = {0: "no warning", 1: "last minute has 61 seconds", 2: "last minute has 59 seconds", 3: "not synchronized"}

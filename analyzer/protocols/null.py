@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Payload, u16, u32
-from ._words import ETHERTYPE
+from .common.registries import ETHERTYPE
 
 LABEL = "BSD loopback"
 FAMILY = {2: "IPv4", 10: "IPv6 (Linux)", 23: "OSI", 24: "IPv6 (NetBSD, OpenBSD)", 28: "IPv6 (FreeBSD)", 30: "IPv6 (Darwin)"}

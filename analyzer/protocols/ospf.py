@@ -7,9 +7,9 @@ RFC 3101; opaque advertisements RFC 5250 (of these the header).
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, bits, flag, ipv4, ipv6, raw, text, u8, u16, u24, u32
-from . import _sums
-from ._options import items, records, repeated
-from ._parts import Parts, misfits, needs, peek
+from .common import checksums
+from .common.parts import Parts, misfits, needs, peek
+from .common.tlv import items, records, repeated
 
 LABEL = "OSPF"
 HELLO, DESCRIPTION, REQUEST, UPDATE, ACKNOWLEDGMENT = range(1, 6)
@@ -337,18 +337,18 @@ def _status(h: Headers) -> dict[str, Column]:
     rows = np.flatnonzero(h.whole & np.isin(h["ospf.version"], list(FIXED)))
     end = h.start + h["ospf.packet_length"]
     fits = (end[rows] <= h.wire[rows]) & (end[rows] <= h.end[rows]) & (h["ospf.packet_length"][rows] >= _fixed(h)[rows]) & ~h.quoted[rows]
-    found = np.full(len(rows), _sums.UNVERIFIED, np.uint8)
+    found = np.full(len(rows), checksums.UNVERIFIED, np.uint8)
     second = h["ospf.version"][rows] == 2
     kind = peek(h, AUTH_TYPE, rows, h.start[rows] + HEADER.size)["ospf.auth.type"]
-    found[second & (kind == DIGEST)] = _sums.ABSENT  # RFC 2328 §D.4.3: the digest is the checksum
+    found[second & (kind == DIGEST)] = checksums.ABSENT  # RFC 2328 §D.4.3: the digest is the checksum
     at = np.flatnonzero(fits & second & (kind != DIGEST))
     start = h.start[rows[at]]
-    head = _sums.sums(h, start, start + HEADER.size + AUTH_TYPE.size)
-    found[at] = np.where(_sums.sums(h, start + FIXED[2], end[rows[at]], head) == 0xFFFF, _sums.GOOD, _sums.BAD)
+    head = checksums.sums(h, start, start + HEADER.size + AUTH_TYPE.size)
+    found[at] = np.where(checksums.sums(h, start + FIXED[2], end[rows[at]], head) == 0xFFFF, checksums.GOOD, checksums.BAD)
     at = np.flatnonzero(fits & ~second)
     if len(at):
-        more = _sums.pseudo(h, h["ospf.packet_length"].astype(np.int64), 89)
-        found[at] = _sums.judged(h, end[rows[at]], more, rows[at])
+        more = checksums.pseudo(h, h["ospf.packet_length"].astype(np.int64), 89)
+        found[at] = checksums.judged(h, end[rows[at]], more, rows[at])
     return {"ospf.checksum.status": Column(found, rows)}
 
 
@@ -516,4 +516,4 @@ FIELDS = (
     Field("ospf.auth.simple", text, "Password"),
     Field("ospf.auth.crypt.data", raw, "Digest"),
 )
-DERIVED = ((FIELDS, _derived), ((_sums.status_field("ospf.checksum.status"),), _status))
+DERIVED = ((FIELDS, _derived), ((checksums.status_field("ospf.checksum.status"),), _status))

@@ -1,13 +1,13 @@
 """PPP over Ethernet, discovery. RFC 2516 §4 and §5.1."""
 
 from ..fields import Headers
-from . import _pppoe
+from .common import pppoe
 
 LABEL = "PPPoE discovery"
-HEADER = _pppoe.HEADER
+HEADER = pppoe.HEADER
 ON = {"ethertype": 0x8863}
 INFO = "{pppoe.code:words}, session {pppoe.session_id}"
 
 
 def contents(h: Headers):
-    return _pppoe.contents(h, "pppoe.tags")
+    return pppoe.contents(h, "pppoe.tags")

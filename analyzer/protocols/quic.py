@@ -11,26 +11,26 @@ from __future__ import annotations
 import numpy as np
 
 from ..fields import CUT, Column, Field, Headers, Layout, Payload, bits, flag, raw, text, u8, u32, u64
-from . import _quic
-from ._parts import Parts
-from ._quic import Heads
+from .common import quic_packets
+from .common.parts import Parts
+from .common.quic_packets import Heads
 
 LABEL = "QUIC"
 TYPE = {0: "Initial", 1: "0-RTT", 2: "Handshake", 3: "Retry"}
 TYPE_2 = {1: "Initial", 2: "0-RTT", 3: "Handshake", 0: "Retry"}
 VERSION = {
     0: "version 0",
-    _quic.V1: "version 1",
-    _quic.V2: "version 2",
-    **{n: f"draft {n & 0xFF}" for n in _quic.DRAFTS},
+    quic_packets.V1: "version 1",
+    quic_packets.V2: "version 2",
+    **{n: f"draft {n & 0xFF}" for n in quic_packets.DRAFTS},
 }
 FRAME = {
-    _quic.PADDING: "PADDING",
-    _quic.PING: "PING",
-    _quic.ACK: "ACK",
-    _quic.ACK_ECN: "ACK with ECN",
-    _quic.CRYPTO: "CRYPTO",
-    _quic.CLOSE: "CONNECTION_CLOSE",
+    quic_packets.PADDING: "PADDING",
+    quic_packets.PING: "PING",
+    quic_packets.ACK: "ACK",
+    quic_packets.ACK_ECN: "ACK with ECN",
+    quic_packets.CRYPTO: "CRYPTO",
+    quic_packets.CLOSE: "CONNECTION_CLOSE",
 }
 ERROR = {  # RFC 9000 §20.1; 0x100 and what follows is an alert of TLS
     0: "no error",
@@ -52,7 +52,7 @@ ERROR = {  # RFC 9000 §20.1; 0x100 and what follows is an alert of TLS
     16: "no viable path",
     17: "version negotiation error",
 }
-OPEN, RETRIED = 0, _quic.RETRY
+OPEN, RETRIED = 0, quic_packets.RETRY
 WHY = {  # why an Initial packet was not read, as `reassembly.initials` tells it
     1: "its keys hang on the client's first Initial packet, which is not in the capture, or it was damaged",
     2: "the keys of its version are not known",
@@ -129,7 +129,7 @@ FRAMES_WORDS = Field("quic.frames_words", text, "Frames in words")
 
 
 def _heads(h: Headers) -> Heads:
-    return _quic.heads(h.buffer, h.start, _ends(h), _told(h, "sized", -1))
+    return quic_packets.heads(h.buffer, h.start, _ends(h), _told(h, "sized", -1))
 
 
 def _told(h: Headers, name: str, default: int) -> np.ndarray:
@@ -146,14 +146,14 @@ def _clear(h: Headers) -> np.ndarray:
     return h["clear"] if h.has("clear") else np.zeros((len(h), 2), np.int64)
 
 
-def _walked(h: Headers) -> tuple[list[tuple[int, _quic.Part]], np.ndarray]:
+def _walked(h: Headers) -> tuple[list[tuple[int, quic_packets.Part]], np.ndarray]:
     """The frames of each opened packet, with its row; where one does not fit, -1 if all do."""
     clear, bad = _clear(h), np.full(len(h), -1)
     found = []
     data = h.buffer.data
     rows = np.flatnonzero(clear[:, 1] > clear[:, 0])
     for row, (at, end) in zip(rows.tolist(), clear[rows].tolist()):
-        some, bad[row] = _quic.parts(data, at, end)
+        some, bad[row] = quic_packets.parts(data, at, end)
         found += [(row, one) for one in some]
     return found, bad
 
@@ -161,7 +161,7 @@ def _walked(h: Headers) -> tuple[list[tuple[int, _quic.Part]], np.ndarray]:
 def contents(h: Headers):
     found = h.once(_heads)
     size = _told(h, "size", 0)
-    known = (found.kind != _quic.OTHER) & (found.kind >= 0)
+    known = (found.kind != quic_packets.OTHER) & (found.kind >= 0)
     h.fault(~found.whole & known & (h.end < h.wire), "", CUT, size, h.end - h.start, h.start)
     h.fault(~found.whole & known & (h.end >= h.wire), "", "a length in the header goes beyond the packet", at=h.start)
     beyond = found.whole & known & (found.stop - h.start > size) & (size > 0)
@@ -182,13 +182,15 @@ def _columns(h: Headers) -> dict[str, Column]:
     kind, first = found.kind, found.first
     there = h.start < end
     long = np.flatnonzero(there & (first >= 0x80))
-    short = np.flatnonzero(there & (kind == _quic.SHORT))
+    short = np.flatnonzero(there & (kind == quic_packets.SHORT))
     packet_type = (first >> 4 & 3).astype(np.uint8)
-    old, new = (long[mask[long]] for mask in ((kind < _quic.VERSIONS) & (found.version != _quic.V2), found.version == _quic.V2))
+    old, new = (
+        long[mask[long]] for mask in ((kind < quic_packets.VERSIONS) & (found.version != quic_packets.V2), found.version == quic_packets.V2)
+    )
     opened = np.flatnonzero(_clear(h)[:, 1] > 0)
     for name, values, rows in (
-        ("fixed_bit", first & 0x40 > 0, every[there & (kind != _quic.VERSIONS)]),
-        ("vn.unused", (first & 0x7F).astype(np.uint8), every[there & (kind == _quic.VERSIONS)]),
+        ("fixed_bit", first & 0x40 > 0, every[there & (kind != quic_packets.VERSIONS)]),
+        ("vn.unused", (first & 0x7F).astype(np.uint8), every[there & (kind == quic_packets.VERSIONS)]),
         ("spin_bit", first & 0x20 > 0, short),
         ("long.packet_type", packet_type, old),
         ("long.packet_type_v2", packet_type, new),
@@ -200,26 +202,26 @@ def _columns(h: Headers) -> dict[str, Column]:
     p.read(SCIL, long, found.dcid[long, 1], end[long])
     for name in ("dcid", "scid"):
         bounds = getattr(found, name)
-        rows = np.flatnonzero((first >= 0x80) | ((kind == _quic.SHORT) & (_told(h, "sized", -1) > 0)))
+        rows = np.flatnonzero((first >= 0x80) | ((kind == quic_packets.SHORT) & (_told(h, "sized", -1) > 0)))
         rows = rows[bounds[rows, 1] <= end[rows]]
         p.bytes(f"quic.{name}", rows, *bounds[rows].T)
 
     whole = found.whole
-    rows = np.flatnonzero(whole & (kind == _quic.INITIAL))
+    rows = np.flatnonzero(whole & (kind == quic_packets.INITIAL))
     p.put("quic.token_length", found.token[rows, 1] - found.token[rows, 0], rows, found.token[rows, 0])
     p.bytes("quic.token", rows, *found.token[rows].T)
-    rows = np.flatnonzero(whole & (kind <= _quic.HANDSHAKE))
+    rows = np.flatnonzero(whole & (kind <= quic_packets.HANDSHAKE))
     p.put("quic.length", found.length[rows], rows, found.payload[rows])
     number = _told(h, "packet", -1)
     p.put("quic.packet_number", number[opened], opened, found.payload[opened])
-    closed = whole & ((kind <= _quic.HANDSHAKE) | (kind == _quic.SHORT))
+    closed = whole & ((kind <= quic_packets.HANDSHAKE) | (kind == quic_packets.SHORT))
     closed[opened] = False
     rows = np.flatnonzero(closed)
     p.bytes("quic.remaining_payload", rows, found.payload[rows], np.minimum(found.stop, end)[rows])
     rows = np.flatnonzero(whole & (kind == RETRIED) & (end >= h.wire))
     p.bytes("quic.retry_token", rows, *found.token[rows].T)
     p.bytes("quic.retry_integrity_tag", rows, found.token[rows, 1], end[rows])
-    rows = np.flatnonzero(whole & (kind == _quic.VERSIONS))
+    rows = np.flatnonzero(whole & (kind == quic_packets.VERSIONS))
     count = (end - found.payload)[rows] // SUPPORTED.size
     own = np.repeat(rows, count)
     nth = np.arange(len(own)) - np.repeat(np.cumsum(count) - count, count)
@@ -231,7 +233,7 @@ def _columns(h: Headers) -> dict[str, Column]:
     made["quic.unread"] = Column(np.array([WHY[one] for one in why[unread].tolist()], object), unread)
     made["quic.retry_genuine"] = Column(genuine[asked] > 0, asked)
     made["quic.rest_length"] = Column(rest[rest > 0].astype(np.uint32), np.flatnonzero(rest > 0))
-    made["quic.words"] = Column(np.array(_quic.WORDS, object)[kind])
+    made["quic.words"] = Column(np.array(quic_packets.WORDS, object)[kind])
     made["quic.connection.number"] = Column(_told(h, "number", 0).astype(np.uint32))
     made["quic.packet_length"] = Column(_told(h, "size", 0).astype(np.uint32))
     return made
@@ -250,9 +252,9 @@ def _frames(h: Headers) -> dict[str, Column]:
 
     for row, one in found:
         tell(row, frame_type=one.kind)
-        if one.kind == _quic.PADDING:
+        if one.kind == quic_packets.PADDING:
             tell(row, padding_length=one.size)
-        elif one.kind in (_quic.ACK, _quic.ACK_ECN):
+        elif one.kind in (quic_packets.ACK, quic_packets.ACK_ECN):
             largest, delay, count, first = one.values[:4]
             tell(row, ack__largest_acknowledged=largest, ack__ack_delay=delay, ack__ack_range_count=count, ack__first_ack_range=first)
             ranges, marks = one.values[4 : 4 + 2 * count], one.values[4 + 2 * count :]
@@ -260,9 +262,9 @@ def _frames(h: Headers) -> dict[str, Column]:
                 tell(row, ack__gap=gap, ack__ack_range=size)
             if marks:
                 tell(row, ack__ect0_count=marks[0], ack__ect1_count=marks[1], ack__ecn_ce_count=marks[2])
-        elif one.kind == _quic.CRYPTO:
+        elif one.kind == quic_packets.CRYPTO:
             tell(row, crypto__offset=one.values[0], crypto__length=one.values[1])
-        elif one.kind == _quic.CLOSE:
+        elif one.kind == quic_packets.CLOSE:
             error, kind, size = one.values
             tell(row, cc__error_code=error, cc__frame_type=kind, cc__reason_phrase__length=size)
             if error >> 8 == 1:

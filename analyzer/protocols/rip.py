@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, ipv4, raw, text, u8, u16, u32
-from ._options import repeated
-from ._parts import Parts, peek
+from .common.parts import Parts, peek
+from .common.tlv import repeated
 
 LABEL = "RIP"
 COMMAND = {1: "request", 2: "response", 3: "trace on", 4: "trace off", 5: "vendor", 9: "update request", 10: "update response"}

@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, ipv6, u8, u16
-from ._options import repeated
-from ._parts import Parts
+from .common.parts import Parts
+from .common.tlv import repeated
 from .rip import COMMAND
 
 LABEL = "RIPng"

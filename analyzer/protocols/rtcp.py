@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Reading, bits, date, flag, signed, text, u8, u16, u32, u64
-from ._options import items, repeated
-from ._parts import Parts
+from .common.parts import Parts
+from .common.tlv import items, repeated
 
 LABEL = "RTCP"
 SR, RR, SDES, BYE, APP, FEEDBACK, PAYLOAD, XR = range(200, 208)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Reading, bits, flag, raw, text, u8, u16, u32, u64
-from ._options import repeated
-from ._parts import Parts
+from .common.parts import Parts
+from .common.tlv import repeated
 
 LABEL = "RTP"
 TYPES = {  # RFC 3551 §6

@@ -11,8 +11,8 @@ from functools import cache
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Payload, Reading, flag, ipv4, ipv6, raw, text, u8, u16, u32
-from . import _checksum, _sums
-from ._options import items
+from .common import _checksums, checksums
+from .common.tlv import items
 
 LABEL = "SCTP"
 DATA, INIT, INIT_ACK, SACK, ABORT, ERROR, COOKIE_ECHO, AUTH, NR_SACK, I_DATA = 0, 1, 2, 3, 6, 9, 10, 15, 16, 64
@@ -286,15 +286,15 @@ def _table() -> np.ndarray:
 
 def _status(h: Headers) -> dict[str, Column]:
     rows = np.flatnonzero(h.trusted == HEADER.size)
-    found = np.full(len(rows), _sums.UNVERIFIED, np.uint8)
+    found = np.full(len(rows), checksums.UNVERIFIED, np.uint8)
     there = np.flatnonzero((h.wire[rows] <= h.end[rows]) & ~h.quoted[rows]) if h.checksums else rows[:0]
     if len(there):
         own = rows[there]
         crc = np.empty(len(own), np.int64)
         hole = HEADER.places["sctp.checksum"].offset
-        _checksum.crc32c(h.buffer.data, h.start[own].data, h.wire[own].data, hole, _table().data, crc.data)
+        _checksums.crc32c(h.buffer.data, h.start[own].data, h.wire[own].data, hole, _table().data, crc.data)
         right = crc.astype(np.uint32).byteswap() == h["sctp.checksum"][own]
-        found[there] = np.where(right, _sums.GOOD, _sums.BAD)
+        found[there] = np.where(right, checksums.GOOD, checksums.BAD)
     return {"sctp.checksum.status": Column(found, rows)}
 
 
@@ -432,4 +432,4 @@ DECLARED = (
     INFORMATION,
 )
 FIELDS = tuple({f.name: f for f in DECLARED}.values())
-DERIVED = ((FIELDS, _derived), ((_sums.status_field("sctp.checksum.status"),), _status))
+DERIVED = ((FIELDS, _derived), ((checksums.status_field("sctp.checksum.status"),), _status))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..fields import Column, Field, Headers, text, u16
-from ._control import numbers, said, texts
+from .common.commands import numbers, said, texts
 from .rtp import TYPES
 
 LABEL = "SDP"

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 from ..fields import Column, Field, Headers, Payload, Reading, gather, text, u16, u32
-from ._control import numbers, said, texts
-from ._cutters import Cut, Stretches, whole
+from .common.commands import numbers, said, texts
+from .common.framing import Cut, Stretches, whole
 
 LABEL = "SIP"
 ON = {"udp.port": 5060, "tcp.port": 5060}

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Payload, mac, u16
-from ._words import ETHERTYPE
+from .common.registries import ETHERTYPE
 
 LABEL = "Linux cooked"
 DIRECTION = {0: "to us", 1: "broadcast", 2: "multicast", 3: "to someone else", 4: "sent by us"}

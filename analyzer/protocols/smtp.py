@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..fields import Column, Field, Headers, Payload, flag, text, u16, u32, u64
-from ._control import BODY, END, REPLY, SECRET, Control, Found, lines, said, told
+from .common.commands import BODY, END, REPLY, SECRET, Control, Found, lines, said, told
 
 LABEL = "SMTP"
 ON = {"tcp.port": (25, 587)}

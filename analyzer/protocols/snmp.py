@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Reading, ipv4, raw, signed, text, u8, u64
-from . import _ber
-from ._parts import Parts, misfits, peek, words
+from .common import _ber
+from .common.parts import Parts, misfits, peek, words
 
 LABEL = "SNMP"
 VERSION = {0: "version 1", 1: "version 2c", 2: "version 2u", 3: "version 3"}

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..fields import Column, Headers, Layout, Reading, gather
 from . import http
-from ._cutters import LOOKED_AT
+from .common.framing import LOOKED_AT
 
 LABEL = "SSDP"
 HEADER = Layout()

@@ -6,8 +6,8 @@ IEEE 802.1D-1998 §9 (STP), 802.1Q-2018 §14 (rapid and multiple); Cisco's per V
 import numpy as np
 
 from ..fields import Column, Field, Headers, Kind, Layout, Payload, Reading, bits, flag, mac, raw, seconds, text, u8, u16, u32
-from ._options import items, repeated
-from ._parts import Parts, needs, peek
+from .common.parts import Parts, needs, peek
+from .common.tlv import items, repeated
 
 LABEL = "STP"
 VERSION = {0: "spanning tree", 2: "rapid", 3: "multiple", 4: "shortest path"}

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, text, u8
-from ._parts import Parts, split
+from .common.parts import Parts, split
 
 LABEL = "Syslog"
 LOCAL = 16  # the first of eight facilities that are for local use

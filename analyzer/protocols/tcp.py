@@ -6,8 +6,8 @@ from functools import cache
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, raw, seconds, signed, text, u8, u16, u32, u64
-from . import _sums
-from ._options import Options, walk
+from .common import checksums
+from .common.tlv import Options, walk
 
 LABEL = "TCP"
 FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE")  # from the lowest bit
@@ -328,10 +328,10 @@ def _data(h: Headers) -> dict[str, Column]:
 def _status(h: Headers) -> dict[str, Column]:
     rows = np.flatnonzero(h.trusted == HEADER.size)
     if not h.checksums:
-        return {"tcp.checksum.status": Column(np.full(len(rows), _sums.UNVERIFIED, np.uint8), rows)}
-    more = _sums.pseudo(h, h.wire - h.start, 6)
-    found = _sums.judged(h, h.wire[rows], more, rows)
-    found[(found == _sums.BAD) & (h["tcp.checksum"][rows] == _sums.unfinished(more, rows))] = _sums.PARTIAL
+        return {"tcp.checksum.status": Column(np.full(len(rows), checksums.UNVERIFIED, np.uint8), rows)}
+    more = checksums.pseudo(h, h.wire - h.start, 6)
+    found = checksums.judged(h, h.wire[rows], more, rows)
+    found[(found == checksums.BAD) & (h["tcp.checksum"][rows] == checksums.unfinished(more, rows))] = checksums.PARTIAL
     return {"tcp.checksum.status": Column(found, rows)}
 
 
@@ -342,7 +342,7 @@ DERIVED = (
     (SACK_FIELDS, _sack),
     (OTHERS, _others),
     (PRESENT_FIELDS, _present),
-    ((_sums.status_field("tcp.checksum.status"),), _status),
+    ((checksums.status_field("tcp.checksum.status"),), _status),
     ((Field("tcp.flags.words", text, "Flags in words"), Field("tcp.flags.str", text, "Flags as letters")), _flags),
     ((Field("tcp.len", u32, "Data length", "bytes, as on the wire"), Field("tcp.payload", raw, "Data")), _data),
 )

@@ -10,10 +10,10 @@ import re
 import numpy as np
 
 from ..fields import Column, Field, Headers, text, u8, u16
-from . import _lines
-from ._control import said, texts, told
-from ._cutters import Cut, Stretches, whole
-from ._parts import Parts
+from .common import _commands
+from .common.commands import said, texts, told
+from .common.framing import Cut, Stretches, whole
+from .common.parts import Parts
 
 LABEL = "TELNET"
 ON = {"tcp.port": 23}
@@ -60,7 +60,7 @@ class Turns:
         stretch = np.searchsorted(s.first, np.arange(len(s.rows)), "right") - 1
         stretches = np.stack((s.way, s.start, s.end, s.gap, s.last)).astype(np.int64)
         pieces = np.stack((s.place, stretch)).astype(np.int64)
-        found, upto = _lines.turns(s.data.data, stretches.data, pieces.data, self.going)
+        found, upto = _commands.turns(s.data.data, stretches.data, pieces.data, self.going)
         which, start, end, inside, forced = np.ascontiguousarray(np.array(found, np.int64).reshape(-1, 5).T)
         none = np.zeros(0, np.int64)
         made = whole(s, which, start, end, np.array(upto, np.int64), none, none)
@@ -72,15 +72,15 @@ def STREAM() -> Turns:
     return Turns()
 
 
-def _commands(h: Headers) -> np.ndarray:
+def _rows(h: Headers) -> np.ndarray:
     """Rows as `_lines.commands` tells them, int64 (n, 7)."""
-    found = _lines.commands(h.buffer.data, h.start.data, np.minimum(h.end, h.wire).data, told(h, "inside").data)
+    found = _commands.commands(h.buffer.data, h.start.data, np.minimum(h.end, h.wire).data, told(h, "inside").data)
     return np.array(found, np.int64).reshape(-1, 7)
 
 
 def _told(h: Headers) -> dict[str, Column]:
     parts = Parts(h, FIELDS)
-    row, at, command, option, begin, end, _ = np.ascontiguousarray(h.once(_commands).T)
+    row, at, command, option, begin, end, _ = np.ascontiguousarray(h.once(_rows).T)
     real = np.flatnonzero(command > 0)
     parts.put("telnet.cmd", command[real].astype(np.uint8), row[real], at[real])
     named = np.flatnonzero(option >= 0)
@@ -99,7 +99,7 @@ def _told(h: Headers) -> dict[str, Column]:
 
 def _data(h: Headers) -> dict[str, Column]:
     """What is no command, line by line."""
-    row, at, command, _, _, _, behind = np.ascontiguousarray(h.once(_commands).T)
+    row, at, command, _, _, _, behind = np.ascontiguousarray(h.once(_rows).T)
     count = np.bincount(row, minlength=len(h))
     last = np.cumsum(count)
     starts = np.insert(behind, last - count, h.start)  # between commands, of each header one run more than it has commands

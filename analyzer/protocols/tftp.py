@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Payload, text, u16, u64
-from ._parts import Parts, split
+from .common.parts import Parts, split
 
 LABEL = "TFTP"
 READ, WRITE, DATA, ACK, ERROR, OPTIONS = range(1, 7)

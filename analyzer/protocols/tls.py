@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Reading, flag, raw, text, u8, u16
-from . import _certificates, _fingerprints, _handshake, _hello
-from ._cutters import Cut, Prefixed, Stretches
-from ._handshake import CHANGE, HANDSHAKE, SEALED, TLS13
+from .common import _tls, certificates, tls_fingerprints, tls_handshake
+from .common._tls import CHANGE, HANDSHAKE, SEALED, TLS13
+from .common.framing import Cut, Prefixed, Stretches
 
 LABEL = "TLS"
 ALERT, DATA, HEARTBEAT = 21, 23, 24
@@ -86,7 +86,7 @@ MEANS = {  # why a handshake failed, RFC 8446 §6.2, RFC 5246 §7.2.2
 HARMLESS = (0, 90, 100)  # close notify, user canceled, no renegotiation
 HEADER = Layout(
     Field("tls.record.type", u8, "Record type", "as it stands in the record", words=TYPE),
-    Field("tls.record.version", u16, "Record version", "TLS 1.3 says 1.2 here", hex=4, words=_hello.VERSION),
+    Field("tls.record.version", u16, "Record version", "TLS 1.3 says 1.2 here", hex=4, words=tls_handshake.VERSION),
     Field("tls.record.length", u16, "Length", "bytes behind this header"),
 )
 MESSAGE = Layout(
@@ -123,7 +123,7 @@ class Records(Prefixed):
     def turns(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
         """A record that begins with a client hello: behind CONNECT to a proxy (RFC 9110 §9.3.6), STARTTLS and its like (RFC 3207)."""
         length = first[:, 3].astype(np.int64) << 8 | first[:, 4]
-        hello = (first[:, 0] == HANDSHAKE) & (first[:, 5] == _hello.CLIENT) & (first[:, 6] == 0)
+        hello = (first[:, 0] == HANDSHAKE) & (first[:, 5] == tls_handshake.CLIENT) & (first[:, 6] == 0)
         return hello & (first[:, 1] == 3) & (first[:, 9] == 3) & (length > 40) & (length <= LARGEST) & (size >= 11)
 
     def cut(self, s: Stretches) -> Cut:
@@ -141,8 +141,8 @@ class Records(Prefixed):
         becomes, version = np.zeros(len(order), np.uint8), np.zeros(len(order), np.int64)
         of = (np.ascontiguousarray(column[order]) for column in (cut.start, cut.end, cut.way, torn.astype(np.uint8)))
         start, end, way, fresh = of
-        state = self.versions.data, self.changed.data, self.waiting, _hello.TYPES.data, _hello.MOST, WAITING
-        made = _handshake.records(cut.data.data, start.data, end.data, way.data, fresh.data, *state, becomes.data, version.data)
+        state = self.versions.data, self.changed.data, self.waiting, tls_handshake.TYPES.data, tls_handshake.MOST, WAITING
+        made = _tls.records(cut.data.data, start.data, end.data, way.data, fresh.data, *state, becomes.data, version.data)
         back = np.empty_like(order)
         back[order] = np.arange(len(order))
         cut = cut._replace(told={"becomes": becomes[back], "version": version[back]})
@@ -166,7 +166,7 @@ def STREAM() -> Records:
     return Records()
 
 
-check = _hello.check
+check = tls_handshake.check
 
 
 def _told(h: Headers, name: str) -> np.ndarray:
@@ -211,8 +211,8 @@ def _means(alert: int) -> str:
 
 def words(h: Headers) -> dict[str, Column]:
     """The names of a record's handshake messages, a comma between two."""
-    found = _hello.messages(h)
-    named = [_hello.MESSAGE[one] for one in _hello.kinds(h, found).tolist()]
+    found = tls_handshake.messages(h)
+    named = [tls_handshake.MESSAGE[one] for one in tls_handshake.kinds(h, found).tolist()]
     said: dict[int, str] = {}
     for row, name in zip(found.row.tolist(), named):
         said[row] = f"{said[row]}, {name}" if row in said else name
@@ -233,7 +233,7 @@ DERIVED = (
         _records,
     ),
     ((Field("tls.handshake.words", text, "Handshake messages in words"),), words),
-    (_hello.FIELDS, _hello.columns),
-    (_fingerprints.FIELDS, _fingerprints.columns),
-    (_certificates.FIELDS, _certificates.columns),
+    (tls_handshake.FIELDS, tls_handshake.columns),
+    (tls_fingerprints.FIELDS, tls_fingerprints.columns),
+    (certificates.FIELDS, certificates.columns),
 )

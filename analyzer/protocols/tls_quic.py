@@ -4,7 +4,7 @@ A row is what one packet made whole: a message, or several one behind the other.
 """
 
 from ..fields import Field, Layout, text
-from . import _fingerprints, _hello
+from .common import tls_fingerprints, tls_handshake
 from .tls import words
 
 LABEL = "TLS"
@@ -13,10 +13,10 @@ HEADER = Layout()
 ON = {"quic": 1}
 INFO = "{tls.handshake.words}[, {tls.handshake.extensions_server_name}]"
 
-check = _hello.check
+check = tls_handshake.check
 
 DERIVED = (
     ((Field("tls.handshake.words", text, "Handshake messages in words"),), words),
-    (_hello.FIELDS, _hello.columns),
-    (_fingerprints.FIELDS, _fingerprints.columns),
+    (tls_handshake.FIELDS, tls_handshake.columns),
+    (tls_fingerprints.FIELDS, tls_fingerprints.columns),
 )

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Payload, raw, u16, u32
-from . import _sums
+from .common import checksums
 
 LABEL = "UDP"
 HEADER = Layout(
@@ -51,17 +51,17 @@ def carried(h: Headers, end: np.ndarray) -> dict[str, Column]:
 def _status(h: Headers) -> dict[str, Column]:
     rows = np.flatnonzero(h.trusted == HEADER.size)
     if not h.checksums:
-        found = np.full(len(rows), _sums.UNVERIFIED, np.uint8)
+        found = np.full(len(rows), checksums.UNVERIFIED, np.uint8)
     else:
         end = _end(h)
-        more = _sums.pseudo(h, end - h.start, 17)
-        found = _sums.judged(h, end[rows], more, rows)
-        found[(found == _sums.BAD) & (h["udp.checksum"][rows] == _sums.unfinished(more, rows))] = _sums.PARTIAL
-    found[h["udp.checksum"][rows] == 0] = _sums.ABSENT
+        more = checksums.pseudo(h, end - h.start, 17)
+        found = checksums.judged(h, end[rows], more, rows)
+        found[(found == checksums.BAD) & (h["udp.checksum"][rows] == checksums.unfinished(more, rows))] = checksums.PARTIAL
+    found[h["udp.checksum"][rows] == 0] = checksums.ABSENT
     return {"udp.checksum.status": Column(found, rows)}
 
 
 DERIVED = (
     ((Field("udp.payload", raw, "Payload"), Field("udp.payload_len", u32, "Payload length", "bytes")), _payload),
-    ((_sums.status_field("udp.checksum.status"),), _status),
+    ((checksums.status_field("udp.checksum.status"),), _status),
 )

@@ -3,7 +3,8 @@
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Payload, raw, u16
-from . import _sums, udp
+from . import udp
+from .common import checksums
 
 LABEL = "UDP-Lite"
 HEADER = Layout(
@@ -39,10 +40,10 @@ def _status(h: Headers) -> dict[str, Column]:
     length = h.wire - h.start
     covered = h["udp.checksum_coverage"].astype(np.int64)
     end = np.minimum(h.start + np.where(covered == 0, length, covered), h.wire)
-    return {"udp.checksum.status": Column(_sums.judged(h, end[rows], _sums.pseudo(h, length, 136), rows), rows)}
+    return {"udp.checksum.status": Column(checksums.judged(h, end[rows], checksums.pseudo(h, length, 136), rows), rows)}
 
 
 DERIVED = (
     ((Field("udp.payload", raw, "Payload"), Field("udp.payload_len", u16, "Payload length", "bytes")), _payload),
-    ((_sums.status_field("udp.checksum.status"),), _status),
+    ((checksums.status_field("udp.checksum.status"),), _status),
 )

@@ -1,14 +1,14 @@
 """802.1Q VLAN tag. IEEE 802.1Q §9.6."""
 
 from ..fields import Field, Headers, Layout, bits, flag
-from . import _ethertype
+from .common import ethertype
 
 LABEL = "VLAN"
 HEADER = Layout(
     Field("vlan.priority", bits(3), "Priority", "802.1p class of service"),
     Field("vlan.dei", flag, "Drop eligible"),
     Field("vlan.id", bits(12), "VLAN", "0: a priority tag, no VLAN"),
-    _ethertype.word("vlan.type_or_len"),
+    ethertype.word("vlan.type_or_len"),
 )
 ON = {"ethertype": (0x8100, 0x9100, 0x9200)}
 REALM = "vlan.id"
@@ -16,7 +16,7 @@ INFO = "VLAN {vlan.id}, priority {vlan.priority}"
 
 
 def contents(h: Headers):
-    return _ethertype.contents(h, "vlan.type_or_len")
+    return ethertype.contents(h, "vlan.type_or_len")
 
 
-DERIVED = ((_ethertype.fields("vlan.etype", "vlan.len"), lambda h: _ethertype.kinds(h, "vlan.type_or_len", "vlan.etype", "vlan.len")),)
+DERIVED = ((ethertype.fields("vlan.etype", "vlan.len"), lambda h: ethertype.kinds(h, "vlan.type_or_len", "vlan.etype", "vlan.len")),)

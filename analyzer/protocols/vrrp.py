@@ -3,9 +3,9 @@
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, bits, ipv4, ipv6, text, u8, u16
-from . import _sums
-from ._options import repeated
-from ._parts import Parts, needs
+from .common import checksums
+from .common.parts import Parts, needs
+from .common.tlv import repeated
 
 LABEL = "VRRP"
 TYPE = {1: "advertisement"}
@@ -57,8 +57,8 @@ def _derived(h: Headers) -> dict[str, Column]:
         found = parts.read(layout, rows, h.start[rows] + HEADER.size)
         summed = np.flatnonzero(found.trusted == layout.size)
         at = rows[summed]
-        more = _sums.pseudo(h, h.wire - h.start, 112) if number == 3 else None  # RFC 9568 §5.2.8
-        parts.put("vrrp.checksum.status", _sums.judged(h, h.wire[at], more, at), at, h.start[at])
+        more = checksums.pseudo(h, h.wire - h.start, 112) if number == 3 else None  # RFC 9568 §5.2.8
+        parts.put("vrrp.checksum.status", checksums.judged(h, h.wire[at], more, at), at, h.start[at])
         if number == 2:
             said = rows[(found["vrrp.auth_type"] == PASSWORD)]
             start = h.start[said] + FIXED + wide * h["vrrp.addr_count"][said].astype(np.int64)
@@ -72,7 +72,7 @@ def _derived(h: Headers) -> dict[str, Column]:
 FIELDS = (
     *SECOND.fields,
     *THIRD.fields[:2],
-    _sums.status_field("vrrp.checksum.status"),
+    checksums.status_field("vrrp.checksum.status"),
     *ADDRESS4.fields,
     *ADDRESS6.fields,
     Field("vrrp.auth_string", text, "Password", "version 2 of RFC 2338"),

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, raw, text, u16, u32, u64
-from . import _websocket
-from ._cutters import Cut, Prefixed, Stretches
+from .common import _websocket
+from .common.framing import Cut, Prefixed, Stretches
 
 LABEL = "WebSocket"
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..conversations import in_order
 from ..errors import UsageError
 from ..expert._verdicts import place
 from ..fields import Headers, texts
 from ..protocols import register
-from ..reassembly.pieces import ACKNOWLEDGED, CONFLICT, CUT, DATA, HOLE, LATE, MISSING, NEEDS, URGENT, Brought, Pieces, told
-from ..reassembly.streams import in_order
 from ..strings import HEX
+from ..tcp.reassembly import ACKNOWLEDGED, CONFLICT, CUT, DATA, HOLE, LATE, MISSING, NEEDS, URGENT, Brought, Pieces, told
 
 if TYPE_CHECKING:
     from ..analysis import Analysis

@@ -22,15 +22,15 @@ import numpy as np
 from ..errors import UsageError
 from ..expert._verdicts import count
 from ..fields import Field, Headers, text, u32, u64
-from ..protocols._coding import decoded
-from ..protocols._cutters import WHOLE, HandsOn
+from ..protocols.common.content_coding import decoded
+from ..protocols.common.framing import WHOLE, HandsOn
 from ..protocols.http import REQUEST
 from ..tables._carried import NEEDS, Piece, carried
 
 if TYPE_CHECKING:
     from ..analysis import Analysis
     from ..dissect import Dissection
-    from ..reassembly.messages import Messages
+    from ..tcp.messages import Messages
 
 HELD = 64 << 20  # bytes of objects that wait in memory
 MOST = 64 << 20  # bytes of a body that is decompressed

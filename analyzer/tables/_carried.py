@@ -16,7 +16,7 @@ import numpy as np
 
 from ..dissect import Dissection
 from ..fields import Headers
-from ..protocols._control import END, told
+from ..protocols.common.commands import END, told
 
 NEEDS = frozenset({"ftp-data.command", "smtp.data.missing"})  # fields to ask of the dissection
 FILES = {"RETR", "STOR", "STOU", "APPE"}  # commands whose data connection carries a file; others carry lists

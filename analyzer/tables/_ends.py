@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from ..conversations import KEY
 from ..dissect import Dissection
 from ..fields import Field, ipv4, ipv6, mac, texts
-from ..protocols.tcp_states import STATES
-from ..reassembly.streams import KEY, Segments
+from ..tcp.states import STATES
+from ..tcp.tracker import Segments
 
 WHO = pl.Series(["client", "server"])
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..conversations import words
 from ..dissect import Dissection
 from ..fields import Field, Headers, Layout, Reading, u64
-from ..reassembly._earlier import mix
-from ..reassembly.streams import words
 from ._messages import Address, Links, links
+from ._seen_set import mix
 
 WORD = Layout(Field("word", u64, ""))
 ICMPS, PORTED = (1, 58), (6, 17)

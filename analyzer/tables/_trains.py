@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from ..correlators.fragments import FOUND, OUTCOMES, Arrived, Datagrams
 from ..dissect import Dissection
 from ..fields import texts
 from ..protocols import register
-from ..protocols._words import IPPROTO
-from ..reassembly.datagrams import FOUND, OUTCOMES, Arrived, Datagrams
+from ..protocols.common.registries import IPPROTO
 from ._columns import TIME
 
 KEY = ["depth", "train"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from .._conversations import Numbers
 from ..capture import Source
+from ..conversations import KEY, in_order, pairs
 from ..dissect import Dissection
 from ..fields import Field, Headers, seconds, text, time, u16, u32, u64
-from ..reassembly._numbers import Numbers
-from ..reassembly.streams import KEY, in_order, pairs
 from . import Table
 from ._columns import SPAN, TIME
 from ._ends import addresses, joined

@@ -5,10 +5,10 @@ from __future__ import annotations
 import polars as pl
 
 from ..capture import Source
+from ..correlators.dhcp_matching import ASKS, VERSIONS, Lease, leases
 from ..dissect import Dissection
 from ..fields import Field, seconds, text, time, u32, u64
 from ..protocols import dhcp, dhcpv6
-from ..reassembly.leases import ASKS, VERSIONS, Lease, leases
 from . import Table
 from ._columns import dtype_of
 

@@ -8,7 +8,8 @@ import polars as pl
 from ..capture import Source
 from ..dissect import Dissection
 from ..fields import Column, Field, Headers, Reading, flag, ipv4, ipv6, seconds, text, texts, time, u16, u32, u64
-from ..protocols import _dns, register
+from ..protocols import register
+from ..protocols.common import dns_messages
 from ..templates import worded
 from . import Table
 from ._columns import SPAN, TIME, dtype_of, series
@@ -118,7 +119,7 @@ def _messages(d: Dissection, h: Headers) -> pl.DataFrame:
     client, server = (b.zip_with(back, a) for a, b in (ends, ends[::-1]))
     client_port, server_port = (b.zip_with(back, a) for a, b in (ports, ports[::-1]))
     alone = h.protocol.name == "llmnr"  # the question goes to a group, any host of it answers
-    records = _dns.Records(h)
+    records = dns_messages.Records(h)
     times = pl.Series(batch.time[h.frame])
     if batch.timed is not None:
         times = times.set(pl.Series(~batch.timed[h.frame]), None)
@@ -154,9 +155,9 @@ def _port(below: Headers, name: str) -> np.ndarray:
     return below[name].astype(np.uint16) if name in below.layout.places else np.zeros(len(below), np.uint16)
 
 
-def _asked(h: Headers, records: _dns.Records) -> dict[str, pl.Series]:
+def _asked(h: Headers, records: dns_messages.Records) -> dict[str, pl.Series]:
     """The first question of each message, and how many there are."""
-    pick = np.flatnonzero(records["section"] == _dns.QUESTION)[::-1]
+    pick = np.flatnonzero(records["section"] == dns_messages.QUESTION)[::-1]
     first = np.full(len(h), -1, np.int64)
     first[records.rows[pick]] = pick
     there = first >= 0
@@ -173,22 +174,23 @@ def _asked(h: Headers, records: _dns.Records) -> dict[str, pl.Series]:
     }
 
 
-def _answered(h: Headers, records: _dns.Records) -> dict[str, pl.Series]:
+def _answered(h: Headers, records: dns_messages.Records) -> dict[str, pl.Series]:
     """What the sections of records hold that tells what sort of answer it is."""
     section, kind, size = records["section"], records["type"], len(h)
 
     def often(mask: np.ndarray) -> np.ndarray:
         return np.bincount(records.rows[mask], minlength=size)
 
-    said = section == _dns.ANSWER
-    extended = said & ~np.isin(kind, (_dns.CNAME, _dns.RRSIG, 39))
+    said = section == dns_messages.ANSWER
+    extended = said & ~np.isin(kind, (dns_messages.CNAME, dns_messages.RRSIG, 39))
     names, rows = h.column("inner names")
     inner, _ = h.column("inner")
     assert rows is not None
-    alias = np.flatnonzero((inner[:, 1] == _dns.CNAME) & (inner[:, 4] == _dns.ANSWER))
+    alias = np.flatnonzero((inner[:, 1] == dns_messages.CNAME) & (inner[:, 4] == dns_messages.ANSWER))
     aliases = Column(names[alias], rows[alias])
     held = [Reading(layout, h.buffer, records["data"][pick], records["end"][pick], pick) for layout, pick in (
-        (_dns.ADDRESS, np.flatnonzero(said & (kind == _dns.A))), (_dns.ADDRESS6, np.flatnonzero(said & (kind == _dns.AAAA))),
+        (dns_messages.ADDRESS, np.flatnonzero(said & (kind == dns_messages.A))),
+        (dns_messages.ADDRESS6, np.flatnonzero(said & (kind == dns_messages.AAAA))),
     )]  # fmt: skip
     parts = [(one.column(name), Field(name, form, "")) for one, name, form in zip(held, ("dns.a", "dns.aaaa"), (ipv4, ipv6))]
     place = np.concatenate([column.rows for column, _ in parts if column.rows is not None])
@@ -197,10 +199,10 @@ def _answered(h: Headers, records: _dns.Records) -> dict[str, pl.Series]:
     addresses = np.empty(len(order), object)
     addresses[:] = written
     return {
-        "said": pl.Series(often(said & ~np.isin(kind, (_dns.RRSIG,)))),
+        "said": pl.Series(often(said & ~np.isin(kind, (dns_messages.RRSIG,)))),
         "real": pl.Series(often(extended)),
-        "soa": pl.Series(often((section == _dns.AUTHORITY) & (kind == _dns.SOA))),
-        "ns_records": pl.Series(often((section == _dns.AUTHORITY) & (kind == _dns.NS))),
+        "soa": pl.Series(often((section == dns_messages.AUTHORITY) & (kind == dns_messages.SOA))),
+        "ns_records": pl.Series(often((section == dns_messages.AUTHORITY) & (kind == dns_messages.NS))),
         "cnames": series(Field("cnames", text, "", many=True), aliases, size),
         "addresses": series(Field("addresses", text, "", many=True), Column(addresses[order], records.rows[place[order]]), size),
     }
@@ -322,7 +324,7 @@ def _judged(found: pl.DataFrame, end: int) -> pl.DataFrame:
         .when(col("answer_real") > 0)
         .then(pl.lit("answer"))
         .when(col("answer_said") > 0)
-        .then(pl.when(col("type") == _dns.CNAME).then(pl.lit("answer")).otherwise(pl.lit("alias only")))
+        .then(pl.when(col("type") == dns_messages.CNAME).then(pl.lit("answer")).otherwise(pl.lit("alias only")))
         .when((col("answer_ns_records") > 0) & (col("answer_soa") == 0) & ~final)
         .then(pl.lit("referral"))
         .otherwise(pl.lit("no data"))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import polars as pl
 
+from ..correlators.arp_conflicts import DUPLICATES
+from ..correlators.dhcp_matching import JUDGED
 from ..dissect import Dissection
 from ..expert import findings
 from ..fields import CUT, Field, text, u32, u64
 from ..protocols import protocols, register
 from ..protocols.tcp import TRACKED
-from ..reassembly.leases import JUDGED
-from ..reassembly.neighbors import DUPLICATES
 from ..templates import template_fields
 from . import Table
 from ._findings import held

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from ..conversations import KEY
 from ..dissect import Dissection
 from ..expert.http import PROVEN, SLOW
 from ..fields import Column, Field, Headers, Spans, flag, seconds, signed, text, time, u16, u32, u64
 from ..protocols import protocols
-from ..protocols._http import FAULTS, FRAMING
+from ..protocols.common._http import FAULTS, FRAMING
 from ..protocols.http import IDEMPOTENT, REQUEST, SAFE, lines
-from ..reassembly.messages import Messages
-from ..reassembly.streams import KEY
+from ..tcp.messages import Messages
 from . import Table
 from ._columns import SPAN, TIME, dtype_of, series
 from ._ends import pair

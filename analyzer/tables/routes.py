@@ -10,15 +10,15 @@ import numpy as np
 import polars as pl
 
 from ..capture import Source
+from ..conversations import words
 from ..dissect import Dissection
 from ..expert._troubles import judged, troubles
 from ..fields import Field, Headers, flag, seconds, text, time, u8, u16, u32, u64
-from ..protocols._words import IPPROTO
-from ..reassembly._earlier import Earlier
-from ..reassembly.streams import words
+from ..protocols.common.registries import IPPROTO
 from . import Table
 from ._columns import dtype_of
 from ._messages import ERRORS, NEEDS, REDIRECT, Address, Message, messages, named
+from ._seen_set import Earlier
 from ._sent import Sent, mixed, pair, sent
 
 MOST = 100_000  # statements that are held until the trace ends

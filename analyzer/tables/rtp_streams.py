@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from .._conversations import Numbers
+from ..conversations import KEY, Clock, pairs
 from ..dissect import Dissection
 from ..fields import Field, Headers, seconds, text, time, u16, u32, u64
 from ..protocols.rtp import RATES, TYPES
 from ..protocols.sdp import media
-from ..reassembly._media import TOLD, Streams
-from ..reassembly._numbers import Numbers
-from ..reassembly.streams import KEY, Clock, pairs
 from . import Table
 from ._columns import SPAN, TIME, dtype_of
 from ._ends import pair
+from ._rtp_streams import TOLD, Streams
 
 if TYPE_CHECKING:
     from ..capture import Source

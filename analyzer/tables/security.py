@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import polars as pl
 
 from ..capture import Source
+from ..correlators.dhcp_matching import JUDGED
 from ..dissect import Dissection
 from ..expert import findings
 from ..expert._troubles import judged, troubles
 from ..fields import Field, Headers, text, texts, u32, u64
 from ..protocols import register
-from ..reassembly.leases import JUDGED
 from ..templates import template_fields
 from . import Table
 from ._columns import dtype_of

@@ -9,8 +9,8 @@ from ..dissect import Dissection
 from ..fields import Field, flag, signed, text, time, u16, u32, u64
 from ..protocols import register
 from ..protocols.tcp import flag_texts
-from ..reassembly.streams import MARKED
-from ..reassembly.tcp_tracker import MARKS
+from ..tcp._tracker import MARKS
+from ..tcp.tracker import MARKED
 from . import Table
 from ._columns import dtype_of
 from ._ends import WHO, assumed, pair, state, tracked

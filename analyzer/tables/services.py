@@ -15,7 +15,7 @@ from ._columns import dtype_of
 
 if TYPE_CHECKING:
     from ..capture import Source
-    from ..reassembly.messages import Messages
+    from ..tcp.messages import Messages
 
 LAYERS = ("tcp", "udp")
 

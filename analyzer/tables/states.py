@@ -7,7 +7,7 @@ import polars as pl
 
 from ..dissect import Dissection
 from ..fields import Field, flag, text, time, u16, u32, u64
-from ..protocols.tcp_states import EVENTS, STATES
+from ..tcp.states import EVENTS, STATES
 from . import Table
 from ._columns import dtype_of
 from ._ends import WHO, assumed, pair, tracked

@@ -13,9 +13,9 @@ from ..expert._verdicts import Connections, Ends, count, frames, judged, place
 from ..expert.connection import accept_ignored, overflowed
 from ..expert.streams import UNOPENED
 from ..fields import Field, Kind, flag, ipv4, ipv6, seconds, text, texts, time, u8, u16, u32, u64
-from ..reassembly import facts, figures
-from ..reassembly.tcp_facts import CASE, END, Facts
-from ..reassembly.tcp_figures import ABOUT, COUNTS, SUMS, Figures
+from ..tcp import facts, figures
+from ..tcp._facts import CASE, END, Facts
+from ..tcp._figures import ABOUT, COUNTS, SUMS, Figures
 from . import Table
 from ._columns import SPAN, TIME, dtype_of
 from ._ends import pair, state, tracked

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from ..conversations import pairs
 from ..dissect import Dissection
 from ..fields import Column, Field, Headers, flag, seconds, text, time, u16, u32, u64
 from ..protocols import register
-from ..protocols._hello import NAMED_VERSION
-from ..protocols._suites import GREASE
-from ..reassembly.streams import pairs
+from ..protocols.common.tls_cipher_suites import GREASE
+from ..protocols.common.tls_handshake import NAMED_VERSION
 from . import Table
 from ._columns import TIME, dtype_of, series
 from ._ends import pair

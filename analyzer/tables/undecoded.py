@@ -9,8 +9,8 @@ from ..capture import Source
 from ..dissect import Dissection, Undecoded
 from ..fields import Field, text, u32, u64
 from ..protocols import protocols
-from ..protocols._words import ETHERTYPE, IPPROTO
-from ..reassembly.messages import Messages
+from ..protocols.common.registries import ETHERTYPE, IPPROTO
+from ..tcp.messages import Messages
 from . import Table
 from ._trains import Trains
 

@@ -1,0 +1,1 @@
+"""Correlators: what needs earlier frames."""

@@ -1,0 +1,270 @@
+"""Connections and datagrams that another conversation announces: FTP's data connections, the media that SDP tells of.
+
+An announcement names an address and port; what is sent from or to there in a later frame is the announced protocol, whatever port it is.
+The latest announcement counts. FTP: RFC 959 §3.2, RFC 2428; SDP: RFC 8866 §5.14, RFC 3550 §11.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from .._conversations import Numbers
+from ..fields import Headers, Spans, ipv6
+from ..protocols.sdp import media
+
+if TYPE_CHECKING:
+    from ..tcp.tracker import Segments
+
+MOST = 100_000  # announcements, and commands of transfers, that are remembered
+NEVER = np.iinfo(np.int64).max
+TRANSFERS = {"RETR", "STOR", "STOU", "APPE", "LIST", "NLST", "MLSD"}
+METHODS = {  # what announces → the address (none: the sender's), the port, how it is called
+    "PORT": ("ftp.active.cip", "ftp.active.port"),
+    "EPRT": ("ftp.eprt.ip", "ftp.eprt.port"),
+    "PASV": ("ftp.passive.ip", "ftp.passive.port"),
+    "EPSV": ("", "ftp.epsv.port"),
+}
+End = tuple[int, int]  # an address as a number, a port
+
+
+class Announcement(NamedTuple):
+    """frame: of the announcement. what: the protocol's name. by: the stream that announced it. how: in which way."""
+
+    frame: int
+    what: str
+    by: int
+    how: str
+
+
+class Announced:
+    """Who was announced. State lives from batch to batch."""
+
+    def __init__(self) -> None:
+        self._known: dict[End, list[Announcement]] = {}
+        self._arrays: dict[End, tuple[np.ndarray, np.ndarray]] = {}
+        self._eldest: deque[End] = deque()
+        self.forgotten = 0
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def add(self, end: End, one: Announcement) -> None:
+        """Remember it; announcements of one end come in the order of their frames."""
+        found = self._known.setdefault(end, [])
+        if found and found[-1].frame == one.frame:
+            return
+        found.append(one)
+        self._arrays.pop(end, None)
+        self._eldest.append(end)
+        if len(self._eldest) > MOST:
+            eldest = self._eldest.popleft()
+            self._known[eldest].pop(0)
+            self._arrays.pop(eldest, None)
+            if not self._known[eldest]:
+                del self._known[eldest]
+            self.forgotten += 1
+
+    def all(self, end: End) -> tuple[np.ndarray, np.ndarray] | None:
+        """What was announced for this end: frames (int64), in order, and protocols (object); None if nothing."""
+        known = self._known.get(end)
+        if known is None:
+            return None
+        if end not in self._arrays:
+            self._arrays[end] = np.array([one.frame for one in known], np.int64), np.array([one.what for one in known], object)
+        return self._arrays[end]
+
+    def of(self, ends: tuple[End, ...], frame: int) -> Announcement | None:
+        """What was announced for one of these ends before that frame."""
+        for end in ends:
+            found = self._known.get(end)
+            if found is not None:
+                at = bisect_left(found, frame, key=lambda one: one.frame)
+                if at:
+                    return found[at - 1]
+        return None
+
+
+class Transfers:
+    """FTP's data connections and the control connections that they belong to. State lives from batch to batch."""
+
+    def __init__(self) -> None:
+        self.announced = Announced()
+        self._commands: dict[int, list[tuple[int, str]]] = {}  # of each control connection: frame, command
+        self._count = 0
+        self._links: dict[int, tuple[Announcement, tuple[int, str] | None]] = {}
+
+    @property
+    def forgotten(self) -> int:
+        """Announcements that were forgotten for want of memory."""
+        return self.announced.forgotten
+
+    def feed(self, chunks: list[Headers], first: int) -> None:
+        """Read what control connections say. chunks: headers of `ftp`; first: number of the batch's first frame."""
+        found: list[tuple[int, End, Announcement]] = []
+        for h in chunks:
+            stream = (h["way"] >> 1).tolist()
+            frame = (h.frame + first).tolist()
+            for how, (address, port) in METHODS.items():
+                ports, rows = h.column(port)
+                assert rows is not None
+                own = _senders(h, rows)
+                named = dict(zip(*(one.tolist() for one in reversed(h.column(address))))) if address else {}
+                if how == "EPRT":
+                    six, at = h.column("ftp.eprt.ipv6")
+                    assert at is not None
+                    named |= {row: int.from_bytes(one, "big") for row, one in zip(at.tolist(), six.tolist())}
+                for row, number, sender in zip(rows.tolist(), ports.tolist(), own):
+                    one = Announcement(frame[row], "ftp.data", stream[row], how)
+                    found += [(frame[row], (end, number), one) for end in {sender, named.get(row, sender)}]
+            words, rows = h.column("ftp.request.command")
+            assert rows is not None
+            touched = set()
+            args = dict(zip(*(one.tolist() for one in reversed(h.column("ftp.request.arg")))))
+            for row, word in zip(rows.tolist(), words.tolist()):
+                if word.upper() in TRANSFERS and self._count < MOST:
+                    self._commands.setdefault(stream[row], []).append((frame[row], f"{word} {args[row]}" if row in args else word))
+                    self._count += 1
+                    touched.add(stream[row])
+            for one_stream in touched:
+                self._commands[one_stream].sort()
+        for _, end, one in sorted(found):
+            self.announced.add(end, one)
+
+    def decide(self, s: Segments, rows: np.ndarray) -> np.ndarray:
+        """Which of these segments (int64, each the first with data of its stream) begin an announced connection; bool (n,)."""
+        told = np.zeros(len(rows), bool)
+        if not len(self.announced):
+            return told
+        key = np.frombuffer(s.keys, np.uint64).reshape(-1, 5)[rows].tolist()
+        back, frame, stream = (s[name][rows].tolist() for name in ("back", "frame", "stream"))
+        for i, (a_high, a_low, b_high, b_low, ports) in enumerate(key):
+            ends = ((a_high << 64 | a_low, ports >> 16 & 0xFFFF), (b_high << 64 | b_low, ports & 0xFFFF))
+            one = self.announced.of(ends if back[i] else ends[::-1], frame[i])  # first where it goes
+            if one is not None:
+                self._links[stream[i]] = one, None
+                told[i] = True
+        return told
+
+    def told(self, h: Headers, first: int) -> None:
+        """Add to headers of `ftp.data` what is known of each: the fields `ftp-data.…`."""
+        stream = h["way"] >> 1
+        order = np.argsort(stream, kind="stable")
+        used = np.unique(stream)
+        bounds = np.searchsorted(stream[order], np.append(used, used[-1:] + 1)).tolist()
+        columns: dict[str, tuple[list[np.ndarray], list[np.ndarray]]] = {}
+        for n, one in enumerate(used.tolist()):
+            if one not in self._links:
+                continue
+            link, command = self._links[one]
+            if command is None:
+                given = self._commands.get(link.by, [])
+                at = bisect_right(given, link.frame, key=lambda one: one[0])
+                command = given[at] if at < len(given) else None
+                self._links[one] = link, command
+            rows = order[bounds[n] : bounds[n + 1]]
+            behind = rows[h.frame[rows] + first > command[0]] if command is not None else rows[:0]
+            told: tuple[tuple[str, object, np.ndarray], ...] = (
+                ("setup-frame", link.frame, rows),
+                ("setup-method", link.how, rows),
+                ("control", link.by, rows),
+                ("command", command and command[1], behind),
+                ("command-frame", command and command[0], behind),
+            )
+            for name, value, where in told:
+                if len(where):
+                    values, places = columns.setdefault(name, ([], []))
+                    values.append(np.full(len(where), value, object if isinstance(value, str) else np.int64))
+                    places.append(where)
+        for name, (parts, places) in columns.items():
+            rows = np.concatenate(places)
+            order = np.argsort(rows, kind="stable")
+            h.put(f"ftp-data.{name}", np.concatenate(parts)[order], rows[order])
+
+
+def _senders(h: Headers, rows: np.ndarray) -> list[int]:
+    """The source address of each of these headers, as a number; -1 where there is none."""
+    net, at = h.up() or (None, h.row)
+    names = net.protocol.addresses if net is not None else None
+    if net is None or names is None:
+        return [-1] * len(rows)
+    values = net[names[0]][at[rows]].tolist()
+    six = net.layout.places[names[0]].field.kind is ipv6
+    return [int.from_bytes(one, "big") for one in values] if six else values
+
+
+class Media:
+    """Datagrams on ports that SDP announced. State lives from batch to batch."""
+
+    def __init__(self) -> None:
+        self.announced = Announced()
+        self._ports = np.zeros(1 << 16, bool)
+
+    @property
+    def forgotten(self) -> int:
+        """Announcements that were forgotten for want of memory."""
+        return self.announced.forgotten
+
+    def feed(self, chunks: list[Headers], first: int) -> None:
+        """Read what these headers of `sdp` announce. first: number of the batch's first frame."""
+        found: list[tuple[int, End, Announcement]] = []
+        for h in chunks:
+            for one in media(h):
+                if one.address is None or not one.port or not one.proto.startswith("RTP/") or h.quoted[one.row]:
+                    continue
+                frame = int(h.frame[one.row]) + first
+                for what, port in (("rtp", one.port), ("rtcp", one.control)):
+                    if 0 < port < 1 << 16 and (what == "rtp" or port != one.port):
+                        found.append((frame, (one.address, port), Announcement(frame, what, 0, "SDP")))
+                        self._ports[port] = True
+        for _, end, announcement in sorted(found):
+            self.announced.add(end, announcement)
+
+    def find(self, h: Headers, spans: Spans, first: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Which of the payloads at `spans` of these headers of `udp` were announced: protocol → (which of them, frame of the
+        announcement), int64. Of what both ends announced last the elder counts: the offer."""
+        if not len(self.announced):
+            return {}
+        ports = [h[f"udp.{name}"][spans.row].astype(np.int64) for name in ("srcport", "dstport")]
+        some = np.flatnonzero(self._ports[ports[0]] | self._ports[ports[1]])
+        net, at = h.up() or (None, h.row)
+        names = net.protocol.addresses if net is not None else None
+        if not len(some) or net is None or names is None:
+            return {}
+        own = at[spans.row[some]]
+        if net.layout.places[names[0]].field.kind is ipv6:
+            words = [net[name][own].view(">u8").reshape(-1, 2).astype(np.uint64) for name in names]
+        else:
+            words = [np.column_stack((np.zeros(len(own), np.uint64), net[name][own].astype(np.uint64))) for name in names]
+        tail = (ports[0][some] << 16 | ports[1][some]).astype(np.uint64)
+        keys = np.column_stack((*words, tail))
+        inverse = np.empty(len(keys), np.int64)
+        Numbers().number(keys.view(f"V{8 * keys.shape[1]}").reshape(-1).tolist(), inverse.data)
+        used = keys[np.unique(inverse, return_index=True)[1]]
+        frame = spans.frame[some] + first
+        order = np.argsort(inverse, kind="stable")
+        bounds = np.searchsorted(inverse[order], np.arange(len(used) + 1)).tolist()
+        found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+        for n, (a_high, a_low, b_high, b_low, both) in enumerate(used.tolist()):
+            rows = order[bounds[n] : bounds[n + 1]]
+            since, what = np.full(len(rows), NEVER), np.zeros(len(rows), object)
+            for end in ((a_high << 64 | a_low, both >> 16), (b_high << 64 | b_low, both & 0xFFFF)):
+                known = self.announced.all(end)
+                if known is not None:
+                    which = np.searchsorted(known[0], frame[rows]) - 1
+                    frames = np.where(which >= 0, known[0][which], NEVER)
+                    what = np.where(frames < since, known[1][which], what)
+                    since = np.minimum(frames, since)
+            for name in ("rtp", "rtcp"):
+                mine = what == name
+                if mine.any():
+                    found.setdefault(name, []).append((some[rows[mine]], since[mine]))
+        made = {}
+        for name, parts in found.items():
+            row, frames = (np.concatenate(column) for column in zip(*parts))
+            order = np.argsort(row, kind="stable")
+            made[name] = row[order], frames[order]
+        return made
