@@ -87,7 +87,7 @@ class Analysis:
         for n, what, then in (
             (dissector.neighbors.forgotten, "IP addresses that ARP had spoken of", "a second MAC address for them is not noticed"),
             (dissector.echoes.forgotten, "echo requests without an answer", "a later answer belongs to none"),
-            (dissector.elsewhere.forgotten, "transfers of TFTP", "what comes of them later is data"),
+            (dissector.changes_port.forgotten, "transfers of TFTP", "what comes of them later is data"),
             (dissector.media.forgotten, "announcements of SDP", "what comes on these ports is data"),
             (dissector.transfers_forgotten, "announcements of FTP", "a later data connection belongs to none"),
             (dissector.leases.forgotten, "questions and servers of DHCP", "what repeats or contradicts them is not noticed"),

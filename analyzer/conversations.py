@@ -31,7 +31,7 @@ def pairs(h: Headers, ports: tuple[str, str] | None = None) -> tuple[np.ndarray,
     """(key, back) of each header: the unordered pair of its addresses (and ports) as V40, and whether it goes from the
     greater end to the smaller (bool). Two headers belong to one conversation when their keys are equal."""
     key, back = np.zeros(len(h) * KEY // 8, np.uint64), np.zeros(len(h), bool)
-    net, rows = (h, np.arange(len(h))) if h.protocol.addresses else h.up() or (None, None)
+    net, rows = (h, np.arange(len(h))) if h.protocol.addresses else h.network_layer() or (None, None)
     if net is not None and rows is not None and net.protocol.addresses is not None:
         none = np.zeros(0, np.uint64)
         halves = [words(net, name) for name in net.protocol.addresses]

@@ -37,7 +37,7 @@ from .protocols.common.framing import WHOLE, HandsOn
 from .protocols.frame import TOLD
 from .protocols.tcp import SEGMENTS
 from .strings import Parts, Strings, always, decimal, joined, placed, stacked, strings
-from .tcp.messages import NONE, UNDECIDED, Heard, Lost, Messages
+from .tcp.messages import NONE, UNDECIDED, FramedMessages, Lost, Messages
 from .tcp.reassembly import NEEDS
 from .tcp.tracker import TCP, UDP, Segments, StreamNumbers
 from .templates import says, template_fields
@@ -259,7 +259,7 @@ def _lines(frames: np.ndarray, said: Strings) -> tuple[np.ndarray, Strings]:
 @cache
 def either() -> dict[str, tuple[str, ...]]:
     """Fields that stand for several others: `ip.addr` for `ip.src` and `ip.dst`."""
-    return {name: fields for p in protocols().values() for name, fields in p.either.items()}
+    return {name: fields for p in protocols().values() for name, fields in p.aliases.items()}
 
 
 # ---------------------------------------------------------------- the loop
@@ -296,7 +296,7 @@ class Dissector:
         self.answers = Answers(self.wanted)
         self.leases = Leases()
         self.clocks = Clocks()
-        self.elsewhere = Elsewhere()
+        self.changes_port = Elsewhere()
         self.media = Media()
         self.initials = Initials()
         self._waiting: list[Waiting] | None = None  # UDP's payloads that no port names, while a batch is taken apart
@@ -315,13 +315,13 @@ class Dissector:
         self._doubtful: dict[str, list[tuple[int, Callable[[Reading], np.ndarray], Layout]]] = {}
         for index, p in enumerate(self.protocols.values()):
             for space in p.on:
-                if p.believes and space.endswith(".port"):
-                    self._doubtful.setdefault(space, []).append((index, p.believes, p.layout))
+                if p.probe_port and space.endswith(".port"):
+                    self._doubtful.setdefault(space, []).append((index, p.probe_port, p.header))
         # Those that are told by their bytes alone where no port names one.
         self._told: list[tuple[int, Callable[[Reading], np.ndarray], Layout]] = [
-            (index, p.recognizes, p.layout) for index, p in enumerate(self.protocols.values()) if p.recognizes
+            (index, p.probe, p.header) for index, p in enumerate(self.protocols.values()) if p.probe
         ]
-        self._calls = any(self._asked_for(p) for p in self.protocols.values() if p.name in CALLS or p.recognizes)
+        self._calls = any(self._asked_for(p) for p in self.protocols.values() if p.name in CALLS or p.probe)
         self._quic = any(self._asked_for(self.protocols[name]) for name in ("quic", "tls.quic"))
         for space, known in sparse.items():
             table = self._spaces[space] = np.full(NO_NUMBER + 1, -1, np.int16)
@@ -335,17 +335,17 @@ class Dissector:
             table = self._spaces.setdefault(one.space, np.full(NO_NUMBER + 1, -1, np.int16))
             number = self._names.index(one.protocol) if one.protocol in self._names else -1
             table[one.first : one.last + 1] = self._said[one.space][one.first : one.last + 1] = number
-        self._asked = [p.name for p in self.protocols.values() if p.elsewhere or p.name in ("ftp.data", "rtp", "rtcp")]
-        self._served = [index for index, p in enumerate(self.protocols.values()) if p.elsewhere]
+        self._asked = [p.name for p in self.protocols.values() if p.changes_port or p.name in ("ftp.data", "rtp", "rtcp")]
+        self._served = [index for index, p in enumerate(self.protocols.values()) if p.changes_port]
         self._elsewhere = np.full(NO_NUMBER + 1, -2, np.int16)  # ports that are asked, but do not answer; -2: others
         for number, index in sparse.get("udp.port", {}).items():
-            if self.protocols[self._names[index]].elsewhere and self._said["udp.port"][number] == UNDECIDED:
+            if self.protocols[self._names[index]].changes_port and self._said["udp.port"][number] == UNDECIDED:
                 self._elsewhere[number] = index
         self._listen()
         # Applications of which nobody will ask anything are not opened.
         self._mute = np.array([not self._spoken(p) for p in self.protocols.values()] + [False])
         # Whether somebody will ask for what is told of UDP's payloads by more than their ports.
-        self._late = self._quic or self._calls or any(p.elsewhere and self._asked_for(p) for p in self.protocols.values())
+        self._late = self._quic or self._calls or any(p.changes_port and self._asked_for(p) for p in self.protocols.values())
         ports = {space: self._spaces[space] for space in PORTS}
         self._idle = {space for space, table in ports.items() if not self.rest and self._mute[table[table >= 0]].all()}
         self.streams = StreamNumbers(self.wanted, max_streams)
@@ -357,15 +357,15 @@ class Dissector:
 
     def _asked_for(self, p: Protocol) -> bool:
         """Whether somebody will ask for something of that protocol; a filter may ask for the protocol itself."""
-        return self.rest or bool(self.wanted & {p.name, p.shown}) or any(f.name in self.wanted for f in p.fields())
+        return self.rest or bool(self.wanted & {p.name, p.display_name}) or any(f.name in self.wanted for f in p.fields())
 
     def _spoken(self, p: Protocol) -> bool:
         """Whether somebody will ask for something of that protocol, or of what it may carry."""
-        return self._asked_for(p) or (p.contents is not None and (p.stream is None or self.messages is not None))
+        return self._asked_for(p) or (p.contents is not None and (p.framer is None or self.messages is not None))
 
     def _listen(self) -> None:
         """Read the messages of applications in TCP streams if somebody will ask for something of them."""
-        speak = {index: p for index, p in enumerate(self.protocols.values()) if p.stream is not None}
+        speak = {index: p for index, p in enumerate(self.protocols.values()) if p.framer is not None}
         spaces = {p.name.partition(".")[0] for p in speak.values()}
         carried = [p for p in self.protocols.values() if any(space.partition(".")[0] in spaces for space in p.on)]
         announced = [p for p in self.protocols.values() if p.name in CALLS]
@@ -374,17 +374,17 @@ class Dissector:
             return
         self.wanted |= NEEDS
         ports = self._known["tcp.port"]
-        cutters = {index: p.stream() for index, p in speak.items() if p.stream is not None}
-        for cutter in cutters.values():
-            if isinstance(cutter, HandsOn):
+        framers = {index: p.framer() for index, p in speak.items() if p.framer is not None}
+        for framer in framers.values():
+            if isinstance(framer, HandsOn):
                 if WHOLE in self.wanted:
-                    cutter.hand_on()
-                elif not (self.rest or cutter.bodies & self.wanted):
-                    cutter.skim()
+                    framer.hand_on()
+                elif not (self.rest or framer.bodies & self.wanted):
+                    framer.skim()
         said = self._said["tcp.port"]
         said = np.where((said == UNDECIDED) | np.isin(said, list(speak)), said, NONE)
         leads = self._names.index("ftp"), self._names.index("ftp.data")
-        self.messages = Messages(cutters, np.where(np.isin(ports, list(speak)), ports, -1), said, leads)
+        self.messages = Messages(framers, np.where(np.isin(ports, list(speak)), ports, -1), said, leads)
 
     def __call__(self, batch: Batch, interfaces: list[Interface]) -> Dissection:
         """The headers of one batch. interfaces: what its frames' interface numbers count."""
@@ -413,10 +413,10 @@ class Dissector:
             _pass_on(h)
         for name in CARRIERS:
             for h in done.chunks.get(name, ()):
-                fill(h, h.protocol.added)
+                fill(h, h.protocol.external_fields)
         for name in self._asked:
             for h in done.chunks.get(name, ()):
-                fill(h, h.protocol.added)
+                fill(h, h.protocol.external_fields)
         for h in done.chunks.get("tcp", ()):
             fill(h, SEGMENTS)
         frames.path = path
@@ -474,7 +474,7 @@ class Dissector:
                 h = Headers(p, buffer, spans, base, parent)
                 if space == "ethertype" and parent.protocol.name != "frame":
                     path[h.frame] = self.paths.longer(path[h.frame], "ethertype")
-                h.path = path[h.frame] = self.paths.longer(path[h.frame], p.shown)
+                h.path = path[h.frame] = self.paths.longer(path[h.frame], p.display_name)
                 for name, column in told.items():
                     h.put(name, column)
                 turn.append(h)
@@ -495,9 +495,9 @@ class Dissector:
         """The messages that segments made whole; what nobody takes is sorted by port, segment by segment."""
         first = done.batch.first
 
-        def opened(heard: list[Heard], lost: Lost, groups: Groups) -> list[Headers]:
+        def opened(heard: list[FramedMessages], lost: Lost, groups: Groups) -> list[Headers]:
             for one in heard:
-                told = {"way": one.way, **one.told}
+                told = {"direction": one.direction, **one.told}
                 groups.setdefault(one.protocol, []).append(Found(one.headers, one.spans, "tcp.port", one.buffer, one.base, told))
             for protocol, frame, size in lost:
                 done.undecoded.append(Undecoded("stream", np.full(len(frame), protocol), frame - first, size))
@@ -522,7 +522,7 @@ class Dissector:
             self._hand_on(done, h, replace(payload, rows=np.flatnonzero(mask)), groups, [], depth)
         turn = [*ahead, *opened(heard, lost, groups)]
         for h in turn:
-            if h.protocol.name == "ftp.data" and h.has("way"):
+            if h.protocol.name == "ftp.data" and h.has("direction"):
                 messages.transfers.told(h, first)
         return turn
 
@@ -549,7 +549,7 @@ class Dissector:
         quoted = only(h.quoted) | payload.quoted
         spans = Spans(only(h.frame), start, np.minimum(only(h.end), wire), wire, quoted, np.arange(len(h)) if rows is None else rows)
         if payload.piece is None:
-            self._sort(done, h, spans, payload.space, numbers, groups, depth, bare=payload.bare)
+            self._sort(done, h, spans, payload.space, numbers, groups, depth, bare=payload.hide_layer)
             return
         place = payload.piece if rows is None else payload.piece.take(rows)
         if quoted.any():  # an error quotes the beginning of a piece, which goes nowhere
@@ -594,10 +594,10 @@ class Dissector:
             for number in reversed(numbers):
                 index = table[number if number.dtype.itemsize <= 2 else np.minimum(number, NO_NUMBER)]
                 said = self._said[space][number] == UNDECIDED if space in self._overruled else True
-                for doubtful, believes, layout in self._doubtful.get(space, ()):
+                for doubtful, probe_port, layout in self._doubtful.get(space, ()):
                     own = np.flatnonzero((index == doubtful) & said)
                     if len(own):
-                        index[own[~believes(Reading(layout, place, spans.start[own], spans.end[own]))]] = -1
+                        index[own[~probe_port(Reading(layout, place, spans.start[own], spans.end[own]))]] = -1
                 found = np.where(index >= 0, index, found)
             for number in reversed(numbers) if space in self._overruled else ():
                 told = self._said[space][number]
@@ -649,9 +649,9 @@ class Dissector:
         start = h.start[rows] + h.layout.size
         end = np.maximum(np.minimum(h.end, h.wire)[rows], start)
         by_bytes = np.full(len(rows), -1)
-        for index, recognizes, layout in self._told if name == "udp" else ():
-            by_bytes = np.where((by_bytes < 0) & recognizes(Reading(layout, h.buffer, start, end)), index, by_bytes)
-        shown = [*(p.shown for p in self.protocols.values()), None]
+        for index, probe, layout in self._told if name == "udp" else ():
+            by_bytes = np.where((by_bytes < 0) & probe(Reading(layout, h.buffer, start, end)), index, by_bytes)
+        shown = [*(p.display_name for p in self.protocols.values()), None]
         return [(shown[a], shown[b]) for a, b in zip(by_port.tolist(), by_bytes.tolist())]
 
     def _undecided(self, numbers: tuple[np.ndarray, ...]) -> np.ndarray:
@@ -664,18 +664,18 @@ class Dissector:
         announces: only of those that announce others, which come before what bytes tell.
         """
         free = self._undecided(numbers)
-        for index, recognizes, layout in self._told:
+        for index, probe, layout in self._told:
             if announces and self._names[index] != "sip":
                 continue
             rows = np.flatnonzero((found < 0) & free)
             if len(rows):
-                found[rows[recognizes(Reading(layout, place, spans.start[rows], spans.end[rows]))]] = index
+                found[rows[probe(Reading(layout, place, spans.start[rows], spans.end[rows]))]] = index
 
     def _answers(self, done: Dissection, waiting: list[Waiting]) -> Groups:
         """Sort the datagrams that no port names: what SDP announced, answers of servers from another port than was asked, QUIC, and what
         nobody decodes."""
         first = done.batch.first
-        self.elsewhere.feed(waiting, first)
+        self.changes_port.feed(waiting, first)
         groups: Groups = {}
         rests: list[tuple[Waiting, np.ndarray]] = []
         for one in waiting:
@@ -687,12 +687,12 @@ class Dissector:
                 for other in (name, "rtcp") if name == "rtp" else (name,):  # both may share a port: RFC 5761
                     p, index = self.protocols[other], self._names.index(other)
                     some = one.spans.take(rows)
-                    assert p.believes is not None
-                    good = p.believes(Reading(p.layout, h.buffer, some.start, some.end))
+                    assert p.probe_port is not None
+                    good = p.probe_port(Reading(p.header, h.buffer, some.start, some.end))
                     if other == "rtp":
                         control = self.protocols["rtcp"]
-                        assert control.believes is not None
-                        good &= ~control.believes(Reading(control.layout, h.buffer, some.start, some.end))
+                        assert control.probe_port is not None
+                        good &= ~control.probe_port(Reading(control.header, h.buffer, some.start, some.end))
                     protocol[rows[good]] = index
                     if good.any():
                         told = {f"{other}.setup-frame": frame[good], f"{other}.setup-method": method[good]}
@@ -781,12 +781,12 @@ class Dissector:
 def _pass_on(h: Headers) -> None:
     """A header that knows where its contents end tells the link below, through tags, so that padding is told from data."""
     parent = h.parent
-    if h.inner is None or parent is None or parent.protocol.name == "frame":
+    if h.payload_end is None or parent is None or parent.protocol.name == "frame":
         return
-    if parent.inner is None:
-        parent.inner = parent.wire.copy()
+    if parent.payload_end is None:
+        parent.payload_end = parent.wire.copy()
     if parent.protocol.name in LINKS:
-        parent.inner[h.row] = np.minimum(parent.inner[h.row], h.inner)
+        parent.payload_end[h.row] = np.minimum(parent.payload_end[h.row], h.payload_end)
 
 
 LINKS = ("eth", "vlan", "ieee8021ad")  # headers below the network's, whose frames may be padded
@@ -853,7 +853,7 @@ def decoded_as(said: str) -> DecodeAs:
         raise UsageError(f"-d knows {' and '.join(PORTS)}, not {space!r}")
     if not low <= high < NO_NUMBER:
         raise UsageError(f"-d {said!r}: no such ports; they end at {NO_NUMBER - 1}")
-    known = {p.shown: p.name for p in protocols().values() if space in p.on} | {"data": ""}
+    known = {p.display_name: p.name for p in protocols().values() if space in p.on} | {"data": ""}
     known |= {name: name for name in known.values() if name}
     if name not in known:
         raise UsageError(f"-d {said!r}: {name!r} is none of those that {space} may lead to{nearest(name, known)}")
@@ -866,7 +866,7 @@ def decoded_as(said: str) -> DecodeAs:
 @cache
 def spoken() -> frozenset[str]:
     """What a filter may call protocols: their own names, and those of frame.protocols."""
-    return frozenset(name for p in protocols().values() for name in (p.name, p.shown))
+    return frozenset(name for p in protocols().values() for name in (p.name, p.display_name))
 
 
 def filtered(said: str) -> Filter:
@@ -886,7 +886,7 @@ def matching(d: Dissection, wanted: Filter) -> np.ndarray:
     def values(name: str) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         if name in spoken():
             for h in d.order:
-                if name in (h.protocol.name, h.protocol.shown):
+                if name in (h.protocol.name, h.protocol.display_name):
                     yield h.frame, h.frame, h.buffer
             return
         for h, (column, rows) in d.columns(name):

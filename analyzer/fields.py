@@ -53,21 +53,20 @@ def bits(n: int) -> Kind:
 
 @dataclass(frozen=True)
 class Field:
-    """One field. name and meaning are Wireshark's; label is for people; about says what matters.
+    """One field. name and meaning are Wireshark's; label is for people; description says what matters.
 
-    hex: digits to print it with, 0 for decimal. words: value → what it is called. times, plus: the wire's number times and
-    plus these is the value.
-    parts: the field cut into smaller ones. many: a header may hold several.
+    hex: digits to print it with, 0 for decimal. value_names: what values are called. scale, offset: the value is the number on
+    the wire times scale plus offset. parts: bit fields inside it. many: a header may hold several. little: little-endian.
     """
 
     name: str
     kind: Kind
     label: str
-    about: str = ""
+    description: str = ""
     hex: int = 0
-    words: Mapping[int, str] | None = None
-    times: int = 1
-    plus: int = 0
+    value_names: Mapping[int, str] | None = None
+    scale: int = 1
+    offset: int = 0
     parts: tuple[Field, ...] = ()
     many: bool = False
     little: bool = False
@@ -216,7 +215,7 @@ class Payload:
     """What a header carries. space and number say which protocol it is; several numbers are tried in order (ports).
 
     start, wire: int64, bounds of the payload; wire beyond the header's own is cut back to it. rows: which headers (None: all).
-    bare: an Ethernet type that Wireshark does not show as a layer of its own. piece: these are pieces of datagrams, decoded when
+    hide_layer: an Ethernet type that Wireshark does not show as a layer of its own. piece: these are pieces of datagrams, decoded when
     they are whole; space and number speak of the datagram.
     """
 
@@ -226,39 +225,58 @@ class Payload:
     wire: np.ndarray
     rows: np.ndarray | None = None
     quoted: bool = False
-    bare: bool = False
+    hide_layer: bool = False
     piece: Piece | None = None
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Protocol:
-    """A protocol, as its file in `protocols/` declares it (see docs/architecture.md)."""
+    """A protocol, as its file in `protocols/` declares it.
+
+    name: as in frame.protocols, which is the file's name with `_` for `.`. label: what packet lines call it. description: the
+    file's docstring. header: the fields that every header has, in wire order. on: the number spaces, and the numbers in them,
+    that lead to it. contents: yields what the headers carry. check: reports faults, of a protocol that carries nothing.
+    derived: fields without a fixed place, and the function that computes their columns. external_fields: fields that a
+    correlator, the TCP tracker or the dissection computes. info: template of the packet line. addresses: fields of source and
+    destination. aliases: names that stand for several fields. display_name: what frame.protocols calls it, if not `name`.
+    network_id: the field that tells networks apart in which one address may be two hosts. framer: makes the `Framer` of its
+    messages in TCP streams. changes_port: its servers answer from another UDP port than was asked. probe_port: which payloads
+    (bool) are this protocol's, of those that one of its ports names. probe: the same of UDP payloads that no port names.
+    padded: the link pads short frames, so what it carries says where it ends. generic: it says nothing about what it holds, so
+    packet lines show what carries it.
+    """
 
     name: str
     label: str
-    about: str
-    layout: Layout
+    description: str | None
+    header: Layout = field(default_factory=lambda: Layout())
     on: Mapping[str, int | tuple[int, ...]] = field(default_factory=dict)
     contents: Callable[[Headers], Iterable[Payload]] | None = None
-    check: Callable[[Headers], None] | None = None  # finds what is wrong behind the layout, where nothing is carried
+    check: Callable[[Headers], None] | None = None
     derived: tuple[tuple[tuple[Field, ...], Callable[[Headers], Mapping[str, Column]]], ...] = ()
-    added: tuple[Field, ...] = ()  # fields that reassembly or the dissection computes
+    external_fields: tuple[Field, ...] = ()
     info: str = ""
     addresses: tuple[str, str] | None = None
-    either: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    shown: str = ""  # its name in frame.protocols
-    stream: Callable[[], Any] | None = None  # makes what finds its messages in TCP streams, a `protocols._cutters.Cutter`
-    elsewhere: bool = False  # its servers answer from another UDP port than was asked
-    realm: str = ""  # the field that tells networks apart in which the same address is another host
-    believes: Callable[[Reading], np.ndarray] | None = None  # which payloads (bool) it is, of those that a port says are its own
-    recognizes: Callable[[Reading], np.ndarray] | None = None  # which payloads (bool) of UDP it is, of those that no port names
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    display_name: str = ""
+    network_id: str = ""
+    framer: Callable[[], Any] | None = None
+    changes_port: bool = False
+    probe_port: Callable[[Reading], np.ndarray] | None = None
+    probe: Callable[[Reading], np.ndarray] | None = None
+    padded: bool = False
+    generic: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.display_name:
+            object.__setattr__(self, "display_name", self.name)
 
     def fields(self) -> Iterator[Field]:
         """Every field of the protocol, the layout's first."""
-        yield from self.layout.all()
+        yield from self.header.all()
         for fields, _ in self.derived:
             yield from fields
-        yield from self.added
+        yield from self.external_fields
 
 
 class Reading:
@@ -298,8 +316,8 @@ class Reading:
             word = word.byteswap()
         if place.width != size * 8:
             word = (word >> word.dtype.type(place.shift)) & word.dtype.type((1 << place.width) - 1)
-        if place.field.times != 1:
-            return word.astype(np.int64) * place.field.times + place.field.plus
+        if place.field.scale != 1:
+            return word.astype(np.int64) * place.field.scale + place.field.offset
         return word.astype(kind.dtype, copy=False)
 
     def column(self, name: str) -> Column:
@@ -317,17 +335,17 @@ class Headers(Reading):
     """
 
     def __init__(self, protocol: Protocol, buffer: np.ndarray, spans: Spans, base: np.ndarray, parent: Headers | None) -> None:
-        super().__init__(protocol.layout, buffer, spans.start, spans.end)
+        super().__init__(protocol.header, buffer, spans.start, spans.end)
         self.protocol, self.base, self.parent = protocol, base, parent
         self.frame, self.wire, self.quoted, self.row = spans.frame, spans.wire, spans.quoted, spans.row
         size = self.layout.size
         self.whole = self.trusted == size
         self.path = np.zeros(len(self), np.int64)
-        self.inner: np.ndarray | None = None  # where the contents really end, if they said so
+        self.payload_end: np.ndarray | None = None  # where the contents really end, if they said so
         self.faults: list[Fault] = []
         self.checksums: bool = parent is not None and parent.checksums  # whether those that take a pass over the data are verified
         self._columns: dict[str, Column] = {}
-        self._once: dict[Callable[[Headers], Any], Any] = {}
+        self._memo: dict[Callable[[Headers], Any], Any] = {}
         if not self.whole.all():
             lacks = ~self.whole
             room = self.wire - self.start
@@ -367,10 +385,10 @@ class Headers(Reading):
         made = copy.copy(self)
         for name in ("data", "trusted", "start", "end", "frame", "wire", "quoted", "row", "whole", "path"):
             setattr(made, name, getattr(self, name)[rows])
-        made.inner = None if self.inner is None else self.inner[rows]
+        made.payload_end = None if self.payload_end is None else self.payload_end[rows]
         place = np.full(len(self), -1, np.int64)
         place[rows] = np.arange(len(rows))
-        made._dense, made._columns, made._once, made.faults = {}, {}, {}, []
+        made._dense, made._columns, made._memo, made.faults = {}, {}, {}, []
         for name, (values, at) in self._columns.items():
             where = place if at is None else place[at]
             made._columns[name] = Column(values[where >= 0], where[where >= 0])
@@ -382,7 +400,7 @@ class Headers(Reading):
         return made
 
     @property
-    def made(self) -> bool:
+    def reassembled(self) -> bool:
         """Whether these lie in datagrams that were put together, not in the frames: offsets count from the datagram's begin."""
         return self.buffer is not self.frames.buffer
 
@@ -418,11 +436,11 @@ class Headers(Reading):
                 return self._columns[name]
         raise KeyError(name)
 
-    def once(self, make: Callable[[Headers], T]) -> T:
+    def memo(self, make: Callable[[Headers], T]) -> T:
         """What that function makes of these headers; it is called once, and several columns can be made of it when they are asked for."""
-        if make not in self._once:
-            self._once[make] = make(self)
-        return self._once[make]
+        if make not in self._memo:
+            self._memo[make] = make(self)
+        return self._memo[make]
 
     def put(self, name: str, values: np.ndarray, rows: np.ndarray | None = None) -> None:
         """Add a column that was computed outside of the protocol's file."""
@@ -432,7 +450,7 @@ class Headers(Reading):
         """Whether that column was put or computed."""
         return name in self._columns
 
-    def up(self) -> tuple[Headers, np.ndarray] | None:
+    def network_layer(self) -> tuple[Headers, np.ndarray] | None:
         """The nearest headers below that have addresses, and for each of ours the row there; None if there are none."""
         at, rows = self.parent, self.row
         while at is not None:
@@ -441,9 +459,9 @@ class Headers(Reading):
             rows, at = at.row[rows], at.parent
         return None
 
-    def claims(self, end: np.ndarray) -> None:
+    def set_payload_end(self, end: np.ndarray) -> None:
         """Say where the contents really end (int64), so that what is behind is the link's padding or trailer."""
-        self.inner = np.minimum(end, self.wire)
+        self.payload_end = np.minimum(end, self.wire)
 
 
 # ---------------------------------------------------------------- values as text

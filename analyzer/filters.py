@@ -193,7 +193,7 @@ def _number(said: str, f: Field, value: Any) -> int:
         if len(digits) == 12:
             return int(digits, 16)
     else:
-        for number, word in (f.words or {}).items():
+        for number, word in (f.value_names or {}).items():
             if word.lower() == token.lower():
                 return number
         if token.lower() in ("true", "false"):
@@ -204,7 +204,7 @@ def _number(said: str, f: Field, value: Any) -> int:
             pass
     spans = dict.fromkeys((time, date, seconds, milliseconds), "a time")
     what = {**spans, mac: "a MAC address"}.get(f.kind, "a number")
-    hint = f" or one of: {', '.join(map(str, f.words.values()))}" if f.words else ""
+    hint = f" or one of: {', '.join(map(str, f.value_names.values()))}" if f.value_names else ""
     raise _wrong(said, _column(value), f"{f.name} wants {what}{hint}")
 
 

@@ -78,7 +78,7 @@ def says(h: Headers, template: str, rows: np.ndarray) -> Strings:
         if before:
             parts.append(always(before, there))
         if form != "mark":
-            made = worded(f, values) if form == "words" and f.words else texts(f, values, h.buffer)
+            made = worded(f, values) if form == "words" and f.value_names else texts(f, values, h.buffer)
             parts.append(placed(len(rows), [_listed(where, made)]))
         if behind:
             parts.append(always(behind, there))
@@ -98,7 +98,7 @@ def _listed(where: np.ndarray, said: Strings) -> tuple[np.ndarray, Strings]:
 
 def worded(f: Field, values: np.ndarray) -> Strings:
     """What each value is called, with the field's label where it has no name."""
-    assert f.words
+    assert f.value_names
     used, inverse = np.unique(values, return_inverse=True)
     named = zip(used.tolist(), texts(f, used).tolist(), strict=True)
-    return strings([f.words.get(value) or f"{f.label.lower()} {said}" for value, said in named]).take(inverse)
+    return strings([f.value_names.get(value) or f"{f.label.lower()} {said}" for value, said in named]).take(inverse)

@@ -44,7 +44,7 @@ def test_a_table_asked_for_alone_is_the_same(capture):
 def test_every_protocol_is_a_file_with_its_source(name):
     protocol = protocols()[name]
     assert (ROOT / "analyzer" / "protocols" / f"{name.replace('.', '_')}.py").exists()
-    assert protocol.about
+    assert protocol.description
     assert protocol.label
     for field in protocol.fields():
         assert field.label, field.name
@@ -67,7 +67,7 @@ def test_every_finding_has_its_page(name):
 @pytest.mark.parametrize("name", names())
 def test_every_table_has_columns_that_say_what_they_are(name):
     table = make(name)
-    assert table.about
+    assert table.description
     assert all(field.label for field in table.columns)
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scapy.all import ICMP, IP, TCP, UDP, Dot1Q, Ether, IPv6, IPv6ExtHdrFragment, Raw
 
 from analyzer import Analysis
-from analyzer.correlators._fragments import GIVEN, POLICIES, TOLD, Trains
+from analyzer.correlators._fragments import INPUT, OUTPUT, POLICIES, Trains
 
 ETH = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
 MARKS = ("overlap", "overlap.conflict", "multipletails", "toolongfragment")
@@ -154,8 +154,8 @@ def test_any_cut_in_any_order_with_copies_and_equal_overlaps(data):
                 "start": a,
                 "whole": 1,
             }
-            matrix = np.array([[values.get(name, 0)] for name in GIVEN], np.int64)
-            _, wholes = trains.feed([b"key"], matrix, [memoryview(whole)], np.zeros((len(TOLD), 1), np.int64))
+            matrix = np.array([[values.get(name, 0)] for name in INPUT], np.int64)
+            _, wholes = trains.feed([b"key"], matrix, [memoryview(whole)], np.zeros((len(OUTPUT), 1), np.int64))
             made += wholes[2]
         assert made and set(made) == {whole}
 
@@ -321,10 +321,10 @@ def test_a_flood_of_unfinished_datagrams_stays_within_its_limit():
     trains = Trains(1 << 18, "bsd")
     data = memoryview(bytes(1000))
     count = 100_000
-    matrix = np.zeros((len(GIVEN), count), np.int64)
+    matrix = np.zeros((len(INPUT), count), np.int64)
     for name, value in {"patience": 1, "length": 1000, "more": 1, "whole": 1}.items():
-        matrix[GIVEN.index(name)] = value
-    ended, wholes = trains.feed([b"%d" % n for n in range(count)], matrix, [data], np.zeros((len(TOLD), count), np.int64))
+        matrix[INPUT.index(name)] = value
+    ended, wholes = trains.feed([b"%d" % n for n in range(count)], matrix, [data], np.zeros((len(OUTPUT), count), np.int64))
     assert not wholes[0]
     kept = len(trains.unfinished())
     assert kept * 1000 <= 1 << 18 and kept > 100

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from analyzer import Analysis
 from analyzer.protocols.common.content_coding import decoded
-from analyzer.protocols.http import STREAM, bodies, firsts, lines, said
+from analyzer.protocols.http import Messages, bodies, firsts, lines, said
 
 WRAP = 2**32 - 300  # a number of a SYN after which data passes 2³²
 
@@ -495,13 +495,13 @@ def test_dpkt_reads_the_same_recording():
 
 def test_names_and_begins():
     """A stream is HTTP's by its first bytes, on whatever port."""
-    cutter = STREAM()
+    framer = Messages()
     first = np.zeros((6, 16), np.uint8)
     for row, data in enumerate(
         [b"GET / HTTP/1.1\r\n", b"HTTP/1.0 200 OK ", b"GET", b"OPTIONS sip:x SI", b"\x16\x03\x01", b"CONNECT a.b:443 "]
     ):
         first[row, : len(data)] = np.frombuffer(data, np.uint8)
-    assert cutter.begins(first, np.array([16, 16, 3, 16, 3, 16])).tolist() == [True, True, True, False, False, True]
+    assert framer.begins(first, np.array([16, 16, 3, 16, 3, 16])).tolist() == [True, True, True, False, False, True]
 
 
 def test_ssdp(save):

@@ -47,10 +47,10 @@ def story(name: str, batch: int, node: int | None = None, **limits: int) -> list
     """What is told of stream 0 in order: (kind, offset or bytes, size, frame)."""
     made, found = reassembly.Pieces(**limits), []
 
-    def take(brought: reassembly.Brought) -> None:
-        for way, kind, position, size, start, end, frame, _, _, source in brought.rows.tolist():
-            if node is None or way & 1 == node:
-                said = brought.buffers[source][start:end].tobytes() if KINDS[kind] == "data" else position
+    def take(events: reassembly.StreamEvents) -> None:
+        for direction, kind, position, size, start, end, frame, _, _, source in events.rows.tolist():
+            if node is None or direction & 1 == node:
+                said = events.buffers[source][start:end].tobytes() if KINDS[kind] == "data" else position
                 found.append((KINDS[kind], said, size, frame))
 
     for d in Analysis(name, batch_frames=batch).dissections(reassembly.NEEDS):
@@ -306,20 +306,22 @@ def messages(name: str, batch: int) -> tuple[list[tuple], list[tuple]]:
     made, reader = reassembly.Pieces(), reassembly.Reader()
     found, other = [], []
 
-    def take(brought: reassembly.Brought) -> None:
-        s = reader.feed(brought)
+    def take(events: reassembly.StreamEvents) -> None:
+        s = reader.feed(events)
         upto = s.start.copy()
-        for i in range(len(s.way)):
+        for i in range(len(s.direction)):
             if s.gap[i]:
-                other.append((int(s.way[i]), "gap", int(s.position[i] - s.gap[i]), int(s.gap[i])))
+                other.append((int(s.direction[i]), "gap", int(s.position[i] - s.gap[i]), int(s.gap[i])))
             if s.ended[i]:
-                other.append((int(s.way[i]), "end"))
+                other.append((int(s.direction[i]), "end"))
             at = int(s.start[i])
             while at < s.end[i] and at + 1 + s.data[at] <= s.end[i]:
                 behind = at + 1 + int(s.data[at])
                 (first,), (last,) = s.pieces(np.array([at]), np.array([behind]))
-                frames = s.rows[first:last, reassembly.TOLD.index("frame")].tolist()
-                found.append((int(s.way[i]), s.data[at + 1 : behind].tobytes(), frames, int(s.rows[last - 1, reassembly.TOLD.index("by")])))
+                frames = s.rows[first:last, reassembly.OUTPUT.index("frame")].tolist()
+                found.append(
+                    (int(s.direction[i]), s.data[at + 1 : behind].tobytes(), frames, int(s.rows[last - 1, reassembly.OUTPUT.index("by")]))
+                )
                 at = behind
             upto[i] = at
         reader.used(s, upto)

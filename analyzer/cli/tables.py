@@ -11,6 +11,6 @@ def command(name):
     from ..tables import make, names
 
     if name:
-        listing((f.name, f.label + (f": {f.about}" if f.about else "")) for f in make(name).columns)
+        listing((f.name, f.label + (f": {f.description}" if f.description else "")) for f in make(name).columns)
     else:
-        listing((one, make(one).about) for one in names())
+        listing((one, make(one).description) for one in names())

@@ -8,8 +8,8 @@ the first answer answers it. Two judgments are our own: how long a server has be
 
 import cython
 
-GIVEN = ("answer", "quoted", "time", "frame", "failed")  # rows of the matrix that goes in, int64; time: ns; failed: the reply code, or 0
-TOLD = (  # rows of what comes out; 0 where it does not hold
+INPUT = ("answer", "quoted", "time", "frame", "failed")  # rows of the matrix that goes in, int64; time: ns; failed: the reply code, or 0
+OUTPUT = (  # rows of what comes out; 0 where it does not hold
     "request",  # the frame that asked what this answers
     "took",  # ns since
     "asked_in",  # this question was asked before, there
@@ -27,19 +27,19 @@ FEW = cython.declare(cython.longlong, 3)  # unanswered questions that are worth 
 BURST = cython.declare(cython.longlong, 10)  # failures within SPAN that are a burst, then twice as many …
 SPAN = cython.declare(cython.longlong, 10_000_000_000)  # ns
 
-ANSWER = cython.declare(cython.int, GIVEN.index("answer"))
-QUOTED = cython.declare(cython.int, GIVEN.index("quoted"))
-TIME = cython.declare(cython.int, GIVEN.index("time"))
-FRAME = cython.declare(cython.int, GIVEN.index("frame"))
-FAILED = cython.declare(cython.int, GIVEN.index("failed"))
-REQUEST = cython.declare(cython.int, TOLD.index("request"))
-TOOK = cython.declare(cython.int, TOLD.index("took"))
-ASKED_IN = cython.declare(cython.int, TOLD.index("asked_in"))
-ANSWERED_IN = cython.declare(cython.int, TOLD.index("answered_in"))
-ANSWERED_BY = cython.declare(cython.int, TOLD.index("answered_by"))
-UNSOLICITED = cython.declare(cython.int, TOLD.index("unsolicited"))
-SILENT = cython.declare(cython.int, TOLD.index("silent"))
-FAILURES = cython.declare(cython.int, TOLD.index("failures"))
+ANSWER = cython.declare(cython.int, INPUT.index("answer"))
+QUOTED = cython.declare(cython.int, INPUT.index("quoted"))
+TIME = cython.declare(cython.int, INPUT.index("time"))
+FRAME = cython.declare(cython.int, INPUT.index("frame"))
+FAILED = cython.declare(cython.int, INPUT.index("failed"))
+REQUEST = cython.declare(cython.int, OUTPUT.index("request"))
+TOOK = cython.declare(cython.int, OUTPUT.index("took"))
+ASKED_IN = cython.declare(cython.int, OUTPUT.index("asked_in"))
+ANSWERED_IN = cython.declare(cython.int, OUTPUT.index("answered_in"))
+ANSWERED_BY = cython.declare(cython.int, OUTPUT.index("answered_by"))
+UNSOLICITED = cython.declare(cython.int, OUTPUT.index("unsolicited"))
+SILENT = cython.declare(cython.int, OUTPUT.index("silent"))
+FAILURES = cython.declare(cython.int, OUTPUT.index("failures"))
 
 
 @cython.final

@@ -11,8 +11,8 @@ from collections import OrderedDict
 
 import cython
 
-GIVEN = ("frame", "time", "patience", "offset", "length", "more", "number", "start", "whole", "source")
-TOLD = (
+INPUT = ("frame", "time", "patience", "offset", "length", "more", "number", "start", "whole", "source")
+OUTPUT = (
     "train",
     "found",
     "other",
@@ -56,7 +56,7 @@ class Train:
     late: cython.longlong  # the frame in which one with the same key became whole not long before, or 0
     pieces: list
     starts: list  # of the stretches
-    stretches: list  # (end, piece) of each
+    runs: list  # (end, piece) of each
 
 
 def _offset(piece: Piece):
@@ -171,7 +171,7 @@ class Trains:
         train.size = train.number = -1
         train.there = 0
         train.charge = TRAIN
-        train.pieces, train.starts, train.stretches = [], [], []
+        train.pieces, train.starts, train.runs = [], [], []
         when, frame = self.known.get(key) or self.old.get(key) or (0, 0)
         train.late = frame if self.now - when <= patience else 0
         self.serial += 1
@@ -187,7 +187,7 @@ class Trains:
         start: cython.longlong
         end: cython.longlong
         for i in range(len(train.starts)):
-            start, end = train.starts[i], train.stretches[i][0]
+            start, end = train.starts[i], train.runs[i][0]
             if start < size:
                 total += min(end, size) - start
         return total
@@ -196,7 +196,7 @@ class Trains:
     def add(self, train: Train, piece: Piece) -> tuple:
         """Put a piece among the others; what it is (one of FOUND), and the frame that it overlaps or 0."""
         starts: list = train.starts
-        stretches: list = train.stretches
+        runs: list = train.runs
         begin: cython.longlong = piece.offset
         edge: cython.longlong = begin
         shared: cython.longlong = 0
@@ -209,11 +209,11 @@ class Trains:
         before: Piece
         fresh: list = []
         at: cython.longlong = bisect_right(starts, begin) - 1
-        if at < 0 or stretches[at][0] <= begin:
+        if at < 0 or runs[at][0] <= begin:
             at += 1
         while at < len(starts) and starts[at] < piece.end:
             start = starts[at]
-            end, before = stretches[at]
+            end, before = runs[at]
             if start > edge:
                 fresh.append((edge, start))
             low, high = max(start, begin), min(end, piece.end)
@@ -228,7 +228,7 @@ class Trains:
         for low, high in fresh:
             at = bisect_right(starts, low)
             starts.insert(at, low)
-            stretches.insert(at, (high, piece))
+            runs.insert(at, (high, piece))
             if low < train.size:
                 train.there += min(high, train.size) - low
         train.pieces.append(piece)

@@ -109,7 +109,7 @@ NOWHERE = "0.0.0.0"
 
 def _ends(h: Headers) -> list[list[str]]:
     """Source and destination of each header, as text."""
-    net = h.up()
+    net = h.network_layer()
     if net is None or net[0].protocol.addresses is None:
         return [[""] * len(h)] * 2
     at, rows = net
@@ -123,8 +123,8 @@ def realms(h: Headers) -> list[tuple[int, ...]]:
     at: Headers | None = h
     rows = np.arange(len(h))
     while at is not None:
-        if at.protocol.realm:
-            found.append(at[at.protocol.realm][rows].tolist())
+        if at.protocol.network_id:
+            found.append(at[at.protocol.network_id][rows].tolist())
         rows, at = (at.row[rows], at.parent) if at.parent is not None else (rows, None)
     return list(zip(*reversed(found), strict=True)) if found else [()] * len(h)
 

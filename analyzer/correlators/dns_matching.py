@@ -9,7 +9,7 @@ import numpy as np
 
 from ..conversations import Clock, in_order, spread
 from ..fields import Headers, gather
-from ._dns_matching import GIVEN, TOLD, Questions
+from ._dns_matching import INPUT, OUTPUT, Questions
 
 if TYPE_CHECKING:
     from ..capture import Batch
@@ -64,10 +64,10 @@ class Answers:
             picked = order.tolist()
             keys = [keys[i] for i in picked]
             servers = servers and [servers[i] for i in picked]
-        told = np.zeros((len(TOLD), len(order)), np.int64)
-        given = np.stack([columns[name] for name in GIVEN])
+        told = np.zeros((len(OUTPUT), len(order)), np.int64)
+        given = np.stack([columns[name] for name in INPUT])
         self.questions.feed(keys, servers, given.data, told.data)
-        found = dict(zip(TOLD, told))
+        found = dict(zip(OUTPUT, told))
         multicast = np.concatenate([np.full(len(h), h.protocol.name != "dns") for h in chunks])[order]
         for name in ("unsolicited", "silent", "failures"):  # whoever is asked by multicast need not answer
             found[name][multicast] = 0
@@ -83,7 +83,7 @@ class Answers:
 
 def _ends(h: Headers) -> tuple[np.ndarray, np.ndarray]:
     """(client, server) of each message: addresses as uint8 (n, 4 or 16); no bytes where there is no network below."""
-    net, rows = h.up() or (None, None)
+    net, rows = h.network_layer() or (None, None)
     if net is None or net.protocol.addresses is None:
         nobody = np.zeros((len(h), 1), np.uint8)
         return nobody, nobody

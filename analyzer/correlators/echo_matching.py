@@ -16,7 +16,7 @@ FIELDS = {"icmp": ("icmp.resp_to", "icmp.resptime", "icmp.resp_in"), "icmpv6": (
 ECHOES = {name for names in FIELDS.values() for name in names}
 ASKS, ANSWERS = {"icmp": 8, "icmpv6": 128}, {"icmp": 0, "icmpv6": 129}
 BETWEEN = {"icmp": 0x0800, "icmpv6": 0xFEFF}  # what the request's checksum lacks of the reply's: the types differ, RFC 1624
-TOLD = {"icmp": ("icmp.ident", "icmp.seq"), "icmpv6": ("icmpv6.echo.identifier", "icmpv6.echo.sequence_number")}
+OUTPUT = {"icmp": ("icmp.ident", "icmp.seq"), "icmpv6": ("icmpv6.echo.identifier", "icmpv6.echo.sequence_number")}
 MOST = 100_000  # requests without an answer that are remembered
 
 
@@ -69,7 +69,7 @@ def _keys(name: str, h: Headers) -> np.ndarray:
     checksum = h[f"{name}.checksum"].astype(np.uint64)
     asks = h[f"{name}.type"] == ASKS[name]
     expected = (checksum + asks * np.uint64(BETWEEN[name])) % np.uint64(0xFFFF)  # 0 and 0xFFFF are one number, RFC 1071 §1
-    ident, seq = (h[field].astype(np.uint64) for field in TOLD[name])
+    ident, seq = (h[field].astype(np.uint64) for field in OUTPUT[name])
     key[:, -1] = expected << np.uint64(32) | ident << np.uint64(16) | seq
     return key.view(f"V{KEY + 8}").reshape(-1)
 
@@ -77,7 +77,7 @@ def _keys(name: str, h: Headers) -> np.ndarray:
 def _addressed(h: Headers) -> np.ndarray:
     """The unordered pair of addresses of each header, V40; of one on a source route, its end is the destination."""
     key = pairs(h)[0]
-    net = h.up()
+    net = h.network_layer()
     if net is not None and net[0].protocol.name == "ip":
         ip, rows = net
         ends, at = ip.column("ip.src_rt_end")

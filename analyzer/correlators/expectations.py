@@ -106,7 +106,7 @@ class Transfers:
         """Read what control connections say. chunks: headers of `ftp`; first: number of the batch's first frame."""
         found: list[tuple[int, End, Announcement]] = []
         for h in chunks:
-            stream = (h["way"] >> 1).tolist()
+            stream = (h["direction"] >> 1).tolist()
             frame = (h.frame + first).tolist()
             for how, (address, port) in METHODS.items():
                 ports, rows = h.column(port)
@@ -151,7 +151,7 @@ class Transfers:
 
     def told(self, h: Headers, first: int) -> None:
         """Add to headers of `ftp.data` what is known of each: the fields `ftp-data.…`."""
-        stream = h["way"] >> 1
+        stream = h["direction"] >> 1
         order = np.argsort(stream, kind="stable")
         used = np.unique(stream)
         bounds = np.searchsorted(stream[order], np.append(used, used[-1:] + 1)).tolist()
@@ -187,7 +187,7 @@ class Transfers:
 
 def _senders(h: Headers, rows: np.ndarray) -> list[int]:
     """The source address of each of these headers, as a number; -1 where there is none."""
-    net, at = h.up() or (None, h.row)
+    net, at = h.network_layer() or (None, h.row)
     names = net.protocol.addresses if net is not None else None
     if net is None or names is None:
         return [-1] * len(rows)
@@ -230,7 +230,7 @@ class Media:
             return {}
         ports = [h[f"udp.{name}"][spans.row].astype(np.int64) for name in ("srcport", "dstport")]
         some = np.flatnonzero(self._ports[ports[0]] | self._ports[ports[1]])
-        net, at = h.up() or (None, h.row)
+        net, at = h.network_layer() or (None, h.row)
         names = net.protocol.addresses if net is not None else None
         if not len(some) or net is None or names is None:
             return {}

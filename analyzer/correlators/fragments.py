@@ -16,7 +16,7 @@ import numpy as np
 from ..capture import Batch
 from ..capture.batch import SLACK
 from ..fields import Field, Headers, Piece, Spans, gather
-from ._fragments import ENDED, FOUND, GIVEN, MARKS, OUTCOMES, POLICIES, TOLD, Trains
+from ._fragments import ENDED, FOUND, INPUT, MARKS, OUTCOMES, OUTPUT, POLICIES, Trains
 
 __all__ = ["CARRIERS", "FOUND", "LIMIT", "OUTCOMES", "POLICIES", "Arrived", "Datagrams", "Made", "fill"]
 
@@ -40,7 +40,7 @@ class Arrived:
     number: np.ndarray
     piece: Piece
     depth: int = 0
-    told: np.ndarray = field(default_factory=lambda: np.empty((len(TOLD), 0), np.int64))
+    told: np.ndarray = field(default_factory=lambda: np.empty((len(OUTPUT), 0), np.int64))
     completes: np.ndarray = field(default_factory=lambda: np.empty(0, bool))
 
 
@@ -81,7 +81,7 @@ class Datagrams:
         order = np.argsort(np.concatenate([one.spans.frame for one in arrived]), kind="stable")
         keys = [key for one in arrived for key in _keys(one)]
         given = np.concatenate([_given(one, batch) for one in arrived], axis=1)
-        told = np.empty((len(TOLD), len(order)), np.int64)
+        told = np.empty((len(OUTPUT), len(order)), np.int64)
         for nth, one in enumerate(arrived):
             one.depth, one.told = depth, told[:, first[nth] : first[nth + 1]]
             one.completes = np.zeros(sizes[nth], bool)
@@ -133,7 +133,7 @@ def _given(one: Arrived, batch: Batch) -> np.ndarray:
         "start": start,
         "whole": end == wire,
     }
-    return np.stack([columns[name].astype(np.int64) for name in GIVEN[:-1]])
+    return np.stack([columns[name].astype(np.int64) for name in INPUT[:-1]])
 
 
 def _keys(one: Arrived) -> list[bytes]:
@@ -150,8 +150,8 @@ def _keys(one: Arrived) -> list[bytes]:
             place = at.layout.places[p.addresses[0]]
             columns.append(gather(at.buffer, at.start[rows] + place.offset, 8 if family == "ip" else 32))
             apart = True
-        if p.realm:
-            columns.append(at[p.realm][rows].astype(np.int64)[:, None])
+        if p.network_id:
+            columns.append(at[p.network_id][rows].astype(np.int64)[:, None])
             names.append(p.name)
         rows, at = at.row[rows], at.parent
     whole = np.concatenate([np.ascontiguousarray(column).view(np.uint8).reshape(len(one.number), -1) for column in columns], axis=1)

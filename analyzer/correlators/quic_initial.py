@@ -103,21 +103,21 @@ class Connection:
     left: int = OPENED
     keys: dict[int, tuple[Keys, Keys] | None] = field(default_factory=dict)
     tried: set[tuple[int, bytes]] = field(default_factory=set)
-    ways: tuple[Crypto, Crypto] = field(default_factory=lambda: (Crypto(), Crypto()))
+    directions: tuple[Crypto, Crypto] = field(default_factory=lambda: (Crypto(), Crypto()))
 
     @property
     def begun(self) -> bool:
         """Whether a packet was opened."""
-        return any(way.largest >= 0 for way in self.ways)
+        return any(direction.largest >= 0 for direction in self.directions)
 
     @property
     def over(self) -> bool:
         """Whether both ends' messages came."""
-        return all(way.done for way in self.ways)
+        return all(direction.done for direction in self.directions)
 
     @property
     def held(self) -> int:
-        return sum(len(way.data) + sum(map(len, way.waiting.values())) for way in self.ways)
+        return sum(len(direction.data) + sum(map(len, direction.waiting.values())) for direction in self.directions)
 
 
 class Initials:
@@ -133,11 +133,11 @@ class Initials:
 
     def feed(self, arrived: list[Arrived], frames: int) -> list[Packets]:
         """Say which datagrams are taken; returns the packets in them."""
-        streams, ways, begins = [], [], []
+        streams, directions, begins = [], [], []
         for one in arrived:
             row = one.spans.row
             streams.append(one.headers["udp.stream"][row])
-            ways.append(one.headers["back"][row].astype(np.int64))
+            directions.append(one.headers["back"][row].astype(np.int64))
             begins.append(quic_packets.heads(one.headers.buffer, one.spans.start, one.spans.end, np.zeros(len(row), np.int64)))
         most = max((int(s.max(initial=0)) for s in streams), default=0)
         while most >= len(self.number):
@@ -147,9 +147,9 @@ class Initials:
         if not any(one.taken.any() for one in arrived):
             return []
         laid = []
-        for one, stream, way in zip(arrived, streams, ways):
+        for one, stream, direction in zip(arrived, streams, directions):
             rows = np.flatnonzero(one.taken)
-            laid.append(_laid(one, rows, stream[rows], way[rows]))
+            laid.append(_laid(one, rows, stream[rows], direction[rows]))
         return [made for one, facts in zip(laid, self._tell(laid)) for made in _groups(one, facts, frames)]
 
     def _take(self, arrived: list[Arrived], streams: list[np.ndarray], begins: list[Heads]) -> None:
@@ -179,13 +179,15 @@ class Initials:
         """What is known of the packets of all groups: their connections' numbers, the sizes of their ids, Initials that were opened."""
         group = np.concatenate([np.full(len(one.start), i) for i, one in enumerate(laid)])
         row = np.concatenate([np.arange(len(one.start)) for one in laid])
-        stream, way, frame, start = (np.concatenate([getattr(one, name) for one in laid]) for name in ("stream", "way", "frame", "start"))
+        stream, direction, frame, start = (
+            np.concatenate([getattr(one, name) for one in laid]) for name in ("stream", "direction", "frame", "start")
+        )
         kind, whole = (np.concatenate([getattr(one.heads, name) for one in laid]) for name in ("kind", "whole"))
         scid = np.concatenate([one.heads.scid[:, 1] - one.heads.scid[:, 0] for one in laid])
         order = np.lexsort((start, np.concatenate([np.full(len(one.start), one.depth) for one in laid]), frame))
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
-        numbered, used = self.number[stream], self.sized[stream, way]
+        numbered, used = self.number[stream], self.sized[stream, direction]
 
         facts = [Facts(len(one.start)) for one in laid]
         fresh = order[np.unique(stream[order], return_index=True)[1]]
@@ -201,15 +203,15 @@ class Initials:
         number = _last(told[:, 0], told[:, 1], told[:, 2], stream, place, numbered)
         long = np.flatnonzero(whole & (kind != quic_packets.SHORT))
         long = long[np.argsort(place[long])]
-        sized = _last(2 * stream[long] + 1 - way[long], place[long], scid[long], 2 * stream + way, place, used)
-        self.sized[stream[long], 1 - way[long]] = scid[long]
+        sized = _last(2 * stream[long] + 1 - direction[long], place[long], scid[long], 2 * stream + direction, place, used)
+        self.sized[stream[long], 1 - direction[long]] = scid[long]
         for i, fact in enumerate(facts):
             fact.number, fact.sized = number[group == i], sized[group == i]
         return facts
 
     def _look(self, one: Laid, i: int, fact: Facts) -> None:
         """An Initial or a Retry packet, or the first packet of a stream."""
-        stream, way = int(one.stream[i]), int(one.way[i])
+        stream, direction = int(one.stream[i]), int(one.direction[i])
         known = self.open.pop(stream, None)
         connection = known or Connection()
         self.open[stream] = connection
@@ -222,7 +224,7 @@ class Initials:
         dcid, scid = (bytes(data[slice(*bounds[i].tolist())]) for bounds in (one.heads.dcid, one.heads.scid))
         packet = bytes(data[int(one.start[i]) : int(one.end[i])])
         if kind == quic_packets.RETRY:
-            if connection.client == 1 - way and connection.left:
+            if connection.client == 1 - direction and connection.left:
                 connection.left -= 1
                 connection.retry = scid
                 fact.genuine[i] = quic_packets.genuine(version, connection.dcid, packet)
@@ -232,16 +234,16 @@ class Initials:
         if one.wire[i] > one.end[i]:
             fact.why[i] = CUT
             if connection.client < 0:  # what tells the keys is there
-                connection.client, connection.dcid = way, dcid
+                connection.client, connection.dcid = direction, dcid
         elif quic_packets.secret(version) is None:
             fact.why[i] = NO_VERSION
         elif not connection.left:
             fact.why[i] = ENOUGH
         else:
             connection.left -= 1
-            self._open(stream, way, version, dcid, packet, int(one.heads.payload[i] - one.start[i]), fact, i)
+            self._open(stream, direction, version, dcid, packet, int(one.heads.payload[i] - one.start[i]), fact, i)
 
-    def _open(self, stream: int, way: int, version: int, dcid: bytes, packet: bytes, at: int, fact: Facts, i: int) -> None:
+    def _open(self, stream: int, direction: int, version: int, dcid: bytes, packet: bytes, at: int, fact: Facts, i: int) -> None:
         """Read an Initial packet: with the keys of its connection, else with those that a client makes of this id."""
         connection = self.open[stream]
         found = None
@@ -249,8 +251,8 @@ class Initials:
             if version not in connection.keys:
                 connection.keys[version] = quic_packets.keys(version, connection.dcid)
             own = connection.keys[version]
-            crypto = connection.ways[way != connection.client]
-            found = own and quic_packets.opened(own[way != connection.client], packet, at, crypto.largest + 1)
+            crypto = connection.directions[direction != connection.client]
+            found = own and quic_packets.opened(own[direction != connection.client], packet, at, crypto.largest + 1)
         if not found and (version, dcid) not in connection.tried:
             connection.tried.add((version, dcid))
             own = quic_packets.keys(version, dcid)
@@ -260,12 +262,12 @@ class Initials:
                     self._forget(stream, 0)
                     connection = self.open[stream] = Connection()
                     self._new(stream)
-                connection.client, connection.dcid, connection.keys = way, dcid, {version: own}
+                connection.client, connection.dcid, connection.keys = direction, dcid, {version: own}
         if not found:
             fact.why[i] = NO_KEY
             return
         clear, number, begin = found
-        crypto = connection.ways[way != connection.client]
+        crypto = connection.directions[direction != connection.client]
         crypto.largest = max(crypto.largest, number)
         before = len(packet)
         frames, _ = quic_packets.parts(memoryview(clear), begin, before - quic_packets.TAG)
@@ -309,7 +311,7 @@ class Laid:
     row: np.ndarray
     frame: np.ndarray
     stream: np.ndarray
-    way: np.ndarray
+    direction: np.ndarray
     start: np.ndarray
     end: np.ndarray
     wire: np.ndarray
@@ -317,7 +319,7 @@ class Laid:
     heads: Heads
 
 
-def _laid(one: Arrived, rows: np.ndarray, stream: np.ndarray, way: np.ndarray) -> Laid:
+def _laid(one: Arrived, rows: np.ndarray, stream: np.ndarray, direction: np.ndarray) -> Laid:
     """The packets of these datagrams. RFC 9000 §12.2."""
     buffer, some = one.headers.buffer, one.spans.take(rows)
     which, at = np.arange(len(rows)), some.start
@@ -341,7 +343,7 @@ def _laid(one: Arrived, rows: np.ndarray, stream: np.ndarray, way: np.ndarray) -
     order = np.lexsort((start, of))
     of, start, end, wire, rest = (column[order] for column in (of, start, end, wire, rest))
     heads = quic_packets.heads(buffer, start, end, np.zeros(len(of), np.int64))
-    return Laid(one.headers, one.depth, some.row[of], some.frame[of], stream[of], way[of], start, end, wire, rest, heads)
+    return Laid(one.headers, one.depth, some.row[of], some.frame[of], stream[of], direction[of], start, end, wire, rest, heads)
 
 
 def _begins(buffer: np.ndarray, at: np.ndarray, end: np.ndarray) -> np.ndarray:

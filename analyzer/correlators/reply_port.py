@@ -58,10 +58,10 @@ class Elsewhere:
         depth = np.concatenate([np.full(len(rows), one.depth) for one, rows in zip(waiting, picked, strict=True)])
         order = np.lexsort((depth, frame))
         keys = [_keys(one, rows, *pair) for one, rows, pair in zip(waiting, picked, ports, strict=True)]
-        sent, received = ([key for part in keys for key in part[way]] for way in (0, 1))
+        sent, received = ([key for part in keys for key in part[direction]] for direction in (0, 1))
         given = np.stack(
             [
-                *(np.concatenate([pair[way][rows] for pair, rows in zip(ports, picked, strict=True)]) for way in (0, 1)),
+                *(np.concatenate([pair[direction][rows] for pair, rows in zip(ports, picked, strict=True)]) for direction in (0, 1)),
                 np.concatenate([one.protocol[rows] for one, rows in zip(waiting, picked, strict=True)]),
                 frame + first,
                 np.concatenate([one.spans.quoted[rows] for one, rows in zip(waiting, picked, strict=True)]),
@@ -80,7 +80,7 @@ class Elsewhere:
 
 def _keys(one: Waiting, rows: np.ndarray, source: np.ndarray, destination: np.ndarray) -> tuple[list[bytes], list[bytes]]:
     """Of each datagram: client's address and port and server's address, if the source is the client, if the destination is."""
-    up = one.headers.up()
+    up = one.headers.network_layer()
     n = len(rows)
     ends = np.zeros((n, 2, WIDE), np.uint8)
     if up is not None and (names := up[0].protocol.addresses) is not None:

@@ -1,13 +1,7 @@
-"""The protocols: one file each, found by walking this folder, once, explicitly. Nothing registers by being imported.
+"""The protocols: one file each, found by walking this folder. Nothing registers by being imported.
 
-A file declares, in this order: a docstring (name, source), LABEL, its words, HEADER (a Layout), ON (the number spaces in
-which it is found), ADDRESSES, EITHER, INFO, contents(h), which says what a header carries, or check(h), which finds the faults
-of one that carries nothing, and DERIVED, a tuple of (fields, function) for what has no fixed place. ADDED names fields that a
-later stage computes, REALM the field that tells networks apart (a VLAN's number), STREAM what makes the `Cutter` of its messages
-in TCP streams. believes(reading) says which of the payloads that a port leads to, which any program may use, can be this
-protocol's: the others are left to the next port. recognizes(reading) says the same of UDP's payloads that no port names, so it
-must be sure of its own. ELSEWHERE is True if servers answer from another UDP port than was asked. The file's name is the
-protocol's, `_` standing for a dot.
+A file holds a docstring (name, source), the layouts of its headers, functions, and at its end `PROTOCOL = Protocol(…)`. What the
+parts of that declaration mean stands with the class, in `fields.py`. The file's name is the protocol's, `_` standing for a dot.
 """
 
 from __future__ import annotations
@@ -17,38 +11,20 @@ import pkgutil
 from functools import cache
 from typing import NamedTuple
 
-from ..fields import Field, Layout, Protocol
+from ..fields import Field, Protocol
 
 
 @cache
 def protocols() -> dict[str, Protocol]:
-    """Every protocol by its name, as in frame.protocols."""
+    """Every protocol by its name, as in frame.protocols. Raises TypeError if a file declares another name than its own."""
     found = {}
     for module in pkgutil.iter_modules(__path__):
         if module.ispkg:
             continue
-        file = importlib.import_module(f"{__name__}.{module.name}")
-        name = module.name.replace("_", ".")
-        found[name] = Protocol(
-            name=name,
-            label=file.LABEL,
-            about=(file.__doc__ or "").strip(),
-            layout=getattr(file, "HEADER", Layout()),
-            on=getattr(file, "ON", {}),
-            contents=getattr(file, "contents", None),
-            check=getattr(file, "check", None),
-            derived=getattr(file, "DERIVED", ()),
-            added=getattr(file, "ADDED", ()),
-            info=getattr(file, "INFO", ""),
-            addresses=getattr(file, "ADDRESSES", None),
-            either=getattr(file, "EITHER", {}),
-            shown=getattr(file, "SHOWN", name),
-            realm=getattr(file, "REALM", ""),
-            stream=getattr(file, "STREAM", None),
-            believes=getattr(file, "believes", None),
-            recognizes=getattr(file, "recognizes", None),
-            elsewhere=getattr(file, "ELSEWHERE", False),
-        )
+        declared: Protocol = importlib.import_module(f"{__name__}.{module.name}").PROTOCOL
+        if declared.name.replace(".", "_") != module.name:
+            raise TypeError(f"protocols/{module.name}.py declares {declared.name!r}, which is not its name")
+        found[declared.name] = declared
     return found
 
 

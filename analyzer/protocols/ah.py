@@ -2,19 +2,16 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, raw, u8, u16, u32
+from ..fields import Column, Field, Headers, Layout, Payload, Protocol, raw, u8, u16, u32
 from .common.registries import IPPROTO
 
-LABEL = "AH"
 HEADER = Layout(
-    Field("ah.next_header", u8, "Next header", words=IPPROTO),
+    Field("ah.next_header", u8, "Next header", value_names=IPPROTO),
     Field("ah.length", u8, "Length", "of this header in words of 4 bytes, less 2"),
     Field("ah.reserved_raw", u16, "Reserved", hex=4),
     Field("ah.spi", u32, "Security parameters", "index: which association it belongs to", hex=8),
     Field("ah.sequence", u32, "Sequence number"),
 )
-ON = {"ipproto": 51}
-INFO = "SPI {ah.spi}, sequence {ah.sequence}, next: {ah.next_header:words}"
 
 
 def _size(h: Headers) -> np.ndarray:
@@ -37,4 +34,13 @@ def _value(h: Headers) -> dict[str, Column]:
     return {"ah.icv": Column(np.column_stack((start, end))[rows], rows)}
 
 
-DERIVED = (((Field("ah.icv", raw, "Integrity check", "what proves that nothing was changed"),), _value),)
+PROTOCOL = Protocol(
+    "ah",
+    "AH",
+    __doc__,
+    header=HEADER,
+    on={"ipproto": 51},
+    info="SPI {ah.spi}, sequence {ah.sequence}, next: {ah.next_header:words}",
+    contents=contents,
+    derived=(((Field("ah.icv", raw, "Integrity check", "what proves that nothing was changed"),), _value),),
+)

@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from ..fields import CUT, Column, Field, Headers, Layout, Reading, flag, ipv4, mac, signed, u8, u16, u64
+from ..fields import CUT, Column, Field, Headers, Layout, Protocol, Reading, flag, ipv4, mac, signed, u8, u16, u64
 from .common.registries import ETHERTYPE
 
-LABEL = "ARP"
 OPCODE = {1: "request", 2: "reply", 3: "reverse request", 4: "reverse reply", 8: "inverse request", 9: "inverse reply", 10: "NAK"}
 HARDWARE = {
     1: "Ethernet",
@@ -19,15 +18,13 @@ HARDWARE = {
     32: "InfiniBand",
 }
 HEADER = Layout(
-    Field("arp.hw.type", u16, "Hardware type", words=HARDWARE),
-    Field("arp.proto.type", u16, "Protocol type", "an Ethernet type", hex=4, words=ETHERTYPE),
+    Field("arp.hw.type", u16, "Hardware type", value_names=HARDWARE),
+    Field("arp.proto.type", u16, "Protocol type", "an Ethernet type", hex=4, value_names=ETHERTYPE),
     Field("arp.hw.size", u8, "Hardware size", "bytes of a hardware address"),
     Field("arp.proto.size", u8, "Protocol size", "bytes of a protocol address"),
-    Field("arp.opcode", u16, "Operation", words=OPCODE),
+    Field("arp.opcode", u16, "Operation", value_names=OPCODE),
 )
 HARDWARE_ADDRESS, PROTOCOL_ADDRESS = Layout(Field("mac", mac, "")), Layout(Field("ipv4", ipv4, ""))
-ON = {"ethertype": (0x0806, 0x8035), "gre.proto": 0x0806}
-INFO = "{arp.opcode:words}[ for {arp.dst.proto_ipv4}][ from {arp.src.proto_ipv4}][ at {arp.src.hw_mac}]"
 
 
 def _ends(h: Headers) -> list[np.ndarray]:
@@ -41,7 +38,7 @@ def _ends(h: Headers) -> list[np.ndarray]:
 
 def check(h: Headers) -> None:
     end = _ends(h)[-1]
-    h.claims(np.where(h.whole, end, h.wire))
+    h.set_payload_end(np.where(h.whole, end, h.wire))
     h.fault(
         h.whole & (end > h.wire),
         "arp.hw.size",
@@ -85,22 +82,33 @@ def _addresses(h: Headers) -> dict[str, Column]:
     return found
 
 
-DERIVED = (
-    (
+PROTOCOL = Protocol(
+    "arp",
+    "ARP",
+    __doc__,
+    header=HEADER,
+    on={"ethertype": (0x0806, 0x8035), "gre.proto": 0x0806},
+    info="{arp.opcode:words}[ for {arp.dst.proto_ipv4}][ from {arp.src.proto_ipv4}][ at {arp.src.hw_mac}]",
+    check=check,
+    derived=(
         (
-            Field("arp.src.hw_mac", mac, "Sender's MAC"),
-            Field("arp.src.proto_ipv4", ipv4, "Sender's IP"),
-            Field("arp.dst.hw_mac", mac, "Target's MAC", "zero in a request: it is what is asked for"),
-            Field("arp.dst.proto_ipv4", ipv4, "Target's IP"),
-            Field("arp.isgratuitous", flag, "Gratuitous", "sender's and target's IP are the same"),
-            Field("arp.isannouncement", flag, "Announcement", "RFC 5227 §1.1: this address is mine now"),
-            Field("arp.isprobe", flag, "Probe", "RFC 5227 §1.1: does anyone use this address?"),
+            (
+                Field("arp.src.hw_mac", mac, "Sender's MAC"),
+                Field("arp.src.proto_ipv4", ipv4, "Sender's IP"),
+                Field("arp.dst.hw_mac", mac, "Target's MAC", "zero in a request: it is what is asked for"),
+                Field("arp.dst.proto_ipv4", ipv4, "Target's IP"),
+                Field("arp.isgratuitous", flag, "Gratuitous", "sender's and target's IP are the same"),
+                Field("arp.isannouncement", flag, "Announcement", "RFC 5227 §1.1: this address is mine now"),
+                Field("arp.isprobe", flag, "Probe", "RFC 5227 §1.1: does anyone use this address?"),
+            ),
+            _addresses,
         ),
-        _addresses,
     ),
-)
-ADDED = (  # `reassembly.neighbors` computes these; two values where both ends are in use elsewhere, the sender's first
-    Field("arp.duplicate-address-detected", flag, "Duplicate address", "an earlier frame had another MAC for this IP address", many=True),
-    Field("arp.duplicate-address-frame", u64, "Frame of the other use", "the latest that had the first MAC", many=True),
-    Field("arp.seconds-since-duplicate-address-frame", signed, "Seconds since that frame", many=True),
+    external_fields=(  # `reassembly.neighbors` computes these; two values where both ends are in use elsewhere, the sender's first
+        Field(
+            "arp.duplicate-address-detected", flag, "Duplicate address", "an earlier frame had another MAC for this IP address", many=True
+        ),
+        Field("arp.duplicate-address-frame", u64, "Frame of the other use", "the latest that had the first MAC", many=True),
+        Field("arp.seconds-since-duplicate-address-frame", signed, "Seconds since that frame", many=True),
+    ),
 )

@@ -5,10 +5,9 @@ RFC 5880 §4; over several hops RFC 5883, on the members of a bundle RFC 7130, s
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, bits, flag, raw, text, u8, u32
+from ..fields import Column, Field, Headers, Layout, Protocol, bits, flag, raw, text, u8, u32
 from .common.parts import Parts
 
-LABEL = "BFD"
 DIAG = {
     0: "no diagnostic",
     1: "detection time expired",
@@ -27,7 +26,7 @@ PASSWORD, *DIGESTS = range(1, 6)
 AUTH = {1: "password", 2: "keyed MD5", 3: "meticulous keyed MD5", 4: "keyed SHA1", 5: "meticulous keyed SHA1"}
 HEADER = Layout(
     Field("bfd.version", bits(3), "Version"),
-    Field("bfd.diag", bits(5), "Diagnostic", "why the session went down last", hex=2, words=DIAG),
+    Field("bfd.diag", bits(5), "Diagnostic", "why the session went down last", hex=2, value_names=DIAG),
     Field("bfd.flags", u8, "State and flags", hex=2),
     Field("bfd.detect_time_multiplier", u8, "Detection multiplier", "so many of the peer's intervals without a packet: down"),
     Field("bfd.message_length", u8, "Length", "bytes"),
@@ -43,7 +42,7 @@ FINAL = Field("bfd.flags.f", flag, "Final", "answers a Poll")
 ALONE = Field("bfd.flags.c", flag, "Independent of the control plane", "goes on while the rest restarts")
 HAS_AUTH = Field("bfd.flags.a", flag, "Authentication present")
 FLAGS = Layout(
-    Field("bfd.sta", bits(2), "State", "of the session, as the sender sees it", hex=2, words=STATE),
+    Field("bfd.sta", bits(2), "State", "of the session, as the sender sees it", hex=2, value_names=STATE),
     *(POLL, FINAL, ALONE, HAS_AUTH, DEMAND),
     Field("bfd.flags.m", flag, "Multipoint"),
 )
@@ -53,12 +52,11 @@ FLAGS_OF_0 = Layout(
     Field("rest", bits(2), ""),
 )
 SECTION = Layout(
-    Field("bfd.auth.type", u8, "Authentication", words=AUTH), Field("bfd.auth.len", u8, "Authentication length", "bytes, type included")
+    Field("bfd.auth.type", u8, "Authentication", value_names=AUTH),
+    Field("bfd.auth.len", u8, "Authentication length", "bytes, type included"),
 )
 KEY = Layout(Field("bfd.auth.key", u8, "Key number"))
 DIGEST = Layout(Field("reserved", u8, ""), Field("bfd.auth.seq_num", u32, "Sequence number", "against replay", hex=8))
-ON = {"udp.port": (3784, 4784, 6784, 7784)}
-INFO = "session[ {bfd.sta:words}], {bfd.diag:words}[?bfd.flags.p:, poll{bfd.flags.p:mark}][?bfd.flags.f:, final{bfd.flags.f:mark}]"
 
 
 def check(h: Headers) -> None:
@@ -99,4 +97,15 @@ FIELDS = (
     DIGEST.fields[1],
     Field("bfd.checksum", raw, "Digest", "of the packet and the secret key"),
 )
-DERIVED = ((FIELDS, _derived),)
+
+
+PROTOCOL = Protocol(
+    "bfd",
+    "BFD",
+    __doc__,
+    header=HEADER,
+    on={"udp.port": (3784, 4784, 6784, 7784)},
+    info="session[ {bfd.sta:words}], {bfd.diag:words}[?bfd.flags.p:, poll{bfd.flags.p:mark}][?bfd.flags.f:, final{bfd.flags.f:mark}]",
+    check=check,
+    derived=((FIELDS, _derived),),
+)

@@ -5,12 +5,11 @@ Cisco's own, described in its manuals only: https://wiki.wireshark.org/CDP. Item
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, bits, flag, ipv4, ipv6, raw, text, u8, u16, u32
+from ..fields import Column, Field, Headers, Layout, Protocol, bits, flag, ipv4, ipv6, raw, text, u8, u16, u32
 from .common import checksums
 from .common.parts import Parts, misfits, peek
 from .common.tlv import Options, items, records, repeated
 
-LABEL = "CDP"
 DEVICE, LISTED, PORT, CAPABILITIES, VERSION, PLATFORM, PREFIXES = range(1, 8)
 DOMAIN, NATIVE, DUPLEX = range(9, 12)
 VOICE, CONSUMES, MTU, TRUST, COS, NAME, OBJECT, MANAGED, LOCATION = 14, *range(16, 24)
@@ -46,7 +45,7 @@ HEADER = Layout(
     Field("cdp.checksum", u16, "Checksum", "an odd last byte is added in Cisco's own way", hex=4),
 )
 ITEM = Layout(
-    Field("cdp.tlv.type", u16, "Item", hex=4, words=TLV, many=True),
+    Field("cdp.tlv.type", u16, "Item", hex=4, value_names=TLV, many=True),
     Field("cdp.tlv.len", u16, "Item's length", "bytes, type and length included", many=True),
 )
 CAN = (  # from the first bit of the last eleven on
@@ -91,8 +90,6 @@ ONE = Layout(Field("protocol", u8, ""))
 ADDRESS4 = Layout(Field("cdp.nrgyz.ip_address", ipv4, "Address", many=True))
 ADDRESS6 = Layout(Field("cdp.nrgyz.ipv6_address", ipv6, "Address", many=True))
 NLPID, IN_802_2, INTERNET = 1, 2, 0xCC
-ON = {"llc.cisco_pid": 0x2000, "chdlc.protocol": 0x2000, "gre.proto": 0x2000}
-INFO = "neighbor[ {cdp.deviceid}][, port {cdp.portid}][, {cdp.platform}], good for {cdp.ttl} s"
 
 
 def _items(h: Headers) -> Options:
@@ -182,4 +179,15 @@ FIELDS = (
     *(f for one in (COUNT, KIND, LENGTH, ADDRESS4, ADDRESS6, REQUEST, *POWER.values()) for f in one.fields),
     Field("cdp.protocol", raw, "Protocol", "of an address", many=True),
 )
-DERIVED = ((FIELDS, _derived), ((checksums.status_field("cdp.checksum.status"),), _status))
+
+
+PROTOCOL = Protocol(
+    "cdp",
+    "CDP",
+    __doc__,
+    header=HEADER,
+    on={"llc.cisco_pid": 0x2000, "chdlc.protocol": 0x2000, "gre.proto": 0x2000},
+    info="neighbor[ {cdp.deviceid}][, port {cdp.portid}][, {cdp.platform}], good for {cdp.ttl} s",
+    check=check,
+    derived=((FIELDS, _derived), ((checksums.status_field("cdp.checksum.status"),), _status)),
+)

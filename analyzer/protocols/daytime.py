@@ -2,12 +2,9 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, flag, text
+from ..fields import Column, Field, Headers, Protocol, flag, text
 from .common.parts import Parts
 
-LABEL = "Daytime"
-ON = {"udp.port": 13, "tcp.port": 13}
-INFO = "{daytime.string}"
 PORT = 13
 
 
@@ -20,4 +17,8 @@ def _derived(h: Headers) -> dict[str, Column]:
 
 
 FIELDS = (Field("daytime.string", text, "Date and time"), Field("daytime.response_request", flag, "Answer", "sent from port 13"))
-DERIVED = ((FIELDS, _derived),)
+
+
+PROTOCOL = Protocol(
+    "daytime", "Daytime", __doc__, on={"udp.port": 13, "tcp.port": 13}, info="{daytime.string}", derived=((FIELDS, _derived),)
+)

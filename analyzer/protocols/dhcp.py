@@ -2,12 +2,11 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Kind, Layout, bits, flag, ipv4, mac, raw, signed, text, u8, u16, u32
+from ..fields import Column, Field, Headers, Kind, Layout, Protocol, bits, flag, ipv4, mac, raw, signed, text, u8, u16, u32
 from .common.domain_names import listed
 from .common.parts import Parts, misfits, needs, peek
 from .common.tlv import Options, repeated, walk
 
-LABEL = "DHCP"
 OPERATION = {1: "request", 2: "reply"}
 HARDWARE = {1: "Ethernet", 6: "IEEE 802", 32: "InfiniBand", 255: "none"}
 DISCOVER, OFFER, REQUEST, DECLINE, ACK, NAK, RELEASE, INFORM = range(1, 9)
@@ -32,8 +31,8 @@ MESSAGE = {
     18: "TLS",
 }
 HEADER = Layout(
-    Field("dhcp.type", u8, "Operation", words=OPERATION),
-    Field("dhcp.hw.type", u8, "Hardware type", "as ARP has it", hex=2, words=HARDWARE),
+    Field("dhcp.type", u8, "Operation", value_names=OPERATION),
+    Field("dhcp.hw.type", u8, "Hardware type", "as ARP has it", hex=2, value_names=HARDWARE),
     Field("dhcp.hw.len", u8, "Hardware address length", "bytes"),
     Field("dhcp.hops", u8, "Hops", "relay agents that it went through"),
     Field("dhcp.id", u32, "Transaction", "the client's random number, the same in the answers", hex=8),
@@ -158,12 +157,12 @@ WORDS = {"dhcp": MESSAGE, "request_list_item": OPTION}
 CODED = {
     **{code: Field(f"dhcp.option.{name}", ipv4, OPTION[code].capitalize(), many=True) for code, name in SERVERS.items()},
     **{
-        code: Field(f"dhcp.option.{name}", kind, label, SAYS.get(name, ""), words=WORDS.get(name), many=code in SEVERAL)
+        code: Field(f"dhcp.option.{name}", kind, label, SAYS.get(name, ""), value_names=WORDS.get(name), many=code in SEVERAL)
         for code, (name, kind, label) in VALUES.items()
     },
 }
 HEAD = Layout(
-    Field("dhcp.option.type", u8, "Option", "255: the end of the list", words=OPTION, many=True),
+    Field("dhcp.option.type", u8, "Option", "255: the end of the list", value_names=OPTION, many=True),
     Field("dhcp.option.length", u8, "Option length", "bytes of its value", many=True),
 )
 ROUTES = {
@@ -194,7 +193,7 @@ SUBOPTION = {
     8: "authentication", 9: "vendor specific", 10: "flags", 11: "server identifier override", 12: "relay agent identifier",
     19: "source port", 151: "virtual subnet", 152: "virtual subnet control",
 }  # fmt: skip
-SUB = Layout(Field(AGENT + "suboption", u8, "Relay agent's suboption", words=SUBOPTION, many=True))
+SUB = Layout(Field(AGENT + "suboption", u8, "Relay agent's suboption", value_names=SUBOPTION, many=True))
 AGENTS = {
     1: Field(AGENT + "agent_circuit_id", raw, "Circuit", "by which the client is connected, as the relay agent has it"),
     2: Field(AGENT + "agent_remote_id", raw, "Remote", "who is at the circuit's far end"),
@@ -207,8 +206,6 @@ AGENTS = {
     11: Field(AGENT + "server_id_override", ipv4, "Server identifier override", "RFC 5107"),
     12: Field(AGENT + "relay_agent_id", raw, "Relay agent's identifier", "RFC 6925"),
 }
-ON = {"udp.port": (67, 68, 4011)}
-INFO = "{dhcp.type:words}[, {dhcp.option.dhcp:words}], transaction {dhcp.id}[, for {dhcp.option.requested_ip_address}]"
 
 
 def check(h: Headers) -> None:
@@ -392,8 +389,19 @@ FIELDS = (
     Field(AGENT + "value", raw, "Relay agent's value", "of a suboption that is not decoded", many=True),
     Field("dhcp.option.value", raw, "Option value", "of every option, decoded or not", many=True),
 )
-DERIVED = ((FIELDS, _options),)
-ADDED = (  # `reassembly.leases` computes these
-    Field("dhcp.judged.repeated", flag, "Asked again", "the client repeats a question that nobody answered"),
-    Field("dhcp.judged.rival", flag, "Second server", "another server gave addresses in this network before"),
+
+
+PROTOCOL = Protocol(
+    "dhcp",
+    "DHCP",
+    __doc__,
+    header=HEADER,
+    on={"udp.port": (67, 68, 4011)},
+    info="{dhcp.type:words}[, {dhcp.option.dhcp:words}], transaction {dhcp.id}[, for {dhcp.option.requested_ip_address}]",
+    check=check,
+    derived=((FIELDS, _options),),
+    external_fields=(  # `reassembly.leases` computes these
+        Field("dhcp.judged.repeated", flag, "Asked again", "the client repeats a question that nobody answered"),
+        Field("dhcp.judged.rival", flag, "Second server", "another server gave addresses in this network before"),
+    ),
 )

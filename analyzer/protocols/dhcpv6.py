@@ -2,12 +2,11 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Kind, Layout, date, flag, ipv6, mac, raw, text, u8, u16, u24, u32
+from ..fields import Column, Field, Headers, Kind, Layout, Protocol, date, flag, ipv6, mac, raw, text, u8, u16, u24, u32
 from .common.domain_names import listed
 from .common.parts import Parts, misfits, needs
 from .common.tlv import items, repeated
 
-LABEL = "DHCPv6"
 SOLICIT, ADVERTISE, REQUEST, CONFIRM, RENEW, REBIND, REPLY, RELEASE, DECLINE, RECONFIGURE, INFORM, FORWARD, RELAYED = range(1, 14)
 MESSAGE = {
     SOLICIT: "solicit",
@@ -33,7 +32,7 @@ STATUS = {0: "success", 1: "unspecified failure", 2: "no addresses", 3: "no bind
           6: "no prefixes"}  # fmt: skip
 DUID = {1: "link-layer address and time", 2: "enterprise number", 3: "link-layer address", 4: "UUID"}
 HARDWARE = {1: "Ethernet", 6: "IEEE 802", 32: "InfiniBand"}
-KIND = Layout(Field("dhcpv6.msgtype", u8, "Message", "of a relayed message too, outermost first", words=MESSAGE, many=True))
+KIND = Layout(Field("dhcpv6.msgtype", u8, "Message", "of a relayed message too, outermost first", value_names=MESSAGE, many=True))
 CLIENTS = Layout(
     Field("before", u8, ""),
     Field("dhcpv6.xid", u24, "Transaction", "the client's random number, the same in the answers", hex=6, many=True),
@@ -105,24 +104,32 @@ OPTION = {
     **OTHERS,
 }
 HEAD = Layout(
-    Field("dhcpv6.option.type", u16, "Option", "of options in options too", words=OPTION, many=True),
+    Field("dhcpv6.option.type", u16, "Option", "of options in options too", value_names=OPTION, many=True),
     Field("dhcpv6.option.length", u16, "Option length", "bytes of its value", many=True),
 )
 SAYS = {"elapsed_time": "ms since the client began", "lifetime": "seconds until settings are asked for again"}
 CODED = {
     code: Field(
-        f"dhcpv6.{name}", kind, label, SAYS.get(name, ""), many=several, words=OPTION if code == 6 else None, times=10 if code == 8 else 1
+        f"dhcpv6.{name}",
+        kind,
+        label,
+        SAYS.get(name, ""),
+        many=several,
+        value_names=OPTION if code == 6 else None,
+        scale=10 if code == 8 else 1,
     )
     for code, (name, kind, label, several) in VALUES.items()
 }
 NAMED = {code: Field(f"dhcpv6.{name}", text, label, many=True) for code, (name, label) in NAMES.items()}
-IDENTITY = Layout(Field("dhcpv6.duid.type", u16, "DUID's type", words=DUID, many=True))
+IDENTITY = Layout(Field("dhcpv6.duid.type", u16, "DUID's type", value_names=DUID, many=True))
 WITH_TIME = Layout(
-    Field("before", u16, ""), Field("dhcpv6.duidllt.hwtype", u16, "DUID's hardware type", words=HARDWARE, many=True), Field("time", u32, "")
+    Field("before", u16, ""),
+    Field("dhcpv6.duidllt.hwtype", u16, "DUID's hardware type", value_names=HARDWARE, many=True),
+    Field("time", u32, ""),
 )
 MAC_WITH = Layout(Field("dhcpv6.duidllt.link_layer_addr", mac, "DUID's MAC", many=True))
 MAC_WITHOUT = Layout(Field("dhcpv6.duidll.link_layer_addr", mac, "DUID's MAC", many=True))
-WITHOUT = Layout(Field("before", u16, ""), Field("dhcpv6.duidll.hwtype", u16, "DUID's hardware type", words=HARDWARE, many=True))
+WITHOUT = Layout(Field("before", u16, ""), Field("dhcpv6.duidll.hwtype", u16, "DUID's hardware type", value_names=HARDWARE, many=True))
 ENTERPRISE = Layout(Field("before", u16, ""), Field("dhcpv6.duiden.enterprise", u32, "DUID's enterprise", "IANA's number", many=True))
 TIMERS = Layout(
     Field("iaid", u32, ""),
@@ -141,7 +148,7 @@ DELEGATED = Layout(
     Field("dhcpv6.iaprefix.pref_len", u8, "Prefix length", "bits", many=True),
     Field("dhcpv6.iaprefix.pref_addr", ipv6, "Prefix", many=True),
 )
-CODE = Layout(Field("dhcpv6.status_code", u16, "Status", words=STATUS, many=True))
+CODE = Layout(Field("dhcpv6.status_code", u16, "Status", value_names=STATUS, many=True))
 VENDOR_CLASS = Layout(Field("dhcpv6.vendorclass.enterprise", u32, "Vendor class's enterprise", "IANA's number", many=True))
 VENDOR_OPTS = Layout(Field("dhcpv6.vendoropts.enterprise", u32, "Vendor options' enterprise", "IANA's number", many=True))
 VENDOR_OPT = Layout(
@@ -153,7 +160,7 @@ FQDN = Layout(
     Field("dhcpv6.client_fqdn_flags", u8, "Name's flags", "1: the server updates, 2: it did otherwise, 4: no update", hex=2, many=True)
 )
 TIME = Layout(
-    Field("dhcpv6.ntpserver.option.type", u16, "NTP suboption", words={1: "server", 2: "multicast", 3: "name"}, many=True),
+    Field("dhcpv6.ntpserver.option.type", u16, "NTP suboption", value_names={1: "server", 2: "multicast", 3: "name"}, many=True),
     Field("dhcpv6.ntpserver.option.length", u16, "NTP suboption length", "bytes", many=True),
 )
 SERVER_OF = {
@@ -164,8 +171,6 @@ HOLDS = {IA_NA: TIMERS.size, IA_TA: TEMPORARY.size, ADDRESS: GIVEN.size, IA_PD: 
 WHOSE = {CLIENT: "dhcpv6.duid.client", SERVER: "dhcpv6.duid.server"}
 DEEPEST = 40  # options and messages in one another; RFC 9915 §7.6: no more than 8 relay agents
 Y2000 = 946_684_800  # RFC 9915 §11.2: the second from which a DUID counts
-ON = {"udp.port": (546, 547)}
-INFO = "{dhcpv6.msgtype:words}[, transaction {dhcpv6.xid}]"
 
 
 def check(h: Headers) -> None:
@@ -348,8 +353,18 @@ FIELDS = (
     *(f for layout in SERVER_OF.values() for f in layout.fields),
     Field("dhcpv6.ntpserver.fqdn", text, "NTP server's name", many=True),
 )
-DERIVED = ((FIELDS, _derived),)
-ADDED = (  # `reassembly.leases` computes these
-    Field("dhcpv6.judged.repeated", flag, "Asked again", "the client repeats a question that nobody answered"),
-    Field("dhcpv6.judged.rival", flag, "Second server", "another server gave addresses in this network before"),
+
+
+PROTOCOL = Protocol(
+    "dhcpv6",
+    "DHCPv6",
+    __doc__,
+    on={"udp.port": (546, 547)},
+    info="{dhcpv6.msgtype:words}[, transaction {dhcpv6.xid}]",
+    check=check,
+    derived=((FIELDS, _derived),),
+    external_fields=(  # `reassembly.leases` computes these
+        Field("dhcpv6.judged.repeated", flag, "Asked again", "the client repeats a question that nobody answered"),
+        Field("dhcpv6.judged.rival", flag, "Second server", "another server gave addresses in this network before"),
+    ),
 )

@@ -2,23 +2,17 @@
 
 import numpy as np
 
-from ..fields import Reading, gather
+from ..fields import Protocol, Reading, gather
 from .common import dns_messages
 from .common.framing import Prefixed
 
-LABEL = "DNS"
 HEADER = dns_messages.HEADER
-ON = {"udp.port": 53, "tcp.port": 53}
-ADDED = dns_messages.ADDED
-INFO = dns_messages.INFO
-check = dns_messages.walk
-DERIVED = (*dns_messages.BITS, dns_messages.LENGTHS, *dns_messages.BODY)
 PREFIX = 2  # bytes of the length that stands before each message in a stream, RFC 1035 §4.2.2
 LABELS = 12  # labels of a name that is followed to tell DNS on a port that is nobody's
 FEW = 64  # records of a section at the most, there
 
 
-def recognizes(r: Reading) -> np.ndarray:
+def probe(r: Reading) -> np.ndarray:
     """One question, of a name, a type and a class that are known; a query has no answer. Bits that must be 0 are. RFC 1035 §4.1."""
     size = r.end - r.start
     head = Reading(dns_messages.COUNTS, r.buffer, r.start, r.end)
@@ -43,5 +37,16 @@ def recognizes(r: Reading) -> np.ndarray:
     return found
 
 
-def STREAM() -> Prefixed:
-    return Prefixed(header=PREFIX + HEADER.size, at=0, width=PREFIX, plus=PREFIX, most=PREFIX + 0xFFFF, skip=PREFIX, sure=False)
+PROTOCOL = Protocol(
+    "dns",
+    "DNS",
+    __doc__,
+    header=HEADER,
+    on={"udp.port": 53, "tcp.port": 53},
+    info=dns_messages.INFO,
+    check=dns_messages.walk,
+    framer=lambda: Prefixed(header=PREFIX + HEADER.size, at=0, width=PREFIX, plus=PREFIX, most=PREFIX + 0xFFFF, skip=PREFIX, sure=False),
+    probe=probe,
+    derived=(*dns_messages.BITS, dns_messages.LENGTHS, *dns_messages.BODY),
+    external_fields=dns_messages.ADDED,
+)

@@ -2,11 +2,8 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, flag, raw
+from ..fields import Column, Field, Headers, Protocol, flag, raw
 
-LABEL = "Echo"
-ON = {"udp.port": 7, "tcp.port": 7}
-INFO = "[?echo.request:request{echo.request:mark}][?echo.response:response{echo.response:mark}]"
 PORT = 7
 
 
@@ -20,13 +17,20 @@ def _derived(h: Headers) -> dict[str, Column]:
     }
 
 
-DERIVED = (
-    (
+PROTOCOL = Protocol(
+    "echo",
+    "Echo",
+    __doc__,
+    on={"udp.port": 7, "tcp.port": 7},
+    info="[?echo.request:request{echo.request:mark}][?echo.response:response{echo.response:mark}]",
+    derived=(
         (
-            Field("echo.data", raw, "Data"),
-            Field("echo.request", flag, "Request", "sent to port 7"),
-            Field("echo.response", flag, "Response"),
+            (
+                Field("echo.data", raw, "Data"),
+                Field("echo.request", flag, "Request", "sent to port 7"),
+                Field("echo.response", flag, "Response"),
+            ),
+            _derived,
         ),
-        _derived,
     ),
 )

@@ -5,16 +5,15 @@ Type I has no header at all: GRE without a sequence number. Type II has 8 bytes,
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, u16, u32
+from ..fields import Column, Field, Headers, Layout, Payload, Protocol, Reading, bits, flag, u16, u32
 
-LABEL = "ERSPAN"
 TYPE = {1: "type II", 2: "type III"}
 FRAME = {0: "Ethernet", 2: "IP"}
 GRANULARITY = {0: "100 µs", 1: "100 ns", 2: "IEEE 1588", 3: "set by the switch"}
 HEADER = Layout()
 SECOND, THIRD = 1, 2
 FIRST = Layout(
-    Field("erspan.version", bits(4), "Version", "one less than the type", words=TYPE),
+    Field("erspan.version", bits(4), "Version", "one less than the type", value_names=TYPE),
     Field("erspan.vlan", bits(12), "VLAN", "of the frame where it was seen"),
     Field("erspan.cos", bits(3), "Class of service"),
     Field("bits", bits(2), ""),
@@ -41,21 +40,18 @@ REST = Layout(
     Field("erspan.timestamp", u32, "Timestamp", "in units that granularity tells"),
     Field("erspan.sgt", u16, "Security group"),
     Field("erspan.p", flag, "Ethernet frame"),
-    Field("erspan.ft", bits(5), "Kind of frame", words=FRAME),
+    Field("erspan.ft", bits(5), "Kind of frame", value_names=FRAME),
     Field("erspan.hw", bits(6), "Hardware", "of the mirroring engine"),
     Field("erspan.direction", flag, "Egress"),
-    Field("erspan.gra", bits(2), "Granularity", words=GRANULARITY),
+    Field("erspan.gra", bits(2), "Granularity", value_names=GRANULARITY),
     Field("erspan.o", flag, "Platform's part is there"),
 )
 PLATFORM = Layout(
     Field("erspan.platid", bits(6), "Platform", "says what its eight bytes mean"),
     Field("", bits(26), ""),
 )
-ON = {"gre.proto": (0x88BE, 0x22EB)}
-REALM = "erspan.spanid"
 OTHER = 0x22EB
 ETHERNET = 0x6558
-INFO = "mirrored frame[, session {erspan.spanid}][, VLAN {erspan.vlan}][, {erspan.version:words}]"
 
 
 def _kind(h: Headers) -> tuple[np.ndarray, np.ndarray]:
@@ -97,4 +93,16 @@ def _derived(h: Headers) -> dict[str, Column]:
 
 
 LAYOUTS = (FIRST, ENCAPSULATED, BROKEN, INDEX, REST, PLATFORM)
-DERIVED = ((tuple(f for layout in LAYOUTS for f in layout.fields if f.label), _derived),)
+
+
+PROTOCOL = Protocol(
+    "erspan",
+    "ERSPAN",
+    __doc__,
+    header=HEADER,
+    on={"gre.proto": (0x88BE, 0x22EB)},
+    network_id="erspan.spanid",
+    info="mirrored frame[, session {erspan.spanid}][, VLAN {erspan.vlan}][, {erspan.version:words}]",
+    contents=contents,
+    derived=((tuple(f for layout in LAYOUTS for f in layout.fields if f.label), _derived),),
+)

@@ -2,15 +2,12 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, raw, u32
+from ..fields import Column, Field, Headers, Layout, Protocol, raw, u32
 
-LABEL = "ESP"
 HEADER = Layout(
     Field("esp.spi", u32, "Security parameters", "index: which association it belongs to", hex=8),
     Field("esp.sequence", u32, "Sequence number"),
 )
-ON = {"ipproto": 50, "udpencap": 0}
-INFO = "SPI {esp.spi}, sequence {esp.sequence}"
 
 
 def _data(h: Headers) -> dict[str, Column]:
@@ -19,4 +16,12 @@ def _data(h: Headers) -> dict[str, Column]:
     return {"esp.encrypted_data": Column(np.column_stack((start, h.end))[rows], rows)}
 
 
-DERIVED = (((Field("esp.encrypted_data", raw, "Enciphered data", "with padding, next header and integrity check"),), _data),)
+PROTOCOL = Protocol(
+    "esp",
+    "ESP",
+    __doc__,
+    header=HEADER,
+    on={"ipproto": 50, "udpencap": 0},
+    info="SPI {esp.spi}, sequence {esp.sequence}",
+    derived=(((Field("esp.encrypted_data", raw, "Enciphered data", "with padding, next header and integrity check"),), _data),),
+)

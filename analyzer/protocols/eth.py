@@ -2,19 +2,14 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Reading, mac, raw, u32
+from ..fields import Column, Field, Headers, Layout, Protocol, Reading, mac, raw, u32
 from .common import ethertype
 
-LABEL = "Ethernet"
 HEADER = Layout(
     Field("eth.dst", mac, "Destination"),
     Field("eth.src", mac, "Source"),
     ethertype.word("eth.type_or_len"),
 )
-ON = {"linktype": 1, "ipproto": 143, "ethertype": 0x6558, "gre.proto": (0x6558, 0x6400), "vxlan.next_proto": 3}
-ADDRESSES = ("eth.src", "eth.dst")
-EITHER = {"eth.addr": ("eth.dst", "eth.src")}
-INFO = "[type {eth.type}][length {eth.len}]"
 SEQUENCE = Layout(Field("eth.fcs", u32, "Frame check sequence", "CRC of the frame, where the capture has it", hex=8))
 LINKS = ("frame", "isl")  # below these a frame is as its link had it
 SHORTEST = 60  # bytes of the shortest frame, without its check sequence
@@ -29,7 +24,7 @@ def _behind(h: Headers) -> dict[str, Column]:
     bytes of a frame that is long enough to have it are its check sequence, the rest is a trailer. Of a frame in a tunnel, which
     is no link's, all is a trailer. Wireshark's rules.
     """
-    inner = h.wire if h.inner is None else h.inner
+    inner = h.wire if h.payload_end is None else h.payload_end
     end = h.start + SHORTEST
     linked = h.parent is None or h.parent.protocol.name in LINKS
     rows = np.flatnonzero((inner < end) & (h.end >= end) & linked)
@@ -41,7 +36,7 @@ def _behind(h: Headers) -> dict[str, Column]:
         zeros = sums[end - low] == sums[inner - low]
         rows, inner, end = rows[zeros], inner[zeros], end[zeros]
     padding = Column(np.column_stack((inner, end)), rows)
-    inner = (h.wire if h.inner is None else h.inner).copy()
+    inner = (h.wire if h.payload_end is None else h.payload_end).copy()
     inner[rows] = end
     lengths, said = h.frames.column("frame.fcs_len")
     known = np.full(len(h.frames), -1)
@@ -61,14 +56,26 @@ def _behind(h: Headers) -> dict[str, Column]:
     }
 
 
-DERIVED = (
-    (ethertype.fields("eth.type", "eth.len"), lambda h: ethertype.kinds(h, "eth.type_or_len", "eth.type", "eth.len")),
-    (
+PROTOCOL = Protocol(
+    "eth",
+    "Ethernet",
+    __doc__,
+    padded=True,
+    header=HEADER,
+    on={"linktype": 1, "ipproto": 143, "ethertype": 0x6558, "gre.proto": (0x6558, 0x6400), "vxlan.next_proto": 3},
+    addresses=("eth.src", "eth.dst"),
+    aliases={"eth.addr": ("eth.dst", "eth.src")},
+    info="[type {eth.type}][length {eth.len}]",
+    contents=contents,
+    derived=(
+        (ethertype.fields("eth.type", "eth.len"), lambda h: ethertype.kinds(h, "eth.type_or_len", "eth.type", "eth.len")),
         (
-            Field("eth.padding", raw, "Padding", "zero bytes that fill a frame up to 60"),
-            Field("eth.trailer", raw, "Trailer", "bytes behind the contents that are no padding"),
-            *SEQUENCE.fields,
+            (
+                Field("eth.padding", raw, "Padding", "zero bytes that fill a frame up to 60"),
+                Field("eth.trailer", raw, "Trailer", "bytes behind the contents that are no padding"),
+                *SEQUENCE.fields,
+            ),
+            _behind,
         ),
-        _behind,
     ),
 )

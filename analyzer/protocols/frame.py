@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Payload, flag, gather, seconds, text, time, u8, u32, u64
+from ..fields import Column, Field, Headers, Payload, Protocol, flag, gather, seconds, text, time, u8, u32, u64
 
-LABEL = "Frame"
 DIRECTION = {0: "not said", 1: "inbound", 2: "outbound"}
 RECEPTION = {0: "not said", 1: "unicast", 2: "multicast", 3: "broadcast", 4: "promiscuous"}
 # What the file says of single frames; most are options of pcapng, https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-02.html §4.3
@@ -20,27 +19,9 @@ TOLD = (
     Field("frame.fraction", u32, "Fraction", "that a pcap record has behind its seconds, where it is a second or more"),
     Field("frame.hash", text, "Hash", "algorithm and value; pcapng only", many=True),
 )
-ADDED = (
-    Field("frame.number", u64, "Number", "counts from 1"),
-    Field("frame.time", time, "Time", "when the frame was recorded, UTC"),
-    Field("frame.time_epoch", time, "Time since 1970", "seconds"),
-    Field("frame.time_delta", seconds, "Time since the frame before", "that has a time"),
-    Field("frame.time_relative", seconds, "Time since the first frame", "that has a time"),
-    Field("frame.len", u32, "Length", "bytes on the wire"),
-    Field("frame.cap_len", u32, "Captured length", "bytes in the file; fewer than the length where the snap length cut"),
-    Field("frame.protocols", text, "Protocols", "every header in the frame, outermost first"),
-    Field("frame.section_number", u32, "Section", "from 1; pcapng only"),
-    Field("frame.interface_id", u32, "Interface", "pcapng only"),
-    Field("frame.interface_name", text, "Interface name", "pcapng only"),
-    Field("frame.interface_description", text, "Interface description", "pcapng only"),
-    *TOLD,
-    Field("frame.file_number", u32, "File", "which of the captures it comes from, from 1"),
-    Field("frame.link_type", u32, "Link type", "LINKTYPE_ number, https://www.tcpdump.org/linktypes.html"),
-    Field("frame.fcs_len", u32, "Check sequence length", "bytes, where the file says it"),
-)
 FLAGS = (  # (field, lowest bit, bits) of the packet flags
-    (Field("frame.packet_flags_direction", u8, "Direction", hex=8, words=DIRECTION), 0, 2),
-    (Field("frame.packet_flags_reception_type", u8, "Reception", words=RECEPTION), 2, 3),
+    (Field("frame.packet_flags_direction", u8, "Direction", hex=8, value_names=DIRECTION), 0, 2),
+    (Field("frame.packet_flags_reception_type", u8, "Reception", value_names=RECEPTION), 2, 3),
     (Field("frame.packet_flags_fcs_length", u8, "Check sequence length, as the flags have it", "bytes; 0: not said"), 5, 4),
     (Field("frame.packet_flags_crc_error", flag, "Check sequence was wrong"), 24, 1),
     (Field("frame.packet_flags_packet_too_error", flag, "Frame was too long"), 25, 1),
@@ -73,4 +54,28 @@ def _flags(h: Headers) -> dict[str, Column]:
     return {f.name: Column((word >> low & ((1 << bits) - 1)).astype(f.kind.dtype), rows) for f, low, bits in FLAGS}
 
 
-DERIVED = ((tuple(f for f, _, _ in FLAGS), _flags),)
+PROTOCOL = Protocol(
+    "frame",
+    "Frame",
+    __doc__,
+    contents=contents,
+    derived=((tuple(f for f, _, _ in FLAGS), _flags),),
+    external_fields=(
+        Field("frame.number", u64, "Number", "counts from 1"),
+        Field("frame.time", time, "Time", "when the frame was recorded, UTC"),
+        Field("frame.time_epoch", time, "Time since 1970", "seconds"),
+        Field("frame.time_delta", seconds, "Time since the frame before", "that has a time"),
+        Field("frame.time_relative", seconds, "Time since the first frame", "that has a time"),
+        Field("frame.len", u32, "Length", "bytes on the wire"),
+        Field("frame.cap_len", u32, "Captured length", "bytes in the file; fewer than the length where the snap length cut"),
+        Field("frame.protocols", text, "Protocols", "every header in the frame, outermost first"),
+        Field("frame.section_number", u32, "Section", "from 1; pcapng only"),
+        Field("frame.interface_id", u32, "Interface", "pcapng only"),
+        Field("frame.interface_name", text, "Interface name", "pcapng only"),
+        Field("frame.interface_description", text, "Interface description", "pcapng only"),
+        *TOLD,
+        Field("frame.file_number", u32, "File", "which of the captures it comes from, from 1"),
+        Field("frame.link_type", u32, "Link type", "LINKTYPE_ number, https://www.tcpdump.org/linktypes.html"),
+        Field("frame.fcs_len", u32, "Check sequence length", "bytes, where the file says it"),
+    ),
+)

@@ -13,12 +13,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, flag, ipv4, ipv6, text, u8, u16
+from ..fields import Column, Field, Headers, Protocol, flag, ipv4, ipv6, text, u8, u16
 from .common.commands import BODY, END, REPLY, Control, Found, lines, said, told
 
-LABEL = "FTP"
-ON = {"tcp.port": 21}
-INFO = "{ftp.line}"
 CODES = {
     110: "Restart marker reply", 120: "Service ready later", 125: "Data connection already open, transfer starts",
     150: "File status okay, data connection is opened", 200: "Command okay", 202: "Command not implemented, superfluous",
@@ -42,10 +39,6 @@ MARKS = re.compile(rb"(?:\xff[\xec-\xfe])+")  # telnet's, before ABOR: RFC 959 �
 V4, V6 = 1, 2  # RFC 2428 §2
 HIDDEN = "••••"
 Put = Callable[[str, int, object], None]
-
-
-def STREAM() -> Control:
-    return Control(False, (b"ftp", b"filezilla"), (b"PASV", b"EPSV", b"SYST", b"CWD"))
 
 
 def _named(found: list[bytes]) -> tuple[ipaddress.IPv4Address, int] | None:
@@ -137,11 +130,11 @@ FIELDS = (
     Field("ftp.response", flag, "Response"),
     Field("ftp.request.command", text, "Command"),
     Field("ftp.request.arg", text, "Argument"),
-    Field("ftp.response.code", u16, "Reply code", words=CODES),
+    Field("ftp.response.code", u16, "Reply code", value_names=CODES),
     Field("ftp.response.arg", text, "Reply", "a line of it", many=True),
     Field("ftp.active.cip", ipv4, "Client's data address", "PORT"),
     Field("ftp.active.port", u16, "Client's data port", "PORT"),
-    Field("ftp.eprt.af", u8, "Address family", "EPRT", words={V4: "IPv4", V6: "IPv6"}),
+    Field("ftp.eprt.af", u8, "Address family", "EPRT", value_names={V4: "IPv4", V6: "IPv6"}),
     Field("ftp.eprt.ip", ipv4, "Client's data address", "EPRT"),
     Field("ftp.eprt.ipv6", ipv6, "Client's data address", "EPRT"),
     Field("ftp.eprt.port", u16, "Client's data port", "EPRT"),
@@ -150,4 +143,14 @@ FIELDS = (
     Field("ftp.epsv.port", u16, "Server's data port", "EPSV; the address is the server's"),
     Field("ftp.line", text, "Line", "the first, without passwords"),
 )
-DERIVED = ((FIELDS, _read),)
+
+
+PROTOCOL = Protocol(
+    "ftp",
+    "FTP",
+    __doc__,
+    on={"tcp.port": 21},
+    info="{ftp.line}",
+    framer=lambda: Control(False, (b"ftp", b"filezilla"), (b"PASV", b"EPSV", b"SYST", b"CWD")),
+    derived=((FIELDS, _read),),
+)

@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Payload, gather, text, u32, u64
-from .common.framing import Cut, Stretches, whole
+from ..fields import Column, Field, Headers, Payload, Protocol, gather, text, u32, u64
+from .common.framing import ContiguousRuns, Framed, whole
 
-LABEL = "FTP-DATA"
-SHOWN = "ftp-data"
-ON = {"tcp.port": 20}
-INFO = "{ftp-data.len} bytes[, {ftp-data.command}]"
 LOOKS = 20  # bytes that tell whether it is text, as tshark has it
 TEXT = np.isin(np.arange(256), [*range(0x20, 0x7F), *b"\t\n\v\f\r"])
 
@@ -28,18 +24,14 @@ class Everything:
         """Never: any bytes may be a file."""
         return np.zeros(len(first), bool)
 
-    def cut(self, s: Stretches) -> Cut:
+    def cut(self, s: ContiguousRuns) -> Framed:
         """All of it."""
-        stretch = np.searchsorted(s.first, np.arange(len(s.rows)), "right") - 1
-        end = np.minimum(np.append(s.place[1:], len(s.data)), s.end[stretch]) if len(s.rows) else s.place
+        run = np.searchsorted(s.first, np.arange(len(s.rows)), "right") - 1
+        end = np.minimum(np.append(s.place[1:], len(s.data)), s.end[run]) if len(s.rows) else s.place
         some = np.flatnonzero(end > s.place)
         lost = np.zeros(0, np.int64)
-        made = whole(s, stretch[some], s.place[some], end[some], s.end.copy(), lost, lost)
-        return made._replace(told={"position": s.position[stretch[some]] + s.place[some] - s.start[stretch[some]]})
-
-
-def STREAM() -> Everything:
-    return Everything()
+        made = whole(s, run[some], s.place[some], end[some], s.end.copy(), lost, lost)
+        return made._replace(told={"position": s.position[run[some]] + s.place[some] - s.start[run[some]]})
 
 
 def contents(h: Headers):
@@ -53,11 +45,21 @@ def _sizes(h: Headers) -> dict[str, Column]:
     return {"ftp-data.len": Column(h.wire - h.start, None)}
 
 
-DERIVED = (((Field("ftp-data.len", u32, "Bytes", "of this piece"),), _sizes),)
-ADDED = (
-    Field("ftp-data.setup-frame", u64, "Set up in", "the frame of the control connection that announced it"),
-    Field("ftp-data.setup-method", text, "Set up by", "PORT, EPRT, PASV or EPSV"),
-    Field("ftp-data.command", text, "Command", "that the control connection gave for it"),
-    Field("ftp-data.command-frame", u64, "Command in"),
-    Field("ftp-data.control", u32, "Control connection", "its tcp.stream"),
+PROTOCOL = Protocol(
+    "ftp.data",
+    "FTP-DATA",
+    __doc__,
+    on={"tcp.port": 20},
+    display_name="ftp-data",
+    info="{ftp-data.len} bytes[, {ftp-data.command}]",
+    contents=contents,
+    framer=Everything,
+    derived=(((Field("ftp-data.len", u32, "Bytes", "of this piece"),), _sizes),),
+    external_fields=(
+        Field("ftp-data.setup-frame", u64, "Set up in", "the frame of the control connection that announced it"),
+        Field("ftp-data.setup-method", text, "Set up by", "PORT, EPRT, PASV or EPSV"),
+        Field("ftp-data.command", text, "Command", "that the control connection gave for it"),
+        Field("ftp-data.command-frame", u64, "Command in"),
+        Field("ftp-data.control", u32, "Control connection", "its tcp.stream"),
+    ),
 )

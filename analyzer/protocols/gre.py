@@ -6,14 +6,13 @@ that carries Ethernet and has a network's number in the key.
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, raw, u8, u16, u24, u32
+from ..fields import Column, Field, Headers, Layout, Payload, Protocol, Reading, bits, flag, raw, u8, u16, u24, u32
 from .common import checksums
 from .common.registries import ETHERTYPE
 from .common.tlv import Options, items
 
-LABEL = "GRE"
 WCCP, BRIDGED, PPTP, IP, ACK = 0x883E, 0x6558, 1, 0x0800, 16
-PROTOCOL = {**ETHERTYPE, 0x2000: "CDP", 0x2001: "NHRP", WCCP: "WCCP", 0x880B: "PPP", 0x88BE: "ERSPAN", 0x22EB: "ERSPAN III", 0x00FE: "OSI"}
+PROTOCOLS = {**ETHERTYPE, 0x2000: "CDP", 0x2001: "NHRP", WCCP: "WCCP", 0x880B: "PPP", 0x88BE: "ERSPAN", 0x22EB: "ERSPAN III", 0x00FE: "OSI"}
 HEADER = Layout(
     Field("gre.flags_and_version", u16, "Flags and version", hex=4, parts=(
         Field("gre.flags.checksum", flag, "Checksum is there"),
@@ -25,7 +24,7 @@ HEADER = Layout(
         Field("gre.flags.low", bits(5), "Acknowledgment and reserved", "what the version makes of them"),
         Field("gre.flags.version", bits(3), "Version", "1: of PPTP"),
     )),
-    Field("gre.proto", u16, "Protocol", "what is carried: an Ethernet type, or one of GRE's own", hex=4, words=PROTOCOL),
+    Field("gre.proto", u16, "Protocol", "what is carried: an Ethernet type, or one of GRE's own", hex=4, value_names=PROTOCOLS),
 )  # fmt: skip
 SUM = Layout(Field("gre.checksum", u16, "Checksum", "of this header and what it carries, RFC 1071", hex=4))
 OFFSET = Layout(Field("sum", u16, ""), Field("gre.offset", u16, "Offset", "of the source route to use, bytes"))
@@ -46,9 +45,6 @@ ROUTE = Layout(
     many=True,
 )
 NIBBLE = Layout(Field("version", bits(4), ""), Field("", bits(4), ""))
-ON = {"ipproto": 47, "udp.port": 4754}
-REALM = "gre.key"
-INFO = "{gre.proto:words}[, key {gre.key}][, call {gre.key.call_id}][, sequence {gre.sequence_number}][, acknowledges {gre.ack_number}]"
 
 
 def _places(h: Headers) -> tuple[np.ndarray, ...]:
@@ -136,15 +132,27 @@ def _options(h: Headers) -> dict[str, Column]:
 
 
 LAYOUTS = (SUM, OFFSET, KEY, NETWORK, CALL, SEQUENCE, ACKNOWLEDGED, ROUTE)
-DERIVED = (
-    (
+
+
+PROTOCOL = Protocol(
+    "gre",
+    "GRE",
+    __doc__,
+    header=HEADER,
+    on={"ipproto": 47, "udp.port": 4754},
+    network_id="gre.key",
+    info="{gre.proto:words}[, key {gre.key}][, call {gre.key.call_id}][, sequence {gre.sequence_number}][, acknowledges {gre.ack_number}]",
+    contents=contents,
+    derived=(
         (
-            *(f for layout in LAYOUTS for f in layout.fields if f.label),
-            Field("gre.flags.ack", flag, "Acknowledgment is there", "version 1"),
-            Field("gre.flags.reserved", bits(5), "Reserved"),
-            checksums.status_field("gre.checksum.status"),
-            Field("gre.routing.information", raw, "Addresses of a route", many=True),
+            (
+                *(f for layout in LAYOUTS for f in layout.fields if f.label),
+                Field("gre.flags.ack", flag, "Acknowledgment is there", "version 1"),
+                Field("gre.flags.reserved", bits(5), "Reserved"),
+                checksums.status_field("gre.checksum.status"),
+                Field("gre.routing.information", raw, "Addresses of a route", many=True),
+            ),
+            _options,
         ),
-        _options,
     ),
 )

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, u8, u16, u32
+from ..fields import Column, Field, Headers, Layout, Payload, Protocol, Reading, bits, flag, u8, u16, u32
 
-LABEL = "GTP"
 MESSAGE = {1: "echo request", 2: "echo response", 26: "error indication", 31: "supported extension headers", 253: "tunnel status",
            254: "end marker", 255: "user's packet"}  # fmt: skip
 EXTENSION = {0x00: "none", 0x03: "long PDCP number", 0x20: "service class", 0x40: "UDP port", 0x81: "RAN container",
@@ -13,13 +12,13 @@ EXTENSION = {0x00: "none", 0x03: "long PDCP number", 0x20: "service class", 0x40
 HEADER = Layout(
     Field("gtp.flags", u8, "Flags", hex=2, parts=(
         Field("gtp.flags.version", bits(3), "Version", "always 1 here"),
-        Field("gtp.flags.payload", bits(1), "Protocol type", words={0: "GTP'", 1: "GTP"}),
+        Field("gtp.flags.payload", bits(1), "Protocol type", value_names={0: "GTP'", 1: "GTP"}),
         Field("gtp.flags.reserved", bits(1), "Reserved"),
         Field("gtp.flags.e", flag, "Extension headers follow"),
         Field("gtp.flags.s", flag, "Sequence number is there"),
         Field("gtp.flags.pn", flag, "N-PDU number is there"),
     )),
-    Field("gtp.message", u8, "Message", hex=2, words=MESSAGE),
+    Field("gtp.message", u8, "Message", hex=2, value_names=MESSAGE),
     Field("gtp.length", u16, "Length", "bytes behind the first eight"),
     Field("gtp.teid", u32, "Tunnel", "endpoint identifier, chosen by the receiver", hex=8),
 )  # fmt: skip
@@ -28,12 +27,12 @@ MORE = Layout(
     Field("gtp.npdu_number", u8, "N-PDU number", hex=2),
     Field("next", u8, ""),
 )
-NEXT = Layout(Field("gtp.ext_hdr.next", u8, "Next extension header", hex=2, words=EXTENSION), many=True)
+NEXT = Layout(Field("gtp.ext_hdr.next", u8, "Next extension header", hex=2, value_names=EXTENSION), many=True)
 LENGTH = Layout(Field("gtp.ext_hdr.length", u8, "Length of an extension header", "in units of 4 bytes"), many=True)
 SESSION, NUMBER, PORT = 0x85, 0xC0, 0x40
 VALUES = {  # behind an extension header's length
     SESSION: Layout(
-        Field("gtp.ext_hdr.pdu_ses_con.pdu_type", bits(4), "Direction", words={0: "downlink", 1: "uplink"}),
+        Field("gtp.ext_hdr.pdu_ses_con.pdu_type", bits(4), "Direction", value_names={0: "downlink", 1: "uplink"}),
         Field("", bits(4), ""),
         Field("", bits(2), ""),
         Field("gtp.ext_hdr.pdu_ses_con.qos_flow_id", bits(6), "QoS flow", "3GPP TS 38.415 §5.5.2"),
@@ -45,12 +44,9 @@ VALUES = {  # behind an extension header's length
 NIBBLE = Layout(Field("version", bits(4), ""), Field("", bits(4), ""))
 USER = 255
 MOST = 64  # extension headers of a packet
-ON = {"udp.port": (2152, 2123)}
-REALM = "gtp.teid"
-INFO = "{gtp.message:words}, tunnel {gtp.teid}[, sequence {gtp.seq_number}][, flow {gtp.ext_hdr.pdu_ses_con.qos_flow_id}]"
 
 
-def believes(r: Reading) -> np.ndarray:
+def probe_port(r: Reading) -> np.ndarray:
     """Version 1, and not the protocol for charging that has a prime in its name."""
     return (r["gtp.flags.version"] == 1) & (r["gtp.flags.payload"] == 1)
 
@@ -129,4 +125,17 @@ def _derived(h: Headers) -> dict[str, Column]:
 
 
 LAYOUTS = (MORE, NEXT, LENGTH, *VALUES.values())
-DERIVED = ((tuple(f for layout in LAYOUTS for f in layout.fields if f.label), _derived),)
+
+
+PROTOCOL = Protocol(
+    "gtp",
+    "GTP",
+    __doc__,
+    header=HEADER,
+    on={"udp.port": (2152, 2123)},
+    network_id="gtp.teid",
+    info="{gtp.message:words}, tunnel {gtp.teid}[, sequence {gtp.seq_number}][, flow {gtp.ext_hdr.pdu_ses_con.qos_flow_id}]",
+    contents=contents,
+    probe_port=probe_port,
+    derived=((tuple(f for layout in LAYOUTS for f in layout.fields if f.label), _derived),),
+)

@@ -5,19 +5,18 @@ Version 1: RFC 2281 §5. Version 2 is Cisco's: a list of type, length and value.
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, ipv4, ipv6, mac, raw, text, u8, u16, u32
+from ..fields import Column, Field, Headers, Layout, Protocol, ipv4, ipv6, mac, raw, text, u8, u16, u32
 from .common.parts import Parts, misfits, needs, peek
 from .common.tlv import Options, walk
 
-LABEL = "HSRP"
 OPCODE = {0: "hello", 1: "coup", 2: "resign", 3: "advertise"}
 STATE = {0: "initial", 1: "learn", 2: "listen", 4: "speak", 8: "standby", 16: "active"}
 STATE2 = {0: "disabled", 1: "initial", 2: "learn", 3: "listen", 4: "speak", 5: "standby", 6: "active"}
 ADVERTISED = {1: "dormant", 2: "passive", 3: "active"}
 ALGORITHM = {1: "MD5"}
-FIRST = Layout(Field("hsrp.version", u8, "Version", "0: version 1"), Field("hsrp.opcode", u8, "Operation", words=OPCODE))
+FIRST = Layout(Field("hsrp.version", u8, "Version", "0: version 1"), Field("hsrp.opcode", u8, "Operation", value_names=OPCODE))
 REST = Layout(
-    Field("hsrp.state", u8, "State", "of the sender", words=STATE),
+    Field("hsrp.state", u8, "State", "of the sender", value_names=STATE),
     Field("hsrp.hellotime", u8, "Hello time", "seconds; 0: not said"),
     Field("hsrp.holdtime", u8, "Hold time", "seconds that this hello is good for"),
     Field("hsrp.priority", u8, "Priority", "the greatest is active"),
@@ -29,7 +28,7 @@ VIRTUAL = Layout(Field("hsrp.virt_ip", ipv4, "Address", "that the group has"))
 ADVERTISE = Layout(
     Field("hsrp.adv.tlvtype", u16, "Advertised type", "1: state of the interface"),
     Field("hsrp.adv.tlvlength", u16, "Advertised length", "bytes behind it"),
-    Field("hsrp.adv.state", u8, "Advertised state", words=ADVERTISED),
+    Field("hsrp.adv.state", u8, "Advertised state", value_names=ADVERTISED),
     Field("hsrp.adv.reserved1", u8, "Advertised, reserved"),
     Field("hsrp.adv.activegrp", u16, "Active groups"),
     Field("hsrp.adv.passivegrp", u16, "Passive groups"),
@@ -41,8 +40,8 @@ GROUP = Layout(
     Field("hsrp2.group_state_tlv", u8, "Group state, type", many=True),
     Field("length", u8, ""),
     Field("hsrp2.version", u8, "Version", "2", many=True),
-    Field("hsrp2.opcode", u8, "Operation", words=OPCODE, many=True),
-    Field("hsrp2.state", u8, "State", "of the sender", words=STATE2, many=True),
+    Field("hsrp2.opcode", u8, "Operation", value_names=OPCODE, many=True),
+    Field("hsrp2.state", u8, "State", "of the sender", value_names=STATE2, many=True),
     Field("hsrp2.ipversion", u8, "IP version", many=True),
     Field("hsrp2.group", u16, "Group", many=True),
     Field("hsrp2.identifier", mac, "Sender's MAC", many=True),
@@ -61,7 +60,7 @@ INTERFACE = Layout(
 SIGNED = Layout(
     Field("hsrp2.md5_auth_tlv", u8, "Digest, type"),
     Field("length", u8, ""),
-    Field("hsrp2.md5_algorithm", u8, "Algorithm", words=ALGORITHM),
+    Field("hsrp2.md5_algorithm", u8, "Algorithm", value_names=ALGORITHM),
     Field("hsrp2.md5_padding", u8, "Padding", hex=2),
     Field("hsrp2.md5_flags", u16, "Digest flags"),
     Field("hsrp.md5_ip_address", ipv4, "Sender's address"),
@@ -69,11 +68,6 @@ SIGNED = Layout(
 )
 KIND = Layout(Field("hsrp2.text_auth_tlv", u8, "Password, type"))
 HEAD = KIND.size + 1  # type and length of an item
-ON = {"udp.port": (1985, 2029)}
-INFO = (
-    "standby[ {hsrp.opcode:words}][ {hsrp2.opcode:words}][, {hsrp.state:words}][, {hsrp2.state:words}][, group {hsrp.group}]"
-    "[, group {hsrp2.group}][, priority {hsrp.priority}][, priority {hsrp2.priority}][, {hsrp.virt_ip}][, {hsrp2.virt_ip}]"
-)
 
 
 def _old(h: Headers) -> tuple[np.ndarray, np.ndarray]:
@@ -133,4 +127,15 @@ FIELDS = (
     Field("hsrp2.auth_data", text, "Password"),
     Field("hsrp2.md5_auth_data", raw, "Digest"),
 )
-DERIVED = ((FIELDS, _derived),)
+
+
+PROTOCOL = Protocol(
+    "hsrp",
+    "HSRP",
+    __doc__,
+    on={"udp.port": (1985, 2029)},
+    info="standby[ {hsrp.opcode:words}][ {hsrp2.opcode:words}][, {hsrp.state:words}][, {hsrp2.state:words}][, group {hsrp.group}]"
+    "[, group {hsrp2.group}][, priority {hsrp.priority}][, priority {hsrp2.priority}][, {hsrp.virt_ip}][, {hsrp2.virt_ip}]",
+    check=check,
+    derived=((FIELDS, _derived),),
+)

@@ -12,15 +12,12 @@ from functools import partial
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Payload, flag, seconds, text, u16, u32, u64
+from ..fields import Column, Field, Headers, Payload, Protocol, flag, seconds, text, u16, u32, u64
 from ..strings import Strings, joined
 from .common import _http
 from .common.content_coding import decoded
-from .common.framing import Cut, Stretches
+from .common.framing import ContiguousRuns, Framed
 
-LABEL = "HTTP"
-ON = {"tcp.port": (80, 1900, 2710, 2869, 3128, 3132, 5985, 8080, 8088, 11371)}
-INFO = "{http.line}"
 METHODS = b"""GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT COPY LABEL LINK LOCK MERGE
 MKACTIVITY MKCALENDAR MKCOL MKREDIRECTREF MKWORKSPACE MOVE ORDERPATCH PROPFIND PROPPATCH REBIND REPORT SEARCH UNBIND UNCHECKOUT UNLINK
 UNLOCK UPDATE UPDATEREDIRECTREF VERSION-CONTROL NOTIFY SUBSCRIBE UNSUBSCRIBE M-SEARCH""".split()  # IANA's register, and UPnP's
@@ -124,26 +121,26 @@ class Messages:
             found |= agrees
         return found
 
-    def cut(self, s: Stretches) -> Cut:
+    def cut(self, s: ContiguousRuns) -> Framed:
         """The messages that these stretches complete."""
-        n = len(s.way)
+        n = len(s.direction)
         last = np.append(s.first[1:], len(s.rows)) - 1
-        same = (np.append(s.way[1:], -1)[:n] == s.way) & ~s.ended
+        same = (np.append(s.direction[1:], -1)[:n] == s.direction) & ~s.ended
         own = np.where(s.frame == s.by, np.arange(len(s.rows)), 0)  # the frame that put a piece in order brought one right before it
         by_time = s.time[np.maximum.accumulate(own)] if len(own) else s.time
         until_time = by_time[np.where(same, np.append(s.first[1:], 0)[:n], last)]
-        stretches = np.stack((s.way, s.start, s.end, s.gap, s.ended, s.last, s.first, s.until, until_time)).astype(np.int64)
+        runs = np.stack((s.direction, s.start, s.end, s.gap, s.ended, s.last, s.first, s.until, until_time)).astype(np.int64)
         pieces = np.stack((s.place, s.frame, s.time, s.by, by_time)).astype(np.int64)
-        given, data, frames, upto, lost, beyond = self.talks.feed(s.data.data, s.data.data, stretches.data, pieces.data)
+        given, data, frames, upto, lost, beyond = self.talks.feed(s.data.data, s.data.data, runs.data, pieces.data)
         column = _columns(given)
         lost_by, lost_size = np.array(sorted(zip(lost[::2], lost[1::2])), np.int64).reshape(-1, 2).T
-        whose = {name: values for name, values in column.items() if name not in ("way", "by", "start", "end", "counts")}
-        return Cut(
+        whose = {name: values for name, values in column.items() if name not in ("direction", "by", "start", "end", "counts")}
+        return Framed(
             np.frombuffer(data, np.uint8),
             column["start"],
             column["end"],
             column["size"],
-            column["way"],
+            column["direction"],
             column["by"],
             column["counts"],
             np.array(frames, np.int64),
@@ -181,15 +178,11 @@ class Messages:
 
 
 def _columns(given: object) -> dict[str, np.ndarray]:
-    return dict(zip(_http.TOLD, np.ascontiguousarray(_matrix(given, len(_http.TOLD)).T)))
+    return dict(zip(_http.OUTPUT, np.ascontiguousarray(_matrix(given, len(_http.OUTPUT)).T)))
 
 
 def _matrix(values: object, columns: int) -> np.ndarray:
     return np.array(values, np.int64).reshape(-1, columns)
-
-
-def STREAM() -> Messages:
-    return Messages()
 
 
 # ---------------------------------------------------------------- what stands in them
@@ -438,7 +431,7 @@ def _derived(code: int, name: str, label: str) -> tuple[tuple[Field, ...], Calla
     return (Field(full, text, label, about, many=name in SEVERAL),), partial(_field, code, full)
 
 
-CODE_OF_RESPONSE = Field("http.response.code", u16, "Status", words=CODES)
+CODE_OF_RESPONSE = Field("http.response.code", u16, "Status", value_names=CODES)
 PARTS = (
     (0, REQUEST, Field("http.request.method", text, "Method")),
     (1, REQUEST, Field("http.request.uri", text, "Target")),
@@ -447,53 +440,64 @@ PARTS = (
     (2, RESPONSE, Field("http.response.phrase", text, "Phrase", "as the server words it")),
 )
 KINDS = (Field("http.request", flag, "Request"), Field("http.response", flag, "Response"))
-DERIVED = (
-    (
+
+
+PROTOCOL = Protocol(
+    "http",
+    "HTTP",
+    __doc__,
+    on={"tcp.port": (80, 1900, 2710, 2869, 3128, 3132, 5985, 8080, 8088, 11371)},
+    info="{http.line}",
+    contents=contents,
+    framer=Messages,
+    derived=(
         (
-            *KINDS,
-            Field("http.request_number", u32, "Request number", "of its connection, from 1"),
-            Field("http.response_number", u32, "Response number"),
-            Field("http.prev_request_in", u64, "Request before in"),
-            Field("http.prev_response_in", u64, "Response before in"),
-            CODE_OF_RESPONSE,
-            Field("http.request_in", u64, "Request in", "frame with which the request was whole that this answers"),
-            Field("http.response_in", u64, "Response in", "frame of the answer, where it was whole before its request"),
-            Field("http.time", seconds, "Time since request", "from the frame that completed it to this"),
-            Field("http.header_len", u32, "Header section", "bytes, with the first line and the empty one"),
-            Field("http.body_len", u64, "Body", "bytes without what frames it; what is missing is counted"),
-            Field("http.missing", u64, "Missing", "bytes of the body that no frame brought"),
+            (
+                *KINDS,
+                Field("http.request_number", u32, "Request number", "of its connection, from 1"),
+                Field("http.response_number", u32, "Response number"),
+                Field("http.prev_request_in", u64, "Request before in"),
+                Field("http.prev_response_in", u64, "Response before in"),
+                CODE_OF_RESPONSE,
+                Field("http.request_in", u64, "Request in", "frame with which the request was whole that this answers"),
+                Field("http.response_in", u64, "Response in", "frame of the answer, where it was whole before its request"),
+                Field("http.time", seconds, "Time since request", "from the frame that completed it to this"),
+                Field("http.header_len", u32, "Header section", "bytes, with the first line and the empty one"),
+                Field("http.body_len", u64, "Body", "bytes without what frames it; what is missing is counted"),
+                Field("http.missing", u64, "Missing", "bytes of the body that no frame brought"),
+            ),
+            _numbers,
         ),
-        _numbers,
-    ),
-    ((Field("http.line", text, "First line"),), _line),
-    *(((one,), partial(_part, nth, which, one.name)) for nth, which, one in PARTS),
-    (
+        ((Field("http.line", text, "First line"),), _line),
+        *(((one,), partial(_part, nth, which, one.name)) for nth, which, one in PARTS),
         (
-            Field("http.request.safe", flag, "Safe", "the method asks for nothing to change, RFC 9110 §9.2.1; unknown methods do not"),
-            Field("http.request.idempotent", flag, "Idempotent", "asked twice, it does no more than once, RFC 9110 §9.2.2"),
+            (
+                Field("http.request.safe", flag, "Safe", "the method asks for nothing to change, RFC 9110 §9.2.1; unknown methods do not"),
+                Field("http.request.idempotent", flag, "Idempotent", "asked twice, it does no more than once, RFC 9110 §9.2.2"),
+            ),
+            _meant,
         ),
-        _meant,
-    ),
-    ((Field("http.response.code.desc", text, "Status in words", "as the RFC words it"),), _worded),
-    *(_derived(code, name, NAMED[name]) for name, code in CODE.items()),
-    *(_derived(code, name, name.replace("_", " ").capitalize()) for name, code in OWN.items()),
-    ((Field("http.request.full_uri", text, "URI", "target and host"),), _full_uri),
-    ((Field("http.content_length", u64, "Content length"),), _length),
-    (
+        ((Field("http.response.code.desc", text, "Status in words", "as the RFC words it"),), _worded),
+        *(_derived(code, name, NAMED[name]) for name, code in CODE.items()),
+        *(_derived(code, name, name.replace("_", " ").capitalize()) for name, code in OWN.items()),
+        ((Field("http.request.full_uri", text, "URI", "target and host"),), _full_uri),
+        ((Field("http.content_length", u64, "Content length"),), _length),
         (
-            Field("http.request.line", text, "Field of a request", "with its CRLF", many=True),
-            Field("http.response.line", text, "Field of a response", "with its CRLF", many=True),
-            Field("http.unknown_header", text, "Other field", "without a name of its own", many=True),
+            (
+                Field("http.request.line", text, "Field of a request", "with its CRLF", many=True),
+                Field("http.response.line", text, "Field of a response", "with its CRLF", many=True),
+                Field("http.unknown_header", text, "Other field", "without a name of its own", many=True),
+            ),
+            _whole_lines,
         ),
-        _whole_lines,
-    ),
-    (
         (
-            Field("http.chunk_size", u64, "Chunk", "bytes", many=True),
-            Field("http.chunked_trailer_part", text, "Trailer", "fields behind the last chunk"),
+            (
+                Field("http.chunk_size", u64, "Chunk", "bytes", many=True),
+                Field("http.chunked_trailer_part", text, "Trailer", "fields behind the last chunk"),
+            ),
+            _chunked,
         ),
-        _chunked,
+        ((Field("http.credentials", text, "Credentials", "which kinds there are, never what they are", many=True),), _credentials),
+        ((Field("http.file_data", text, "Body as text", "decompressed, up to 4 MiB and the first NUL"),), _file_data),
     ),
-    ((Field("http.credentials", text, "Credentials", "which kinds there are, never what they are", many=True),), _credentials),
-    ((Field("http.file_data", text, "Body as text", "decompressed, up to 4 MiB and the first NUL"),), _file_data),
 )

@@ -12,15 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, bits, flag, raw, text, u8, u16, u24, u32, u64
-from .common.framing import Cut, Prefixed, Stretches
+from ..fields import Column, Field, Headers, Layout, Protocol, bits, flag, raw, text, u8, u16, u24, u32, u64
+from .common.framing import ContiguousRuns, Framed, Prefixed
 from .common.parts import Parts, peek
 from .common.tls_handshake import Part, vectors
 from .http import said
 
-LABEL = "HTTP/2"
 HEADER = Layout()  # the preface is no frame: what stands in frames is read from FRAME
-INFO = "{http2.words}[, stream {http2.streamid}][, {http2.headers.method}][ {http2.headers.path}][, status {http2.headers.status}]"
 DATA, HEADERS, PRIORITY, RST, SETTINGS, PUSH, PING, GOAWAY, WINDOW, CONTINUATION = range(10)
 TYPE = {
     DATA: "DATA",
@@ -82,7 +80,7 @@ ITEM = 8  # bytes before a field of a list that was laid behind its frame: the l
 
 FRAME = Layout(
     Field("http2.length", u24, "Length", "bytes behind the frame's header of 9"),
-    Field("http2.type", u8, "Type", words=TYPE),
+    Field("http2.type", u8, "Type", value_names=TYPE),
     Field("http2.flags", u8, "Flags", "what they mean hangs on the type", hex=2),
     Field("http2.r", bits(1), "Reserved"),
     Field("http2.streamid", bits(31), "Stream", "0: the connection; odd: the client's"),
@@ -93,8 +91,8 @@ DEPENDS = Layout(
     Field("http2.stream_dependency", bits(31), "Depends on stream"),
     Field("http2.headers.weight", u8, "Weight", "one less than it is"),
 )
-RESET = Layout(Field("http2.rst_stream.error", u32, "Error", "why the stream ends", words=ERROR))
-IDENTITY = Layout(Field("http2.settings.id", u16, "Setting", words=SETTING), many=True)
+RESET = Layout(Field("http2.rst_stream.error", u32, "Error", "why the stream ends", value_names=ERROR))
+IDENTITY = Layout(Field("http2.settings.id", u16, "Setting", value_names=SETTING), many=True)
 VALUES = {
     number: Layout(Field(f"http2.settings.{words.replace(' ', '_')}", u32, f"{words[0].upper()}{words[1:]}"), many=True)
     for number, words in SETTING.items()
@@ -106,7 +104,7 @@ PROMISED = Layout(
 LAST = Layout(
     Field("http2.goway.r", bits(1), "Reserved"),
     Field("http2.goaway.last_stream_id", bits(31), "Last stream", "that the sender heeds"),
-    Field("http2.goaway.error", u32, "Error", "why the connection ends", words=ERROR),
+    Field("http2.goaway.error", u32, "Error", "why the connection ends", value_names=ERROR),
 )
 GROWS = Layout(
     Field("http2.window_update.r", bits(1), "Reserved"), Field("http2.window_update.window_size_increment", bits(31), "Window grows by")
@@ -189,7 +187,7 @@ class Frames(Prefixed):
     width: int = 3
     plus: int = FRAME.size
     most: int = FRAME.size + LARGEST
-    ways: dict[int, Direction] = field(default_factory=dict)
+    directions: dict[int, Direction] = field(default_factory=dict)
     weight: int = 0
     gone: set[int] = field(default_factory=set)
 
@@ -210,11 +208,11 @@ class Frames(Prefixed):
         return fits & (size >= FRAME.size) & (length <= 1 << 14) & ((kind != SETTINGS) | (length % 6 == 0))
 
     def _walk(
-        self, s: Stretches, which: np.ndarray, drifts: np.ndarray, search: bool = False
+        self, s: ContiguousRuns, which: np.ndarray, drifts: np.ndarray, search: bool = False
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """The preface is no frame: frames begin behind it."""
         size = s.end - s.start
-        begins = np.zeros(len(s.way), bool)
+        begins = np.zeros(len(s.direction), bool)
         some = np.flatnonzero(size > 0)
         word = np.frombuffer(PREFACE, np.uint8)
         places = s.start[some][:, None] + np.arange(len(word))
@@ -223,45 +221,45 @@ class Frames(Prefixed):
         whole = begins & (size >= len(word))
         begins &= size >= 3  # fewer bytes may be another's
         behind = replace(s, start=np.where(begins, np.minimum(s.start + len(word), s.end), s.start))
-        stretch, start, end, upto, bad = super()._walk(behind, which, drifts & ~begins, search)
+        run, start, end, upto, bad = super()._walk(behind, which, drifts & ~begins, search)
         waits = begins & ~whole
         upto[waits[which]] = s.start[which][waits[which]]
         own = which[whole[which]]
-        stretch, start, end = (np.concatenate(pair) for pair in ((own, stretch), (s.start[own], start), (s.start[own] + len(word), end)))
-        order = np.lexsort((start, stretch))
-        return stretch[order], start[order], end[order], upto, bad
+        run, start, end = (np.concatenate(pair) for pair in ((own, run), (s.start[own], start), (s.start[own] + len(word), end)))
+        order = np.lexsort((start, run))
+        return run[order], start[order], end[order], upto, bad
 
-    def cut(self, s: Stretches) -> Cut:
+    def cut(self, s: ContiguousRuns) -> Framed:
         """The frames that these stretches complete."""
         cut = super().cut(s)
         torn = self.torn(s, cut)
-        listed, unread = np.zeros((2, len(cut.way)), np.int64)
-        stretch = np.searchsorted(s.start, cut.start, "right") - 1
-        sent = s.position[stretch] + cut.end - s.start[stretch]
+        listed, unread = np.zeros((2, len(cut.direction)), np.int64)
+        run = np.searchsorted(s.start, cut.start, "right") - 1
+        sent = s.position[run] + cut.end - s.start[run]
         kind = cut.data[cut.start + 3]
         kind[_magic(cut.data, cut.start)] = DATA
         # What is forgotten for want of room hangs on who spoke when, in all directions.
         reads = np.flatnonzero(torn | np.isin(kind, (HEADERS, PUSH, CONTINUATION)))
-        turns = [(by, 0, way, i) for by, way, i in zip(cut.by[reads].tolist(), cut.way[reads].tolist(), reads.tolist())]
-        turns += [(until, 1, way, -1) for until, way in zip(s.until[s.ended].tolist(), s.way[s.ended].tolist())]
+        turns = [(by, 0, direction, i) for by, direction, i in zip(cut.by[reads].tolist(), cut.direction[reads].tolist(), reads.tolist())]
+        turns += [(until, 1, direction, -1) for until, direction in zip(s.until[s.ended].tolist(), s.direction[s.ended].tolist())]
         made: dict[int, bytes] = {}
-        for _, ends, way, i in sorted(turns):
-            direction = self.ways.pop(way, None)
+        for _, ends, number, i in sorted(turns):
+            direction = self.directions.pop(number, None)
             self.weight -= direction.weight if direction else 0
             if ends:
-                self.gone.discard(way)
+                self.gone.discard(number)
                 continue
-            direction = direction or Direction(lost=FORGOTTEN if way in self.gone else 0)
+            direction = direction or Direction(lost=FORGOTTEN if number in self.gone else 0)
             if torn[i]:
                 direction.lost, direction.block = MISSING, None
             if kind[i] in (HEADERS, PUSH, CONTINUATION):
                 made[i] = _listed(direction, cut.data[cut.start[i] : cut.end[i]].tobytes(), int(sent[i]))
                 listed[i], unread[i] = len(made[i]), direction.lost
-            self.ways[way] = direction
+            self.directions[number] = direction
             self.weight += direction.weight
             while self.weight > ROOM:
-                eldest = next(iter(self.ways))
-                self.weight -= self.ways.pop(eldest).weight
+                eldest = next(iter(self.directions))
+                self.weight -= self.directions.pop(eldest).weight
                 self.gone.add(eldest)
         parts, done = [], 0
         for i in np.flatnonzero(listed).tolist():
@@ -341,10 +339,6 @@ def _listed(direction: Direction, frame: bytes, sent: int) -> bytes:
         direction.lost, direction.decoder = TOO_MUCH, None
         return b""
     return made
-
-
-def STREAM() -> Frames:
-    return Frames()
 
 
 # ---------------------------------------------------------------- what stands in them
@@ -448,7 +442,7 @@ LENGTHS = Layout(Field("both", u32, ""), Field("name", u32, ""))
 
 def _lists(h: Headers) -> dict[str, Column]:
     """Every field of LISTED."""
-    found, value = h.once(_items)
+    found, value = h.memo(_items)
     size = _told(h, "listed")
     rows, count = np.unique(found.row, return_counts=True)
     name = found.start + ITEM
@@ -464,7 +458,7 @@ def _lists(h: Headers) -> dict[str, Column]:
 
 def _named(name: str, h: Headers) -> dict[str, Column]:
     """The values of one header field; of numbers those that are such."""
-    found, value = h.once(_items)
+    found, value = h.memo(_items)
     names = h.column("http2.header.name").values
     mine = np.flatnonzero(names == name)
     values = said(h.buffer, value[mine], found.end[mine])
@@ -486,9 +480,18 @@ def _full_uri(h: Headers) -> dict[str, Column]:
     return {"http2.request.full_uri": Column(values, np.array(rows, np.int64))}
 
 
-DERIVED = (
-    (FIELDS, _columns),
-    (LISTED, _lists),
-    *(((_own(name),), partial(_named, name)) for name in NAMED),
-    ((Field("http2.request.full_uri", text, "URI", "scheme, authority and path"),), _full_uri),
+PROTOCOL = Protocol(
+    "http2",
+    "HTTP/2",
+    __doc__,
+    header=HEADER,
+    info="{http2.words}[, stream {http2.streamid}][, {http2.headers.method}][ {http2.headers.path}][, status {http2.headers.status}]",
+    check=check,
+    framer=Frames,
+    derived=(
+        (FIELDS, _columns),
+        (LISTED, _lists),
+        *(((_own(name),), partial(_named, name)) for name in NAMED),
+        ((Field("http2.request.full_uri", text, "URI", "scheme, authority and path"),), _full_uri),
+    ),
 )

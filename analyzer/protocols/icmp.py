@@ -2,10 +2,28 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, date, flag, ipv4, milliseconds, seconds, u8, u16, u24, u32, u64
+from ..fields import (
+    Column,
+    Field,
+    Headers,
+    Layout,
+    Payload,
+    Protocol,
+    Reading,
+    bits,
+    date,
+    flag,
+    ipv4,
+    milliseconds,
+    seconds,
+    u8,
+    u16,
+    u24,
+    u32,
+    u64,
+)
 from .common import checksums, icmp_extensions
 
-LABEL = "ICMP"
 TYPE = {
     0: "echo reply",
     3: "destination unreachable",
@@ -51,7 +69,7 @@ CODE = {  # what a message says beyond its type; RFC 792, RFC 1122 §3.2.2.1, RF
 }
 STATE = {1: "incomplete", 2: "reachable", 3: "stale", 4: "delay", 5: "probe", 6: "failed"}  # RFC 8335 §3
 HEADER = Layout(
-    Field("icmp.type", u8, "Type", words=TYPE),
+    Field("icmp.type", u8, "Type", value_names=TYPE),
     Field("icmp.code", u8, "Code"),
     Field("icmp.checksum", u16, "Checksum", "RFC 1071", hex=4),
 )
@@ -73,7 +91,7 @@ ASKED = Layout(
 )
 FOUND = Layout(
     Field("before", u24, ""),
-    Field("icmp.ext.echo.rsp.state", bits(3), "Neighbor's state", words=STATE),
+    Field("icmp.ext.echo.rsp.state", bits(3), "Neighbor's state", value_names=STATE),
     Field("", bits(2), ""),
     Field("icmp.ext.echo.rsp.active", flag, "Active"),
     Field("icmp.ext.echo.rsp.ipv4", flag, "Runs IPv4"),
@@ -105,8 +123,6 @@ ROUTER = Layout(Field("icmp.router_address", ipv4, "Router", many=True), Field("
 SENT = Layout(Field("second", u32, ""), Field("micro", u32, ""))
 SENT_LITTLE = Layout(Field("second", u32, "", little=True), Field("micro", u32, "", little=True))
 DAY = 86_400  # seconds: a time further from the frame's is no time
-ON = {"ipproto": 1}
-INFO = "{icmp.type:words}[, code {icmp.code}][, id {icmp.ident}][, seq {icmp.seq}][, gateway {icmp.redir_gw}][, next hop's MTU {icmp.mtu}]"
 
 
 def _quoted(h: Headers) -> tuple[np.ndarray, np.ndarray]:
@@ -155,7 +171,7 @@ def _sent(h: Headers) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _stamp(h: Headers) -> dict[str, Column]:
-    rows, sent = h.once(_sent)
+    rows, sent = h.memo(_sent)
     now = h.frames["frame.time"][h.frame[rows]]
     return {"icmp.data_time": Column(sent, rows), "icmp.data_time_relative": Column(now - sent, rows)}
 
@@ -175,7 +191,7 @@ def contents(h: Headers):
     h.fault(beyond & h.whole & ~h.quoted, "icmp.length", "says {needed} bytes, there are {had}", needed, h.wire - start, h.start + 5)
     yield Payload("ipversion", 4, start, end, rows, quoted=True)
     behind = start.copy()
-    behind[h.once(_sent)[0]] += SENT.size
+    behind[h.memo(_sent)[0]] += SENT.size
     yield Payload("data", 0, behind, h.wire, np.flatnonzero(np.isin(kind, ECHOES)))
     yield Payload("icmp.type", kind, h.start + REST, h.wire, np.flatnonzero(~np.isin(kind, list(TYPE))))
 
@@ -219,19 +235,31 @@ def _rest(h: Headers) -> dict[str, Column]:
 LAYOUTS = (IDENT, SEQUENCE, EXTENDED_ECHO, ASKED, FOUND, GATEWAY, MTU, POINTER, LENGTH, STAMPS, MASK, ROUTERS, ROUTER)
 FIELDS = (f for one in LAYOUTS for f in one.fields if f.label)
 BYTES = Field("icmp.length.original_datagram", u16, "Length of the quoted datagram", "bytes")
-DERIVED = (
-    ((*FIELDS, BYTES, checksums.status_field("icmp.checksum.status")), _rest),
-    (
+
+
+PROTOCOL = Protocol(
+    "icmp",
+    "ICMP",
+    __doc__,
+    header=HEADER,
+    on={"ipproto": 1},
+    info="{icmp.type:words}[, code {icmp.code}][, id {icmp.ident}][, seq {icmp.seq}]"
+    "[, gateway {icmp.redir_gw}][, next hop's MTU {icmp.mtu}]",
+    contents=contents,
+    derived=(
+        ((*FIELDS, BYTES, checksums.status_field("icmp.checksum.status")), _rest),
         (
-            Field("icmp.data_time", date, "Time in the data", "when the program asked, by its own clock"),
-            Field("icmp.data_time_relative", seconds, "Time since then", "up to this frame"),
+            (
+                Field("icmp.data_time", date, "Time in the data", "when the program asked, by its own clock"),
+                Field("icmp.data_time_relative", seconds, "Time since then", "up to this frame"),
+            ),
+            _stamp,
         ),
-        _stamp,
+        (icmp_extensions.FIELDS, lambda h: icmp_extensions.columns(h, _quoted(h)[1])),
     ),
-    (icmp_extensions.FIELDS, lambda h: icmp_extensions.columns(h, _quoted(h)[1])),
-)
-ADDED = (  # `reassembly.echoes` computes these
-    Field("icmp.resp_to", u64, "Request frame", "the echo request that this answers"),
-    Field("icmp.resptime", milliseconds, "Response time", "ms since the request"),
-    Field("icmp.resp_in", u64, "Response frame", "never there: a row waits for no later frame; the table pings names it"),
+    external_fields=(  # `reassembly.echoes` computes these
+        Field("icmp.resp_to", u64, "Request frame", "the echo request that this answers"),
+        Field("icmp.resptime", milliseconds, "Response time", "ms since the request"),
+        Field("icmp.resp_in", u64, "Response frame", "never there: a row waits for no later frame; the table pings names it"),
+    ),
 )

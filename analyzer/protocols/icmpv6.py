@@ -3,12 +3,11 @@ extensions (RFC 4884), multicast listeners (RFC 9777)."""
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, ipv6, mac, milliseconds, u8, u16, u24, u32, u64
+from ..fields import Column, Field, Headers, Layout, Payload, Protocol, Reading, bits, flag, ipv6, mac, milliseconds, u8, u16, u24, u32, u64
 from .common import checksums, icmp_extensions, mld
 from .common.tlv import walk
 from .icmp import STATE
 
-LABEL = "ICMPv6"
 TYPE = {
     1: "destination unreachable",
     2: "packet too big",
@@ -47,7 +46,7 @@ CODE = {  # what a message says beyond its type; RFC 4443 §3
     (3, 1): "reassembly time exceeded",
 }
 HEADER = Layout(
-    Field("icmpv6.type", u8, "Type", "below 128: an error", words=TYPE),
+    Field("icmpv6.type", u8, "Type", "below 128: an error", value_names=TYPE),
     Field("icmpv6.code", u8, "Code"),
     Field("icmpv6.checksum", u16, "Checksum", "over a pseudo-header too, RFC 8200 §8.1", hex=4),
 )
@@ -74,7 +73,7 @@ BODY = {  # what stands behind the first four bytes: (types, layout)
         (ANSWER,),
         Layout(
             Field("before", u24, ""),
-            Field("icmpv6.ext.echo.rsp.state", bits(3), "Neighbor's state", words=STATE),
+            Field("icmpv6.ext.echo.rsp.state", bits(3), "Neighbor's state", value_names=STATE),
             Field("", bits(2), ""),
             Field("icmpv6.ext.echo.rsp.active", flag, "Active"),
             Field("icmpv6.ext.echo.rsp.ipv4", flag, "Runs IPv4"),
@@ -104,7 +103,7 @@ BODY = {  # what stands behind the first four bytes: (types, layout)
             Field("icmpv6.nd.ra.flag.m", flag, "Managed", "addresses come from DHCPv6"),
             Field("icmpv6.nd.ra.flag.o", flag, "Other", "other settings come from DHCPv6"),
             Field("icmpv6.nd.ra.flag.h", flag, "Home agent"),
-            Field("icmpv6.nd.ra.flag.prf", bits(2), "Preference", words={0: "medium", 1: "high", 3: "low"}),
+            Field("icmpv6.nd.ra.flag.prf", bits(2), "Preference", value_names={0: "medium", 1: "high", 3: "low"}),
             Field("before", bits(3), ""),
             Field("icmpv6.nd.ra.router_lifetime", u16, "Router lifetime", "seconds; 0: no default router"),
             Field("icmpv6.nd.ra.reachable_time", u32, "Reachable time", "ms"),
@@ -143,12 +142,6 @@ PREFIX = Layout(
 )
 LINK_MTU = Layout(Field("before", u16, ""), Field("icmpv6.opt.mtu", u32, "MTU", "of the link, bytes", many=True))
 SERVER = Layout(Field("icmpv6.opt.rdnss", ipv6, "DNS server", many=True))
-ON = {"ipproto": 58}
-INFO = (
-    "{icmpv6.type:words}[ for {icmpv6.nd.ns.target_address}][ for {icmpv6.nd.na.target_address}][ id {icmpv6.echo.identifier}]"
-    "[ seq {icmpv6.echo.sequence_number}][ MTU {icmpv6.mtu}]"
-    "[ of {icmpv6.mld.multicast_address}][ of {icmpv6.mldr.mar.multicast_address}]"
-)
 
 
 def _length(h: Headers) -> tuple[np.ndarray, np.ndarray]:
@@ -255,18 +248,31 @@ def _status(h: Headers) -> dict[str, Column]:
 
 
 OPTION_FIELDS = (
-    Field("icmpv6.opt.type", u8, "Option", words=OPTION, many=True),
+    Field("icmpv6.opt.type", u8, "Option", value_names=OPTION, many=True),
     Field("icmpv6.opt.length", u8, "Option length", "in units of 8 bytes", many=True),
     *(f for layout in (LINK, PREFIX, LINK_MTU, SERVER) for f in layout.fields if f.label),
 )
-DERIVED = (
-    ((*(f for _, layout in BODY.values() for f in layout.fields if f.label), *LENGTH.fields), _body),
-    (OPTION_FIELDS, _options),
-    ((checksums.status_field("icmpv6.checksum.status"),), _status),
-    (mld.FIELDS, mld.columns),
-    (icmp_extensions.FIELDS, lambda h: icmp_extensions.columns(h, _quoted(h)[1])),
-)
-ADDED = (  # `reassembly.echoes` computes these
-    Field("icmpv6.resp_to", u64, "Request frame", "the echo request that this answers"),
-    Field("icmpv6.resptime", milliseconds, "Response time", "ms since the request"),
+
+
+PROTOCOL = Protocol(
+    "icmpv6",
+    "ICMPv6",
+    __doc__,
+    header=HEADER,
+    on={"ipproto": 58},
+    info="{icmpv6.type:words}[ for {icmpv6.nd.ns.target_address}][ for {icmpv6.nd.na.target_address}][ id {icmpv6.echo.identifier}]"
+    "[ seq {icmpv6.echo.sequence_number}][ MTU {icmpv6.mtu}]"
+    "[ of {icmpv6.mld.multicast_address}][ of {icmpv6.mldr.mar.multicast_address}]",
+    contents=contents,
+    derived=(
+        ((*(f for _, layout in BODY.values() for f in layout.fields if f.label), *LENGTH.fields), _body),
+        (OPTION_FIELDS, _options),
+        ((checksums.status_field("icmpv6.checksum.status"),), _status),
+        (mld.FIELDS, mld.columns),
+        (icmp_extensions.FIELDS, lambda h: icmp_extensions.columns(h, _quoted(h)[1])),
+    ),
+    external_fields=(  # `reassembly.echoes` computes these
+        Field("icmpv6.resp_to", u64, "Request frame", "the echo request that this answers"),
+        Field("icmpv6.resptime", milliseconds, "Response time", "ms since the request"),
+    ),
 )

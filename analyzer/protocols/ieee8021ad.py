@@ -1,19 +1,28 @@
 """802.1ad provider tag (QinQ): the outer of two VLAN tags. IEEE 802.1Q §9.6."""
 
-from ..fields import Field, Headers, Layout, bits
+from ..fields import Field, Headers, Layout, Protocol, bits
 from .common import ethertype
 
-LABEL = "Provider VLAN"
 HEADER = Layout(
     Field("ieee8021ad.priority", bits(3), "Priority", "802.1p class of service"),
     Field("ieee8021ad.dei", bits(1), "Drop eligible"),
     Field("ieee8021ad.id", bits(12), "Provider VLAN"),
     ethertype.word("ieee8021ad.type_or_len"),
 )
-ON = {"ethertype": 0x88A8}
-REALM = "ieee8021ad.id"
-INFO = "provider VLAN {ieee8021ad.id}, priority {ieee8021ad.priority}"
 
 
 def contents(h: Headers):
     return ethertype.contents(h, "ieee8021ad.type_or_len")
+
+
+PROTOCOL = Protocol(
+    "ieee8021ad",
+    "Provider VLAN",
+    __doc__,
+    padded=True,
+    header=HEADER,
+    on={"ethertype": 0x88A8},
+    network_id="ieee8021ad.id",
+    info="provider VLAN {ieee8021ad.id}, priority {ieee8021ad.priority}",
+    contents=contents,
+)

@@ -2,12 +2,11 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, bits, flag, ipv4, u8, u16
+from ..fields import Column, Field, Headers, Layout, Protocol, bits, flag, ipv4, u8, u16
 from .common import checksums
 from .common.parts import Parts, misfits, peek
 from .common.tlv import Options, records, repeated
 
-LABEL = "IGMP"
 TYPE = {
     0x11: "membership query",
     0x12: "membership report v1",
@@ -30,14 +29,14 @@ RECORD = {
 TRACE = (0x1E, 0x1F)  # mtrace: the group stands where others have it
 QUERY, REPORT1, REPORT2, LEAVE, REPORT3 = 0x11, 0x12, 0x16, 0x17, 0x22
 HEADER = Layout(
-    Field("igmp.type", u8, "Type", hex=2, words=TYPE),
+    Field("igmp.type", u8, "Type", hex=2, value_names=TYPE),
     Field("igmp.max_resp_code", u8, "Maximum response code", "version 2 and 3; tenths of a second up to 127"),
     Field("igmp.checksum", u16, "Checksum", "RFC 1071", hex=4),
 )
 GROUP = Layout(Field("igmp.maddr", ipv4, "Group", many=True))
 COUNT = Layout(Field("reserved", u16, ""), Field("igmp.num_grp_recs", u16, "Group records"))
 GROUP_RECORD = Layout(
-    Field("igmp.record_type", u8, "Record", words=RECORD, many=True),
+    Field("igmp.record_type", u8, "Record", value_names=RECORD, many=True),
     Field("igmp.aux_data_len", u8, "Length of auxiliary data", "in units of 4 bytes", many=True),
     Field("igmp.num_src", u16, "Sources", many=True),
     *GROUP.fields,
@@ -51,8 +50,6 @@ ASKED = Layout(
 )
 SOURCE = Layout(Field("igmp.saddr", ipv4, "Source", many=True))
 QUERY3 = HEADER.size + GROUP.size + ASKED.size  # bytes of a query of version 3 and more: RFC 9776 §7.1
-ON = {"ipproto": 2}
-INFO = "{igmp.type:words}[ of {igmp.maddr}]"
 
 
 def check(h: Headers) -> None:
@@ -114,14 +111,25 @@ FIELDS = (
     *ASKED.fields[1:4],
     *SOURCE.fields,
 )
-DERIVED = (
-    (
+
+
+PROTOCOL = Protocol(
+    "igmp",
+    "IGMP",
+    __doc__,
+    header=HEADER,
+    on={"ipproto": 2},
+    info="{igmp.type:words}[ of {igmp.maddr}]",
+    check=check,
+    derived=(
         (
-            Field("igmp.version", u8, "Version"),
-            Field("igmp.max_resp", u16, "Maximum response time", "tenths of a second"),
-            *FIELDS,
-            checksums.status_field("igmp.checksum.status"),
+            (
+                Field("igmp.version", u8, "Version"),
+                Field("igmp.max_resp", u16, "Maximum response time", "tenths of a second"),
+                *FIELDS,
+                checksums.status_field("igmp.checksum.status"),
+            ),
+            _derived,
         ),
-        _derived,
     ),
 )

@@ -6,12 +6,9 @@ import re
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Payload, text
+from ..fields import Column, Field, Headers, Payload, Protocol, text
 from .common.commands import said, texts
 
-LABEL = "IMF"
-ON = {"smtp.message": 1}
-INFO = "mail[ from {imf.from}][: {imf.subject}]"
 SECTION = 1 << 16  # bytes in which fields are read
 NAMED = {
     "from": "From",
@@ -58,7 +55,7 @@ def _fields(h: Headers) -> list[list[tuple[str, str]]]:
 
 
 def contents(h: Headers):
-    found = h.once(_fields)
+    found = h.memo(_fields)
     plain = [any(name == "content.type" and value.lower().startswith("text/") for name, value in one) for one in found]
     body = np.array([int(one[-1][1]) for one in found], np.int64)
     yield Payload("text", 1, body, h.wire, rows=np.flatnonzero(np.array(plain, bool)))
@@ -66,7 +63,7 @@ def contents(h: Headers):
 
 def _read(h: Headers) -> dict[str, Column]:
     pairs: dict[str, list[tuple[int, str]]] = {name: [] for name in NAMED}
-    for row, fields in enumerate(h.once(_fields)):
+    for row, fields in enumerate(h.memo(_fields)):
         for name, value in fields[:-1]:
             if name in SEVERAL or not pairs[name] or pairs[name][-1][0] != row:
                 pairs[name].append((row, value))
@@ -74,4 +71,14 @@ def _read(h: Headers) -> dict[str, Column]:
 
 
 FIELDS = tuple(Field(f"imf.{name}", text, label, many=name in SEVERAL) for name, label in NAMED.items())
-DERIVED = ((FIELDS, _read),)
+
+
+PROTOCOL = Protocol(
+    "imf",
+    "IMF",
+    __doc__,
+    on={"smtp.message": 1},
+    info="mail[ from {imf.from}][: {imf.subject}]",
+    contents=contents,
+    derived=((FIELDS, _read),),
+)

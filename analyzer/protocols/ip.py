@@ -2,18 +2,17 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, Piece, Reading, bits, flag, ipv4, u8, u16, u32
+from ..fields import Column, Field, Headers, Layout, Payload, Piece, Protocol, Reading, bits, flag, ipv4, u8, u16, u32
 from .common import checksums, fragment_fields
 from .common.registries import DSCP, ECN, IPPROTO
 from .common.tlv import walk
 
-LABEL = "IPv4"
 HEADER = Layout(
     Field("ip.version", bits(4), "Version", "4; 6 in an IPv6 header"),
-    Field("ip.hdr_len", bits(4), "Header length", "bytes; 20 when there are no options", times=4),
+    Field("ip.hdr_len", bits(4), "Header length", "bytes; 20 when there are no options", scale=4),
     Field("ip.dsfield", u8, "Differentiated services", "RFC 2474", hex=2, parts=(
-        Field("ip.dsfield.dscp", bits(6), "Codepoint", words=DSCP),
-        Field("ip.dsfield.ecn", bits(2), "Congestion notification", "RFC 3168", words=ECN),
+        Field("ip.dsfield.dscp", bits(6), "Codepoint", value_names=DSCP),
+        Field("ip.dsfield.ecn", bits(2), "Congestion notification", "RFC 3168", value_names=ECN),
     )),
     Field("ip.len_raw", u16, "Total length as sent", "bytes; 0 where the network card was to cut the segment later"),
     Field("ip.id", u16, "Identification", "pieces of one datagram have the same", hex=4),
@@ -24,26 +23,12 @@ HEADER = Layout(
     )),
     Field("ip.frag_offset", bits(13), "Fragment offset", "in units of 8 bytes"),
     Field("ip.ttl", u8, "Time to live", "each router takes one away"),
-    Field("ip.proto", u8, "Protocol", "what the datagram carries", words=IPPROTO),
+    Field("ip.proto", u8, "Protocol", "what the datagram carries", value_names=IPPROTO),
     Field("ip.checksum", u16, "Header checksum", "RFC 1071", hex=4),
     Field("ip.src", ipv4, "Source"),
     Field("ip.dst", ipv4, "Destination"),
 )  # fmt: skip
-ON = {
-    "linktype": 228,
-    "ethertype": 0x0800,
-    "pppproto": 0x0021,
-    "chdlc.protocol": 0x0800,
-    "llc.dsap": 6,
-    "ipversion": 4,
-    "ipproto": (4, 94),
-    "gre.proto": 0x0800,
-    "vxlan.next_proto": 1,
-}
 ADDRESSES = ("ip.src", "ip.dst")
-EITHER = {"ip.addr": ADDRESSES}
-ADDED = fragment_fields.fields("ip", "ip.reassembled_in")
-INFO = "{ip.proto:words}, id {ip.id}, length {ip.len}"
 
 
 def contents(h: Headers):
@@ -61,7 +46,7 @@ def contents(h: Headers):
     if (size > HEADER.size).any():
         h.column("ip.opt.type")  # an option that does not fit is said even if nobody asks for options
     end = np.minimum(declared, h.wire)
-    h.claims(np.where(h.whole, end, h.wire))
+    h.set_payload_end(np.where(h.whole, end, h.wire))
     start = h.start + size
     # A first piece that the capture cut can never become whole, so what there is of it is read at once.
     piece = (h["ip.frag_offset"] > 0) | (h["ip.flags.mf"] & (declared <= h.end))
@@ -108,7 +93,7 @@ OPTION = {
 POINTED = (RECORD, STAMP, LOOSE, STRICT)
 ADDRESS, WORD, SHORT = Layout(Field("address", ipv4, "")), Layout(Field("word", u32, "")), Layout(Field("short", u16, ""))
 OPTION_FIELDS = (
-    Field("ip.opt.type", u8, "Option", words=OPTION, many=True),
+    Field("ip.opt.type", u8, "Option", value_names=OPTION, many=True),
     Field("ip.opt.len", u8, "Option length", "bytes, type and length included", many=True),
     Field("ip.opt.ptr", u8, "Pointer", "byte of the option, from 1, at which the next router writes", many=True),
     Field("ip.cur_rt", ipv4, "Current stop", "of a source route that has not ended: where this datagram is sent"),
@@ -116,7 +101,7 @@ OPTION_FIELDS = (
     Field("ip.src_rt", ipv4, "Source route", "stops still to visit, but for the last", many=True),
     Field("ip.src_rt_end", ipv4, "End of the source route", "where the datagram goes after these stops"),
     Field("ip.empty_rt", ipv4, "Empty slot", "room for more addresses", many=True),
-    Field("ip.opt.flag", u8, "Timestamp flag", words={0: "times", 1: "addresses and times", 3: "times of given addresses"}, hex=2),
+    Field("ip.opt.flag", u8, "Timestamp flag", value_names={0: "times", 1: "addresses and times", 3: "times of given addresses"}, hex=2),
     Field("ip.opt.overflow", u8, "Overflow", "routers that found no room for their time"),
     Field("ip.opt.time_stamp", u32, "Timestamp", "ms since midnight UTC", many=True),
     Field("ip.opt.time_stamp_addr", ipv4, "Address of a timestamp", many=True),
@@ -176,8 +161,30 @@ def _slots(start: np.ndarray, count: np.ndarray, step: np.ndarray | int = 4) -> 
     return option, start[option] + nth * (step[option] if isinstance(step, np.ndarray) else step)
 
 
-DERIVED = (
-    ((Field("ip.len", u32, "Total length", "bytes, header included; where 0 was sent, what there is"),), _length),
-    ((checksums.status_field("ip.checksum.status"),), _status),
-    (OPTION_FIELDS, _options),
+PROTOCOL = Protocol(
+    "ip",
+    "IPv4",
+    __doc__,
+    header=HEADER,
+    on={
+        "linktype": 228,
+        "ethertype": 0x0800,
+        "pppproto": 0x0021,
+        "chdlc.protocol": 0x0800,
+        "llc.dsap": 6,
+        "ipversion": 4,
+        "ipproto": (4, 94),
+        "gre.proto": 0x0800,
+        "vxlan.next_proto": 1,
+    },
+    addresses=ADDRESSES,
+    aliases={"ip.addr": ADDRESSES},
+    info="{ip.proto:words}, id {ip.id}, length {ip.len}",
+    contents=contents,
+    derived=(
+        ((Field("ip.len", u32, "Total length", "bytes, header included; where 0 was sent, what there is"),), _length),
+        ((checksums.status_field("ip.checksum.status"),), _status),
+        (OPTION_FIELDS, _options),
+    ),
+    external_fields=fragment_fields.fields("ip", "ip.reassembled_in"),
 )

@@ -2,37 +2,24 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, bits, ipv6, u8, u16
+from ..fields import Column, Field, Headers, Layout, Payload, Protocol, bits, ipv6, u8, u16
 from .common.registries import DSCP, ECN, IPPROTO
 
-LABEL = "IPv6"
 HEADER = Layout(
     Field("ipv6.version", bits(4), "Version", "always 6"),
     Field("ipv6.tclass", bits(8), "Traffic class", hex=8, parts=(
-        Field("ipv6.tclass.dscp", bits(6), "Codepoint", "RFC 2474", words=DSCP),
-        Field("ipv6.tclass.ecn", bits(2), "Congestion notification", "RFC 3168", words=ECN),
+        Field("ipv6.tclass.dscp", bits(6), "Codepoint", "RFC 2474", value_names=DSCP),
+        Field("ipv6.tclass.ecn", bits(2), "Congestion notification", "RFC 3168", value_names=ECN),
     )),
     Field("ipv6.flow", bits(20), "Flow label", "RFC 6437", hex=6),
     Field("ipv6.plen", u16, "Payload length", "bytes behind this header, extension headers included; 0: a jumbogram or offloaded"),
-    Field("ipv6.nxt", u8, "Next header", words=IPPROTO),
+    Field("ipv6.nxt", u8, "Next header", value_names=IPPROTO),
     Field("ipv6.hlim", u8, "Hop limit", "each router takes one away"),
     Field("ipv6.src", ipv6, "Source"),
     Field("ipv6.dst", ipv6, "Destination"),
 )  # fmt: skip
-ON = {
-    "linktype": 229,
-    "ethertype": 0x86DD,
-    "pppproto": 0x0057,
-    "chdlc.protocol": 0x86DD,
-    "ipversion": 6,
-    "ipproto": 41,
-    "gre.proto": 0x86DD,
-    "vxlan.next_proto": 2,
-}
 ADDRESSES = ("ipv6.src", "ipv6.dst")
-EITHER = {"ipv6.addr": ADDRESSES}
 JUMBO = 0xFFFF  # the most bytes that the length field can say
-INFO = "{ipv6.nxt:words}, payload {ipv6.plen}"
 
 
 def contents(h: Headers):
@@ -47,7 +34,7 @@ def contents(h: Headers):
         h.whole & (end > h.wire) & ~h.quoted, "ipv6.plen", "says {needed} bytes, the frame has {had}", length, h.wire - start, h.start + 4
     )
     end = np.minimum(end, h.wire)
-    h.claims(np.where(h.whole, end, h.wire))
+    h.set_payload_end(np.where(h.whole, end, h.wire))
     yield Payload("ipproto", h["ipv6.nxt"], start, end)
 
 
@@ -55,4 +42,24 @@ def _version(h: Headers) -> dict[str, Column]:
     return {"ip.version": h.column("ipv6.version")}
 
 
-DERIVED = (((Field("ip.version", bits(4), "Version", "4 or 6"),), _version),)
+PROTOCOL = Protocol(
+    "ipv6",
+    "IPv6",
+    __doc__,
+    header=HEADER,
+    on={
+        "linktype": 229,
+        "ethertype": 0x86DD,
+        "pppproto": 0x0057,
+        "chdlc.protocol": 0x86DD,
+        "ipversion": 6,
+        "ipproto": 41,
+        "gre.proto": 0x86DD,
+        "vxlan.next_proto": 2,
+    },
+    addresses=ADDRESSES,
+    aliases={"ipv6.addr": ADDRESSES},
+    info="{ipv6.nxt:words}, payload {ipv6.plen}",
+    contents=contents,
+    derived=(((Field("ip.version", bits(4), "Version", "4 or 6"),), _version),),
+)

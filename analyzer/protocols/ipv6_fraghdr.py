@@ -2,22 +2,18 @@
 
 import numpy as np
 
-from ..fields import Field, Headers, Layout, Payload, Piece, bits, flag, u8, u32
+from ..fields import Field, Headers, Layout, Payload, Piece, Protocol, bits, flag, u8, u32
 from .common import fragment_fields
 from .common.registries import IPPROTO
 
-LABEL = "Fragment header"
 HEADER = Layout(
-    Field("ipv6.fraghdr.nxt", u8, "Next header", words=IPPROTO),
+    Field("ipv6.fraghdr.nxt", u8, "Next header", value_names=IPPROTO),
     Field("ipv6.fraghdr.reserved_octet", u8, "Reserved", hex=2),
     Field("ipv6.fraghdr.offset", bits(13), "Offset", "in units of 8 bytes"),
     Field("ipv6.fraghdr.reserved_bits", bits(2), "Reserved"),
     Field("ipv6.fraghdr.more", flag, "More fragments", "this is not the last piece"),
     Field("ipv6.fraghdr.ident", u32, "Identification", "pieces of one packet have the same", hex=8),
 )
-ON = {"ipproto": 44}
-ADDED = fragment_fields.fields("ipv6", "ipv6.reassembled.in")
-INFO = "{ipv6.fraghdr.nxt:words}, piece at {ipv6.fraghdr.offset}, id {ipv6.fraghdr.ident}"
 
 
 def contents(h: Headers):
@@ -28,3 +24,15 @@ def contents(h: Headers):
     place = Piece(h["ipv6.fraghdr.ident"].astype(np.int64), offset, h["ipv6.fraghdr.more"])
     yield Payload("ipproto", h["ipv6.fraghdr.nxt"], start, h.wire, rows, piece=place)
     yield Payload("ipproto", h["ipv6.fraghdr.nxt"], start, h.wire, np.flatnonzero(~piece))
+
+
+PROTOCOL = Protocol(
+    "ipv6.fraghdr",
+    "Fragment header",
+    __doc__,
+    header=HEADER,
+    on={"ipproto": 44},
+    info="{ipv6.fraghdr.nxt:words}, piece at {ipv6.fraghdr.offset}, id {ipv6.fraghdr.ident}",
+    contents=contents,
+    external_fields=fragment_fields.fields("ipv6", "ipv6.reassembled.in"),
+)

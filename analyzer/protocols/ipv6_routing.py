@@ -1,28 +1,36 @@
 """IPv6 routing header. RFC 8200 §4.4, https://www.rfc-editor.org/rfc/rfc8200#section-4.4"""
 
-from ..fields import Field, Headers, Layout, u8
+from ..fields import Field, Headers, Layout, Protocol, u8
 from .common import ipv6_extension
 from .common.registries import IPPROTO
 
-LABEL = "Routing header"
 TYPE = {0: "source route (deprecated by RFC 5095)", 2: "mobile IP", 3: "RPL source route", 4: "segment routing"}
 HEADER = Layout(
-    Field("ipv6.routing.nxt", u8, "Next header", words=IPPROTO),
+    Field("ipv6.routing.nxt", u8, "Next header", value_names=IPPROTO),
     Field(
         "ipv6.routing.len_oct",
         u8,
         "Length",
         "bytes of this header",
-        times=8,
-        plus=8,
+        scale=8,
+        offset=8,
         parts=(Field("ipv6.routing.len", u8, "Length as sent", "in units of 8 bytes, without the first 8"),),
     ),
-    Field("ipv6.routing.type", u8, "Type", words=TYPE),
+    Field("ipv6.routing.type", u8, "Type", value_names=TYPE),
     Field("ipv6.routing.segleft", u8, "Segments left", "stops still to visit"),
 )
-ON = {"ipproto": 43}
-INFO = "{ipv6.routing.type:words}, {ipv6.routing.segleft} left"
 
 
 def contents(h: Headers):
     return ipv6_extension.contents(h, "ipv6.routing")
+
+
+PROTOCOL = Protocol(
+    "ipv6.routing",
+    "Routing header",
+    __doc__,
+    header=HEADER,
+    on={"ipproto": 43},
+    info="{ipv6.routing.type:words}, {ipv6.routing.segleft} left",
+    contents=contents,
+)

@@ -5,10 +5,8 @@ Cisco document 17056, "Inter-Switch Link and IEEE 802.1Q Frame Format".
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, mac, raw, u8, u16, u24
+from ..fields import Column, Field, Headers, Layout, Payload, Protocol, Reading, bits, flag, mac, raw, u8, u16, u24
 
-LABEL = "ISL"
-SHOWN = "eth"
 TYPE = {0: "Ethernet", 1: "Token Ring", 2: "FDDI", 3: "ATM"}
 PRIORITY = {0: "normal", 1: "priority 1", 2: "priority 2", 3: "highest"}
 HEADER = Layout(
@@ -24,12 +22,7 @@ HEADER = Layout(
     Field("isl.index", u16, "Index", "port of the switch, for diagnosis"),
     Field("isl.reserved", u16, "Reserved", "of Token Ring and FDDI frames", hex=4),
 )
-LAST = Layout(Field("isl.type", bits(4), "Type", words=TYPE), Field("user", bits(4), ""))
-ON = {"link": 1}
-ADDRESSES = ("isl.src", "isl.dst")
-EITHER = {"isl.addr": ("isl.dst", "isl.src")}
-REALM = "isl.vlan_id"
-INFO = "VLAN {isl.vlan_id}"
+LAST = Layout(Field("isl.type", bits(4), "Type", value_names=TYPE), Field("user", bits(4), ""))
 COUNTED = 14  # bytes before those that the length counts
 ETHERNET = 0
 
@@ -66,14 +59,27 @@ def _derived(h: Headers) -> dict[str, Column]:
     }
 
 
-DERIVED = (
-    (
+PROTOCOL = Protocol(
+    "isl",
+    "ISL",
+    __doc__,
+    header=HEADER,
+    on={"link": 1},
+    addresses=("isl.src", "isl.dst"),
+    aliases={"isl.addr": ("isl.dst", "isl.src")},
+    display_name="eth",
+    network_id="isl.vlan_id",
+    info="VLAN {isl.vlan_id}",
+    contents=contents,
+    derived=(
         (
-            LAST.fields[0],
-            Field("isl.user_eth", u8, "Priority", words=PRIORITY),
-            Field("isl.user", u8, "User bits", hex=2),
-            Field("isl.trailer", raw, "Trailer", "ISL's own check sequence"),
+            (
+                LAST.fields[0],
+                Field("isl.user_eth", u8, "Priority", value_names=PRIORITY),
+                Field("isl.user", u8, "User bits", hex=2),
+                Field("isl.trailer", raw, "Trailer", "ISL's own check sequence"),
+            ),
+            _derived,
         ),
-        _derived,
     ),
 )

@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, ipv4, text, u8, u16, u32
+from ..fields import Column, Field, Headers, Layout, Payload, Protocol, Reading, bits, flag, ipv4, text, u8, u16, u32
 from .common.tlv import Options, items
 
-LABEL = "L2TP"
 MESSAGE = {1: "start connection request", 2: "start connection reply", 3: "start connection connected", 4: "stop connection",
            6: "hello", 7: "outgoing call request", 8: "outgoing call reply", 9: "outgoing call connected", 10: "incoming call request",
            11: "incoming call reply", 12: "incoming call connected", 14: "call disconnect", 15: "WAN error", 16: "set link info",
@@ -49,11 +48,11 @@ ATTRIBUTE = Layout(
     Field("reserved", bits(4), ""),
     Field("l2tp.avp.length", bits(10), "Attribute length", "bytes, header included"),
     Field("l2tp.avp.vendor_id", u16, "Vendor", "0: a standard's"),
-    Field("l2tp.avp.type", u16, "Attribute", words=AVP),
+    Field("l2tp.avp.type", u16, "Attribute", value_names=AVP),
     many=True,
 )
 VALUES = {  # of attributes of the standards
-    0: Layout(Field("l2tp.avp.message_type", u16, "Message", words=MESSAGE), many=True),
+    0: Layout(Field("l2tp.avp.message_type", u16, "Message", value_names=MESSAGE), many=True),
     1: Layout(Field("l2tp.result_code", u16, "Result"), Field("l2tp.avp.error_code", u16, "Error"), many=True),
     2: Layout(Field("l2tp.avp.protocol_version", u8, "Protocol version"), Field("l2tp.avp.protocol_revision", u8, "Revision"), many=True),
     6: Layout(Field("l2tp.avp.firmware_revision", u16, "Firmware"), many=True),
@@ -67,7 +66,7 @@ VALUES = {  # of attributes of the standards
     61: Layout(Field("l2tp.avp.assigned_control_conn_id", u32, "Assigned control connection"), many=True),
     63: Layout(Field("l2tp.avp.local_session_id", u32, "Local session"), many=True),
     64: Layout(Field("l2tp.avp.remote_session_id", u32, "Remote session"), many=True),
-    68: Layout(Field("l2tp.avp.pseudowire_type", u16, "Pseudowire", words=PSEUDOWIRE), many=True),
+    68: Layout(Field("l2tp.avp.pseudowire_type", u16, "Pseudowire", value_names=PSEUDOWIRE), many=True),
 }
 NAMES = {
     7: Field("l2tp.avp.host_name", text, "Host name", many=True),
@@ -78,15 +77,9 @@ NAMES = {
 }
 TWO, THREE = 2, 3
 LONGEST = 1023  # of an attribute: ten bits
-ON = {"udp.port": 1701, "ipproto": 115}
-REALM = "l2tp.session"
-INFO = (
-    "[tunnel {l2tp.tunnel}][, session {l2tp.session}][control connection {l2tp.ccid}][session {l2tp.sid}]"
-    "[: {l2tp.avp.message_type:words}][, host {l2tp.avp.host_name}]"
-)
 
 
-def believes(r: Reading) -> np.ndarray:
+def probe_port(r: Reading) -> np.ndarray:
     """One of the versions that run over UDP."""
     return np.isin(Reading(FLAGS, r.buffer, r.start, r.end)["l2tp.version"], (TWO, THREE))
 
@@ -173,4 +166,18 @@ def _derived(h: Headers) -> dict[str, Column]:
 
 
 LAYOUTS = (FLAGS, LENGTH, TUNNEL, SESSION, CONNECTION, NUMBERS, OFFSET, ATTRIBUTE, *VALUES.values())
-DERIVED = (((*(f for layout in LAYOUTS for f in layout.all() if f.label), *NAMES.values()), _derived),)
+
+
+PROTOCOL = Protocol(
+    "l2tp",
+    "L2TP",
+    __doc__,
+    header=HEADER,
+    on={"udp.port": 1701, "ipproto": 115},
+    network_id="l2tp.session",
+    info="[tunnel {l2tp.tunnel}][, session {l2tp.session}][control connection {l2tp.ccid}][session {l2tp.sid}]"
+    "[: {l2tp.avp.message_type:words}][, host {l2tp.avp.host_name}]",
+    contents=contents,
+    probe_port=probe_port,
+    derived=(((*(f for layout in LAYOUTS for f in layout.all() if f.label), *NAMES.values()), _derived),),
+)

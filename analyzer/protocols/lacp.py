@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, flag, mac, text, u8, u16
+from ..fields import Column, Field, Headers, Layout, Protocol, flag, mac, text, u8, u16
 from .common.parts import Parts, misfits
 from .common.tlv import Options, walk
 
-LABEL = "LACP"
 TLV = {0: "end", 1: "actor", 2: "partner", 3: "collector"}
 END, ACTOR, PARTNER, COLLECTOR = TLV
 LENGTH = {END: 0, ACTOR: 20, PARTNER: 20, COLLECTOR: 16}  # bytes, type and length included
@@ -22,7 +21,7 @@ BITS = (  # of an end's state, the first bit first: field, letter in state_str, 
 )
 HEADER = Layout(Field("lacp.version", u8, "Version", hex=2))
 ITEM = Layout(
-    Field("lacp.tlv_type", u8, "Part", hex=2, words=TLV, many=True),
+    Field("lacp.tlv_type", u8, "Part", hex=2, value_names=TLV, many=True),
     Field("lacp.tlv_length", u8, "Part's length", "bytes, type and length included", hex=2, many=True),
 )
 
@@ -43,11 +42,6 @@ def _side(name: str, who: str) -> Layout:
 SIDES = {ACTOR: _side("actor", "Actor"), PARTNER: _side("partner", "Partner")}
 DELAY = Layout(Field("lacp.collector.max_delay", u16, "Collector's delay", "tens of µs at most, from taking a frame to handing it on"))
 WORDS = np.array(["".join(c if state >> 7 - i & 1 else "*" for i, (_, c, _) in enumerate(BITS)) for state in range(256)], object)
-ON = {"slow.subtype": 1}
-INFO = (
-    "actor {lacp.actor.sysid} port {lacp.actor.port} key {lacp.actor.key} {lacp.actor.state_str}"
-    "[, partner {lacp.partner.sysid}][ port {lacp.partner.port}][ key {lacp.partner.key}][ {lacp.partner.state_str}]"
-)
 
 
 def _items(h: Headers) -> tuple[Options, np.ndarray]:
@@ -91,4 +85,16 @@ FIELDS = (
     *(Field(f"lacp.{name}.state_str", text, f"{name.capitalize()}'s state in letters") for name in ("actor", "partner")),
     *DELAY.fields,
 )
-DERIVED = ((FIELDS, _derived),)
+
+
+PROTOCOL = Protocol(
+    "lacp",
+    "LACP",
+    __doc__,
+    header=HEADER,
+    on={"slow.subtype": 1},
+    info="actor {lacp.actor.sysid} port {lacp.actor.port} key {lacp.actor.key} {lacp.actor.state_str}"
+    "[, partner {lacp.partner.sysid}][ port {lacp.partner.port}][ key {lacp.partner.key}][ {lacp.partner.state_str}]",
+    check=check,
+    derived=((FIELDS, _derived),),
+)

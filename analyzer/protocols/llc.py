@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, Reading, u8, u16, u24
+from ..fields import Column, Field, Headers, Layout, Payload, Protocol, Reading, u8, u16, u24
 from .common.registries import ETHERTYPE
 
-LABEL = "LLC"
 SAP = {
     0x00: "null",
     0x02: "management",
@@ -20,21 +19,19 @@ SAP = {
 OUI = {0: "encapsulated Ethernet", 0x00000C: "Cisco", 0x0000F8: "Cisco 90-compatible", 0x0080C2: "IEEE 802.1", 0x080007: "Apple"}
 CISCO = {0x010B: "PVST+", 0x0111: "UDLD", 0x2000: "CDP", 0x2003: "VTP", 0x2004: "DTP"}
 HEADER = Layout(
-    Field("llc.dsap", u8, "Destination", "service access point", hex=2, words=SAP),
-    Field("llc.ssap", u8, "Source", "service access point; the last bit: a response", hex=2, words=SAP),
+    Field("llc.dsap", u8, "Destination", "service access point", hex=2, value_names=SAP),
+    Field("llc.ssap", u8, "Source", "service access point; the last bit: a response", hex=2, value_names=SAP),
     Field("llc.control_first", u8, "First byte of the control field", hex=2),
 )
 SECOND = Layout(Field("second", u8, ""))
 SNAP = Layout(
-    Field("llc.oui", u24, "Organization", words=OUI),
-    Field("llc.type", u16, "Type", "an Ethernet type if the organization is 0", hex=4, words=ETHERTYPE),
+    Field("llc.oui", u24, "Organization", value_names=OUI),
+    Field("llc.type", u16, "Type", "an Ethernet type if the organization is 0", hex=4, value_names=ETHERTYPE),
 )
-PID = Layout(Field("", u24, ""), Field("llc.cisco_pid", u16, "Cisco's protocol", hex=4, words=CISCO))
+PID = Layout(Field("", u24, ""), Field("llc.cisco_pid", u16, "Cisco's protocol", hex=4, value_names=CISCO))
 UNNUMBERED = 3
 ETHERNET = (0, 0x0000F8)  # organizations whose types are Ethernet's
 OF_CISCO = 0x00000C
-ON = {"802.3": 0, "ethertype": 0x8870, "linktype": 100}  # 0x8870: LLC in frames beyond 1500 bytes
-INFO = "{llc.dsap:words}"
 
 
 def _size(h: Headers) -> np.ndarray:
@@ -53,7 +50,7 @@ def contents(h: Headers):
     ethernet = rows[(snap.trusted == SNAP.size) & np.isin(snap["llc.oui"], ETHERNET)]
     kind = np.zeros(len(h), np.int64)
     kind[rows] = snap["llc.type"]
-    yield Payload("ethertype", kind, h.start + 3 + SNAP.size, h.wire, ethernet, bare=True)
+    yield Payload("ethertype", kind, h.start + 3 + SNAP.size, h.wire, ethernet, hide_layer=True)
     cisco = rows[(snap.trusted == SNAP.size) & (snap["llc.oui"] == OF_CISCO)]
     yield Payload("llc.cisco_pid", kind, h.start + 3 + SNAP.size, h.wire, cisco)
     others = np.setdiff1d(rows, np.concatenate((ethernet, cisco)))
@@ -75,4 +72,13 @@ def _derived(h: Headers) -> dict[str, Column]:
     return {"llc.control": Column(control, there), "llc.oui": snap.column("llc.oui"), "llc.type": kinds, "llc.cisco_pid": own}
 
 
-DERIVED = (((Field("llc.control", u16, "Control", "kind of frame; low byte first", hex=4), *SNAP.fields, PID.fields[1]), _derived),)
+PROTOCOL = Protocol(
+    "llc",
+    "LLC",
+    __doc__,
+    header=HEADER,
+    on={"802.3": 0, "ethertype": 0x8870, "linktype": 100},  # 0x8870: LLC in frames beyond 1500 bytes
+    info="{llc.dsap:words}",
+    contents=contents,
+    derived=(((Field("llc.control", u16, "Control", "kind of frame; low byte first", hex=4), *SNAP.fields, PID.fields[1]), _derived),),
+)

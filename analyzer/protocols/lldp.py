@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, bits, flag, ipv4, ipv6, mac, raw, text, u8, u16, u24, u32
+from ..fields import Column, Field, Headers, Layout, Protocol, bits, flag, ipv4, ipv6, mac, raw, text, u8, u16, u24, u32
 from .common.parts import Parts, misfits
 from .common.tlv import Options, items
 
-LABEL = "LLDP"
 END, CHASSIS, PORT, LIFETIME, PORT_DESCRIPTION, NAME, DESCRIPTION, CAPABILITIES, MANAGEMENT = range(9)
 ORGANIZATION = 127
 TLV = {
@@ -37,12 +36,12 @@ CAN = ("station only", "DOCSIS cable device", "telephone", "router", "WLAN acces
 CAN_NAMES = ("station_only", "docsis_cable_device", "telephone", "router", "wlan_access_pt", "bridge", "repeater", "other")
 LONGEST = 0x1FF  # a length has nine bits
 ITEM = Layout(
-    Field("lldp.tlv.type", bits(7), "Item", words=TLV, many=True),
+    Field("lldp.tlv.type", bits(7), "Item", value_names=TLV, many=True),
     Field("lldp.tlv.len", bits(9), "Item's length", "bytes behind it", many=True),
 )
-CHASSIS_ID = Layout(Field("lldp.chassis.subtype", u8, "Kind of chassis identifier", words=CHASSIS_KIND))
-PORT_ID = Layout(Field("lldp.port.subtype", u8, "Kind of port identifier", words=PORT_KIND))
-ADDRESS_OF = Layout(Field("lldp.network_address.subtype", u8, "Address family", words=FAMILY, many=True))
+CHASSIS_ID = Layout(Field("lldp.chassis.subtype", u8, "Kind of chassis identifier", value_names=CHASSIS_KIND))
+PORT_ID = Layout(Field("lldp.port.subtype", u8, "Kind of port identifier", value_names=PORT_KIND))
+ADDRESS_OF = Layout(Field("lldp.network_address.subtype", u8, "Address family", value_names=FAMILY, many=True))
 ENDS = Layout(Field("lldp.time_to_live", u16, "Time to live", "seconds; 0: forget this neighbor"))
 TEXTS = (
     (PORT_DESCRIPTION, Field("lldp.port.desc", text, "Port description", many=True)),
@@ -60,18 +59,18 @@ def _abilities(name: str, label: str) -> Field:
 ABILITIES = Layout(_abilities("lldp.tlv.system_cap", "Can be"), _abilities("lldp.tlv.enable_system_cap", "Is"))
 REACHED = Layout(
     Field("lldp.mgn.address.len", u8, "Length of the management address", "bytes, its family included", many=True),
-    Field("lldp.mgn.address.subtype", u8, "Family of the management address", words=FAMILY, many=True),
+    Field("lldp.mgn.address.subtype", u8, "Family of the management address", value_names=FAMILY, many=True),
 )
 REACHED_BY = Layout(
-    Field("lldp.mgn.interface.subtype", u8, "Numbering of interfaces", words=NUMBERING, many=True),
+    Field("lldp.mgn.interface.subtype", u8, "Numbering of interfaces", value_names=NUMBERING, many=True),
     Field("lldp.mgn.interface.number", u32, "Interface number", many=True),
     Field("lldp.mgn.obj.len", u8, "Length of the object identifier", "bytes", many=True),
 )
-OF = Layout(Field("lldp.orgtlv.oui", u24, "Organization", words=OUI, many=True))
+OF = Layout(Field("lldp.orgtlv.oui", u24, "Organization", value_names=OUI, many=True))
 SUBTYPES = {
-    IEEE1: Layout(Field("lldp.ieee.802_1.subtype", u8, "Kind", "of IEEE 802.1's items", hex=2, words=SUBTYPE1, many=True)),
-    IEEE3: Layout(Field("lldp.ieee.802_3.subtype", u8, "Kind", "of IEEE 802.3's items", hex=2, words=SUBTYPE3, many=True)),
-    TIA: Layout(Field("lldp.media.subtype", u8, "Kind", "of TIA's items", hex=2, words=SUBTYPE_TIA, many=True)),
+    IEEE1: Layout(Field("lldp.ieee.802_1.subtype", u8, "Kind", "of IEEE 802.1's items", hex=2, value_names=SUBTYPE1, many=True)),
+    IEEE3: Layout(Field("lldp.ieee.802_3.subtype", u8, "Kind", "of IEEE 802.3's items", hex=2, value_names=SUBTYPE3, many=True)),
+    TIA: Layout(Field("lldp.media.subtype", u8, "Kind", "of TIA's items", hex=2, value_names=SUBTYPE_TIA, many=True)),
 }
 OF_ORGANIZATIONS = {  # (organization, kind): what the item holds; 802.1Q annex D, 802.3 clause 79
     (IEEE1, 1): Layout(Field("lldp.ieee.802_1.port_vlan.id", u16, "Port's VLAN", "0: none", many=True)),
@@ -96,11 +95,6 @@ ADDRESSES_OF = {  # prefix of the name: kind of the value, what it is
     for name, label in (("lldp.chassis.id", "Chassis"), ("lldp.port.id", "Port"), ("lldp.mgn.addr", "Management address"))
 }
 MACS = {name: Layout(Field(f"{name}.mac", mac, label)) for name, label in (("lldp.chassis.id", "Chassis"), ("lldp.port.id", "Port"))}
-ON = {"ethertype": 0x88CC}
-INFO = (
-    "neighbor[ {lldp.tlv.system.name}][, chassis {lldp.chassis.id.mac}][, chassis {lldp.chassis.id.ip4}][, port {lldp.port.id}]"
-    "[, port {lldp.port.id.mac}][, good for {lldp.time_to_live} s]"
-)
 
 
 def _items(h: Headers) -> tuple[Options, np.ndarray, np.ndarray]:
@@ -123,7 +117,7 @@ def check(h: Headers) -> None:
     np.maximum.at(end, found.row[counted], (found.at + found.size)[counted])
     ended = np.zeros(len(h), bool)
     ended[found.row[counted[found.kind[counted] >> 1 == END]]] = True
-    h.claims(np.where(ended, end, h.wire))
+    h.set_payload_end(np.where(ended, end, h.wire))
 
 
 def _derived(h: Headers) -> dict[str, Column]:
@@ -210,4 +204,15 @@ FIELDS = (
     *(f for one in (*SUBTYPES.values(), *OF_ORGANIZATIONS.values()) for f in one.fields),
     Field("lldp.ieee.802_1.vlan.name", text, "VLAN's name", many=True),
 )
-DERIVED = ((FIELDS, _derived),)
+
+
+PROTOCOL = Protocol(
+    "lldp",
+    "LLDP",
+    __doc__,
+    on={"ethertype": 0x88CC},
+    info="neighbor[ {lldp.tlv.system.name}][, chassis {lldp.chassis.id.mac}][, chassis {lldp.chassis.id.ip4}][, port {lldp.port.id}]"
+    "[, port {lldp.port.id.mac}][, good for {lldp.time_to_live} s]",
+    check=check,
+    derived=((FIELDS, _derived),),
+)

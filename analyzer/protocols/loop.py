@@ -6,20 +6,17 @@ to themselves as a keepalive.
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, mac, u16
+from ..fields import Column, Field, Headers, Layout, Payload, Protocol, mac, u16
 from .common.parts import Parts, peek
 from .common.tlv import repeated
 
-LABEL = "Loopback"
 FUNCTION = {1: "reply", 2: "forward data"}
 REPLY, FORWARD = FUNCTION
 HEADER = Layout(Field("loop.skipcount", u16, "Skip count", "bytes of messages that are done, from the first message on", little=True))
-FUNCTION_CODE = Layout(Field("loop.function", u16, "Function", words=FUNCTION, many=True, little=True))
+FUNCTION_CODE = Layout(Field("loop.function", u16, "Function", value_names=FUNCTION, many=True, little=True))
 ADDRESS = Layout(*FUNCTION_CODE.fields, Field("loop.forwarding_address", mac, "Forward to", many=True))
 RECEIPT = Layout(*FUNCTION_CODE.fields, Field("loop.receipt_number", u16, "Receipt number", "what the sender counts by", little=True))
-NEXT = Field("loop.relevant_function", u16, "Function to do", "that which the skip count points to", words=FUNCTION)
-ON = {"ethertype": 0x9000}
-INFO = "test[: {loop.relevant_function:words}][, receipt {loop.receipt_number}]"
+NEXT = Field("loop.relevant_function", u16, "Function to do", "that which the skip count points to", value_names=FUNCTION)
 
 
 def _messages(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -58,4 +55,15 @@ def _derived(h: Headers) -> dict[str, Column]:
 
 
 FIELDS = (*ADDRESS.fields, RECEIPT.fields[1], NEXT)
-DERIVED = ((FIELDS, _derived),)
+
+
+PROTOCOL = Protocol(
+    "loop",
+    "Loopback",
+    __doc__,
+    header=HEADER,
+    on={"ethertype": 0x9000},
+    info="test[: {loop.relevant_function:words}][, receipt {loop.receipt_number}]",
+    contents=contents,
+    derived=((FIELDS, _derived),),
+)

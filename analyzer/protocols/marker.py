@@ -1,16 +1,23 @@
 """Marker protocol: a question whose answer shows that all frames sent before it over a link have arrived. IEEE 802.1AX-2020 §6.5.3."""
 
-from ..fields import Field, Layout, mac, u8, u16, u32
+from ..fields import Field, Layout, Protocol, mac, u8, u16, u32
 
-LABEL = "Marker"
 TYPE = {0: "end", 1: "marker", 2: "answer"}
 HEADER = Layout(
     Field("marker.version", u8, "Version", hex=2),
-    Field("marker.tlvType", u8, "Type", hex=2, words=TYPE),
+    Field("marker.tlvType", u8, "Type", hex=2, value_names=TYPE),
     Field("marker.tlvLen", u8, "Length", "bytes, type and length included", hex=2),
     Field("marker.requesterPort", u16, "Asking port"),
     Field("marker.requesterSystem", mac, "Asking system"),
     Field("marker.requesterTransId", u32, "Transaction", "number of the question"),
 )
-ON = {"slow.subtype": 2}
-INFO = "{marker.tlvType:words}, {marker.requesterSystem} port {marker.requesterPort}, transaction {marker.requesterTransId}"
+
+
+PROTOCOL = Protocol(
+    "marker",
+    "Marker",
+    __doc__,
+    header=HEADER,
+    on={"slow.subtype": 2},
+    info="{marker.tlvType:words}, {marker.requesterSystem} port {marker.requesterPort}, transaction {marker.requesterTransId}",
+)

@@ -2,15 +2,14 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, u8
+from ..fields import Column, Field, Headers, Layout, Payload, Protocol, Reading, bits, flag, u8
 
-LABEL = "MPLS"
 ENTRY = Layout(
     Field(
         "mpls.label",
         bits(20),
         "Label",
-        words={0: "IPv4 explicit null", 1: "router alert", 2: "IPv6 explicit null", 3: "implicit null"},
+        value_names={0: "IPv4 explicit null", 1: "router alert", 2: "IPv6 explicit null", 3: "implicit null"},
         many=True,
     ),
     Field("mpls.exp", bits(3), "Traffic class", "RFC 5462", many=True),
@@ -18,8 +17,6 @@ ENTRY = Layout(
     Field("mpls.ttl", u8, "Time to live", many=True),
 )
 FIRST = Layout(Field("version", bits(4), ""), Field("", bits(4), ""))
-ON = {"ethertype": (0x8847, 0x8848), "pppproto": (0x0281, 0x0283), "udp.port": 6635, "gre.proto": (0x8847, 0x8848), "vxlan.next_proto": 5}
-INFO = "label {mpls.label}"
 DEEPEST = 64
 
 
@@ -54,4 +51,18 @@ def _entries(h: Headers) -> dict[str, Column]:
     return found
 
 
-DERIVED = ((ENTRY.fields, _entries),)
+PROTOCOL = Protocol(
+    "mpls",
+    "MPLS",
+    __doc__,
+    on={
+        "ethertype": (0x8847, 0x8848),
+        "pppproto": (0x0281, 0x0283),
+        "udp.port": 6635,
+        "gre.proto": (0x8847, 0x8848),
+        "vxlan.next_proto": 5,
+    },
+    info="label {mpls.label}",
+    contents=contents,
+    derived=((ENTRY.fields, _entries),),
+)

@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Reading, bits, flag, ipv4, mac, text, u8, u16, u32
+from ..fields import Column, Field, Headers, Layout, Protocol, Reading, bits, flag, ipv4, mac, text, u8, u16, u32
 from .common import _dns_messages, dns_messages
 
-LABEL = "NBNS"
 TYPE = {1: "A", 2: "NS", 10: "NULL", 32: "NB", 33: "NBSTAT"}
 OPCODE = {0: "query", 5: "registration", 6: "release", 7: "wait", 8: "refresh", 9: "refresh", 15: "multi-homed registration"}
 RCODE = {
@@ -30,7 +29,7 @@ OWNED = Layout(
         many=True,
         parts=(
             Field("nbns.nb_flags.group", flag, "Group's name", many=True),
-            Field("nbns.nb_flags.ont", bits(2), "Owner's node type", words=NODE, many=True),
+            Field("nbns.nb_flags.ont", bits(2), "Owner's node type", value_names=NODE, many=True),
         ),
     ),
     Field("nbns.addr", ipv4, "Address", many=True),
@@ -46,7 +45,7 @@ NAME = Layout(
         many=True,
         parts=(
             Field("nbns.name_flags.group", flag, "Name of a group", many=True),
-            Field("nbns.name_flags.ont", bits(2), "Node type", words=NODE, many=True),
+            Field("nbns.name_flags.ont", bits(2), "Node type", value_names=NODE, many=True),
             Field("nbns.name_flags.drg", flag, "Being deregistered", many=True),
             Field("nbns.name_flags.cnf", flag, "In conflict", many=True),
             Field("nbns.name_flags.act", flag, "Active", many=True),
@@ -55,11 +54,6 @@ NAME = Layout(
     ),
 )
 UNIT = Layout(Field("nbns.unit_id", mac, "Unit's MAC address", many=True))
-ON = {"udp.port": 137}
-INFO = (
-    "{nbns.flags.opcode:words} {nbns.flags.response:words} {nbns.id}[, {nbns.type:words}][ {nbns.name}][, {nbns.addr}]"
-    "[, {nbns.flags.rcode:words}]"
-)
 SIZE = 16  # bytes of a name, the last says which service has it
 
 
@@ -137,31 +131,46 @@ def _counts(h: Headers) -> dict[str, Column]:
     return {name: reading.column(str(nth)) for nth, name in enumerate(COUNTS)}
 
 
-DERIVED = (
-    dns_messages.switch("nbns.flags.response", "Response", 15, words={0: "request", 1: "response"}),
-    dns_messages.switch("nbns.flags.authoritative", "Authoritative", 10, "response"),
-    dns_messages.switch("nbns.flags.truncated", "Truncated", 9),
-    dns_messages.switch("nbns.flags.recdesired", "Recursion desired", 8),
-    dns_messages.switch("nbns.flags.recavail", "Recursion available", 7, "response"),
-    dns_messages.switch("nbns.flags.broadcast", "Broadcast", 4),
-    ((Field("nbns.flags.opcode", u8, "Opcode", words=OPCODE), Field("nbns.flags.rcode", u8, "Reply code", words=RCODE)), _codes),
-    (
-        tuple(Field(name, u16, label) for name, label in zip(COUNTS, ("Questions", "Answers", "Authority records", "Additional records"))),
-        _counts,
-    ),
-    (
+PROTOCOL = Protocol(
+    "nbns",
+    "NBNS",
+    __doc__,
+    header=HEADER,
+    on={"udp.port": 137},
+    info="{nbns.flags.opcode:words} {nbns.flags.response:words} {nbns.id}[, {nbns.type:words}][ {nbns.name}][, {nbns.addr}]"
+    "[, {nbns.flags.rcode:words}]",
+    check=check,
+    derived=(
+        dns_messages.switch("nbns.flags.response", "Response", 15, value_names={0: "request", 1: "response"}),
+        dns_messages.switch("nbns.flags.authoritative", "Authoritative", 10, "response"),
+        dns_messages.switch("nbns.flags.truncated", "Truncated", 9),
+        dns_messages.switch("nbns.flags.recdesired", "Recursion desired", 8),
+        dns_messages.switch("nbns.flags.recavail", "Recursion available", 7, "response"),
+        dns_messages.switch("nbns.flags.broadcast", "Broadcast", 4),
         (
-            Field("nbns.name", text, "Name", "with the byte that says which service has it", many=True),
-            Field("nbns.type", u16, "Type", words=TYPE, many=True),
-            Field("nbns.class", u16, "Class", many=True),
-            Field("nbns.ttl", u32, "Time to live", "seconds", many=True),
-            Field("nbns.data_length", u16, "Data length", "bytes", many=True),
-            *OWNED.all(),
-            *NUMBER.fields,
-            *dns_messages.shown(NAME),
-            Field("nbns.netbios_name", text, "Name that the host has", many=True),
-            *UNIT.fields,
+            (Field("nbns.flags.opcode", u8, "Opcode", value_names=OPCODE), Field("nbns.flags.rcode", u8, "Reply code", value_names=RCODE)),
+            _codes,
         ),
-        _records,
+        (
+            tuple(
+                Field(name, u16, label) for name, label in zip(COUNTS, ("Questions", "Answers", "Authority records", "Additional records"))
+            ),
+            _counts,
+        ),
+        (
+            (
+                Field("nbns.name", text, "Name", "with the byte that says which service has it", many=True),
+                Field("nbns.type", u16, "Type", value_names=TYPE, many=True),
+                Field("nbns.class", u16, "Class", many=True),
+                Field("nbns.ttl", u32, "Time to live", "seconds", many=True),
+                Field("nbns.data_length", u16, "Data length", "bytes", many=True),
+                *OWNED.all(),
+                *NUMBER.fields,
+                *dns_messages.shown(NAME),
+                Field("nbns.netbios_name", text, "Name that the host has", many=True),
+                *UNIT.fields,
+            ),
+            _records,
+        ),
     ),
 )

@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, bits, date, flag, raw, seconds, u8, u16, u32, u64
+from ..fields import Column, Field, Headers, Layout, Protocol, bits, date, flag, raw, seconds, u8, u16, u32, u64
 from .common.parts import Parts, misfits, needs, peek
 
-LABEL = "NTP"
 LEAP = {0: "no warning", 1: "last minute has 61 seconds", 2: "last minute has 59 seconds", 3: "not synchronized"}
 CONTROL, PRIVATE, CLIENT, SERVER = 6, 7, 3, 4
 MODE = {
@@ -22,8 +21,10 @@ OPCODE = {1: "read status", 2: "read variables", 3: "write variables", 4: "read 
           6: "set trap", 7: "trap", 8: "configure", 9: "save configuration", 10: "read most recent", 11: "read ordered list",
           12: "request nonce", 31: "unset trap"}  # fmt: skip
 HEADER = Layout(Field("ntp.flags", u8, "Flags", "leap indicator, version, mode", hex=2))
-VERSION = Layout(Field("", bits(2), ""), Field("ntp.flags.vn", bits(3), "Version"), Field("ntp.flags.mode", bits(3), "Mode", words=MODE))
-WARNING = Layout(Field("ntp.flags.li", bits(2), "Leap indicator", words=LEAP), Field("", bits(6), ""))
+VERSION = Layout(
+    Field("", bits(2), ""), Field("ntp.flags.vn", bits(3), "Version"), Field("ntp.flags.mode", bits(3), "Mode", value_names=MODE)
+)
+WARNING = Layout(Field("ntp.flags.li", bits(2), "Leap indicator", value_names=LEAP), Field("", bits(6), ""))
 CLOCK = Layout(
     Field("before", u8, ""),
     Field("ntp.stratum", u8, "Stratum", "1: has a reference clock, 2 … 15: so far from one; 0 of a server: a kiss, RFC 5905 §7.4"),
@@ -45,7 +46,7 @@ CONTROLS = Layout(
         Field("ntp.ctrl.flags2.r", flag, "Response"),
         Field("ntp.ctrl.flags2.error", flag, "Error"),
         Field("ntp.ctrl.flags2.more", flag, "More", "other pieces follow"),
-        Field("ntp.ctrl.flags2.opcode", bits(5), "Operation", words=OPCODE),
+        Field("ntp.ctrl.flags2.opcode", bits(5), "Operation", value_names=OPCODE),
     )),
     Field("ntp.ctrl.sequence", u16, "Sequence number"),
     Field("ntp.ctrl.status", u16, "Status", hex=4),
@@ -59,9 +60,13 @@ PRIVATES = Layout(
     Field("", bits(6), ""),
     Field("ntp.priv.auth", flag, "Authenticated"),
     Field("ntp.priv.seq", bits(7), "Private sequence number"),
-    Field("ntp.priv.impl", u8, "Implementation", words={0: "universal", 2: "xntpd, before IPv6", 3: "xntpd"}),
+    Field("ntp.priv.impl", u8, "Implementation", value_names={0: "universal", 2: "xntpd, before IPv6", 3: "xntpd"}),
     Field(
-        "ntp.priv.reqcode", u8, "Request", "42: the list of clients, used to flood victims", words={0: "peers", 4: "system", 42: "clients"}
+        "ntp.priv.reqcode",
+        u8,
+        "Request",
+        "42: the list of clients, used to flood victims",
+        value_names={0: "peers", 4: "system", 42: "clients"},
     ),
 )
 EXTENSION = Layout(
@@ -74,11 +79,6 @@ MOST = 64  # extensions of a message that are read
 KEY = 4
 TO_1970 = 2_208_988_800  # seconds from 1900 on
 ERA = 1 << 32  # seconds until the number begins anew, in 2036
-ON = {"udp.port": 123}
-INFO = (
-    "version {ntp.flags.vn}, {ntp.flags.mode:words}[, stratum {ntp.stratum}][, {ntp.ctrl.flags2.opcode:words}]"
-    "[, request {ntp.priv.reqcode}]"
-)
 
 
 def check(h: Headers) -> None:
@@ -169,7 +169,6 @@ FIELDS = (
     Field("ntp.keyid", raw, "Key", "which key the code was made by"),
     Field("ntp.mac", raw, "Message authentication code"),
 )
-DERIVED = ((FIELDS, _derived),)
 ADDED = (  # `reassembly.clocks` computes these
     Field("ntp.request_in", u64, "Request in", "the frame of the client's question"),
     Field("ntp.delta_time", seconds, "Time since the request"),
@@ -182,4 +181,18 @@ ADDED = (  # `reassembly.clocks` computes these
     Field(
         "ntp.judged.delay", seconds, "Delay", "there and back between the point of capture and the server, without the server's own time"
     ),
+)
+
+
+PROTOCOL = Protocol(
+    "ntp",
+    "NTP",
+    __doc__,
+    header=HEADER,
+    on={"udp.port": 123},
+    info="version {ntp.flags.vn}, {ntp.flags.mode:words}[, stratum {ntp.stratum}][, {ntp.ctrl.flags2.opcode:words}]"
+    "[, request {ntp.priv.reqcode}]",
+    check=check,
+    derived=((FIELDS, _derived),),
+    external_fields=ADDED,
 )

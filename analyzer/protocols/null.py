@@ -2,17 +2,14 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, u16, u32
+from ..fields import Column, Field, Headers, Layout, Payload, Protocol, u16, u32
 from .common.registries import ETHERTYPE
 
-LABEL = "BSD loopback"
 FAMILY = {2: "IPv4", 10: "IPv6 (Linux)", 23: "OSI", 24: "IPv6 (NetBSD, OpenBSD)", 28: "IPv6 (FreeBSD)", 30: "IPv6 (Darwin)"}
 VERSION = np.zeros(256, np.int64)
 VERSION[[2, 10, 24, 28, 30]] = 4, 6, 6, 6, 6
 ETHERNET = 1536  # from here on it is an Ethernet type
 HEADER = Layout(Field("null.family_raw", u32, "Family as stored", hex=8))
-ON = {"linktype": (0, 108)}
-INFO = "family {null.family:words}"
 
 
 def _family(h: Headers) -> np.ndarray:
@@ -37,4 +34,18 @@ def _derived(h: Headers) -> dict[str, Column]:
     return {"null.family": Column(family[small], small), "null.type": Column(family[large], large)}
 
 
-DERIVED = (((Field("null.family", u32, "Family", words=FAMILY), Field("null.type", u16, "Type", hex=4, words=ETHERTYPE)), _derived),)
+PROTOCOL = Protocol(
+    "null",
+    "BSD loopback",
+    __doc__,
+    header=HEADER,
+    on={"linktype": (0, 108)},
+    info="family {null.family:words}",
+    contents=contents,
+    derived=(
+        (
+            (Field("null.family", u32, "Family", value_names=FAMILY), Field("null.type", u16, "Type", hex=4, value_names=ETHERTYPE)),
+            _derived,
+        ),
+    ),
+)

@@ -6,12 +6,11 @@ RFC 3101; opaque advertisements RFC 5250 (of these the header).
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, bits, flag, ipv4, ipv6, raw, text, u8, u16, u24, u32
+from ..fields import Column, Field, Headers, Layout, Protocol, bits, flag, ipv4, ipv6, raw, text, u8, u16, u24, u32
 from .common import checksums
 from .common.parts import Parts, misfits, needs, peek
 from .common.tlv import items, records, repeated
 
-LABEL = "OSPF"
 HELLO, DESCRIPTION, REQUEST, UPDATE, ACKNOWLEDGMENT = range(1, 6)
 MSG = {
     HELLO: "hello",
@@ -55,13 +54,13 @@ SCOPE = {0: "link", 1: "area", 2: "everywhere"}
 LINK = {1: "to a router", 2: "to a transit network", 3: "to a stub network", 4: "virtual"}
 HEADER = Layout(
     Field("ospf.version", u8, "Version"),
-    Field("ospf.msg", u8, "Message", words=MSG),
+    Field("ospf.msg", u8, "Message", value_names=MSG),
     Field("ospf.packet_length", u16, "Length", "bytes, this header included, what authentication adds not"),
     Field("ospf.srcrouter", ipv4, "Router", "the sender's number"),
     Field("ospf.area_id", ipv4, "Area", "0.0.0.0: the backbone"),
     Field("ospf.checksum", u16, "Checksum", "version 2: without the authentication; 3: over a pseudo-header too", hex=4),
 )
-AUTH_TYPE = Layout(Field("ospf.auth.type", u16, "Authentication", words=AUTH))
+AUTH_TYPE = Layout(Field("ospf.auth.type", u16, "Authentication", value_names=AUTH))
 SIGNED = Layout(
     Field("before", u16, ""),
     Field("ospf.auth.crypt.key_id", u8, "Key number"),
@@ -133,11 +132,11 @@ COUNT = Layout(Field("ospf.ls.number_of_lsas", u32, "Advertisements"))
 
 # ---------------------------------------------------------------- advertisements: their header, RFC 2328 §A.4.1, RFC 5340 §A.4.2
 
-LS_TYPE = Field("ospf.lsa", u8, "Advertisement", words=LSA, many=True)
-LS_TYPE3 = Field("ospf.v3.lsa", u16, "Advertisement", hex=4, words=LSA3_TYPE, many=True, parts=(
+LS_TYPE = Field("ospf.lsa", u8, "Advertisement", value_names=LSA, many=True)
+LS_TYPE3 = Field("ospf.v3.lsa", u16, "Advertisement", hex=4, value_names=LSA3_TYPE, many=True, parts=(
     Field("ospf.v3.lsa.u", flag, "Flooded if unknown", many=True),
-    Field("ospf.v3.lsa.s12", bits(2), "Flooding scope", words=SCOPE, many=True, hex=2),
-    Field("ospf.v3.lsa.fc", bits(13), "Function", words=LSA3, many=True),
+    Field("ospf.v3.lsa.s12", bits(2), "Flooding scope", value_names=SCOPE, many=True, hex=2),
+    Field("ospf.v3.lsa.fc", bits(13), "Function", value_names=LSA3, many=True),
 ))  # fmt: skip
 LS_ID = Field("ospf.lsa.id", ipv4, "Link state number", "what is described: its meaning is the type's", many=True)
 STATE_ID = Field("ospf.link_state_id", ipv4, "Link state number", "of what is asked for, and in version 3", many=True)
@@ -184,7 +183,7 @@ ROUTER_HEAD = Layout(
 LINKED = Layout(
     Field("ospf.lsa.router.linkid", ipv4, "Link's end", "a router, a designated router or a network", many=True),
     Field("ospf.lsa.router.linkdata", ipv4, "Link's data", "a mask or the router's own address", many=True),
-    Field("ospf.lsa.router.linktype", u8, "Link", words=LINK, many=True),
+    Field("ospf.lsa.router.linktype", u8, "Link", value_names=LINK, many=True),
     Field("ospf.lsa.router.nummetrics", u8, "Metrics by type of service", many=True),
     Field("ospf.lsa.router.metric0", u16, "Link's metric", many=True),
 )
@@ -216,7 +215,7 @@ ROUTER3_HEAD = Layout(
     OPTIONS3,
 )  # fmt: skip
 LINKED3 = Layout(
-    Field("ospf.v3.lsa.type", u8, "Link", words=LINK, many=True),
+    Field("ospf.v3.lsa.type", u8, "Link", value_names=LINK, many=True),
     Field("reserved", u8, ""),
     METRIC16,
     Field("ospf.v3.lsa.interface_id", u32, "Interface", many=True),
@@ -244,7 +243,7 @@ EXTERNAL3_HEAD = Layout(
 )  # fmt: skip
 FORWARD = Layout(Field("ospf.v3.lsa.forwarding_address.ipv6", ipv6, "Forwarding address", many=True))
 TAG = Layout(Field("ospf.v3.lsa.external_route_tag", u32, "Route tag", many=True))
-REFERRED = Field("ospf.v3.lsa.referenced_ls_type", u16, "Type referred to", hex=4, words=LSA3_TYPE, many=True)
+REFERRED = Field("ospf.v3.lsa.referenced_ls_type", u16, "Type referred to", hex=4, value_names=LSA3_TYPE, many=True)
 REFERRED_ID = Layout(Field("ospf.v3.lsa.referenced_link_state_id", ipv4, "Link state number referred to", many=True))
 LINK3_HEAD = Layout(
     Field("ospf.v3.lsa.router_priority", u8, "Priority", many=True),
@@ -273,8 +272,6 @@ PREFIXED_METRIC = Layout(*PREFIX, METRIC16)
 PREFIXED_REFERRED = Layout(*PREFIX, REFERRED)
 ADDRESS = Layout(Field("ospf.v3.address_prefix.ipv6", ipv6, "Prefix", many=True))
 ADDRESS4 = Layout(Field("ospf.v3.address_prefix.ipv4", ipv4, "Prefix", many=True))
-ON = {"ipproto": 89}
-INFO = "{ospf.msg:words}, version {ospf.version}, router {ospf.srcrouter}, area {ospf.area_id}"
 
 
 def _fixed(h: Headers) -> np.ndarray:
@@ -516,4 +513,15 @@ FIELDS = (
     Field("ospf.auth.simple", text, "Password"),
     Field("ospf.auth.crypt.data", raw, "Digest"),
 )
-DERIVED = ((FIELDS, _derived), ((checksums.status_field("ospf.checksum.status"),), _status))
+
+
+PROTOCOL = Protocol(
+    "ospf",
+    "OSPF",
+    __doc__,
+    header=HEADER,
+    on={"ipproto": 89},
+    info="{ospf.msg:words}, version {ospf.version}, router {ospf.srcrouter}, area {ospf.area_id}",
+    check=check,
+    derived=((FIELDS, _derived), ((checksums.status_field("ospf.checksum.status"),), _status)),
+)

@@ -2,15 +2,12 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, Reading, gather, u8, u16
+from ..fields import Column, Field, Headers, Layout, Payload, Protocol, Reading, gather, u8, u16
 
-LABEL = "PPP"
-PROTOCOL = {0x0021: "IPv4", 0x0057: "IPv6", 0x003D: "multilink", 0x00FD: "compressed", 0x0281: "MPLS", 0x0283: "MPLS multicast",
+PROTOCOLS = {0x0021: "IPv4", 0x0057: "IPv6", 0x003D: "multilink", 0x00FD: "compressed", 0x0281: "MPLS", 0x0283: "MPLS multicast",
             0x8021: "IPCP", 0x8057: "IPV6CP", 0x80FD: "CCP", 0xC021: "LCP", 0xC023: "PAP", 0xC025: "LQR", 0xC223: "CHAP"}  # fmt: skip
 HEADER = Layout()
-LONG, SHORT = Layout(Field("ppp.protocol", u16, "Protocol", hex=4, words=PROTOCOL)), Layout(Field("short", u8, ""))
-ON = {"linktype": (9, 50), "ppp": 0, "ethertype": 0x880B, "gre.proto": 0x880B}
-INFO = "{ppp.protocol:words}"
+LONG, SHORT = Layout(Field("ppp.protocol", u16, "Protocol", hex=4, value_names=PROTOCOLS)), Layout(Field("short", u8, ""))
 FRAMING = b"\xff\x03"  # all stations, unnumbered information
 
 
@@ -38,4 +35,13 @@ def _derived(h: Headers) -> dict[str, Column]:
     return {"ppp.protocol": Column(value[rows], rows)}
 
 
-DERIVED = ((LONG.fields, _derived),)
+PROTOCOL = Protocol(
+    "ppp",
+    "PPP",
+    __doc__,
+    header=HEADER,
+    on={"linktype": (9, 50), "ppp": 0, "ethertype": 0x880B, "gre.proto": 0x880B},
+    info="{ppp.protocol:words}",
+    contents=contents,
+    derived=((LONG.fields, _derived),),
+)

@@ -2,14 +2,13 @@
 
 import numpy as np
 
-from ..fields import Field, Headers, Layout, Payload, bits, u8, u16, u64
+from ..fields import Field, Headers, Layout, Payload, Protocol, bits, u8, u16, u64
 
-LABEL = "PTP"
 TYPE = {0: "sync", 1: "delay request", 2: "peer delay request", 3: "peer delay response", 8: "follow-up", 9: "delay response",
         10: "peer delay follow-up", 11: "announce", 12: "signaling", 13: "management"}  # fmt: skip
 HEADER = Layout(
     Field("ptp.v2.majorsdoid", bits(4), "Major sdoId", hex=2),
-    Field("ptp.v2.messagetype", bits(4), "Message", words=TYPE, hex=2),
+    Field("ptp.v2.messagetype", bits(4), "Message", value_names=TYPE, hex=2),
     Field("ptp.v2.minorversionptp", bits(4), "Minor version"),
     Field("ptp.v2.versionptp", bits(4), "Version"),
     Field("ptp.v2.messagelength", u16, "Length", "bytes, this header included"),
@@ -24,11 +23,20 @@ HEADER = Layout(
     Field("ptp.v2.controlfield", u8, "Control"),
     Field("ptp.v2.logmessageperiod", u8, "Logarithm of the message interval"),
 )
-ON = {"ethertype": 0x88F7}
-INFO = "{ptp.v2.messagetype:words}, sequence {ptp.v2.sequenceid}"
 
 
 def contents(h: Headers):
     end = h.start + h["ptp.v2.messagelength"].astype(np.int64)
-    h.claims(np.where(h.whole & (h["ptp.v2.versionptp"] == 2), end, h.wire))
+    h.set_payload_end(np.where(h.whole & (h["ptp.v2.versionptp"] == 2), end, h.wire))
     yield Payload("ptp.v2.messagetype", h["ptp.v2.messagetype"], h.start + HEADER.size, end)
+
+
+PROTOCOL = Protocol(
+    "ptp",
+    "PTP",
+    __doc__,
+    header=HEADER,
+    on={"ethertype": 0x88F7},
+    info="{ptp.v2.messagetype:words}, sequence {ptp.v2.sequenceid}",
+    contents=contents,
+)

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..fields import CUT, Column, Field, Headers, Layout, Payload, bits, flag, raw, text, u8, u32, u64
+from ..fields import CUT, Column, Field, Headers, Layout, Payload, Protocol, bits, flag, raw, text, u8, u32, u64
 from .common import quic_packets
 from .common.parts import Parts
 from .common.quic_packets import Heads
 
-LABEL = "QUIC"
 TYPE = {0: "Initial", 1: "0-RTT", 2: "Handshake", 3: "Retry"}
 TYPE_2 = {1: "Initial", 2: "0-RTT", 3: "Handshake", 0: "Retry"}
 VERSION = {
@@ -66,16 +65,15 @@ HEADER = Layout(
         "First byte",
         "but for the form its bits mean another thing in each kind of packet",
         hex=2,
-        parts=(Field("quic.header_form", bits(1), "Header form", words={0: "short", 1: "long"}),),
+        parts=(Field("quic.header_form", bits(1), "Header form", value_names={0: "short", 1: "long"}),),
     ),
 )
-INFO = "{quic.words}[ {quic.packet_number}][, {quic.version:words}][, to {quic.dcid}][, from {quic.scid}][, {quic.frames_words}]"
 FORM = Layout(
-    Field("quic.version", u32, "Version", hex=8, words=VERSION),
+    Field("quic.version", u32, "Version", hex=8, value_names=VERSION),
     Field("quic.dcil", u8, "Destination id's length"),
 )
 SCIL = Layout(Field("quic.scil", u8, "Source id's length"))
-SUPPORTED = Layout(Field("quic.supported_version", u32, "Supported version", "RFC 9000 §6", hex=8, words=VERSION), many=True)
+SUPPORTED = Layout(Field("quic.supported_version", u32, "Supported version", "RFC 9000 §6", hex=8, value_names=VERSION), many=True)
 HEAD = (
     Field("quic.connection.number", u32, "Connection", "counts up from 0 in the capture"),
     Field("quic.packet_length", u32, "Packet's length", "bytes"),
@@ -83,8 +81,8 @@ HEAD = (
     Field("quic.fixed_bit", flag, "Fixed bit", "always set, unless both ends agree to RFC 9287"),
     Field("quic.vn.unused", u8, "Unused", "of a version negotiation", hex=2),
     Field("quic.spin_bit", flag, "Spin bit", "changes once a round trip, if at all; RFC 9000 §17.4"),
-    Field("quic.long.packet_type", u8, "Packet type", words=TYPE),
-    Field("quic.long.packet_type_v2", u8, "Packet type", "of version 2", words=TYPE_2),
+    Field("quic.long.packet_type", u8, "Packet type", value_names=TYPE),
+    Field("quic.long.packet_type_v2", u8, "Packet type", "of version 2", value_names=TYPE_2),
     Field("quic.long.reserved", u8, "Reserved", "of an Initial packet that was opened; always 0"),
     Field("quic.packet_number_length", u8, "Packet number's length", "one less than its bytes"),
     *FORM.fields,
@@ -106,7 +104,7 @@ HEAD = (
     ),
 )
 INNER = (
-    Field("quic.frame_type", u64, "Frame type", "of Initial packets", words=FRAME, many=True),
+    Field("quic.frame_type", u64, "Frame type", "of Initial packets", value_names=FRAME, many=True),
     Field("quic.padding_length", u32, "Padding", "bytes", many=True),
     Field("quic.ack.largest_acknowledged", u64, "Largest acknowledged", many=True),
     Field("quic.ack.ack_delay", u64, "ACK delay", "in units that the sender's transport parameters tell, 8 µs if they don't", many=True),
@@ -119,7 +117,7 @@ INNER = (
     Field("quic.ack.ecn_ce_count", u64, "ECN-CE count", many=True),
     Field("quic.crypto.offset", u64, "CRYPTO offset", many=True),
     Field("quic.crypto.length", u64, "CRYPTO length", many=True),
-    Field("quic.cc.error_code", u64, "Error", "why the connection is closed", words=ERROR, many=True),
+    Field("quic.cc.error_code", u64, "Error", "why the connection is closed", value_names=ERROR, many=True),
     Field("quic.cc.error_code.tls_alert", u8, "TLS alert", "RFC 9001 §4.8", many=True),
     Field("quic.cc.frame_type", u64, "Frame type of the error", many=True),
     Field("quic.cc.reason_phrase.length", u64, "Reason's length", many=True),
@@ -159,14 +157,14 @@ def _walked(h: Headers) -> tuple[list[tuple[int, quic_packets.Part]], np.ndarray
 
 
 def contents(h: Headers):
-    found = h.once(_heads)
+    found = h.memo(_heads)
     size = _told(h, "size", 0)
     known = (found.kind != quic_packets.OTHER) & (found.kind >= 0)
     h.fault(~found.whole & known & (h.end < h.wire), "", CUT, size, h.end - h.start, h.start)
     h.fault(~found.whole & known & (h.end >= h.wire), "", "a length in the header goes beyond the packet", at=h.start)
     beyond = found.whole & known & (found.stop - h.start > size) & (size > 0)
     h.fault(beyond, "", "says {needed} bytes, has {had}", found.stop - h.start, size, h.start)
-    _, bad = h.once(_walked)
+    _, bad = h.memo(_walked)
     h.fault(bad >= 0, "", "holds a frame that does not fit into it or may not be there", at=bad)
     if h.has("messages"):
         bounds = h["messages"]
@@ -176,7 +174,7 @@ def contents(h: Headers):
 
 def _columns(h: Headers) -> dict[str, Column]:
     """Every field of HEAD."""
-    found, end = h.once(_heads), _ends(h)
+    found, end = h.memo(_heads), _ends(h)
     p = Parts(h, HEAD)
     every = np.arange(len(h))
     kind, first = found.kind, found.first
@@ -241,7 +239,7 @@ def _columns(h: Headers) -> dict[str, Column]:
 
 def _frames(h: Headers) -> dict[str, Column]:
     """Every field of INNER."""
-    found, _ = h.once(_walked)
+    found, _ = h.memo(_walked)
     told: dict[str, tuple[list[object], list[int]]] = {f.name: ([], []) for f in INNER}
 
     def tell(row: int, **values: object) -> None:
@@ -276,7 +274,7 @@ def _frames(h: Headers) -> dict[str, Column]:
 
 def _frames_words(h: Headers) -> dict[str, Column]:
     """The names of a packet's frames."""
-    found, _ = h.once(_walked)
+    found, _ = h.memo(_walked)
     said: dict[int, list[str]] = {}
     for row, one in found:
         names = said.setdefault(row, [])
@@ -285,4 +283,12 @@ def _frames_words(h: Headers) -> dict[str, Column]:
     return {FRAMES_WORDS.name: Column(np.array([", ".join(names) for names in said.values()], object), np.array(list(said), np.int64))}
 
 
-DERIVED = ((HEAD, _columns), (INNER, _frames), ((FRAMES_WORDS,), _frames_words))
+PROTOCOL = Protocol(
+    "quic",
+    "QUIC",
+    __doc__,
+    header=HEADER,
+    info="{quic.words}[ {quic.packet_number}][, {quic.version:words}][, to {quic.dcid}][, from {quic.scid}][, {quic.frames_words}]",
+    contents=contents,
+    derived=((HEAD, _columns), (INNER, _frames), ((FRAMES_WORDS,), _frames_words)),
+)

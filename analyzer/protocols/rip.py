@@ -2,20 +2,19 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, ipv4, raw, text, u8, u16, u32
+from ..fields import Column, Field, Headers, Layout, Protocol, ipv4, raw, text, u8, u16, u32
 from .common.parts import Parts, peek
 from .common.tlv import repeated
 
-LABEL = "RIP"
 COMMAND = {1: "request", 2: "response", 3: "trace on", 4: "trace off", 5: "vendor", 9: "update request", 10: "update response"}
 FAMILY = {0: "unspecified", 2: "IP", 0xFFFF: "authentication"}
 UNSPECIFIED, INTERNET, AUTHENTICATION = FAMILY
 AUTH = {1: "authentication data", 2: "password", 3: "keyed digest"}
 PASSWORD, DIGEST = 2, 3
 INFINITY = 16  # this far away is unreachable
-HEADER = Layout(Field("rip.command", u8, "Command", words=COMMAND), Field("rip.version", u8, "Version"))
+HEADER = Layout(Field("rip.command", u8, "Command", value_names=COMMAND), Field("rip.version", u8, "Version"))
 ENTRIES = HEADER.size + 2  # where they begin, behind a word that is not used
-FAMILY_OF = Field("rip.family", u16, "Address family", words=FAMILY, many=True)
+FAMILY_OF = Field("rip.family", u16, "Address family", value_names=FAMILY, many=True)
 ADDRESS = Field("rip.ip", ipv4, "Network", many=True)
 METRIC = Field("rip.metric", u32, "Metric", "hops; 16: unreachable", many=True)
 KIND = Layout(FAMILY_OF)
@@ -29,7 +28,7 @@ SECOND = Layout(
     METRIC,
 )
 SIZE = SECOND.size
-AUTH_TYPE = Layout(Field("family", u16, ""), Field("rip.auth.type", u16, "Authentication", words=AUTH, many=True))
+AUTH_TYPE = Layout(Field("family", u16, ""), Field("rip.auth.type", u16, "Authentication", value_names=AUTH, many=True))
 SIGNED = Layout(
     Field("before", u32, ""),
     Field("rip.digest_offset", u16, "Digest offset", "bytes, where the digest begins"),
@@ -37,8 +36,6 @@ SIGNED = Layout(
     Field("rip.auth_data_len", u8, "Digest length", "bytes"),
     Field("rip.seq_num", u32, "Sequence number", "against replay"),
 )
-ON = {"udp.port": 520}
-INFO = "{rip.command:words}, version {rip.version}[, {rip.ip}][, metric {rip.metric}]"
 
 
 def _places(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -92,4 +89,15 @@ FIELDS = (
     *SIGNED.fields[1:],
     Field("rip.authentication_data", raw, "Digest"),
 )
-DERIVED = ((FIELDS, _derived),)
+
+
+PROTOCOL = Protocol(
+    "rip",
+    "RIP",
+    __doc__,
+    header=HEADER,
+    on={"udp.port": 520},
+    info="{rip.command:words}, version {rip.version}[, {rip.ip}][, metric {rip.metric}]",
+    check=check,
+    derived=((FIELDS, _derived),),
+)

@@ -2,13 +2,12 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, ipv6, u8, u16
+from ..fields import Column, Field, Headers, Layout, Protocol, ipv6, u8, u16
 from .common.parts import Parts
 from .common.tlv import repeated
 from .rip import COMMAND
 
-LABEL = "RIPng"
-HEADER = Layout(Field("ripng.cmd", u8, "Command", words=COMMAND), Field("ripng.version", u8, "Version"))
+HEADER = Layout(Field("ripng.cmd", u8, "Command", value_names=COMMAND), Field("ripng.version", u8, "Version"))
 ENTRIES = HEADER.size + 2  # where they begin, behind a word that is not used
 ENTRY = Layout(
     Field("ripng.rte.ipv6_prefix", ipv6, "Network", "where the metric is 255: next hop of the entries behind", many=True),
@@ -16,8 +15,6 @@ ENTRY = Layout(
     Field("ripng.rte.prefix_length", u8, "Prefix length", "bits", many=True),
     Field("ripng.rte.metric", u8, "Metric", "hops; 16: unreachable", many=True),
 )
-ON = {"udp.port": 521}
-INFO = "{ripng.cmd:words}, version {ripng.version}[, {ripng.rte.ipv6_prefix}][, metric {ripng.rte.metric}]"
 
 
 def check(h: Headers) -> None:
@@ -34,4 +31,13 @@ def _derived(h: Headers) -> dict[str, Column]:
     return dict(parts.columns())
 
 
-DERIVED = ((ENTRY.fields, _derived),)
+PROTOCOL = Protocol(
+    "ripng",
+    "RIPng",
+    __doc__,
+    header=HEADER,
+    on={"udp.port": 521},
+    info="{ripng.cmd:words}, version {ripng.version}[, {ripng.rte.ipv6_prefix}][, metric {ripng.rte.metric}]",
+    check=check,
+    derived=((ENTRY.fields, _derived),),
+)

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Reading, bits, date, flag, signed, text, u8, u16, u32, u64
+from ..fields import Column, Field, Headers, Layout, Protocol, Reading, bits, date, flag, signed, text, u8, u16, u32, u64
 from .common.parts import Parts
 from .common.tlv import items, repeated
 
-LABEL = "RTCP"
 SR, RR, SDES, BYE, APP, FEEDBACK, PAYLOAD, XR = range(200, 208)
 TYPES = {SR: "sender report", RR: "receiver report", SDES: "source description", BYE: "goodbye", APP: "application", FEEDBACK: "feedback",
          PAYLOAD: "payload feedback", XR: "extended report"}  # fmt: skip
@@ -21,7 +20,7 @@ HEAD = Layout(
     Field("rtcp.version", bits(2), "Version"),
     Field("rtcp.padding", flag, "Padding"),
     Field("", bits(5), ""),
-    Field("rtcp.pt", u8, "Packet type", words=TYPES),
+    Field("rtcp.pt", u8, "Packet type", value_names=TYPES),
     Field("rtcp.length", u16, "Length", "words behind the first"),
     many=True,
 )
@@ -56,21 +55,19 @@ BLOCK = Layout(
 )
 MEDIA = Layout(Field("rtcp.mediassrc", u32, "Media's source", "SSRC", hex=8), many=True)
 IDENTIFIER = Layout(Field("rtcp.ssrc.identifier", u32, "Source", hex=8), many=True)
-ITEM = Layout(Field("rtcp.sdes.type", u8, "Item", words=ITEMS), Field("rtcp.sdes.length", u8, "Item's length"), many=True)
+ITEM = Layout(Field("rtcp.sdes.type", u8, "Item", value_names=ITEMS), Field("rtcp.sdes.length", u8, "Item's length"), many=True)
 EPOCH = 2_208_988_800  # seconds from 1900 to 1970
 MOST = 64  # chunks and items of a source description that are looked at
 HEADER = Layout()
-ON: dict[str, tuple[int, ...]] = {"udp.port": ()}
-INFO = "{rtcp.pt:words}[, from {rtcp.senderssrc}][, {rtcp.sdes.text}]"
 
 
-def believes(r: Reading) -> np.ndarray:
+def probe_port(r: Reading) -> np.ndarray:
     """Version 2 and a type of RTCP's."""
     first = Reading(HEAD, r.buffer, r.start, r.end)
     return (first["rtcp.version"] == VERSION) & (first["rtcp.pt"] >= 192) & (first["rtcp.pt"] <= 223) & (first.trusted == HEAD.size)
 
 
-def recognizes(r: Reading) -> np.ndarray:
+def probe(r: Reading) -> np.ndarray:
     """A sender or receiver report, whose length fits, and behind which is nothing or another packet of RTCP's: RFC 3550 appendix A.2."""
     first = Reading(HEAD, r.buffer, r.start, r.end)
     size = 4 + 4 * first["rtcp.length"].astype(np.int64)
@@ -89,13 +86,13 @@ def _packets(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray
 
 
 def check(h: Headers) -> None:
-    _, _, _, bad = h.once(_packets)
+    _, _, _, bad = h.memo(_packets)
     h.fault((bad >= 0) & ~h.quoted & (h.wire <= h.end), "rtcp.length", "a packet does not fit into the datagram", at=bad)
 
 
 def _derived(h: Headers) -> dict[str, Column]:
     parts = Parts(h, FIELDS)
-    row, at, size, _ = h.once(_packets)
+    row, at, size, _ = h.memo(_packets)
     head = parts.read(HEAD, row, at)
     kind, count = head["rtcp.pt"], h.buffer[np.minimum(at, len(h.buffer) - 1)] & 31
     stop = np.where(size > 0, at + size, h.end[row])
@@ -179,8 +176,21 @@ FIELDS = (
     Field("rtcp.bye.reason", text, "Reason", "why a source leaves", many=True),
 )
 FIELDS = tuple({f.name: f for f in FIELDS if f.name}.values())
-DERIVED = ((FIELDS, _derived),)
-ADDED = (
-    Field("rtcp.setup-frame", u64, "Set up in", "the frame whose SDP announced it"),
-    Field("rtcp.setup-method", text, "Set up by"),
+
+
+PROTOCOL = Protocol(
+    "rtcp",
+    "RTCP",
+    __doc__,
+    header=HEADER,
+    on={"udp.port": ()},
+    info="{rtcp.pt:words}[, from {rtcp.senderssrc}][, {rtcp.sdes.text}]",
+    check=check,
+    probe_port=probe_port,
+    probe=probe,
+    derived=((FIELDS, _derived),),
+    external_fields=(
+        Field("rtcp.setup-frame", u64, "Set up in", "the frame whose SDP announced it"),
+        Field("rtcp.setup-method", text, "Set up by"),
+    ),
 )

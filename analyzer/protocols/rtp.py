@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Reading, bits, flag, raw, text, u8, u16, u32, u64
+from ..fields import Column, Field, Headers, Layout, Protocol, Reading, bits, flag, raw, text, u8, u16, u32, u64
 from .common.parts import Parts
 from .common.tlv import repeated
 
-LABEL = "RTP"
 TYPES = {  # RFC 3551 §6
     0: "ITU-T G.711 PCMU", 3: "GSM 06.10", 4: "ITU-T G.723", 5: "DVI4 8000 samples/s", 6: "DVI4 16000 samples/s",
     7: "Experimental linear predictive encoding from Xerox PARC", 8: "ITU-T G.711 PCMA", 9: "ITU-T G.722", 10: "16-bit audio, stereo",
@@ -30,18 +29,16 @@ HEADER = Layout(
     Field("rtp.ext", flag, "Extension"),
     Field("rtp.cc", bits(4), "Contributing sources"),
     Field("rtp.marker", flag, "Marker", "what it means the payload type says: often the end of a picture, or the begin of speech"),
-    Field("rtp.p_type", bits(7), "Payload type", words=TYPES),
+    Field("rtp.p_type", bits(7), "Payload type", value_names=TYPES),
     Field("rtp.seq", u16, "Sequence number"),
     Field("rtp.timestamp", u32, "Timestamp", "in units of the payload type's clock"),
     Field("rtp.ssrc", u32, "Source", "SSRC", hex=8),
 )
 SOURCE = Layout(Field("rtp.csrc.item", u32, "Contributing source", hex=8), many=True)
 MORE = Layout(Field("rtp.ext.profile", u16, "Extension's profile", hex=4), Field("rtp.ext.len", u16, "Extension", "words behind this one"))
-ON: dict[str, tuple[int, ...]] = {"udp.port": ()}
-INFO = "{rtp.p_type:words}, source {rtp.ssrc}, sequence {rtp.seq}, time {rtp.timestamp}[?rtp.marker:, marker{rtp.marker:mark}]"
 
 
-def believes(r: Reading) -> np.ndarray:
+def probe_port(r: Reading) -> np.ndarray:
     """Version 2 and room for a header: what else comes on such a port is STUN, DTLS or nothing of ours (RFC 7983)."""
     return (r["rtp.version"] == VERSION) & (r.trusted == HEADER.size)
 
@@ -94,8 +91,20 @@ FIELDS = (
     Field("rtp.payload", raw, "Payload"),
     Field("rtp.padding.count", u8, "Padding bytes"),
 )
-DERIVED = ((FIELDS, _derived),)
-ADDED = (
-    Field("rtp.setup-frame", u64, "Set up in", "the frame whose SDP announced it"),
-    Field("rtp.setup-method", text, "Set up by"),
+
+
+PROTOCOL = Protocol(
+    "rtp",
+    "RTP",
+    __doc__,
+    header=HEADER,
+    on={"udp.port": ()},
+    info="{rtp.p_type:words}, source {rtp.ssrc}, sequence {rtp.seq}, time {rtp.timestamp}[?rtp.marker:, marker{rtp.marker:mark}]",
+    check=check,
+    probe_port=probe_port,
+    derived=((FIELDS, _derived),),
+    external_fields=(
+        Field("rtp.setup-frame", u64, "Set up in", "the frame whose SDP announced it"),
+        Field("rtp.setup-method", text, "Set up by"),
+    ),
 )

@@ -10,11 +10,10 @@ from functools import cache
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, Reading, flag, ipv4, ipv6, raw, text, u8, u16, u32
+from ..fields import Column, Field, Headers, Layout, Payload, Protocol, Reading, flag, ipv4, ipv6, raw, text, u8, u16, u32
 from .common import _checksums, checksums
 from .common.tlv import items
 
-LABEL = "SCTP"
 DATA, INIT, INIT_ACK, SACK, ABORT, ERROR, COOKIE_ECHO, AUTH, NR_SACK, I_DATA = 0, 1, 2, 3, 6, 9, 10, 15, 16, 64
 HEARTBEATS = HEARTBEAT, HEARTBEAT_ACK = 4, 5
 ASCONF_ACK, DROPPED, RECONFIG, PAD, FORWARD, ASCONF, I_FORWARD, COMPLETE = 128, 129, 130, 132, 192, 193, 194, 14
@@ -43,7 +42,7 @@ HEADER = Layout(
     Field("sctp.checksum", u32, "Checksum", "CRC32c of the packet", hex=8),
 )
 HEAD = Layout(
-    Field("sctp.chunk_type", u8, "Chunk", words=CHUNK),
+    Field("sctp.chunk_type", u8, "Chunk", value_names=CHUNK),
     Field("sctp.chunk_flags", u8, "Chunk flags", hex=2),
     Field("sctp.chunk_length", u16, "Chunk length", "bytes, without what fills it up to a multiple of four"),
     many=True,
@@ -66,7 +65,7 @@ DATA_HEAD = Layout(
     Field("sctp.data_tsn_raw", u32, "TSN", TSN),
     Field("sctp.data_sid", u16, "Stream", hex=4),
     Field("sctp.data_ssn", u16, "Number in the stream"),
-    Field("sctp.data_payload_proto_id", u32, "Payload protocol", words=CARRIED),
+    Field("sctp.data_payload_proto_id", u32, "Payload protocol", value_names=CARRIED),
     many=True,
 )
 I_DATA_HEAD = Layout(
@@ -93,7 +92,7 @@ VALUES: dict[int, Layout] = {  # what begins a chunk, behind its head
     13: Layout(Field("sctp.cwr_lowest_tsn", u32, "Lowest TSN", "of the mark that is answered"), many=True),
     AUTH: Layout(
         Field("sctp.shared_key_id", u16, "Shared key"),
-        Field("sctp.hmac_id", u16, "HMAC", words={1: "SHA-1", 3: "SHA-256"}),
+        Field("sctp.hmac_id", u16, "HMAC", value_names={1: "SHA-1", 3: "SHA-256"}),
         many=True,
     ),
     NR_SACK: Layout(
@@ -167,7 +166,7 @@ RAWS = {  # chunk: (bytes of its head, what is behind)
 PARAMETERS = {INIT: 16, INIT_ACK: 16, HEARTBEAT: 0, HEARTBEAT_ACK: 0, RECONFIG: 0, ASCONF: 4, ASCONF_ACK: 4}  # bytes before them
 CAUSES = (ABORT, ERROR)
 TYPED = Layout(
-    Field("sctp.parameter_type", u16, "Parameter", hex=4, words=PARAMETER),
+    Field("sctp.parameter_type", u16, "Parameter", hex=4, value_names=PARAMETER),
     Field("sctp.parameter_length", u16, "Parameter length", "bytes, without what fills it up", many=True),
     many=True,
 )
@@ -196,12 +195,12 @@ PARAMETER_VALUES: dict[int, Layout] = {
     0xC006: Layout(Field("sctp.adaptation_layer_indication", u32, "Adaptation layer", hex=8), many=True),
 }
 PARAMETER_LISTS: dict[int, tuple[int, Layout]] = {  # (bytes before the list, an item)
-    12: (0, Layout(Field("sctp.parameter_supported_address_type", u16, "Address type", words=PARAMETER), many=True)),
+    12: (0, Layout(Field("sctp.parameter_supported_address_type", u16, "Address type", value_names=PARAMETER), many=True)),
     13: (12, Layout(Field("sctp.parameter_reconfig_sid", u16, "Stream to reset"), many=True)),
     14: (4, Layout(Field("sctp.parameter_reconfig_sid", u16, "Stream to reset"), many=True)),
-    0x8003: (0, Layout(Field("sctp.chunk_type_to_auth", u8, "Chunk to authenticate", words=CHUNK), many=True)),
-    0x8004: (0, Layout(Field("sctp.hmac_id", u16, "HMAC", words={1: "SHA-1", 3: "SHA-256"}), many=True)),
-    0x8008: (0, Layout(Field("sctp.supported_chunk_type", u8, "Supported chunk", words=CHUNK), many=True)),
+    0x8003: (0, Layout(Field("sctp.chunk_type_to_auth", u8, "Chunk to authenticate", value_names=CHUNK), many=True)),
+    0x8004: (0, Layout(Field("sctp.hmac_id", u16, "HMAC", value_names={1: "SHA-1", 3: "SHA-256"}), many=True)),
+    0x8008: (0, Layout(Field("sctp.supported_chunk_type", u8, "Supported chunk", value_names=CHUNK), many=True)),
 }
 PARAMETER_RAWS = {
     1: Field("sctp.parameter_heartbeat_information", raw, "Heartbeat", "comes back as it was sent", many=True),
@@ -210,7 +209,7 @@ PARAMETER_RAWS = {
 }
 HOST = Field("sctp.parameter_hostname", text, "Host name", "not to be used any more", many=True)
 CODED = Layout(
-    Field("sctp.cause_code", u16, "Cause", hex=4, words=CAUSE), Field("sctp.cause_length", u16, "Cause's length", "bytes"), many=True
+    Field("sctp.cause_code", u16, "Cause", hex=4, value_names=CAUSE), Field("sctp.cause_length", u16, "Cause's length", "bytes"), many=True
 )
 CAUSE_VALUES: dict[int, Layout] = {
     1: Layout(Field("sctp.cause_stream_identifier", u16, "Stream that is none"), many=True),
@@ -219,13 +218,10 @@ CAUSE_VALUES: dict[int, Layout] = {
     9: Layout(Field("sctp.cause_tsn", u32, "TSN without data"), many=True),
 }
 INFORMATION = Field("sctp.cause_information", raw, "Cause's information", many=True)
-ON = {"ipproto": 132, "udp.port": 9899}
-EITHER = {"sctp.port": ("sctp.srcport", "sctp.dstport")}
-INFO = "{sctp.srcport} → {sctp.dstport} {sctp.chunk_type:words}"
 MOST = 64  # pieces of data of a packet that are handed on one by one; those behind are one
 
 
-def believes(r: Reading) -> np.ndarray:
+def probe_port(r: Reading) -> np.ndarray:
     """Room for a header."""
     return r.trusted == HEADER.size
 
@@ -432,4 +428,17 @@ DECLARED = (
     INFORMATION,
 )
 FIELDS = tuple({f.name: f for f in DECLARED}.values())
-DERIVED = ((FIELDS, _derived), ((checksums.status_field("sctp.checksum.status"),), _status))
+
+
+PROTOCOL = Protocol(
+    "sctp",
+    "SCTP",
+    __doc__,
+    header=HEADER,
+    on={"ipproto": 132, "udp.port": 9899},
+    aliases={"sctp.port": ("sctp.srcport", "sctp.dstport")},
+    info="{sctp.srcport} → {sctp.dstport} {sctp.chunk_type:words}",
+    contents=contents,
+    probe_port=probe_port,
+    derived=((FIELDS, _derived), ((checksums.status_field("sctp.checksum.status"),), _status)),
+)

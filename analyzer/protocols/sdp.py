@@ -7,13 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, text, u16
+from ..fields import Column, Field, Headers, Protocol, text, u16
 from .common.commands import numbers, said, texts
 from .rtp import TYPES
 
-LABEL = "SDP"
-ON = {"sip.content": 1}
-INFO = "[{sdp.media}]"
 MOST = 1 << 16  # bytes that are read
 WHOLE = {"v": "version", "o": "owner", "s": "session_name", "i": "session_info", "u": "uri", "e": "email", "p": "phone",
          "c": "connection_info", "b": "bandwidth", "t": "time", "m": "media"}  # fmt: skip
@@ -51,7 +48,7 @@ def _lines(h: Headers) -> list[list[tuple[str, str]]]:
 def media(h: Headers) -> list[Medium]:
     """The media of each header in order, RFC 8866 §5.14; addresses: §5.7, a medium's own before the session's; RTCP's port: RFC 3605."""
     found: list[Medium] = []
-    for row, lines in enumerate(h.once(_lines)):
+    for row, lines in enumerate(h.memo(_lines)):
         session: int | None = None
         first = len(found)
         for letter, value in lines:
@@ -86,7 +83,7 @@ def media(h: Headers) -> list[Medium]:
 
 def _read(h: Headers) -> dict[str, Column]:
     names: dict[str, list] = {f.name: [] for f in FIELDS}
-    for row, lines in enumerate(h.once(_lines)):
+    for row, lines in enumerate(h.memo(_lines)):
         inside = False
         for letter, value in lines:
             inside |= letter == "m"
@@ -164,4 +161,6 @@ FIELDS = (
     Field("sdp.mime.type", text, "Codec", many=True),
     Field("sdp.sample_rate", text, "Clock", "per second", many=True),
 )
-DERIVED = ((FIELDS, _read),)
+
+
+PROTOCOL = Protocol("sdp", "SDP", __doc__, on={"sip.content": 1}, info="[{sdp.media}]", derived=((FIELDS, _read),))

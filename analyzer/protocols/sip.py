@@ -7,13 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Payload, Reading, gather, text, u16, u32
+from ..fields import Column, Field, Headers, Payload, Protocol, Reading, gather, text, u16, u32
 from .common.commands import numbers, said, texts
-from .common.framing import Cut, Stretches, whole
+from .common.framing import ContiguousRuns, Framed, whole
 
-LABEL = "SIP"
-ON = {"udp.port": 5060, "tcp.port": 5060}
-INFO = "{sip.line}"
 METHODS = (b"INVITE", b"ACK", b"BYE", b"CANCEL", b"OPTIONS", b"REGISTER", b"PRACK", b"SUBSCRIBE", b"NOTIFY", b"PUBLISH", b"INFO", b"REFER",
            b"MESSAGE", b"UPDATE")  # fmt: skip
 ANSWER = b"SIP/2.0 "
@@ -70,7 +67,7 @@ class Messages:
             found[i] = line.startswith(ANSWER) or rest[:4].lower() in (b"sip:", b"sips", b"tel:", b"urn:")
         return found
 
-    def cut(self, s: Stretches) -> Cut:
+    def cut(self, s: ContiguousRuns) -> Framed:
         """Messages one behind the other; where none begins, all is lost up to the next piece that begins one."""
         found: list[tuple[int, int, int]] = []
         lost: list[tuple[int, int]] = []
@@ -118,11 +115,7 @@ def _size(data: bytes, at: int) -> int:
     return -1 if body > BODY else end.end() + body - at
 
 
-def STREAM() -> Messages:
-    return Messages()
-
-
-def recognizes(r: Reading) -> np.ndarray:
+def probe(r: Reading) -> np.ndarray:
     """The first line of a request or an answer."""
     size = r.end - r.start
     first = gather(r.buffer, r.start, 16)
@@ -159,7 +152,7 @@ def _messages(h: Headers) -> list[tuple[bytes, list[tuple[str, bytes]], int]]:
 
 
 def contents(h: Headers):
-    found = h.once(_messages)
+    found = h.memo(_messages)
     body = np.array([one[2] for one in found], np.int64)
     kinds = [next((value.lower() for name, value in one[1] if name == "Content-Type"), b"") for one in found]
     described = np.array([one.startswith(b"application/sdp") for one in kinds], bool)
@@ -180,7 +173,7 @@ def _read(h: Headers) -> dict[str, Column]:
             return
         found.append((row, value))
 
-    for row, (line, fields, _) in enumerate(h.once(_messages)):
+    for row, (line, fields, _) in enumerate(h.memo(_messages)):
         put("line", row, said(line))
         if line.startswith(ANSWER):
             put("Status-Line", row, said(line))
@@ -304,4 +297,16 @@ FIELDS = (
     Field("sip.auth.uri", text, "URI that is asked for", many=True),
 )
 ONCE = {f.name.removeprefix("sip.") for f in FIELDS if not f.many}
-DERIVED = ((FIELDS, _read),)
+
+
+PROTOCOL = Protocol(
+    "sip",
+    "SIP",
+    __doc__,
+    on={"udp.port": 5060, "tcp.port": 5060},
+    info="{sip.line}",
+    contents=contents,
+    framer=Messages,
+    probe=probe,
+    derived=((FIELDS, _read),),
+)

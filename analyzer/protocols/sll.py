@@ -2,13 +2,12 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, mac, u16
+from ..fields import Column, Field, Headers, Layout, Payload, Protocol, mac, u16
 from .common.registries import ETHERTYPE
 
-LABEL = "Linux cooked"
 DIRECTION = {0: "to us", 1: "broadcast", 2: "multicast", 3: "to someone else", 4: "sent by us"}
 HEADER = Layout(
-    Field("sll.pkttype", u16, "Packet type", words=DIRECTION),
+    Field("sll.pkttype", u16, "Packet type", value_names=DIRECTION),
     Field("sll.hatype", u16, "Hardware type", "ARPHRD_ number: 1 Ethernet, 772 loopback, 778 GRE, 65534 none"),
     Field("sll.halen", u16, "Address length", "bytes"),
     Field("sll.src_six", mac, "First six bytes of the address"),
@@ -17,7 +16,6 @@ HEADER = Layout(
 )
 KIND = {1: "802.3 without LLC", 4: "802.2 LLC", 0x000C: "CAN", 0x000D: "CAN FD"}
 NETLINK, GRE = 824, 778  # hardware types in which the protocol field is none of Ethernet's
-ON = {"linktype": 113}
 INFO = "{sll.pkttype:words}[, type {sll.etype}][, kind {sll.ltype}]"
 
 
@@ -38,7 +36,7 @@ def carried(h: Headers, name: str):
     yield Payload("ethertype", value, start, h.wire, typed)
     yield Payload("802.3", np.where(value == 4, 0, value), start, h.wire, small)
     tunnel = np.flatnonzero(h.whole & (h["sll.hatype"] == GRE))
-    yield Payload("ethertype", value, start, h.wire, tunnel, bare=True)
+    yield Payload("ethertype", value, start, h.wire, tunnel, hide_layer=True)
     rest = np.setdiff1d(np.flatnonzero(h.whole), np.concatenate((typed, small, tunnel)))
     yield Payload("sll.hatype", h["sll.hatype"], start, h.wire, rest)
 
@@ -58,8 +56,12 @@ def described(h: Headers, name: str) -> dict[str, Column]:
 
 
 KIND_FIELDS = (
-    Field("sll.etype", u16, "Type", hex=4, words=ETHERTYPE),
-    Field("sll.ltype", u16, "Kind", hex=4, words=KIND),
+    Field("sll.etype", u16, "Type", hex=4, value_names=ETHERTYPE),
+    Field("sll.ltype", u16, "Kind", hex=4, value_names=KIND),
     Field("sll.src.eth", mac, "Source", "where the address has six bytes"),
 )
-DERIVED = ((KIND_FIELDS, _derived),)
+
+
+PROTOCOL = Protocol(
+    "sll", "Linux cooked", __doc__, header=HEADER, on={"linktype": 113}, info=INFO, contents=contents, derived=((KIND_FIELDS, _derived),)
+)

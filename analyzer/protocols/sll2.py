@@ -1,22 +1,18 @@
 """Linux cooked capture, version 2: the interface is told too. https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL2.html"""
 
-from ..fields import Column, Field, Headers, Layout, mac, u8, u16, u32
+from ..fields import Column, Field, Headers, Layout, Protocol, mac, u8, u16, u32
 from . import sll
 
-LABEL = "Linux cooked"
-SHOWN = "sll"  # Wireshark has one name for both
 HEADER = Layout(
     Field("sll.etype_or_kind", u16, "Protocol", "an Ethernet type, or a small number with a meaning of its own", hex=4),
     Field("sll.unused", u16, "Unused", hex=4),
     Field("sll.ifindex", u32, "Interface index"),
     Field("sll.hatype", u16, "Hardware type", "ARPHRD_ number: 1 Ethernet, 772 loopback, 778 GRE, 65534 none"),
-    Field("sll.pkttype", u8, "Packet type", words=sll.DIRECTION),
+    Field("sll.pkttype", u8, "Packet type", value_names=sll.DIRECTION),
     Field("sll.halen", u8, "Address length", "bytes"),
     Field("sll.src_six", mac, "First six bytes of the address"),
     Field("sll.unused2", u16, "Unused", hex=4),
 )
-ON = {"linktype": 276}
-INFO = sll.INFO
 
 
 def contents(h: Headers):
@@ -27,4 +23,14 @@ def _derived(h: Headers) -> dict[str, Column]:
     return sll.described(h, "sll.etype_or_kind")
 
 
-DERIVED = ((sll.KIND_FIELDS, _derived),)
+PROTOCOL = Protocol(
+    "sll2",
+    "Linux cooked",
+    __doc__,
+    header=HEADER,
+    on={"linktype": 276},
+    display_name="sll",  # Wireshark has one name for both
+    info=sll.INFO,
+    contents=contents,
+    derived=((sll.KIND_FIELDS, _derived),),
+)

@@ -1,13 +1,15 @@
 """Slow protocols: what two ends of a link tell each other a few times a second at most. IEEE 802.3 annex 57A."""
 
-from ..fields import Field, Headers, Layout, Payload, u8
+from ..fields import Field, Headers, Layout, Payload, Protocol, u8
 
-LABEL = "Slow protocols"
 SUBTYPE = {1: "LACP", 2: "marker", 3: "operations, administration and maintenance", 10: "organization-specific"}
-HEADER = Layout(Field("slow.subtype", u8, "Subtype", hex=2, words=SUBTYPE))
-ON = {"ethertype": 0x8809}
-INFO = "{slow.subtype:words}"
+HEADER = Layout(Field("slow.subtype", u8, "Subtype", hex=2, value_names=SUBTYPE))
 
 
 def contents(h: Headers):
     yield Payload("slow.subtype", h["slow.subtype"], h.start + HEADER.size, h.wire)
+
+
+PROTOCOL = Protocol(
+    "slow", "Slow protocols", __doc__, header=HEADER, on={"ethertype": 0x8809}, info="{slow.subtype:words}", contents=contents
+)

@@ -11,12 +11,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Payload, flag, text, u16, u32, u64
+from ..fields import Column, Field, Headers, Payload, Protocol, flag, text, u16, u32, u64
 from .common.commands import BODY, END, REPLY, SECRET, Control, Found, lines, said, told
 
-LABEL = "SMTP"
-ON = {"tcp.port": (25, 587)}
-INFO = "{smtp.line}"
 CODES = {
     211: "System status", 214: "Help", 220: "Service ready", 221: "Service closes the connection", 235: "Authentication succeeded",
     250: "Okay", 251: "User not local, will forward", 252: "Cannot verify the user, will try", 334: "Server challenge",
@@ -31,10 +28,6 @@ CODES = {
 USER, PASSWORD = 1, 2  # which line behind AUTH LOGIN is what
 HIDDEN = "••••"
 Put = Callable[[str, int, object], None]
-
-
-def STREAM() -> Control:
-    return Control(True, (b"smtp", b"postfix", b"sendmail", b"lmtp"), (b"EHLO", b"HELO", b"LHLO"))
 
 
 def contents(h: Headers):
@@ -119,20 +112,31 @@ FIELDS = (
     Field("smtp.req.command", text, "Command", "not in the frame that ended a message before it, as Wireshark has it; `smtp.line` has all"),
     Field("smtp.req.parameter", text, "Parameter"),
     Field("smtp.response", text, "Response", "the first line, with its CRLF"),
-    Field("smtp.response.code", u16, "Reply code", words=CODES),
+    Field("smtp.response.code", u16, "Reply code", value_names=CODES),
     Field("smtp.rsp.parameter", text, "Reply", "a line of it", many=True),
     Field("smtp.auth.username", text, "User name", "of AUTH LOGIN, in base64 as it was sent"),
     Field("smtp.line", text, "Line", "the first, without passwords"),
 )
-DERIVED = (
-    (FIELDS, _read),
-    (
+
+
+PROTOCOL = Protocol(
+    "smtp",
+    "SMTP",
+    __doc__,
+    on={"tcp.port": (25, 587)},
+    info="{smtp.line}",
+    contents=contents,
+    framer=lambda: Control(True, (b"smtp", b"postfix", b"sendmail", b"lmtp"), (b"EHLO", b"HELO", b"LHLO")),
+    derived=(
+        (FIELDS, _read),
         (
-            Field("smtp.data.reassembled.length", u64, "Message", "bytes, without what frames it"),
-            Field("smtp.data.fragment.count", u32, "Pieces", "that the message came in"),
-            Field("smtp.data.first_frame", u64, "Message begins in"),
-            Field("smtp.data.missing", u64, "Missing", "bytes of the message that no frame brought, or beyond 16 MiB"),
+            (
+                Field("smtp.data.reassembled.length", u64, "Message", "bytes, without what frames it"),
+                Field("smtp.data.fragment.count", u32, "Pieces", "that the message came in"),
+                Field("smtp.data.first_frame", u64, "Message begins in"),
+                Field("smtp.data.missing", u64, "Missing", "bytes of the message that no frame brought, or beyond 16 MiB"),
+            ),
+            _message,
         ),
-        _message,
     ),
 )

@@ -4,11 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Reading, ipv4, raw, signed, text, u8, u64
+from ..fields import Column, Field, Headers, Layout, Protocol, Reading, ipv4, raw, signed, text, u8, u64
 from .common import _ber
 from .common.parts import Parts, misfits, peek, words
 
-LABEL = "SNMP"
 VERSION = {0: "version 1", 1: "version 2c", 2: "version 2u", 3: "version 3"}
 BULK, TRAP1 = 5, 4
 PDU = {0: "get", 1: "get next", 2: "response", 3: "set", TRAP1: "trap of version 1", BULK: "get bulk", 6: "inform", 7: "trap", 8: "report"}
@@ -40,8 +39,6 @@ INTEGER, OCTETS, NULL, OID, SEQUENCE, ADDRESS, COUNTER, GAUGE, TICKS, OPAQUE, CO
     0x46,
 )
 LONGEST, BIGGEST = 640, 1 << 32  # bytes of an object's identifier, and what its numbers stay below: RFC 2578 §3.5
-ON = {"udp.port": (161, 162, 8161)}
-INFO = "{snmp.version:words}{snmp.msgVersion:words}[, {snmp.data:words}][, request {snmp.request_id}][, {snmp.error_status:words}]"
 WORD, HOST = Layout(Field("word", u64, "")), Layout(Field("snmp.value.ipv4", ipv4, "Value", "an address", many=True))
 AGENT = Layout(Field("snmp.agent_addr", ipv4, "Agent", "whose trap it is"))
 
@@ -211,23 +208,23 @@ def dotted(data: bytes) -> str:
 
 
 FIELDS = (
-    Field("snmp.version", signed, "Version", words=VERSION),
-    Field("snmp.msgVersion", signed, "Version", "of version 3", words=VERSION),
+    Field("snmp.version", signed, "Version", value_names=VERSION),
+    Field("snmp.msgVersion", signed, "Version", "of version 3", value_names=VERSION),
     Field("snmp.community", text, "Community", "in clear: all that versions 1 and 2c have for a password"),
     Field("snmp.msgID", signed, "Message"),
     Field("snmp.msgMaxSize", signed, "Largest message", "bytes that the sender takes"),
     Field("snmp.msgFlags", raw, "Flags", "1: signed, 2: enciphered, 4: a report may come"),
-    Field("snmp.msgSecurityModel", signed, "Security model", words={1: "version 1", 2: "version 2c", 3: "users"}),
+    Field("snmp.msgSecurityModel", signed, "Security model", value_names={1: "version 1", 2: "version 2c", 3: "users"}),
     Field("snmp.encryptedPDU", raw, "Enciphered"),
-    Field("snmp.data", u8, "Kind", words=PDU),
+    Field("snmp.data", u8, "Kind", value_names=PDU),
     Field("snmp.request_id", signed, "Request", "the number that its answer has, too"),
-    Field("snmp.error_status", signed, "Error", words=ERROR),
+    Field("snmp.error_status", signed, "Error", value_names=ERROR),
     Field("snmp.error_index", signed, "Error's place", "which variable, from 1"),
     Field("snmp.non_repeaters", signed, "Non-repeaters", "variables that are asked for once"),
     Field("snmp.max_repetitions", signed, "Repetitions", "how often the others"),
     Field("snmp.enterprise", text, "Enterprise", "what kind of device"),
     *AGENT.fields,
-    Field("snmp.generic_trap", signed, "Trap", words=GENERIC),
+    Field("snmp.generic_trap", signed, "Trap", value_names=GENERIC),
     Field("snmp.specific_trap", signed, "Enterprise's trap"),
     Field("snmp.time_stamp", u64, "Time", "hundredths of a second since the agent began"),
     Field("snmp.name", text, "Object", many=True),
@@ -241,4 +238,14 @@ FIELDS = (
     Field("snmp.value.counter64", u64, "Value", "a counter of 64 bits", many=True),
     Field("snmp.value.opaque", raw, "Value", "of a kind of its own", many=True),
 )
-DERIVED = ((FIELDS, _derived),)
+
+
+PROTOCOL = Protocol(
+    "snmp",
+    "SNMP",
+    __doc__,
+    on={"udp.port": (161, 162, 8161)},
+    info="{snmp.version:words}{snmp.msgVersion:words}[, {snmp.data:words}][, request {snmp.request_id}][, {snmp.error_status:words}]",
+    check=check,
+    derived=((FIELDS, _derived),),
+)

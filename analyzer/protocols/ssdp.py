@@ -5,18 +5,15 @@ A header is a datagram; its fields are HTTP's.
 
 import numpy as np
 
-from ..fields import Column, Headers, Layout, Reading, gather
+from ..fields import Column, Headers, Layout, Protocol, Reading, gather
 from . import http
 from .common.framing import LOOKED_AT
 
-LABEL = "SSDP"
 HEADER = Layout()
-ON = {"udp.port": 1900}
-INFO = "{http.line}"
 SECTION = 1 << 16  # bytes of the longest header section: a datagram's
 
 
-def believes(r: Reading) -> np.ndarray:
+def probe_port(r: Reading) -> np.ndarray:
     """A method or a status line begins it."""
     first, size = gather(r.buffer, r.start, LOOKED_AT), np.minimum(r.end - r.start, LOOKED_AT)
     first[np.arange(LOOKED_AT) >= size[:, None]] = 0
@@ -47,7 +44,19 @@ def _kinds(h: Headers) -> dict[str, Column]:
 
 
 NOT = {"http.chunk_size", "http.file_data", "http.credentials"}  # of bodies, and what nobody sends here
-DERIVED = (
-    ((*http.KINDS, http.CODE_OF_RESPONSE), _kinds),
-    *(one for one in http.DERIVED[1:] if not NOT & {f.name for f in one[0]}),
+
+
+PROTOCOL = Protocol(
+    "ssdp",
+    "SSDP",
+    __doc__,
+    header=HEADER,
+    on={"udp.port": 1900},
+    info="{http.line}",
+    check=check,
+    probe_port=probe_port,
+    derived=(
+        ((*http.KINDS, http.CODE_OF_RESPONSE), _kinds),
+        *(one for one in http.PROTOCOL.derived[1:] if not NOT & {f.name for f in one[0]}),
+    ),
 )

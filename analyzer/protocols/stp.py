@@ -5,24 +5,25 @@ IEEE 802.1D-1998 §9 (STP), 802.1Q-2018 §14 (rapid and multiple); Cisco's per V
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Kind, Layout, Payload, Reading, bits, flag, mac, raw, seconds, text, u8, u16, u32
+from ..fields import Column, Field, Headers, Kind, Layout, Payload, Protocol, Reading, bits, flag, mac, raw, seconds, text, u8, u16, u32
 from .common.parts import Parts, needs, peek
 from .common.tlv import items, repeated
 
-LABEL = "STP"
 VERSION = {0: "spanning tree", 2: "rapid", 3: "multiple", 4: "shortest path"}
 CONFIGURATION, RAPID, TOPOLOGY_CHANGE = 0x00, 0x02, 0x80
 TYPE = {CONFIGURATION: "configuration", RAPID: "rapid configuration", TOPOLOGY_CHANGE: "topology change notification"}
 ROLE = {0: "unknown", 1: "alternate or backup", 2: "root", 3: "designated"}
-PROTOCOL = {0: "spanning tree", 1: "GARP"}
-HEADER = Layout(Field("stp.protocol", u16, "Protocol", hex=4, words=PROTOCOL))
-HEAD = Layout(*HEADER.fields, Field("stp.version", u8, "Version", words=VERSION), Field("stp.type", u8, "Type", hex=2, words=TYPE))
+PROTOCOL_ID = {0: "spanning tree", 1: "GARP"}
+HEADER = Layout(Field("stp.protocol", u16, "Protocol", hex=4, value_names=PROTOCOL_ID))
+HEAD = Layout(
+    *HEADER.fields, Field("stp.version", u8, "Version", value_names=VERSION), Field("stp.type", u8, "Type", hex=2, value_names=TYPE)
+)
 
 
 def _bridge(name: str, label: str) -> tuple[Field, ...]:
     """A bridge's identifier: the least wins."""
     return (
-        Field(f"{name}.prio", bits(4), f"{label}'s priority", "the least wins", times=4096),
+        Field(f"{name}.prio", bits(4), f"{label}'s priority", "the least wins", scale=4096),
         Field(f"{name}.ext", bits(12), f"{label}'s system extension", "which tree: a VLAN's number"),
         Field(f"{name}.hw", mac, f"{label}'s address"),
     )
@@ -36,7 +37,7 @@ FLAGS = Layout(
     Field("stp.flags.agreement", flag, "Agreement", "go ahead", many=True),
     Field("stp.flags.forwarding", flag, "Forwarding", many=True),
     Field("stp.flags.learning", flag, "Learning", many=True),
-    Field("stp.flags.port_role", bits(2), "Port's role", words=ROLE, many=True),
+    Field("stp.flags.port_role", bits(2), "Port's role", value_names=ROLE, many=True),
     Field("stp.flags.proposal", flag, "Proposal", "may this port forward at once?", many=True),
     CHANGE,
 )
@@ -63,7 +64,7 @@ AT_ONE = AT_TIMES + TIMES.size  # a configuration ends here
 AT_REST = AT_ONE + ONE.size
 SIZE = {CONFIGURATION: AT_ONE, RAPID: AT_REST}
 VLAN = Layout(
-    Field("stp.pvst.tlvtype", u16, "Item", hex=4, words={0: "originating VLAN"}, many=True),
+    Field("stp.pvst.tlvtype", u16, "Item", hex=4, value_names={0: "originating VLAN"}, many=True),
     Field("stp.pvst.tlvlen", u16, "Item's length", "bytes behind it", many=True),
     Field("stp.pvst.origvlan", u16, "Originating VLAN", many=True),
 )
@@ -94,11 +95,6 @@ INSTANCE = Layout(
     Field("mstp.msti.port_priority", bits(4), "Instance's port priority", many=True),
     Field("rest", bits(4), ""),
     Field("mstp.msti.remaining_hops", u8, "Instance's hops left", many=True),
-)
-ON = {"llc.dsap": 0x42, "llc.cisco_pid": 0x010B}
-INFO = (
-    "{stp.protocol:words}[: {stp.type:words}][, root {stp.root.prio}][/{stp.root.ext}][/{stp.root.hw}][, cost {stp.root.cost}]"
-    "[, port {stp.port}]"
 )
 
 
@@ -184,4 +180,16 @@ FIELDS = (
     Field("mstp.config_name", text, "Name of the configuration", many=True),
     Field("mstp.config_digest", raw, "Digest of the configuration", "which VLAN is in which tree", many=True),
 )
-DERIVED = ((FIELDS, _derived),)
+
+
+PROTOCOL = Protocol(
+    "stp",
+    "STP",
+    __doc__,
+    header=HEADER,
+    on={"llc.dsap": 0x42, "llc.cisco_pid": 0x010B},
+    info="{stp.protocol:words}[: {stp.type:words}][, root {stp.root.prio}][/{stp.root.ext}][/{stp.root.hw}][, cost {stp.root.cost}]"
+    "[, port {stp.port}]",
+    contents=contents,
+    derived=((FIELDS, _derived),),
+)

@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, text, u8
+from ..fields import Column, Field, Headers, Layout, Protocol, text, u8
 from .common.parts import Parts, split
 
-LABEL = "Syslog"
 LOCAL = 16  # the first of eight facilities that are for local use
 FACILITY = {0: "kernel", 1: "user", 2: "mail", 3: "daemon", 4: "auth", 5: "syslog", 6: "printer", 7: "news", 8: "uucp", 9: "clock",
             10: "authpriv", 11: "ftp", 12: "ntp", 13: "audit", 14: "alert", 15: "cron"}  # fmt: skip
@@ -16,8 +15,6 @@ HEAD = 512  # bytes in which the parts before the message are looked for
 DATE = 15  # bytes of `Nov 24 23:18:52`, RFC 3164 §4.1.2
 COLONS, BLANKS = (9, 12), (3, 6)  # where these stand in it
 PARTS = ("version", None, "hostname", "appname", "procid", "msgid")  # of RFC 5424 §6, by place; the second is the time
-ON = {"udp.port": 514}
-INFO = "{syslog.facility:words}.{syslog.level:words}: {syslog.msg}"
 
 
 def _number(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -78,8 +75,8 @@ def _date(parts: Parts, rows: np.ndarray, at: np.ndarray, end: np.ndarray) -> No
 
 HEADER = Layout()
 FIELDS = (
-    Field("syslog.facility", u8, "Facility", "what kind of program speaks", words=FACILITY),
-    Field("syslog.level", u8, "Severity", words=LEVEL),
+    Field("syslog.facility", u8, "Facility", "what kind of program speaks", value_names=FACILITY),
+    Field("syslog.level", u8, "Severity", value_names=LEVEL),
     Field("syslog.msg", text, "Message"),
     Field("syslog.timestamp_rfc3164", text, "Time", "by the sender's clock and without a year, RFC 3164"),
     Field("syslog.version", text, "Version", "RFC 5424"),
@@ -88,4 +85,14 @@ FIELDS = (
     Field("syslog.procid", text, "Process"),
     Field("syslog.msgid", text, "Kind of message"),
 )
-DERIVED = ((FIELDS, _derived),)
+
+
+PROTOCOL = Protocol(
+    "syslog",
+    "Syslog",
+    __doc__,
+    header=HEADER,
+    on={"udp.port": 514},
+    info="{syslog.facility:words}.{syslog.level:words}: {syslog.msg}",
+    derived=((FIELDS, _derived),),
+)

@@ -5,18 +5,17 @@ from functools import cache
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, raw, seconds, signed, text, u8, u16, u32, u64
+from ..fields import Column, Field, Headers, Layout, Payload, Protocol, Reading, bits, flag, raw, seconds, signed, text, u8, u16, u32, u64
 from .common import checksums
 from .common.tlv import Options, walk
 
-LABEL = "TCP"
 FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE")  # from the lowest bit
 HEADER = Layout(
     Field("tcp.srcport", u16, "Source port"),
     Field("tcp.dstport", u16, "Destination port"),
     Field("tcp.seq_raw", u32, "Sequence number", "of the first byte of data, or of the SYN"),
     Field("tcp.ack_raw", u32, "Acknowledgment number", "next byte expected; means nothing without ACK"),
-    Field("tcp.hdr_len", bits(4), "Header length", "bytes; 20 when there are no options", times=4),
+    Field("tcp.hdr_len", bits(4), "Header length", "bytes; 20 when there are no options", scale=4),
     Field("tcp.flags", bits(12), "Flags", hex=4, parts=(
         Field("tcp.flags.res", bits(3), "Reserved", "always 0"),
         Field("tcp.flags.ae", flag, "Accurate ECN", "RFC 9768"),
@@ -33,13 +32,6 @@ HEADER = Layout(
     Field("tcp.checksum", u16, "Checksum", "over a pseudo-header too", hex=4),
     Field("tcp.urgent_pointer", u16, "Urgent pointer", "offset behind the urgent data"),
 )  # fmt: skip
-ON = {"ipproto": 6}
-EITHER = {"tcp.port": ("tcp.srcport", "tcp.dstport")}
-INFO = (
-    "{tcp.srcport} → {tcp.dstport} [{tcp.flags.words}] Seq={tcp.seq}[?tcp.flags.ack: Ack={tcp.ack}] Win={tcp.window_size_value}"
-    "[?tcp.flags.urg: Urg={tcp.urgent_pointer}] Len={tcp.len}[ MSS={tcp.options.mss_val}][ WS={tcp.options.wscale.multiplier}]"
-    "[ SACK_PERM{tcp.options.sack_perm:mark}][ TSval={tcp.options.timestamp.tsval}][ TSecr={tcp.options.timestamp.tsecr}]"
-)
 NUMBERED = (  # what needs to know the stream: reassembly/streams.py
     Field("tcp.stream", u32, "Stream", "number of the connection, from 0"),
     Field("tcp.seq", u32, "Relative sequence number", "0 is the SYN"),
@@ -115,7 +107,6 @@ SEGMENTS = (
     Field("tcp.reassembled.length", u32, "Message put together", "bytes", many=True),
     Field("tcp.reassembled_in", u64, "Put together in", "never there: a row waits for no later frame", many=True),
 )
-ADDED = NUMBERED + TRACKED + SEGMENTS
 
 
 def contents(h: Headers):
@@ -188,7 +179,7 @@ FIXED = {
     ),
 }
 KINDS = (
-    Field("tcp.option_kind", u8, "Option kind", words=OPTION, many=True),
+    Field("tcp.option_kind", u8, "Option kind", value_names=OPTION, many=True),
     Field("tcp.option_len", u8, "Option length", "bytes, kind and length included", many=True),
 )
 MULTIPLIER = (Field("tcp.options.wscale.multiplier", u32, "Window multiplier", "2 to the window scale"),)
@@ -243,7 +234,7 @@ def _fixed(number: int) -> Callable[[Headers], dict[str, Column]]:
     length, layout = FIXED[number]
 
     def made(h: Headers) -> dict[str, Column]:
-        found = h.once(_walked)
+        found = h.memo(_walked)
         pick = found.of(number, length, length)
         reading = Reading(layout, h.buffer, found.at[pick], found.at[pick] + length, found.row[pick])
         return {f.name: reading.column(f.name) for f in layout.fields if f.name.startswith("tcp.")}
@@ -257,7 +248,7 @@ def _multiplier(h: Headers) -> dict[str, Column]:
 
 
 def _sack(h: Headers) -> dict[str, Column]:
-    row, at, size, *_ = found = h.once(_walked)
+    row, at, size, *_ = found = h.memo(_walked)
     allowed, pick = found.of(SACK_PERMITTED, 2, 2), found.of(SACK, 10)
     blocks = (size[pick] - 2) // 8
     one = np.repeat(np.arange(len(pick)), blocks)
@@ -272,7 +263,7 @@ def _sack(h: Headers) -> dict[str, Column]:
 
 
 def _others(h: Headers) -> dict[str, Column]:
-    row, at, size, kind, _ = found = h.once(_walked)
+    row, at, size, kind, _ = found = h.memo(_walked)
     digest = found.of(MD5, 18, 18)
     trial = found.of(EXPERIMENT, 5)
     trial = trial[(h.buffer[at[trial] + 2].astype(np.int64) << 8 | h.buffer[at[trial] + 3]) == FAST_OPEN_MAGIC]
@@ -289,7 +280,7 @@ def _others(h: Headers) -> dict[str, Column]:
 
 
 def _present(h: Headers) -> dict[str, Column]:
-    row, _, size, kind, _ = h.once(_walked)
+    row, _, size, kind, _ = h.memo(_walked)
     found = {name: np.unique(row[(kind == number) & (size > 0)]) for name, number in PRESENT.items()}
     return {f"tcp.options.{name}": Column(np.ones(len(rows), bool), rows) for name, rows in found.items()}
 
@@ -335,14 +326,27 @@ def _status(h: Headers) -> dict[str, Column]:
     return {"tcp.checksum.status": Column(found, rows)}
 
 
-DERIVED = (
-    (KINDS, _kinds),
-    *((tuple(f for f in layout.fields if f.name.startswith("tcp.")), _fixed(number)) for number, (_, layout) in FIXED.items()),
-    (MULTIPLIER, _multiplier),
-    (SACK_FIELDS, _sack),
-    (OTHERS, _others),
-    (PRESENT_FIELDS, _present),
-    ((checksums.status_field("tcp.checksum.status"),), _status),
-    ((Field("tcp.flags.words", text, "Flags in words"), Field("tcp.flags.str", text, "Flags as letters")), _flags),
-    ((Field("tcp.len", u32, "Data length", "bytes, as on the wire"), Field("tcp.payload", raw, "Data")), _data),
+PROTOCOL = Protocol(
+    "tcp",
+    "TCP",
+    __doc__,
+    header=HEADER,
+    on={"ipproto": 6},
+    aliases={"tcp.port": ("tcp.srcport", "tcp.dstport")},
+    info="{tcp.srcport} → {tcp.dstport} [{tcp.flags.words}] Seq={tcp.seq}[?tcp.flags.ack: Ack={tcp.ack}] Win={tcp.window_size_value}"
+    "[?tcp.flags.urg: Urg={tcp.urgent_pointer}] Len={tcp.len}[ MSS={tcp.options.mss_val}][ WS={tcp.options.wscale.multiplier}]"
+    "[ SACK_PERM{tcp.options.sack_perm:mark}][ TSval={tcp.options.timestamp.tsval}][ TSecr={tcp.options.timestamp.tsecr}]",
+    contents=contents,
+    derived=(
+        (KINDS, _kinds),
+        *((tuple(f for f in layout.fields if f.name.startswith("tcp.")), _fixed(number)) for number, (_, layout) in FIXED.items()),
+        (MULTIPLIER, _multiplier),
+        (SACK_FIELDS, _sack),
+        (OTHERS, _others),
+        (PRESENT_FIELDS, _present),
+        ((checksums.status_field("tcp.checksum.status"),), _status),
+        ((Field("tcp.flags.words", text, "Flags in words"), Field("tcp.flags.str", text, "Flags as letters")), _flags),
+        ((Field("tcp.len", u32, "Data length", "bytes, as on the wire"), Field("tcp.payload", raw, "Data")), _data),
+    ),
+    external_fields=NUMBERED + TRACKED + SEGMENTS,
 )

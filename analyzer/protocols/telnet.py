@@ -9,15 +9,12 @@ import re
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, text, u8, u16
+from ..fields import Column, Field, Headers, Protocol, text, u8, u16
 from .common import _commands
 from .common.commands import said, texts, told
-from .common.framing import Cut, Stretches, whole
+from .common.framing import ContiguousRuns, Framed, whole
 from .common.parts import Parts
 
-LABEL = "TELNET"
-ON = {"tcp.port": 23}
-INFO = "Telnet[: {telnet.cmd:words}][ ({telnet.subcmd:words})][: {telnet.data}]"
 COMMANDS = {
     236: "end of file", 237: "suspend process", 238: "abort process", 239: "end of record", 240: "end of suboption", 241: "no operation",
     242: "data mark", 243: "break", 244: "interrupt process", 245: "abort output", 246: "are you there", 247: "erase character",
@@ -55,21 +52,17 @@ class Turns:
             found &= (first[:, at] == 255) & (first[:, at + 1] >= 251) & (first[:, at + 1] < 255)
         return found
 
-    def cut(self, s: Stretches) -> Cut:
+    def cut(self, s: ContiguousRuns) -> Framed:
         """All but a command that has begun."""
-        stretch = np.searchsorted(s.first, np.arange(len(s.rows)), "right") - 1
-        stretches = np.stack((s.way, s.start, s.end, s.gap, s.last)).astype(np.int64)
-        pieces = np.stack((s.place, stretch)).astype(np.int64)
-        found, upto = _commands.turns(s.data.data, stretches.data, pieces.data, self.going)
+        run = np.searchsorted(s.first, np.arange(len(s.rows)), "right") - 1
+        runs = np.stack((s.direction, s.start, s.end, s.gap, s.last)).astype(np.int64)
+        pieces = np.stack((s.place, run)).astype(np.int64)
+        found, upto = _commands.turns(s.data.data, runs.data, pieces.data, self.going)
         which, start, end, inside, forced = np.ascontiguousarray(np.array(found, np.int64).reshape(-1, 5).T)
         none = np.zeros(0, np.int64)
         made = whole(s, which, start, end, np.array(upto, np.int64), none, none)
         by = np.where(forced, np.maximum(s.until[which], made.by), made.by)  # that nothing follows was known only then
         return made._replace(by=by, told={"inside": inside})
-
-
-def STREAM() -> Turns:
-    return Turns()
 
 
 def _rows(h: Headers) -> np.ndarray:
@@ -80,7 +73,7 @@ def _rows(h: Headers) -> np.ndarray:
 
 def _told(h: Headers) -> dict[str, Column]:
     parts = Parts(h, FIELDS)
-    row, at, command, option, begin, end, _ = np.ascontiguousarray(h.once(_rows).T)
+    row, at, command, option, begin, end, _ = np.ascontiguousarray(h.memo(_rows).T)
     real = np.flatnonzero(command > 0)
     parts.put("telnet.cmd", command[real].astype(np.uint8), row[real], at[real])
     named = np.flatnonzero(option >= 0)
@@ -99,7 +92,7 @@ def _told(h: Headers) -> dict[str, Column]:
 
 def _data(h: Headers) -> dict[str, Column]:
     """What is no command, line by line."""
-    row, at, command, _, _, _, behind = np.ascontiguousarray(h.once(_rows).T)
+    row, at, command, _, _, _, behind = np.ascontiguousarray(h.memo(_rows).T)
     count = np.bincount(row, minlength=len(h))
     last = np.cumsum(count)
     starts = np.insert(behind, last - count, h.start)  # between commands, of each header one run more than it has commands
@@ -126,10 +119,20 @@ def _data(h: Headers) -> dict[str, Column]:
 
 
 FIELDS = (
-    Field("telnet.cmd", u8, "Command", words=COMMANDS, many=True),
-    Field("telnet.subcmd", u8, "Option", words=OPTIONS, many=True),
+    Field("telnet.cmd", u8, "Command", value_names=COMMANDS, many=True),
+    Field("telnet.subcmd", u8, "Option", value_names=OPTIONS, many=True),
     Field("telnet.string_subopt.value", text, "Value", "terminal type or X display", many=True),
     Field("telnet.naws_subopt.width", u16, "Window's width", "characters, RFC 1073", many=True),
     Field("telnet.naws_subopt.height", u16, "Window's height", many=True),
 )
-DERIVED = ((FIELDS, _told), ((Field("telnet.data", text, "Data", "line by line", many=True),), _data))
+
+
+PROTOCOL = Protocol(
+    "telnet",
+    "TELNET",
+    __doc__,
+    on={"tcp.port": 23},
+    info="Telnet[: {telnet.cmd:words}][ ({telnet.subcmd:words})][: {telnet.data}]",
+    framer=Turns,
+    derived=((FIELDS, _told), ((Field("telnet.data", text, "Data", "line by line", many=True),), _data)),
+)

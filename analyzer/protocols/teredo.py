@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, ipv4, raw, u8, u16
+from ..fields import Column, Field, Headers, Layout, Payload, Protocol, Reading, bits, flag, ipv4, raw, u8, u16
 
-LABEL = "Teredo"
 HEADER = Layout()
 KIND = Layout(Field("version", bits(4), ""), Field("", bits(12), ""))
 WORD = Layout(Field("word", u16, ""))
@@ -19,8 +18,6 @@ INDICATION = Layout(
     Field("word", u16, ""), Field("teredo.orig.port", u16, "Origin port", "of the client, as its server sees it"),
     Field("teredo.orig.addr", ipv4, "Origin address"),
 )  # fmt: skip
-ON = {"udp.port": 3544}
-INFO = "IPv6[ of {teredo.orig.addr}][, port {teredo.orig.port}]"
 
 
 def _read(layout: Layout, h: Reading, at: np.ndarray) -> Reading:
@@ -38,7 +35,7 @@ def _indications(h: Reading) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
     return authentic, original, at, at + np.where(original, INDICATION.size, 0)
 
 
-def believes(r: Reading) -> np.ndarray:
+def probe_port(r: Reading) -> np.ndarray:
     """An IPv6 packet is there, or what may be before it."""
     kind = _read(KIND, r, r.start)
     return (kind["version"] == 6) | (_read(WORD, r, r.start)["word"] <= AUTHENTICATED)
@@ -81,17 +78,27 @@ def _derived(h: Headers) -> dict[str, Column]:
     return found
 
 
-DERIVED = (
-    (
+PROTOCOL = Protocol(
+    "teredo",
+    "Teredo",
+    __doc__,
+    header=HEADER,
+    on={"udp.port": 3544},
+    info="IPv6[ of {teredo.orig.addr}][, port {teredo.orig.port}]",
+    contents=contents,
+    probe_port=probe_port,
+    derived=(
         (
-            Field("teredo.auth", flag, "Authentication"),
-            *(f for f in AUTHENTICATION.fields if f.label),
-            Field("teredo.auth.id", raw, "Client's identifier"),
-            Field("teredo.auth.value", raw, "Authentication value"),
-            Field("teredo.auth.nonce", raw, "Nonce"),
-            Field("teredo.auth.conf", raw, "Confirmation", "not 0: the client needs a new key"),
-            *(f for f in INDICATION.fields if f.label),
+            (
+                Field("teredo.auth", flag, "Authentication"),
+                *(f for f in AUTHENTICATION.fields if f.label),
+                Field("teredo.auth.id", raw, "Client's identifier"),
+                Field("teredo.auth.value", raw, "Authentication value"),
+                Field("teredo.auth.nonce", raw, "Nonce"),
+                Field("teredo.auth.conf", raw, "Confirmation", "not 0: the client needs a new key"),
+                *(f for f in INDICATION.fields if f.label),
+            ),
+            _derived,
         ),
-        _derived,
     ),
 )

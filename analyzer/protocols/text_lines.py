@@ -1,9 +1,10 @@
 """Text that a message carries: what Wireshark calls data-text-lines. As it was sent, codings of transfer and content not undone."""
 
-from ..fields import Layout
+from ..fields import Layout, Protocol
 
-LABEL = "Text"
-SHOWN = "data-text-lines"
 HEADER = Layout()
-ON = {"http.content": 1, "text": 1}
-INFO = "text"
+
+
+PROTOCOL = Protocol(
+    "text.lines", "Text", __doc__, header=HEADER, on={"http.content": 1, "text": 1}, display_name="data-text-lines", info="text"
+)

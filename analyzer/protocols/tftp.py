@@ -2,23 +2,16 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, text, u16, u64
+from ..fields import Column, Field, Headers, Layout, Payload, Protocol, text, u16, u64
 from .common.parts import Parts, split
 
-LABEL = "TFTP"
 READ, WRITE, DATA, ACK, ERROR, OPTIONS = range(1, 7)
 OPCODE = {READ: "read request", WRITE: "write request", DATA: "data", ACK: "acknowledgment", ERROR: "error", OPTIONS: "options"}
 CODE = {0: "not defined", 1: "file not found", 2: "access violation", 3: "disk full", 4: "illegal operation", 5: "unknown transfer",
         6: "file exists already", 7: "no such user", 8: "option refused"}  # fmt: skip
-HEADER = Layout(Field("tftp.opcode", u16, "Operation", words=OPCODE))
+HEADER = Layout(Field("tftp.opcode", u16, "Operation", value_names=OPCODE))
 BLOCK = Layout(Field("tftp.block", u16, "Block", "from 1; 0 acknowledges a write request or options"))
-FAILED = Layout(Field("tftp.error.code", u16, "Error", words=CODE))
-ON = {"udp.port": 69}
-ELSEWHERE = True
-INFO = (
-    "{tftp.opcode:words}[ {tftp.source_file}][ {tftp.destination_file}][, block {tftp.block}][, {tftp.error.code:words}]"
-    "[: {tftp.error.message}]"
-)
+FAILED = Layout(Field("tftp.error.code", u16, "Error", value_names=CODE))
 
 
 def contents(h: Headers):
@@ -79,5 +72,20 @@ FIELDS = (
     Field("tftp.option.value", text, "Option value", many=True),
     Field("tftp.error.message", text, "Error message"),
 )
-DERIVED = ((FIELDS, _derived),)
-ADDED = (Field("tftp.request_frame", u64, "Request in", "the frame that asked for the transfer, of messages on other ports than 69"),)
+
+
+PROTOCOL = Protocol(
+    "tftp",
+    "TFTP",
+    __doc__,
+    header=HEADER,
+    on={"udp.port": 69},
+    changes_port=True,
+    info="{tftp.opcode:words}[ {tftp.source_file}][ {tftp.destination_file}][, block {tftp.block}][, {tftp.error.code:words}]"
+    "[: {tftp.error.message}]",
+    contents=contents,
+    derived=((FIELDS, _derived),),
+    external_fields=(
+        Field("tftp.request_frame", u64, "Request in", "the frame that asked for the transfer, of messages on other ports than 69"),
+    ),
+)

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Reading, flag, raw, text, u8, u16
+from ..fields import Column, Field, Headers, Layout, Protocol, Reading, flag, raw, text, u8, u16
 from .common import _tls, certificates, tls_fingerprints, tls_handshake
 from .common._tls import CHANGE, HANDSHAKE, SEALED, TLS13
-from .common.framing import Cut, Prefixed, Stretches
+from .common.framing import ContiguousRuns, Framed, Prefixed
 
-LABEL = "TLS"
 ALERT, DATA, HEARTBEAT = 21, 23, 24
 TYPE = {CHANGE: "change cipher spec", ALERT: "alert", HANDSHAKE: "handshake", DATA: "application data", HEARTBEAT: "heartbeat"}
 LEVEL = {1: "warning", 2: "fatal"}
@@ -85,18 +84,13 @@ MEANS = {  # why a handshake failed, RFC 8446 §6.2, RFC 5246 §7.2.2
 }
 HARMLESS = (0, 90, 100)  # close notify, user canceled, no renegotiation
 HEADER = Layout(
-    Field("tls.record.type", u8, "Record type", "as it stands in the record", words=TYPE),
-    Field("tls.record.version", u16, "Record version", "TLS 1.3 says 1.2 here", hex=4, words=tls_handshake.VERSION),
+    Field("tls.record.type", u8, "Record type", "as it stands in the record", value_names=TYPE),
+    Field("tls.record.version", u16, "Record version", "TLS 1.3 says 1.2 here", hex=4, value_names=tls_handshake.VERSION),
     Field("tls.record.length", u16, "Length", "bytes behind this header"),
 )
 MESSAGE = Layout(
-    Field("tls.alert_message.level", u8, "Alert level", words=LEVEL),
-    Field("tls.alert_message.desc", u8, "Alert", "RFC 8446 §6", words=ALERTS),
-)
-ON = {"tcp.port": 443}
-INFO = (
-    "{tls.record.words}[: {tls.handshake.words}][, {tls.handshake.extensions_server_name}]"
-    "[: {tls.alert_message.level:words}][, {tls.alert_message.desc:words}], {tls.record.length} bytes"
+    Field("tls.alert_message.level", u8, "Alert level", value_names=LEVEL),
+    Field("tls.alert_message.desc", u8, "Alert", "RFC 8446 §6", value_names=ALERTS),
 )
 LARGEST = 16_384 + 2048  # bytes of a record behind its header, RFC 5246 §6.2.3
 WAITING = 64 << 20  # bytes of handshake messages of all directions that wait for their end
@@ -126,30 +120,30 @@ class Records(Prefixed):
         hello = (first[:, 0] == HANDSHAKE) & (first[:, 5] == tls_handshake.CLIENT) & (first[:, 6] == 0)
         return hello & (first[:, 1] == 3) & (first[:, 9] == 3) & (length > 40) & (length <= LARGEST) & (size >= 11)
 
-    def cut(self, s: Stretches) -> Cut:
+    def cut(self, s: ContiguousRuns) -> Framed:
         """The records that these stretches complete."""
         cut = super().cut(s)
         torn = self.torn(s, cut)  # there a record goes on with no handshake message
-        if not len(cut.way):
+        if not len(cut.direction):
             return cut
-        most = int(cut.way.max()) >> 1
+        most = int(cut.direction.max()) >> 1
         while most >= len(self.versions):
             self.versions = np.concatenate((self.versions, np.zeros(len(self.versions), np.int64)))
             self.changed = np.concatenate((self.changed, np.zeros(len(self.changed), np.uint8)))
         # What a record means hangs on those before it, of both directions.
-        order = np.lexsort((np.arange(len(cut.way)), cut.way, cut.by))
+        order = np.lexsort((np.arange(len(cut.direction)), cut.direction, cut.by))
         becomes, version = np.zeros(len(order), np.uint8), np.zeros(len(order), np.int64)
-        of = (np.ascontiguousarray(column[order]) for column in (cut.start, cut.end, cut.way, torn.astype(np.uint8)))
-        start, end, way, fresh = of
+        of = (np.ascontiguousarray(column[order]) for column in (cut.start, cut.end, cut.direction, torn.astype(np.uint8)))
+        start, end, direction, fresh = of
         state = self.versions.data, self.changed.data, self.waiting, tls_handshake.TYPES.data, tls_handshake.MOST, WAITING
-        made = _tls.records(cut.data.data, start.data, end.data, way.data, fresh.data, *state, becomes.data, version.data)
+        made = _tls.records(cut.data.data, start.data, end.data, direction.data, fresh.data, *state, becomes.data, version.data)
         back = np.empty_like(order)
         back[order] = np.arange(len(order))
         cut = cut._replace(told={"becomes": becomes[back], "version": version[back]})
         return _laid(cut, [(int(order[i]), before) for i, before in made]) if made else cut
 
 
-def _laid(cut: Cut, made: list[tuple[int, bytes]]) -> Cut:
+def _laid(cut: Framed, made: list[tuple[int, bytes]]) -> Framed:
     """Put what came before of their first message into these records, behind their headers."""
     made.sort()
     parts, grown, done = [], np.zeros(len(cut.start), np.int64), 0
@@ -160,13 +154,6 @@ def _laid(cut: Cut, made: list[tuple[int, bytes]]) -> Cut:
         done = at
     upto = np.cumsum(grown)
     return cut._replace(data=np.concatenate((*parts, cut.data[done:])), start=cut.start + upto - grown, end=cut.end + upto)
-
-
-def STREAM() -> Records:
-    return Records()
-
-
-check = tls_handshake.check
 
 
 def _told(h: Headers, name: str) -> np.ndarray:
@@ -219,21 +206,32 @@ def words(h: Headers) -> dict[str, Column]:
     return {"tls.handshake.words": Column(np.array(list(said.values()), object), np.array(list(said), np.int64))}
 
 
-DERIVED = (
-    (
+PROTOCOL = Protocol(
+    "tls",
+    "TLS",
+    __doc__,
+    header=HEADER,
+    on={"tcp.port": 443},
+    info="{tls.record.words}[: {tls.handshake.words}][, {tls.handshake.extensions_server_name}]"
+    "[: {tls.alert_message.level:words}][, {tls.alert_message.desc:words}], {tls.record.length} bytes",
+    check=tls_handshake.check,
+    framer=Records,
+    derived=(
         (
-            Field("tls.record.content_type", u8, "Content type", "not of what TLS 1.3 encrypts", words=TYPE),
-            Field("tls.record.opaque_type", u8, "Opaque type", "of what TLS 1.3 encrypts: says nothing", words=TYPE),
-            Field("tls.record.encrypted", flag, "Encrypted", "application data, handshake or alert that cannot be read"),
-            Field("tls.record.words", text, "Record in words"),
-            Field("tls.app_data", raw, "Encrypted data"),
-            *MESSAGE.fields,
-            Field("tls.alert_message.means", text, "Alert in words", "why a handshake or connection failed"),
+            (
+                Field("tls.record.content_type", u8, "Content type", "not of what TLS 1.3 encrypts", value_names=TYPE),
+                Field("tls.record.opaque_type", u8, "Opaque type", "of what TLS 1.3 encrypts: says nothing", value_names=TYPE),
+                Field("tls.record.encrypted", flag, "Encrypted", "application data, handshake or alert that cannot be read"),
+                Field("tls.record.words", text, "Record in words"),
+                Field("tls.app_data", raw, "Encrypted data"),
+                *MESSAGE.fields,
+                Field("tls.alert_message.means", text, "Alert in words", "why a handshake or connection failed"),
+            ),
+            _records,
         ),
-        _records,
+        ((Field("tls.handshake.words", text, "Handshake messages in words"),), words),
+        (tls_handshake.FIELDS, tls_handshake.columns),
+        (tls_fingerprints.FIELDS, tls_fingerprints.columns),
+        (certificates.FIELDS, certificates.columns),
     ),
-    ((Field("tls.handshake.words", text, "Handshake messages in words"),), words),
-    (tls_handshake.FIELDS, tls_handshake.columns),
-    (tls_fingerprints.FIELDS, tls_fingerprints.columns),
-    (certificates.FIELDS, certificates.columns),
 )

@@ -3,20 +3,25 @@
 A row is what one packet made whole: a message, or several one behind the other.
 """
 
-from ..fields import Field, Layout, text
+from ..fields import Field, Layout, Protocol, text
 from .common import tls_fingerprints, tls_handshake
 from .tls import words
 
-LABEL = "TLS"
-SHOWN = "tls"  # Wireshark has one name for both
 HEADER = Layout()
-ON = {"quic": 1}
-INFO = "{tls.handshake.words}[, {tls.handshake.extensions_server_name}]"
 
-check = tls_handshake.check
 
-DERIVED = (
-    ((Field("tls.handshake.words", text, "Handshake messages in words"),), words),
-    (tls_handshake.FIELDS, tls_handshake.columns),
-    (tls_fingerprints.FIELDS, tls_fingerprints.columns),
+PROTOCOL = Protocol(
+    "tls.quic",
+    "TLS",
+    __doc__,
+    header=HEADER,
+    on={"quic": 1},
+    display_name="tls",  # Wireshark has one name for both
+    info="{tls.handshake.words}[, {tls.handshake.extensions_server_name}]",
+    check=tls_handshake.check,
+    derived=(
+        ((Field("tls.handshake.words", text, "Handshake messages in words"),), words),
+        (tls_handshake.FIELDS, tls_handshake.columns),
+        (tls_fingerprints.FIELDS, tls_fingerprints.columns),
+    ),
 )

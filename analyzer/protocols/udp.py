@@ -2,20 +2,15 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, raw, u16, u32
+from ..fields import Column, Field, Headers, Layout, Payload, Protocol, raw, u16, u32
 from .common import checksums
 
-LABEL = "UDP"
 HEADER = Layout(
     Field("udp.srcport", u16, "Source port"),
     Field("udp.dstport", u16, "Destination port"),
     Field("udp.length", u16, "Length", "bytes, header included; 0: a jumbogram"),
     Field("udp.checksum", u16, "Checksum", "0: the sender made none", hex=4),
 )
-ON = {"ipproto": 17}
-EITHER = {"udp.port": ("udp.srcport", "udp.dstport")}
-ADDED = (Field("udp.stream", u32, "Stream", "number of the conversation, from 0"),)
-INFO = "{udp.srcport} → {udp.dstport} Len={udp.payload_len}"
 
 
 def _end(h: Headers) -> np.ndarray:
@@ -61,7 +56,18 @@ def _status(h: Headers) -> dict[str, Column]:
     return {"udp.checksum.status": Column(found, rows)}
 
 
-DERIVED = (
-    ((Field("udp.payload", raw, "Payload"), Field("udp.payload_len", u32, "Payload length", "bytes")), _payload),
-    ((checksums.status_field("udp.checksum.status"),), _status),
+PROTOCOL = Protocol(
+    "udp",
+    "UDP",
+    __doc__,
+    header=HEADER,
+    on={"ipproto": 17},
+    aliases={"udp.port": ("udp.srcport", "udp.dstport")},
+    info="{udp.srcport} → {udp.dstport} Len={udp.payload_len}",
+    contents=contents,
+    derived=(
+        ((Field("udp.payload", raw, "Payload"), Field("udp.payload_len", u32, "Payload length", "bytes")), _payload),
+        ((checksums.status_field("udp.checksum.status"),), _status),
+    ),
+    external_fields=(Field("udp.stream", u32, "Stream", "number of the conversation, from 0"),),
 )

@@ -2,14 +2,11 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, Reading, flag, u8, u32
+from ..fields import Column, Field, Headers, Layout, Payload, Protocol, Reading, flag, u8, u32
 
-LABEL = "UDPencap"
 HEADER = Layout()
 FIRST, WORD = Layout(Field("first", u8, "")), Layout(Field("word", u32, ""))
 MARKER = 4  # bytes of zeros before IKE, where ESP has its index, which is never 0
-ON = {"udp.port": 4500}
-INFO = "[keep-alive{udpencap.nat_keepalive:mark}][IKE{udpencap.non_esp_marker:mark}]"
 
 
 def _kinds(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -33,4 +30,13 @@ def _derived(h: Headers) -> dict[str, Column]:
     return {name: Column(np.ones(len(at), bool), at) for name, at in zip(names, rows, strict=True)}
 
 
-DERIVED = (((Field("udpencap.nat_keepalive", flag, "Keep-alive"), Field("udpencap.non_esp_marker", flag, "Marker of IKE")), _derived),)
+PROTOCOL = Protocol(
+    "udpencap",
+    "UDPencap",
+    __doc__,
+    header=HEADER,
+    on={"udp.port": 4500},
+    info="[keep-alive{udpencap.nat_keepalive:mark}][IKE{udpencap.non_esp_marker:mark}]",
+    contents=contents,
+    derived=(((Field("udpencap.nat_keepalive", flag, "Keep-alive"), Field("udpencap.non_esp_marker", flag, "Marker of IKE")), _derived),),
+)

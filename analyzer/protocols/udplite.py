@@ -2,20 +2,16 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, raw, u16
+from ..fields import Column, Field, Headers, Layout, Payload, Protocol, raw, u16
 from . import udp
 from .common import checksums
 
-LABEL = "UDP-Lite"
 HEADER = Layout(
     Field("udp.srcport", u16, "Source port"),
     Field("udp.dstport", u16, "Destination port"),
     Field("udp.checksum_coverage", u16, "Checksum coverage", "bytes from the header on; 0: all of them"),
     Field("udp.checksum", u16, "Checksum", hex=4),
 )
-ON = {"ipproto": 136}
-EITHER = {"udp.port": ("udp.srcport", "udp.dstport")}
-INFO = "{udp.srcport} → {udp.dstport} Len={udp.payload_len}"
 
 
 def contents(h: Headers):
@@ -43,7 +39,17 @@ def _status(h: Headers) -> dict[str, Column]:
     return {"udp.checksum.status": Column(checksums.judged(h, end[rows], checksums.pseudo(h, length, 136), rows), rows)}
 
 
-DERIVED = (
-    ((Field("udp.payload", raw, "Payload"), Field("udp.payload_len", u16, "Payload length", "bytes")), _payload),
-    ((checksums.status_field("udp.checksum.status"),), _status),
+PROTOCOL = Protocol(
+    "udplite",
+    "UDP-Lite",
+    __doc__,
+    header=HEADER,
+    on={"ipproto": 136},
+    aliases={"udp.port": ("udp.srcport", "udp.dstport")},
+    info="{udp.srcport} → {udp.dstport} Len={udp.payload_len}",
+    contents=contents,
+    derived=(
+        ((Field("udp.payload", raw, "Payload"), Field("udp.payload_len", u16, "Payload length", "bytes")), _payload),
+        ((checksums.status_field("udp.checksum.status"),), _status),
+    ),
 )

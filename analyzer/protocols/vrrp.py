@@ -2,19 +2,18 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, bits, ipv4, ipv6, text, u8, u16
+from ..fields import Column, Field, Headers, Layout, Protocol, bits, ipv4, ipv6, text, u8, u16
 from .common import checksums
 from .common.parts import Parts, needs
 from .common.tlv import repeated
 
-LABEL = "VRRP"
 TYPE = {1: "advertisement"}
 AUTH = {0: "none", 1: "password", 2: "IP authentication header"}
 PASSWORD = 1
 HEADER = Layout(
     Field("vrrp.typever", u8, "Version and type", parts=(
         Field("vrrp.version", bits(4), "Version"),
-        Field("vrrp.type", bits(4), "Type", words=TYPE),
+        Field("vrrp.type", bits(4), "Type", value_names=TYPE),
     )),
     Field("vrrp.virt_rtr_id", u8, "Virtual router", "its number on this link; the last byte of its MAC address too"),
     Field("vrrp.prio", u8, "Priority", "the greatest is master; 255: owns the addresses; 0: gives up"),
@@ -22,7 +21,7 @@ HEADER = Layout(
 )  # fmt: skip
 CHECKSUM = Field("vrrp.checksum", u16, "Checksum", "version 3: over a pseudo-header too", hex=4)
 SECOND = Layout(
-    Field("vrrp.auth_type", u8, "Authentication", "version 2", words=AUTH),
+    Field("vrrp.auth_type", u8, "Authentication", "version 2", value_names=AUTH),
     Field("vrrp.adver_int", u8, "Interval", "of advertisements, seconds; version 2"),
     CHECKSUM,
 )
@@ -34,13 +33,11 @@ THIRD = Layout(
 FIXED = HEADER.size + SECOND.size
 ADDRESS4 = Layout(Field("vrrp.ip_addr", ipv4, "Address", "that the virtual router has", many=True))
 ADDRESS6 = Layout(Field("vrrp.ipv6_addr", ipv6, "Address", "that the virtual router has", many=True))
-ON = {"ipproto": 112}
-INFO = "{vrrp.type:words}, router {vrrp.virt_rtr_id}, priority {vrrp.prio}[, {vrrp.ip_addr}][, {vrrp.ipv6_addr}]"
 
 
 def _wide(h: Headers) -> int:
     """Bytes of an address: those of the IP that carries it, for all headers of a group."""
-    return 16 if (above := h.up()) is not None and above[0].protocol.name == "ipv6" else 4
+    return 16 if (above := h.network_layer()) is not None and above[0].protocol.name == "ipv6" else 4
 
 
 def check(h: Headers) -> None:
@@ -77,4 +74,15 @@ FIELDS = (
     *ADDRESS6.fields,
     Field("vrrp.auth_string", text, "Password", "version 2 of RFC 2338"),
 )
-DERIVED = ((FIELDS, _derived),)
+
+
+PROTOCOL = Protocol(
+    "vrrp",
+    "VRRP",
+    __doc__,
+    header=HEADER,
+    on={"ipproto": 112},
+    info="{vrrp.type:words}, router {vrrp.virt_rtr_id}, priority {vrrp.prio}[, {vrrp.ip_addr}][, {vrrp.ipv6_addr}]",
+    check=check,
+    derived=((FIELDS, _derived),),
+)

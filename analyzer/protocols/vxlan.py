@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, u8, u16, u24
+from ..fields import Column, Field, Headers, Layout, Payload, Protocol, Reading, bits, flag, u8, u16, u24
 
-LABEL = "VXLAN"
 HEADER = Layout(
     Field("vxlan.flags", u16, "Flags", hex=4),
     Field("vxlan.gbp", u16, "Group policy"),
@@ -22,9 +21,6 @@ FLAGS = Layout(
     Field("fourth", bits(3), ""),
 )
 ETHERNET = 3  # as next protocol, in the header that says one
-ON = {"udp.port": 4789}
-REALM = "vxlan.vni"
-INFO = "network {vxlan.vni}"
 
 
 def contents(h: Headers):
@@ -37,4 +33,14 @@ def flags(h: Headers, layout: Layout) -> dict[str, Column]:
     return {f.name: reading.column(f.name) for f in layout.fields if f.label}
 
 
-DERIVED = ((tuple(f for f in FLAGS.fields if f.label), lambda h: flags(h, FLAGS)),)
+PROTOCOL = Protocol(
+    "vxlan",
+    "VXLAN",
+    __doc__,
+    header=HEADER,
+    on={"udp.port": 4789},
+    network_id="vxlan.vni",
+    info="network {vxlan.vni}",
+    contents=contents,
+    derived=((tuple(f for f in FLAGS.fields if f.label), lambda h: flags(h, FLAGS)),),
+)

@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, Reading, bits, flag, raw, text, u16, u32, u64
+from ..fields import Column, Field, Headers, Layout, Payload, Protocol, Reading, bits, flag, raw, text, u16, u32, u64
 from .common import _websocket
-from .common.framing import Cut, Prefixed, Stretches
+from .common.framing import ContiguousRuns, Framed, Prefixed
 
-LABEL = "WebSocket"
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 OPCODE = {CONTINUATION: "continuation", TEXT: "text", BINARY: "binary", CLOSE: "close", PING: "ping", PONG: "pong"}
 STATUS = {
@@ -26,14 +25,13 @@ STATUS = {
 HEADER = Layout(
     Field("websocket.fin", flag, "Final", "the last frame of its message"),
     Field("websocket.rsv", bits(3), "Reserved", hex=2, parts=(Field("websocket.pmc", flag, "Compressed", "its message, RFC 7692"),)),
-    Field("websocket.opcode", bits(4), "Opcode", words=OPCODE),
+    Field("websocket.opcode", bits(4), "Opcode", value_names=OPCODE),
     Field("websocket.mask", flag, "Masked", "what clients send is, what servers send is not"),
     Field("websocket.payload_length", bits(7), "Payload length", "126: in the two bytes that follow, 127: in eight"),
 )
 SHORT = Layout(Field("websocket.payload_length_ext_16", u16, "Payload length, of 16 bits"))
 LONG = Layout(Field("websocket.payload_length_ext_64", u64, "Payload length, of 64 bits"))
-CODE = Layout(Field("websocket.payload.close.status_code", u16, "Why it ends", words=STATUS))
-INFO = "{websocket.opcode:words}, {websocket.len} bytes[ {websocket.payload.close.status_code:words}][ {websocket.payload.text}]"
+CODE = Layout(Field("websocket.payload.close.status_code", u16, "Why it ends", value_names=STATUS))
 MOST = 16 << 20  # bytes of a frame; a longer one is lost, counted
 WHOLE = 1 << 20  # bytes of a message in several frames that are put together
 ALL = 64 << 20  # of all of them
@@ -62,7 +60,7 @@ class Frames(Prefixed):
         found: tuple[Any, Any, Any] = _websocket.frames(data.data, begin.data, end.data, self.most, good.data)
         return found
 
-    def cut(self, s: Stretches) -> Cut:
+    def cut(self, s: ContiguousRuns) -> Framed:
         """The frames that these stretches complete."""
         cut = super().cut(s)
         if not len(cut.start):
@@ -81,16 +79,16 @@ class Frames(Prefixed):
         more = [data]
         place = len(data)
         for i in np.flatnonzero((kind == CONTINUATION) | (~final & (kind < CLOSE))).tolist():  # rare: messages in several frames
-            way, payload = int(cut.way[i]), data[start[i] + header[i] : end[i]]
-            opcode, held = self.parts.pop(way, (-1, bytearray())) if kind[i] == CONTINUATION else (int(message[i]), bytearray())
+            direction, payload = int(cut.direction[i]), data[start[i] + header[i] : end[i]]
+            opcode, held = self.parts.pop(direction, (-1, bytearray())) if kind[i] == CONTINUATION else (int(message[i]), bytearray())
             if kind[i] != CONTINUATION:
-                self._forget(way)
+                self._forget(direction)
             room = min(WHOLE - len(held), ALL - self.held)
             held += payload[: max(room, 0)].tobytes()
             self.held += min(len(payload), max(room, 0))
             message[i] = opcode
             if not final[i]:
-                self.parts[way] = opcode, held
+                self.parts[direction] = opcode, held
                 continue
             self.held -= len(held)
             made = np.concatenate((data[start[i] : start[i] + header[i]], np.frombuffer(bytes(held), np.uint8)))
@@ -101,13 +99,9 @@ class Frames(Prefixed):
         told = {"message": message, "websocket.reassembled": reassembled, "payload": header, "final": final.astype(np.int64)}
         return cut._replace(data=np.concatenate(more), start=start, end=end, told=told)
 
-    def _forget(self, way: int) -> None:
-        if (old := self.parts.pop(way, None)) is not None:
+    def _forget(self, direction: int) -> None:
+        if (old := self.parts.pop(direction, None)) is not None:
             self.held -= len(old[1])
-
-
-def STREAM() -> Frames:
-    return Frames()
 
 
 def _parts(h: Headers) -> tuple[np.ndarray, np.ndarray]:
@@ -157,18 +151,27 @@ def _payloads(h: Headers) -> dict[str, Column]:
     return said
 
 
-DERIVED = (
-    ((*SHORT.fields, *LONG.fields, Field("websocket.masking_key", raw, "Masking key")), _lengths),
-    (
+PROTOCOL = Protocol(
+    "websocket",
+    "WebSocket",
+    __doc__,
+    header=HEADER,
+    info="{websocket.opcode:words}, {websocket.len} bytes[ {websocket.payload.close.status_code:words}][ {websocket.payload.text}]",
+    contents=contents,
+    framer=Frames,
+    derived=(
+        ((*SHORT.fields, *LONG.fields, Field("websocket.masking_key", raw, "Masking key")), _lengths),
         (
-            Field("websocket.payload.text", text, "Text", "of the whole message, with its last frame; not where it is compressed"),
-            *CODE.fields,
-            Field("websocket.payload.close.reason", text, "Reason"),
-            Field("websocket.payload.ping", raw, "Ping"),
-            Field("websocket.payload.pong", raw, "Pong"),
-            Field("websocket.reassembled.length", u32, "Length of the message", "that came in several frames"),
-            Field("websocket.len", u32, "Payload", "bytes"),
+            (
+                Field("websocket.payload.text", text, "Text", "of the whole message, with its last frame; not where it is compressed"),
+                *CODE.fields,
+                Field("websocket.payload.close.reason", text, "Reason"),
+                Field("websocket.payload.ping", raw, "Ping"),
+                Field("websocket.payload.pong", raw, "Pong"),
+                Field("websocket.reassembled.length", u32, "Length of the message", "that came in several frames"),
+                Field("websocket.len", u32, "Payload", "bytes"),
+            ),
+            _payloads,
         ),
-        _payloads,
     ),
 )

@@ -17,7 +17,7 @@ from ..expert._verdicts import place
 from ..fields import Headers, texts
 from ..protocols import register
 from ..strings import HEX
-from ..tcp.reassembly import ACKNOWLEDGED, CONFLICT, CUT, DATA, HOLE, LATE, MISSING, NEEDS, URGENT, Brought, Pieces, told
+from ..tcp.reassembly import ACKNOWLEDGED, CONFLICT, CUT, DATA, HOLE, LATE, MISSING, NEEDS, URGENT, Pieces, StreamEvents, told
 
 if TYPE_CHECKING:
     from ..analysis import Analysis
@@ -145,7 +145,7 @@ class Follow:
     def __post_init__(self) -> None:
         self.count = 0  # streams seen
         self.shown = 0  # chunks
-        self.ways: list[int] = []  # of node 0 and 1
+        self.directions: list[int] = []  # of node 0 and 1
         self.offsets = [0, 0]  # of what each node sends next
         self.shifts = [0, 0]  # what makes a position an offset
         self.notes: list[str] = []
@@ -154,10 +154,10 @@ class Follow:
     def write(self, analysis: Analysis) -> None:
         """Write it to standard output. Raises UsageError if there is no such stream."""
         streams = self._tcp(analysis) if self.protocol == "tcp" else self._udp(analysis)
-        for brought in streams:
-            for chunk in self._chunks(brought):
+        for events in streams:
+            for chunk in self._chunks(events):
                 self._show(chunk)
-        if not self.ways:
+        if not self.directions:
             there = f"; there are {self.count}, from 0" if self.count else "; there is none"
             raise UsageError(f"no {self.protocol.upper()} stream {self.stream}{there}")
         if self.mode != "yaml":
@@ -166,7 +166,7 @@ class Follow:
             self.notes.append(f"{self.untold} more such notes")
         analysis.notes += self.notes
 
-    def _tcp(self, analysis: Analysis) -> Iterator[Brought]:
+    def _tcp(self, analysis: Analysis) -> Iterator[StreamEvents]:
         pieces = Pieces()
         for d in analysis.dissections(NEEDS):
             s = d.segments
@@ -182,13 +182,13 @@ class Follow:
                 yield pieces.feed(s, wanted)
         yield pieces.finish()
 
-    def _udp(self, analysis: Analysis) -> Iterator[Brought]:
+    def _udp(self, analysis: Analysis) -> Iterator[StreamEvents]:
         for d in analysis.dissections({"udp.stream"}):
             chunks = d.chunks.get("udp", [])
             if chunks:
                 yield self._datagrams(d, chunks)
 
-    def _datagrams(self, d: Dissection, chunks: list[Headers]) -> Brought:
+    def _datagrams(self, d: Dissection, chunks: list[Headers]) -> StreamEvents:
         """Each datagram of the stream is a piece, and what the capture did not keep of it another."""
         order = in_order(chunks)
 
@@ -228,11 +228,11 @@ class Follow:
 
     def _begin(self, chunks: list[Headers], order: np.ndarray, wanted: np.ndarray, back: np.ndarray) -> None:
         """Write the head at the first segment of the stream. back: bool, of each segment in `order`."""
-        if self.ways or not wanted.any():
+        if self.directions or not wanted.any():
             return
         at = int(np.flatnonzero(wanted)[0])
-        way = self.stream * 2 + int(back[at])
-        self.ways = [way, way ^ 1]
+        direction = self.stream * 2 + int(back[at])
+        self.directions = [direction, direction ^ 1]
         nodes = _ends(chunks, int(order[at]), self.protocol)
         if self.mode == "yaml":
             peers = (f"  - peer: {node}\n    host: {host}\n    port: {port}\n" for node, (host, port) in enumerate(nodes))
@@ -242,16 +242,16 @@ class Follow:
             filter = f"{self.protocol}.stream eq {self.stream}"
             sys.stdout.write(f"\n{LINE}Follow: {self.protocol},{self.mode}\nFilter: {filter}\n{''.join(named)}")
 
-    def _chunks(self, brought: Brought) -> Iterator[Chunk]:
+    def _chunks(self, events: StreamEvents) -> Iterator[Chunk]:
         urgent: list[int] = []
-        for row in brought.rows.tolist():
-            way, kind, position, size, start, end, frame, time, _, source = row
-            node = self.ways.index(way)
+        for row in events.rows.tolist():
+            direction, kind, position, size, start, end, frame, time, _, source = row
+            node = self.directions.index(direction)
             offset = self.offsets[node]
             if kind == URGENT:
                 urgent.append(position)
             elif kind == DATA:
-                data = brought.buffers[source][start:end].tobytes()
+                data = events.buffers[source][start:end].tobytes()
                 yield Chunk(node, offset, frame, time, data, size, [one - position for one in urgent])
                 urgent = []
             elif kind in MISSING:
@@ -282,7 +282,7 @@ def _ends(chunks: list[Headers], at: int, protocol: str) -> list[tuple[str, int]
         if at < len(h):
             break
         at -= len(h)
-    net, rows = h.up() or (None, h.row)
+    net, rows = h.network_layer() or (None, h.row)
     hosts = ["", ""]
     if net is not None and net.protocol.addresses:
         for end, name in enumerate(net.protocol.addresses):

@@ -257,13 +257,13 @@ class Http:
         self.asked = Named()
 
     def __call__(self, d: Dissection | None, messages: Messages | None) -> Iterator[Part]:
-        cutter = messages and next((one for one in messages.cutters.values() if isinstance(one, HandsOn)), None)
+        framer = messages and next((one for one in messages.framers.values() if isinstance(one, HandsOn)), None)
         groups: list[tuple[Headers, np.ndarray]] = []
         if d is not None:
-            groups = [(h, h.frame + d.batch.first) for h in (d.unfiltered or d).chunks.get("http", ()) if h.has("way")]
+            groups = [(h, h.frame + d.batch.first) for h in (d.unfiltered or d).chunks.get("http", ()) if h.has("direction")]
         elif messages is not None:
             groups = messages.last("http")
-        for number, data in cutter.take() if cutter else ():
+        for number, data in framer.take() if framer else ():
             yield Part(("http", number), gap=data) if isinstance(data, int) else Part(("http", number), data)
         for h, frame in groups:
             kept = d.kept[h.frame] if d is not None and d.kept is not None else np.ones(len(h), bool)
@@ -272,12 +272,12 @@ class Http:
     def _messages(self, h: Headers, frame: np.ndarray, kept: np.ndarray) -> Iterator[Part]:
         columns = {name: _texts(h, f"http.{name}") for name in ("content_type", "content_encoding", "content_range", "host")}
         uris = _texts(h, "http.request.uri")
-        told = zip(*(h[name].tolist() for name in TOLD))
+        told = zip(*(h[name].tolist() for name in OUTPUT))
         rows = [(row, *one) for row, one in enumerate(told)]
         for row, kind, number, *_ in rows:
             if kind == REQUEST:
                 self.asked[number] = columns["host"].get(row, ""), uris.get(row, "")
-        for row, kind, number, asked, asked_frame, answered, status, body, missing, way in rows:
+        for row, kind, number, asked, asked_frame, answered, status, body, missing, direction in rows:
             about = ("", "")
             if kind == REQUEST:
                 about = self.asked.pop(number, about) if answered else self.asked.get(number, about)
@@ -292,7 +292,7 @@ class Http:
                     ("http", number),
                     ends=True,
                     frame=int(frame[row]),
-                    stream=way >> 1,
+                    stream=direction >> 1,
                     protocol="http",
                     host=host,
                     name=name,
@@ -303,7 +303,7 @@ class Http:
                 )
 
 
-TOLD = ("kind", "number", "asked", "asked_frame", "answered", "status", "body", "missing", "way")
+OUTPUT = ("kind", "number", "asked", "asked_frame", "answered", "status", "body", "missing", "direction")
 
 
 def _texts(h: Headers, name: str) -> dict[int, str]:

@@ -14,9 +14,9 @@ from ..protocols import register
 
 def described(f: Field) -> str:
     """'Type: what matters. 1 request, 2 reply'."""
-    said = f"{f.label}: {f.about}" if f.about else f.label
-    if f.words:
-        shown = list(f.words.items())
+    said = f"{f.label}: {f.description}" if f.description else f.label
+    if f.value_names:
+        shown = list(f.value_names.items())
         said += ". " + ", ".join(f"{value} {word}" for value, word in shown[:12]) + (", …" if len(shown) > 12 else "")
     return said
 
@@ -25,7 +25,7 @@ def entries(word: str) -> Iterator[tuple[str, str]]:
     """(name, meaning) of the fields and findings that have `word` in either."""
     word = word.lower()
     for name, (f, _) in sorted(register().items()):
-        if word in f"{name} {f.label} {f.about}".lower():
+        if word in f"{name} {f.label} {f.description}".lower():
             yield name, described(f)
     for name, fields in sorted(either().items()):
         if word in name:

@@ -99,7 +99,7 @@ class Tree:
         made = self._texts.get((id(h), f.name))
         if made is None:
             made = self._texts[id(h), f.name] = texts(f, values, h.buffer)
-        word = None if f.kind is text or not f.words else f.words.get(int(values[at]))
+        word = None if f.kind is text or not f.value_names else f.value_names.get(int(values[at]))
         return f"{made[at]} ({word})" if word else made[at]
 
 

@@ -30,15 +30,15 @@ def _shortened(said: Strings) -> Strings:
 def _cells(rows: pl.DataFrame, columns: Sequence[Field]) -> list[Strings]:
     """The columns as text: words beside their numbers, yes for what is set, nothing longer than LONGEST."""
     named = [
-        pl.col(f.name).cast(pl.String).replace({str(value): f"{value} {word}" for value, word in f.words.items()})
+        pl.col(f.name).cast(pl.String).replace({str(value): f"{value} {word}" for value, word in f.value_names.items()})
         for f in columns
-        if f.words
+        if f.value_names
     ]
     return printed(rows.select(f.name for f in columns).with_columns(named), _shortened, ("", "yes"))
 
 
 def write(columns: Sequence[Field], rows: Iterable[pl.DataFrame]) -> None:
-    right = [f.kind not in LEFT and not f.words and not f.many for f in columns]
+    right = [f.kind not in LEFT and not f.value_names and not f.many for f in columns]
     widths: list[int] = []
     waiting: list[pl.DataFrame] = []
 

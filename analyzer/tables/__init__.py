@@ -26,7 +26,7 @@ class Table:
     """
 
     name: str
-    about: str
+    description: str
     columns: tuple[Field, ...]
     needs: frozenset[str] = frozenset()
     after: ClassVar[tuple[str, ...]] = ()

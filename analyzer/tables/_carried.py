@@ -53,20 +53,20 @@ def carried(d: Dissection) -> Iterator[Piece]:
 
 def _files(h: Headers, first: int) -> Iterator[Piece]:
     commands, rows = h.column("ftp-data.command")
-    if rows is None or not h.has("way"):
+    if rows is None or not h.has("direction"):
         return
     position = h["position"] - 1  # the SYN has the number 0
     for row, command in zip(rows.tolist(), commands.tolist()):
         word, _, name = command.partition(" ")
         if word.upper() in FILES:
             data = h.buffer[h.start[row] : h.end[row]].tobytes()
-            yield Piece(name, "ftp-data", int(h.frame[row]) + first, int(h["way"][row]) >> 1, int(position[row]), data, 0, "")
+            yield Piece(name, "ftp-data", int(h.frame[row]) + first, int(h["direction"][row]) >> 1, int(position[row]), data, 0, "")
 
 
 def _mails(h: Headers, first: int) -> Iterator[Piece]:
     for row in np.flatnonzero(told(h, "kind") == END).tolist():
         data = h.buffer[h.start[row] : h.end[row]].tobytes()
-        place = int(h.frame[row]) + first, int(h["way"][row]) >> 1
+        place = int(h.frame[row]) + first, int(h["direction"][row]) >> 1
         message = _parsed(data)
         name = _text(message, "subject") if message is not None else ""
         yield Piece(name, "smtp", *place, 0, data, int(h["missing"][row]), "message/rfc822")

@@ -12,11 +12,11 @@ TIME, SPAN = pl.Datetime("ns", "UTC"), pl.Duration("ns")
 
 def dtype_of(f: Field) -> pl.DataType | type[pl.DataType]:
     """The documented type of a field's column."""
-    one = _scalar(f.kind, f.times)
+    one = _scalar(f.kind, f.scale)
     return pl.List(one) if f.many else one
 
 
-def _scalar(kind: Kind, times: int) -> pl.DataType | type[pl.DataType]:
+def _scalar(kind: Kind, scale: int) -> pl.DataType | type[pl.DataType]:
     if kind is time or kind is date:
         return TIME
     if kind is seconds or kind is milliseconds:
@@ -25,13 +25,13 @@ def _scalar(kind: Kind, times: int) -> pl.DataType | type[pl.DataType]:
         return pl.Boolean
     if kind in (mac, ipv4, ipv6, raw, text):
         return pl.String
-    size = np.dtype(kind.dtype).itemsize * (2 if times != 1 else 1)
+    size = np.dtype(kind.dtype).itemsize * (2 if scale != 1 else 1)
     return {1: pl.UInt8, 2: pl.UInt16, 4: pl.UInt32, 8: pl.Int64}[min(size, 8)]
 
 
 def _plain(f: Field, values: np.ndarray, buffer: np.ndarray | None) -> pl.Series:
     """One value a row, none missing."""
-    scalar = _scalar(f.kind, f.times)
+    scalar = _scalar(f.kind, f.scale)
     if f.kind is text and "".join(said := values.tolist()).isascii():
         return pl.Series(said, dtype=pl.String)
     if scalar == pl.String:

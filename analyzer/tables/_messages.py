@@ -100,7 +100,7 @@ def _messages(d: Dissection) -> list[Message]:
 
 def _read(d: Dissection, whole: Dissection, h: Headers, rows: np.ndarray) -> Iterator[Message]:
     name = h.protocol.name
-    net = h.up()
+    net = h.network_layer()
     if net is None:
         return
     outer, up = net
@@ -186,7 +186,7 @@ def quoted(d: Dissection, h: Headers) -> dict[int, Quoted]:
         quotes = [(row, Quoted(*rest)) for row, *rest in told]
         for name, number in NUMBER.items():
             for carried in d.chunks.get(name, ()):
-                above = carried.up()
+                above = carried.network_layer()
                 if above is None or above[0] is not inner:
                     continue
                 for at, about in zip(above[1].tolist(), _carried(carried, name), strict=True):

@@ -6,7 +6,7 @@ Compiled by Cython when the package is built; runs interpreted too.
 
 import cython
 
-TOLD = ("first_frame", "start", "end", "packets", "bytes", "lost", "duplicates", "late", "restarts", "longest", "jitter", "most", "timed")
+OUTPUT = ("first_frame", "start", "end", "packets", "bytes", "lost", "duplicates", "late", "restarts", "longest", "jitter", "most", "timed")
 DROPOUT = cython.declare(cython.longlong, 3000)  # numbers that a stream may skip, RFC 3550 appendix A.1
 BEFORE = cython.declare(cython.longlong, 100)  # and that a packet may be late by
 WIDE = cython.declare(cython.longlong, 64)  # numbers of which it is known whether they came

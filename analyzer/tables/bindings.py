@@ -100,7 +100,7 @@ class _Question:
 
 class TABLE(Table):
     name = "bindings"
-    about = "an IP and a MAC address that ARP, RARP, neighbor discovery or DHCP says belong together: how learnt, used, contradicted"
+    description = "an IP and a MAC address that ARP, RARP, neighbor discovery or DHCP says belong together: how learnt, used, contradicted"
     columns = (
         Field("protocol", text, "Protocol", "arp, rarp, nd, dhcp or dhcpv6"),
         Field("address", text, "Address", "null where RARP asks for it"),
@@ -409,7 +409,7 @@ def _nd(d: Dissection, whole: Dissection, on: Links) -> Iterator[_Event]:
     names = ("icmpv6.nd.ns.target_address", "icmpv6.nd.na.target_address", "icmpv6.nd.rd.target_address")
     for h in whole.chunks.get("icmpv6", ()):
         kinds = h["icmpv6.type"]
-        net = h.up()
+        net = h.network_layer()
         rows = np.flatnonzero(np.isin(kinds, (RS, RA, NS, NA, REDIRECT)) & h.whole & ~h.quoted)
         if not len(rows) or net is None or net[0].protocol.name != "ipv6":
             continue

@@ -17,7 +17,7 @@ FAR = np.iinfo(np.int64)
 
 class TABLE(Table):
     name = "captures"
-    about = "an input file: format, link types, frames, first and last time, losses, damage"
+    description = "an input file: format, link types, frames, first and last time, losses, damage"
     columns = (
         Field("capture", text, "Capture"),
         Field("format", text, "Format"),

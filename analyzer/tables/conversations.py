@@ -58,9 +58,9 @@ class _Tally:
             at = fresh[at]
             self.key[new] = np.ascontiguousarray(key[at if isinstance(rows, slice) else rows[at]]).view(np.uint64).reshape(-1, KEY // 8)
             self.first[new, 0], self.first[new, 1] = frame[at], back[at]
-        way = back != self.first[number, 1].astype(bool)
-        np.add.at(self.counts.reshape(-1), number * 4 + way * 2, 1)
-        np.add.at(self.counts.reshape(-1), number * 4 + way * 2 + 1, size)
+        direction = back != self.first[number, 1].astype(bool)
+        np.add.at(self.counts.reshape(-1), number * 4 + direction * 2, 1)
+        np.add.at(self.counts.reshape(-1), number * 4 + direction * 2 + 1, size)
         if timed is not None:
             number, when = number[timed], when[timed]
         np.minimum.at(self.first[:, 2], number, when)
@@ -69,7 +69,7 @@ class _Tally:
 
 class TABLE(Table):
     name = "conversations"
-    about = "a pair of addresses (and ports) that frames went between; a is who sent the first frame"
+    description = "a pair of addresses (and ports) that frames went between; a is who sent the first frame"
     columns = (
         Field("protocol", text, "Layer", "eth, ip, ipv6, udp, tcp or sctp"),
         Field("stream", u32, "Stream", "udp.stream or tcp.stream"),

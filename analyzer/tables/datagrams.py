@@ -19,7 +19,7 @@ UNIT = 8  # bytes: pieces begin at multiples of it
 
 class TABLE(Table):
     name = "datagrams"
-    about = "an IP datagram that travelled in pieces: whole or not, what is missing, which MTU it implies, who cut it"
+    description = "an IP datagram that travelled in pieces: whole or not, what is missing, which MTU it implies, who cut it"
     columns = (
         Field("datagram", u32, "Datagram", "numbered by first frame, from 0"),
         Field("version", u8, "IP version"),

@@ -29,7 +29,7 @@ QUESTIONS = {
     ("dhcpv6", dhcpv6.DECLINE): "decline",
     ("dhcpv6", dhcpv6.INFORM): "settings",
 }
-TOLD = {"release": "released", "decline": "declined"}  # what wants no answer, or is none the worse without
+OUTPUT = {"release": "released", "decline": "declined"}  # what wants no answer, or is none the worse without
 OFFERS = {"dhcp": (dhcp.OFFER,), "dhcpv6": (dhcpv6.ADVERTISE,)}
 FINAL = {"dhcp": (dhcp.ACK, dhcp.NAK), "dhcpv6": (dhcpv6.REPLY,)}
 BROADCAST = "255.255.255.255"
@@ -82,7 +82,7 @@ class _Transaction:
 
 class TABLE(Table):
     name = "dhcp_transactions"
-    about = "what a client asked of DHCP (v4 or v6): offers, the address it got, server, lease, times, outcome"
+    description = "what a client asked of DHCP (v4 or v6): offers, the address it got, server, lease, times, outcome"
     columns = (
         Field("protocol", text, "Protocol", "dhcp or dhcpv6"),
         Field("vlan", text, "VLAN", "numbers of the tags of the first frame, outermost first"),
@@ -184,15 +184,15 @@ def _outcome(t: _Transaction) -> str:
     if t.asked is None:
         return "not asked"
     if answer is not None:
-        if t.asks in TOLD:
-            return TOLD[t.asks]
+        if t.asks in OUTPUT:
+            return OUTPUT[t.asks]
         if answer.status:
             return "refused"
         if t.asks in ("renewal", "rebinding"):
             return "renewed"
         return "given" if answer.all else "told"
-    if t.asks in TOLD:
-        return TOLD[t.asks]
+    if t.asks in OUTPUT:
+        return OUTPUT[t.asks]
     if t.request is not None and t.offers:
         return "no answer to the request"
     if t.offers:

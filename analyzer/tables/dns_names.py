@@ -13,7 +13,7 @@ from ._columns import dtype_of
 
 class TABLE(Table):
     name = "dns_names"
-    about = "a name asked for by DNS or LLMNR: clients, types, failures, time-outs apart from the times of answers, percentiles"
+    description = "a name asked for by DNS or LLMNR: clients, types, failures, time-outs apart from the times of answers, percentiles"
     columns = (
         Field("name", text, "Name", "in small letters: names are equal whatever their case, RFC 4343"),
         Field("types", text, "Types", "asked for", many=True),

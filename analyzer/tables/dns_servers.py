@@ -13,7 +13,7 @@ from ._columns import dtype_of
 
 class TABLE(Table):
     name = "dns_servers"
-    about = "a DNS server: questions, failures, time-outs apart from the times of answers, percentiles"
+    description = "a DNS server: questions, failures, time-outs apart from the times of answers, percentiles"
     columns = (
         Field("server", text, "Server"),
         Field("server_port", u16, "Port"),

@@ -28,7 +28,9 @@ AUTHORITATIVE, TRUNCATED, WANTED, OFFERED = 0x400, 0x200, 0x100, 0x80  # bits of
 
 class TABLE(Table):
     name = "dns_transactions"
-    about = "a question by DNS or LLMNR: its answer, the chain of names, reply code, time; what was sent again, is unanswered or unasked"
+    description = (
+        "a question by DNS or LLMNR: its answer, the chain of names, reply code, time; what was sent again, is unanswered or unasked"
+    )
     columns = (
         Field("question_frame", u64, "Question's frame", "null: the answer is unsolicited"),
         Field("time", time, "Time", "of the question; of an unsolicited answer"),
@@ -106,7 +108,7 @@ def _messages(d: Dissection, h: Headers) -> pl.DataFrame:
     """A row a message."""
     batch, size = d.batch, len(h)
     answer = h["dns.flags.response"]
-    net, rows = h.up() or (None, None)
+    net, rows = h.network_layer() or (None, None)
     below = h.parent
     assert below is not None
     if net is not None and net.protocol.addresses and rows is not None:

@@ -11,7 +11,7 @@ from . import Table
 
 class TABLE(Table):
     name = "endpoints"
-    about = "an address (and port): what it sent and received"
+    description = "an address (and port): what it sent and received"
     columns = (
         Field("protocol", text, "Layer", "eth, ip, ipv6, udp, tcp or sctp"),
         Field("address", text, "Address"),

@@ -14,7 +14,7 @@ from ._trains import Trains, protocol
 
 class TABLE(Table):
     name = "fragments"
-    about = "a piece of an IP datagram: its place, what it was to the others, and the frame that made the datagram whole"
+    description = "a piece of an IP datagram: its place, what it was to the others, and the frame that made the datagram whole"
     columns = (
         Field("frame", u64, "Frame"),
         Field("time", time, "Time"),

@@ -33,7 +33,7 @@ SUMMARY = tuple(Field(name, text, name.capitalize()) for name in COLUMNS.values(
 
 class TABLE(Table):
     name = "frames"
-    about = "a frame: number, time, lengths, interface, protocols, source, destination, info"
+    description = "a frame: number, time, lengths, interface, protocols, source, destination, info"
     columns = (*(register()[name].field for name in OWN), *SUMMARY)
     needs = frozenset({*OWN, *needed(COLUMNS)})
 

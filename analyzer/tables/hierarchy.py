@@ -15,7 +15,7 @@ MOST = 10_000  # sequences kept apart; hostile traffic could make up any number
 
 class TABLE(Table):
     name = "hierarchy"
-    about = "a protocol path, with the frames that have it and their bytes"
+    description = "a protocol path, with the frames that have it and their bytes"
     columns = (
         Field("path", text, "Path", "headers from the outermost on"),
         Field("protocol", text, "Protocol", "the last of them"),

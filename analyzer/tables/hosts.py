@@ -12,7 +12,7 @@ from ._columns import dtype_of
 
 class TABLE(Table):
     name = "hosts"
-    about = "an address and a name that the recorder knew for it; pcapng only"
+    description = "an address and a name that the recorder knew for it; pcapng only"
     columns = (
         Field("capture", text, "Capture"),
         Field("section", u32, "Section", "of the file, from 1"),

@@ -35,7 +35,20 @@ ROWS = 1 << 15  # messages that are gathered before a frame of Polars is made of
 MANY = ("via", "credentials")
 WORDS = (*MANY, "forwarded")
 KEYS = 100_000  # of such requests that are remembered before those that were answered are forgotten
-NUMBERS = ("number", "way", "nth", "header", "body", "missing", "framing", "faults", "first_frame", "first_time", "known_time", "time")
+NUMBERS = (
+    "number",
+    "direction",
+    "nth",
+    "header",
+    "body",
+    "missing",
+    "framing",
+    "faults",
+    "first_frame",
+    "first_time",
+    "known_time",
+    "time",
+)
 ASKED = {  # what a request is asked for → the field
     "method": "http.request.method",
     "target": "http.request.uri",
@@ -60,7 +73,7 @@ ANSWERED = {
 
 class TABLE(Table):
     name = "http_transactions"
-    about = "an HTTP request with its response: status, sizes, times, reuse of its connection, and who is a proxy"
+    description = "an HTTP request with its response: status, sizes, times, reuse of its connection, and who is a proxy"
     columns = (
         Field("stream", u32, "Stream", "tcp.stream"),
         Field("client", text, "Client", "who asks"),
@@ -130,7 +143,7 @@ class TABLE(Table):
             self.end = max(self.end, int(d.batch.time.max()))
         self.streams.feed(d)
         for h in whole.chunks.get("http", ()):
-            if len(h) and h.has("way"):
+            if len(h) and h.has("direction"):
                 kept = np.ones(len(h), bool) if d.kept is None else d.kept[h.frame]
                 timed = np.ones(len(h), bool) if d.batch.timed is None else d.batch.timed[h.frame]
                 self._take(h, h.frame + d.batch.first, kept, timed)
@@ -272,7 +285,7 @@ class Streams:
         """The rows with client and server: `way` is the client's, twice the stream's number, plus 1 from the greater end of its key."""
         self.all()
         at = np.searchsorted(self.began[:, 0], rows["stream"].to_numpy())
-        (client, client_port), (server, server_port) = pair(self.keys.tobytes(), (rows["way"].to_numpy() & 1) != 0, at)
+        (client, client_port), (server, server_port) = pair(self.keys.tobytes(), (rows["direction"].to_numpy() & 1) != 0, at)
         return rows.with_columns(
             client.alias("client"), client_port.alias("client_port"), server.alias("server"), server_port.alias("server_port")
         )
@@ -293,10 +306,10 @@ def _joined(requests: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
     found = found.join(interim, left_on="number", right_on="asked", how="left", maintain_order="left")
     alone = final.filter(~col("asked").is_in(requests["number"].implode())).drop("asked")
     if len(alone):
-        alone = alone.with_columns((col("answer_way") ^ 1).alias("way"), col("answer_kept").alias("kept"))
+        alone = alone.with_columns((col("answer_direction") ^ 1).alias("direction"), col("answer_kept").alias("kept"))
         found = pl.concat([found, alone], how="diagonal")
     return found.with_columns(
-        (col("way") // 2).alias("stream"),
+        (col("direction") // 2).alias("stream"),
         (col("kept").fill_null(False) | col("answer_kept").fill_null(False)).alias("kept"),
     )
 
@@ -306,9 +319,9 @@ def _judged(found: pl.DataFrame, end: int, holes: set[int]) -> pl.DataFrame:
     col = pl.col
     asked, answered = col("number").is_not_null(), col("answer_number").is_not_null()
     whole = col("answer_frame") > 0
-    found = found.sort(pl.coalesce("first_frame", "answer_first_frame"), "way", pl.coalesce("number", "answer_number"))
+    found = found.sort(pl.coalesce("first_frame", "answer_first_frame"), "direction", pl.coalesce("number", "answer_number"))
     after = (asked & answered).cast(pl.Int8).reverse().cum_max().reverse().over("stream") > 0  # answers come in order: this one was lost
-    lossy = (col("way") ^ 1).is_in(sorted(holes))
+    lossy = (col("direction") ^ 1).is_in(sorted(holes))
     short = (col("answer_faults") & 1 << FAULTS.index("short")) > 0
     outcome = (
         pl.when(~asked)

@@ -39,7 +39,7 @@ SAID = {  # columns that the file tells of each interface
 
 class TABLE(Table):
     name = "interfaces"
-    about = "an interface of a capture: link type, frames, losses, what the recorder said of it"
+    description = "an interface of a capture: link type, frames, losses, what the recorder said of it"
     columns = (
         Field("capture", text, "Capture"),
         Field("section", u32, "Section", "of the file, from 1"),

@@ -40,7 +40,7 @@ class _Question:
 
 class TABLE(Table):
     name = "pings"
-    about = "a question of ICMP (echo, timestamp, address mask): its answer, time and outcome; loss, copies and errors told apart"
+    description = "a question of ICMP (echo, timestamp, address mask): its answer, time and outcome; loss, copies and errors told apart"
     columns = (
         Field("protocol", text, "Protocol", "icmp or icmpv6"),
         Field("question", text, "Question", "echo, timestamp, information, address mask, extended echo"),

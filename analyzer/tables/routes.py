@@ -84,7 +84,9 @@ class _Watch:
 
 class TABLE(Table):
     name = "routes"
-    about = "a statement about a path: hop of a traceroute, redirect, unreachable, path MTU, loop, source route; whether it was obeyed"
+    description = (
+        "a statement about a path: hop of a traceroute, redirect, unreachable, path MTU, loop, source route; whether it was obeyed"
+    )
     columns = (
         Field(
             "statement", text, "Statement", "hop, redirect, unreachable, too big, time exceeded, parameter problem, loop, record route, …"
@@ -618,7 +620,7 @@ def _segments(d: Dissection, h: Headers) -> pl.DataFrame | None:
     flags = h["tcp.flags"]
     agrees, refuses = flags & SYN_ACK == SYN_ACK, flags & RST != 0
     rows = np.flatnonzero((agrees | refuses) & ~h.quoted & h.whole)
-    net = h.up()
+    net = h.network_layer()
     if not len(rows) or net is None or net[0].protocol.name not in ("ip", "ipv6"):
         return None
     at, up = net

@@ -16,7 +16,7 @@ from ..protocols.sdp import media
 from . import Table
 from ._columns import SPAN, TIME, dtype_of
 from ._ends import pair
-from ._rtp_streams import TOLD, Streams
+from ._rtp_streams import OUTPUT, Streams
 
 if TYPE_CHECKING:
     from ..capture import Source
@@ -27,7 +27,7 @@ TOLD_MOST = 100_000  # clocks that SDP tells
 
 class TABLE(Table):
     name = "rtp_streams"
-    about = "an RTP stream: packets, loss, order, jitter (RFC 3550)"
+    description = "an RTP stream: packets, loss, order, jitter (RFC 3550)"
     columns = (
         Field("source", text, "Source"),
         Field("source_port", u16, "Source's port"),
@@ -103,7 +103,7 @@ class TABLE(Table):
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
         if not self.ends:
             return None
-        told = dict(zip(TOLD, np.array(self.streams.told(), np.int64).T))
+        told = dict(zip(OUTPUT, np.array(self.streams.told(), np.int64).T))
         back = np.array([one[1] for one in self.ends], bool)
         (source, sport), (target, dport) = pair(b"".join(one[0] for one in self.ends), back)
         names = [", ".join(TYPES.get(n, str(n)) for n in range(128) if bits >> n & 1) for bits in self.types]

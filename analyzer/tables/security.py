@@ -24,7 +24,9 @@ RULES = tuple(one for one in findings().values() if one.group == "security")
 
 class TABLE(Table):
     name = "security"
-    about = "what can be read or forged: passwords in clear, expired certificates, old TLS, a second server of DHCP; between which hosts"
+    description = (
+        "what can be read or forged: passwords in clear, expired certificates, old TLS, a second server of DHCP; between which hosts"
+    )
     columns = (
         Field("protocol", text, "Protocol"),
         Field("finding", text, "Finding", "`analyze fields NAME` explains it"),
@@ -75,7 +77,7 @@ def _told(h: Headers) -> Iterator[tuple[int, tuple[str, ...]]]:
     """(frame's row, key) of each finding on these headers."""
     for rule, at, sentences in held(h, RULES):
         ends = [[""] * len(at)] * 2
-        net, rows = h.up() or (None, None)
+        net, rows = h.network_layer() or (None, None)
         if net is not None and rows is not None and net.protocol.addresses:
             ends = [texts(register()[name].field, net[name][rows[at]]).tolist() for name in net.protocol.addresses]
         quoted = h.quoted[at].tolist()

@@ -42,7 +42,7 @@ def _unusual(marks: np.ndarray) -> pl.Series:
 
 class TABLE(Table):
     name = "segments"
-    about = "a TCP segment: relative numbers, flags, state of both ends before and after, findings"
+    description = "a TCP segment: relative numbers, flags, state of both ends before and after, findings"
     columns = (
         Field("frame", u64, "Frame"),
         Field("time", time, "Time"),

@@ -22,7 +22,7 @@ LAYERS = ("tcp", "udp")
 
 class TABLE(Table):
     name = "services"
-    about = "what a conversation speaks: by its port, by its bytes, as decoded"
+    description = "what a conversation speaks: by its port, by its bytes, as decoded"
     columns = (
         Field("protocol", text, "Layer", "tcp or udp"),
         Field("stream", u32, "Stream", "tcp.stream or udp.stream"),
@@ -40,7 +40,7 @@ class TABLE(Table):
 
     def __init__(self) -> None:
         self.messages: Messages | None = None
-        self.names = [p.shown for p in protocols().values()]
+        self.names = [p.display_name for p in protocols().values()]
         self.guessed: dict[tuple[str, int], tuple[str | None, str | None]] = {}
         self.spoken: dict[tuple[str, int], str] = {}  # what a stream was first decoded as, segment by segment or datagram by datagram
 
@@ -59,13 +59,13 @@ class TABLE(Table):
         found: dict[tuple[str, int], tuple[int, str]] = {}
         for child in d.order:
             under = child.parent
-            if under is None or under.protocol.name not in LAYERS or child.protocol.name == "data" or child.has("way"):
+            if under is None or under.protocol.name not in LAYERS or child.protocol.name == "data" or child.has("direction"):
                 continue
             layer = under.protocol.name
             rows = np.flatnonzero(~child.quoted)
             used, first = np.unique(under[f"{layer}.stream"].astype(np.int64)[child.row[rows]], return_index=True)
             for number, at in zip(used.tolist(), child.frame[rows[first]].tolist()):
-                one = (at, child.protocol.shown)
+                one = (at, child.protocol.display_name)
                 found[layer, number] = min(found.get((layer, number), one), one)
         self.spoken = {key: name for key, (_, name) in found.items()} | self.spoken
         return None

@@ -15,7 +15,7 @@ from ._ends import WHO, assumed, pair, tracked
 
 class TABLE(Table):
     name = "states"
-    about = "a state transition: which end, from, to, by which frame, why"
+    description = "a state transition: which end, from, to, by which frame, why"
     columns = (
         Field("stream", u32, "Stream", "tcp.stream"),
         Field("frame", u64, "Frame"),

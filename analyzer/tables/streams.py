@@ -34,18 +34,18 @@ class Figure(NamedTuple):
     name: str
     kind: Kind
     label: str
-    about: str
+    description: str
     what: Callable[[Numbers], np.ndarray]
     there: Callable[[Numbers], np.ndarray] | None = None
 
 
-def _plain(name: str, label: str, about: str = "", kind: Kind = u64) -> Figure:
-    return Figure(name, kind, label, about, lambda f: f[name])
+def _plain(name: str, label: str, description: str = "", kind: Kind = u64) -> Figure:
+    return Figure(name, kind, label, description, lambda f: f[name])
 
 
-def _measured(name: str, label: str, count: str, of: str = "", kind: Kind = seconds, about: str = "") -> Figure:
+def _measured(name: str, label: str, count: str, of: str = "", kind: Kind = seconds, description: str = "") -> Figure:
     """A figure that is there only if something was counted."""
-    return Figure(name, kind, label, about, lambda f: f[of or name], lambda f: f[count] > 0)
+    return Figure(name, kind, label, description, lambda f: f[of or name], lambda f: f[count] > 0)
 
 
 def _stdev(sample: str) -> Callable[[Numbers], np.ndarray]:
@@ -112,7 +112,7 @@ SIDE = (  # tcptrace's long report, in its order
     _plain("urgent_packets", "Urgent packets"),
     _plain("urgent_bytes", "Urgent bytes", "sum of the urgent pointers"),
     Figure("mss", u16, "MSS", "bytes of data that it takes in a segment", lambda f: f["mss"], lambda f: f["mss"] >= 0),
-    _measured("max_segment", "Segment, greatest", "data_packets", kind=u64, about="bytes of data"),
+    _measured("max_segment", "Segment, greatest", "data_packets", kind=u64, description="bytes of data"),
     _measured("min_segment", "Segment, least", "data_packets", kind=u64),
     Figure("avg_segment", u64, "Segment, mean", "", _mean("data_bytes", "data_packets"), lambda f: f["data_packets"] > 0),
     _plain("max_window", "Window, greatest", "bytes that it takes, scaled; those of SYNs only if there are no others"),
@@ -212,8 +212,8 @@ OWN = (
 
 class TABLE(Table):
     name = "streams"
-    about = "a TCP connection: who opened it, handshake, both directions in figures, how it ended"
-    columns = (*OWN, *(Field(f"{side}_{one.name}", one.kind, one.label, one.about) for side in ("client", "server") for one in SIDE))
+    description = "a TCP connection: who opened it, handshake, both directions in figures, how it ended"
+    columns = (*OWN, *(Field(f"{side}_{one.name}", one.kind, one.label, one.description) for side in ("client", "server") for one in SIDE))
     needs = figures.NEEDS
 
     def __init__(self) -> None:

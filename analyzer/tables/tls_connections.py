@@ -51,7 +51,7 @@ CLIENT, SERVER, CERTIFICATE, CHANGE = 1, 2, 11, 20
 
 class TABLE(Table):
     name = "tls_connections"
-    about = "a TLS connection: version, suite, server name, application protocol, certificate, resumption, alert, fingerprints"
+    description = "a TLS connection: version, suite, server name, application protocol, certificate, resumption, alert, fingerprints"
     columns = (
         Field("transport", text, "Transport", "tcp or quic"),
         Field("stream", u32, "Stream", "tcp.stream, or quic.connection.number"),
@@ -87,7 +87,7 @@ class TABLE(Table):
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
         for h in d.chunks.get("tls", ()):
-            if h.has("way") and len(h) and len(made := _told(d, h)):
+            if h.has("direction") and len(h) and len(made := _told(d, h)):
                 self.parts.append(made)
         for h in d.chunks.get("tls.quic", ()):
             if len(h) and len(made := _told(d, h)):
@@ -99,11 +99,11 @@ class TABLE(Table):
             return None
         told = pl.concat(self.parts).sort("frame", maintain_order=True)
         one = ["transport", "stream"]
-        client, server = (pl.col("way").filter(pl.col(f"{who}_hello")).first() for who in ("client", "server"))
+        client, server = (pl.col("direction").filter(pl.col(f"{who}_hello")).first() for who in ("client", "server"))
         server_way = pl.coalesce(server, 1 ^ client)
-        roles = told.group_by(one).agg(server_way.alias("server_way"), pl.col("way").first().alias("first_way"))
+        roles = told.group_by(one).agg(server_way.alias("server_direction"), pl.col("direction").first().alias("first_direction"))
         told = told.join(roles, on=one, maintain_order="left")
-        told = told.with_columns(from_server=pl.col("way") == pl.coalesce("server_way", pl.col("first_way") ^ 1))
+        told = told.with_columns(from_server=pl.col("direction") == pl.coalesce("server_direction", pl.col("first_direction") ^ 1))
         rows = told.group_by(one, maintain_order=True).agg(*_figures()).sort("transport", "stream", descending=[True, False])
         return _rows(rows).select(pl.col(f.name).cast(dtype_of(f)) for f in self.columns)
 
@@ -120,21 +120,21 @@ def _told(d: Dissection, h: Headers) -> pl.DataFrame:
     if not len(rows):
         return pl.DataFrame()
     h = h.take(rows)
-    below, at, way = h, np.arange(len(h)), None
+    below, at, direction = h, np.arange(len(h)), None
     while below.protocol.name not in ("tcp", "udp"):
         if below.protocol.name == "quic":
-            way = 2 * below["quic.connection.number"].astype(np.int64)[at]
+            direction = 2 * below["quic.connection.number"].astype(np.int64)[at]
         at, parent = below.row[at], below.parent
         assert parent is not None
         below = parent
     keys, back = pairs(below, (f"{below.protocol.name}.srcport", f"{below.protocol.name}.dstport"))
     ends = pair(keys[at].tobytes(), back[at])
     stamps = d.frames.column("frame.time")
-    way = h["way"] if way is None else way + back[at]
+    direction = h["direction"] if direction is None else direction + back[at]
     columns = [
         pl.Series("transport", ["tcp" if recorded else "quic"] * len(h)),
-        pl.Series("stream", way >> 1),
-        pl.Series("way", way),
+        pl.Series("stream", direction >> 1),
+        pl.Series("direction", direction),
         pl.Series("frame", h.frame + d.batch.first),
         series(Field("time", time, ""), Column(*stamps), len(d), None).gather(h.frame),
         *(one.alias(name) for end, names in zip(ends, (("source", "sport"), ("target", "dport"))) for one, name in zip(end, names)),
@@ -200,7 +200,7 @@ ENDS = (
 
 def _rows(rows: pl.DataFrame) -> pl.DataFrame:
     """Numbers become words; what follows from several figures."""
-    suites, groups = (register()[TAKEN[name]].field.words for name in ("suite", "share"))
+    suites, groups = (register()[TAKEN[name]].field.value_names for name in ("suite", "share"))
     assert suites and groups
     same = (pl.col("session") != "") & (pl.col("session") == pl.col("session_asked"))
     ticket = (pl.col("ticket").fill_null("") != "") & ~pl.col("certified") & pl.col("changed")

@@ -29,7 +29,7 @@ SAYS = {
 
 class TABLE(Table):
     name = "undecoded"
-    about = "something that no decoder took: where it was found, and how much"
+    description = "something that no decoder took: where it was found, and how much"
     columns = (
         Field("space", text, "Space", "what the number counts: ethertype, ipproto, tcp.port …; of two ports the lower"),
         Field("number", u32, "Number"),

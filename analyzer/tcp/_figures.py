@@ -258,7 +258,7 @@ class Side:
     # the state of adding up
     head: Sent
     tail: Sent
-    stretches: cython.longlong  # how many are in the list
+    runs: cython.longlong  # how many are in the list
     seen: cython.bint  # it sent something
     last_time: cython.longlong
     window: cython.longlong  # its last, scaled
@@ -441,9 +441,9 @@ def _cover(side: Side, first: cython.longlong, behind: cython.longlong, time: cy
         else:
             before.next = made
         side.tail = made
-    if side.stretches > STRETCHES:
+    if side.runs > STRETCHES:
         side.head = side.head.next
-        side.stretches -= 1
+        side.runs -= 1
     if late and not repeated:
         return -1
     return repeated
@@ -455,7 +455,7 @@ def _stretch(side: Side, first: cython.longlong, behind: cython.longlong, time: 
     made.first, made.behind, made.time = first, behind, time
     made.again = made.acked = 0
     made.next = None
-    side.stretches += 1
+    side.runs += 1
     return made
 
 
@@ -493,7 +493,7 @@ def _answered(side: Side, ack: cython.longlong, repeats: cython.bint, time: cyth
             after.first = one.first
             side.head = one = after
             after = one.next
-            side.stretches -= 1
+            side.runs -= 1
 
 
 @cython.cfunc

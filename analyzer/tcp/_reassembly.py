@@ -20,8 +20,8 @@ from heapq import heappop, heappush
 
 import cython
 
-GIVEN = (  # rows of the matrix that goes in, int64: a segment each
-    "way",
+INPUT = (  # rows of the matrix that goes in, int64: a segment each
+    "direction",
     "base",  # raw number that positions count from
     "position",  # of the segment
     "length",  # bytes of data, as on the wire
@@ -34,8 +34,8 @@ GIVEN = (  # rows of the matrix that goes in, int64: a segment each
     "frame",
     "time",  # ns
 )
-TOLD = (  # what comes out, int64, in the order in which it became known
-    "way",
+OUTPUT = (  # what comes out, int64, in the order in which it became known
+    "direction",
     "kind",
     "position",  # of its first byte
     "size",  # how many numbers it stands for
@@ -56,25 +56,25 @@ KINDS = (
     "urgent",  # one byte of the data that follows is urgent (RFC 9293 §3.8.5)
     "end",  # all is there up to the FIN, or given up
 )
-WIDTH = cython.declare(cython.longlong, len(TOLD))
+WIDTH = cython.declare(cython.longlong, len(OUTPUT))
 ROOM = 1 << 12  # bytes for what was held: most captures have little of it
 WAIT = cython.declare(cython.longlong, 1_000_000_000)  # ns
 EACH = cython.declare(cython.longlong, 128)  # what a held segment takes beside its bytes
 HOLES = 16  # of each way remembered for what comes late
 URGENT_POINTERS = 64  # of each way remembered for bytes yet to come
 
-WAY = cython.declare(cython.int, GIVEN.index("way"))
-BASE = cython.declare(cython.int, GIVEN.index("base"))
-POSITION = cython.declare(cython.int, GIVEN.index("position"))
-LENGTH = cython.declare(cython.int, GIVEN.index("length"))
-START = cython.declare(cython.int, GIVEN.index("start"))
-END = cython.declare(cython.int, GIVEN.index("end"))
-SOURCE = cython.declare(cython.int, GIVEN.index("source"))
-FLAGS = cython.declare(cython.int, GIVEN.index("flags"))
-URGENT = cython.declare(cython.int, GIVEN.index("urgent"))
-ACKED = cython.declare(cython.int, GIVEN.index("acked"))
-FRAME = cython.declare(cython.int, GIVEN.index("frame"))
-TIME = cython.declare(cython.int, GIVEN.index("time"))
+WAY = cython.declare(cython.int, INPUT.index("direction"))
+BASE = cython.declare(cython.int, INPUT.index("base"))
+POSITION = cython.declare(cython.int, INPUT.index("position"))
+LENGTH = cython.declare(cython.int, INPUT.index("length"))
+START = cython.declare(cython.int, INPUT.index("start"))
+END = cython.declare(cython.int, INPUT.index("end"))
+SOURCE = cython.declare(cython.int, INPUT.index("source"))
+FLAGS = cython.declare(cython.int, INPUT.index("flags"))
+URGENT = cython.declare(cython.int, INPUT.index("urgent"))
+ACKED = cython.declare(cython.int, INPUT.index("acked"))
+FRAME = cython.declare(cython.int, INPUT.index("frame"))
+TIME = cython.declare(cython.int, INPUT.index("time"))
 
 DATA = cython.declare(cython.longlong, KINDS.index("data"))
 HOLE = cython.declare(cython.longlong, KINDS.index("hole"))
@@ -107,7 +107,7 @@ class Segment:
 
 @cython.final
 @cython.cclass
-class Way:
+class Direction:
     """One direction of a connection."""
 
     number: cython.longlong
@@ -148,7 +148,7 @@ class Order:
     held: cython.longlong
     remembered: cython.longlong
     count: cython.longlong
-    ways: list  # by their numbers
+    directions: list  # by their numbers
     holding: dict  # ways with a hole, the longest open first
     recent: dict  # ways of which bytes are remembered, the longest silent first
     out: cython.longlong[::1]  # a row of TOLD behind the other, and room for more
@@ -159,7 +159,7 @@ class Order:
     def __init__(self, remember: cython.longlong, most: cython.longlong, total: cython.longlong):
         self.remember, self.most, self.total = remember, most, total
         self.held = self.remembered = self.count = 0
-        self.ways, self.holding, self.recent = [], {}, {}
+        self.directions, self.holding, self.recent = [], {}, {}
 
     @cython.cfunc
     def _fresh(self):
@@ -192,28 +192,28 @@ class Order:
     def restart(self, numbers: list):
         """Forget these ways: each begins anew with the next segment of it that is taken."""
         for number in numbers:
-            way: Way = self._way(number)
-            if way is not None:
-                self.ways[number] = None
-                self.held -= way.held
+            direction: Direction = self._way(number)
+            if direction is not None:
+                self.directions[number] = None
+                self.held -= direction.held
                 self.holding.pop(number, None)
-                self._forget(way)
+                self._forget(direction)
 
     def finish(self) -> tuple:
         """The trace has ended: give up every hole. Returns what `feed` does."""
-        way: Way
+        direction: Direction
         self._fresh()
-        for way in sorted(self.holding.values(), key=_first_held):
-            while way.waiting:
-                self._give_up(way, way.last_frame, way.last_time)
-        for way in sorted([one for one in self.ways if one is not None], key=_last_word):
-            self._tail(way)
+        for direction in sorted(self.holding.values(), key=_first_held):
+            while direction.waiting:
+                self._give_up(direction, direction.last_frame, direction.last_time)
+        for direction in sorted([one for one in self.directions if one is not None], key=_last_word):
+            self._tail(direction)
         return self._told()
 
     @cython.cfunc
-    def _way(self, number: cython.longlong) -> Way:
+    def _way(self, number: cython.longlong) -> Direction:
         """The way of that number; None if there is none yet."""
-        return self.ways[number] if number < len(self.ways) else None
+        return self.directions[number] if number < len(self.directions) else None
 
     @cython.cfunc
     def _segment(self, rows: cython.const[cython.longlong][:, ::1], kept: cython.const[cython.uchar][::1], i: cython.longlong):
@@ -224,61 +224,71 @@ class Order:
         time: cython.longlong = rows[TIME, i]
         start: cython.longlong = rows[POSITION, i] + (1 if flags & SYN_FLAG else 0)
         behind: cython.longlong = start + length
-        other: Way = self._way(number ^ 1)
-        way: Way = self._way(number)
+        other: Direction = self._way(number ^ 1)
+        direction: Direction = self._way(number)
         if other is not None:
             other.acked = max(other.acked, rows[ACKED, i])
             self._patience(other, frame, time)
-        if way is None:
-            while len(self.ways) <= number:
-                self.ways.append(None)
-            way = self.ways[number] = Way(number, rows[BASE, i], start)
-        elif flags & SYN_FLAG and rows[BASE, i] != way.base:  # starts again with other numbers
-            while way.waiting:
-                self._give_up(way, frame, time)
-            self._tail(way)
-            self._forget(way)
-            way = self.ways[number] = Way(number, rows[BASE, i], start)
-        way.last_frame, way.last_time = frame, time
+        if direction is None:
+            while len(self.directions) <= number:
+                self.directions.append(None)
+            direction = self.directions[number] = Direction(number, rows[BASE, i], start)
+        elif flags & SYN_FLAG and rows[BASE, i] != direction.base:  # starts again with other numbers
+            while direction.waiting:
+                self._give_up(direction, frame, time)
+            self._tail(direction)
+            self._forget(direction)
+            direction = self.directions[number] = Direction(number, rows[BASE, i], start)
+        direction.last_frame, direction.last_time = frame, time
         if flags & SYN_FLAG:
-            way.synced = True
+            direction.synced = True
         if flags & FIN_FLAG:
-            way.fin = behind
+            direction.fin = behind
         urgent: cython.longlong = start + rows[URGENT, i] - 1
-        if flags & URG_FLAG and rows[URGENT, i] and urgent >= way.edge and len(way.urgent) < URGENT_POINTERS and urgent not in way.urgent:
-            heappush(way.urgent, urgent)
-        if length > 0 and not (length == 1 and start == way.top - 1):  # one byte before the next to come: a keep-alive, its byte is no data
+        if (
+            flags & URG_FLAG
+            and rows[URGENT, i]
+            and urgent >= direction.edge
+            and len(direction.urgent) < URGENT_POINTERS
+            and urgent not in direction.urgent
+        ):
+            heappush(direction.urgent, urgent)
+        if length > 0 and not (
+            length == 1 and start == direction.top - 1
+        ):  # one byte before the next to come: a keep-alive, its byte is no data
             size: cython.longlong = rows[END, i] - rows[START, i]
-            if start == way.edge and size == length and not way.urgent and not self.remember:  # most segments: no object for them
-                self._row(way, DATA, start, size, rows[START, i], rows[END, i], frame, time, frame, rows[SOURCE, i] + 1)
-                way.edge = behind
+            if (
+                start == direction.edge and size == length and not direction.urgent and not self.remember
+            ):  # most segments: no object for them
+                self._row(direction, DATA, start, size, rows[START, i], rows[END, i], frame, time, frame, rows[SOURCE, i] + 1)
+                direction.edge = behind
             else:
                 segment: Segment = Segment(start, length, bytes(kept[rows[START, i] : rows[END, i]]), frame, time)
-                if start <= way.edge:
-                    self._give(way, segment, frame)
+                if start <= direction.edge:
+                    self._give(direction, segment, frame)
                 else:
-                    self._hold(way, segment)
-            if way.waiting:
-                self._drain(way, frame)
-            while way.held > self.most:
-                self._give_up(way, frame, time)
+                    self._hold(direction, segment)
+            if direction.waiting:
+                self._drain(direction, frame)
+            while direction.held > self.most:
+                self._give_up(direction, frame, time)
             while self.held > self.total:
                 self._give_up(next(iter(self.holding.values())), frame, time)
-            if behind > way.top:
-                way.top = behind
-        self._patience(way, frame, time)
-        self._end(way, frame, time)
+            if behind > direction.top:
+                direction.top = behind
+        self._patience(direction, frame, time)
+        self._end(direction, frame, time)
 
     @cython.cfunc
-    def _end(self, way: Way, frame: cython.longlong, time: cython.longlong):
-        if 0 <= way.fin <= way.edge and not way.ended:
-            way.ended = True
-            self._tell(way, ENDED, way.fin, 0, frame, time, frame)
+    def _end(self, direction: Direction, frame: cython.longlong, time: cython.longlong):
+        if 0 <= direction.fin <= direction.edge and not direction.ended:
+            direction.ended = True
+            self._tell(direction, ENDED, direction.fin, 0, frame, time, frame)
 
     @cython.cfunc
     def _tell(
         self,
-        way: Way,
+        direction: Direction,
         kind: cython.longlong,
         position: cython.longlong,
         size: cython.longlong,
@@ -287,12 +297,12 @@ class Order:
         by: cython.longlong,
     ):
         """What `_lay` put down last, if it is DATA; else what needs no bytes."""
-        self._row(way, kind, position, size, self.laid - (size if kind == DATA else 0), self.laid, frame, time, by, 0)
+        self._row(direction, kind, position, size, self.laid - (size if kind == DATA else 0), self.laid, frame, time, by, 0)
 
     @cython.cfunc
     def _row(
         self,
-        way: Way,
+        direction: Direction,
         kind: cython.longlong,
         position: cython.longlong,
         size: cython.longlong,
@@ -310,7 +320,7 @@ class Order:
             grown[:n] = self.out[:n]
             self.out = grown
         out = self.out
-        out[n] = way.number
+        out[n] = direction.number
         out[n + 1] = kind
         out[n + 2] = position
         out[n + 3] = size
@@ -332,144 +342,144 @@ class Order:
         self.laid += len(fresh)
 
     @cython.cfunc
-    def _give(self, way: Way, segment: Segment, by: cython.longlong):
+    def _give(self, direction: Direction, segment: Segment, by: cython.longlong):
         """Hand on what a segment that reaches the edge has beyond it."""
         start: cython.longlong = segment.start
         kept: cython.longlong = start + len(segment.data)
         behind: cython.longlong = start + segment.length
-        if start < way.edge:
-            self._again(way, segment, min(kept, way.edge), by)
-        if kept > way.edge:
-            while way.urgent and way.urgent[0] < kept:
-                self._tell(way, URGENT_BYTE, heappop(way.urgent), 1, segment.frame, segment.time, by)
-            fresh = segment.data[way.edge - start :]
+        if start < direction.edge:
+            self._again(direction, segment, min(kept, direction.edge), by)
+        if kept > direction.edge:
+            while direction.urgent and direction.urgent[0] < kept:
+                self._tell(direction, URGENT_BYTE, heappop(direction.urgent), 1, segment.frame, segment.time, by)
+            fresh = segment.data[direction.edge - start :]
             self._lay(fresh)
-            self._tell(way, DATA, way.edge, len(fresh), segment.frame, segment.time, by)
-            way.edge = kept
+            self._tell(direction, DATA, direction.edge, len(fresh), segment.frame, segment.time, by)
+            direction.edge = kept
             if self.remember:
-                self._remember(way, fresh)
-        if behind > way.edge:
-            self._tell(way, CUT, way.edge, behind - way.edge, segment.frame, segment.time, by)
-            self._skip(way, behind)
+                self._remember(direction, fresh)
+        if behind > direction.edge:
+            self._tell(direction, CUT, direction.edge, behind - direction.edge, segment.frame, segment.time, by)
+            self._skip(direction, behind)
 
     @cython.cfunc
-    def _remember(self, way: Way, fresh: object):
-        size: cython.longlong = len(way.past)
-        way.past += fresh
-        if len(way.past) > 2 * self.remember:
-            del way.past[: len(way.past) - self.remember]
-        self.remembered += len(way.past) - size
-        self.recent.pop(way.number, None)
-        self.recent[way.number] = way
+    def _remember(self, direction: Direction, fresh: object):
+        size: cython.longlong = len(direction.past)
+        direction.past += fresh
+        if len(direction.past) > 2 * self.remember:
+            del direction.past[: len(direction.past) - self.remember]
+        self.remembered += len(direction.past) - size
+        self.recent.pop(direction.number, None)
+        self.recent[direction.number] = direction
         while self.remembered > self.total:
             self._forget(next(iter(self.recent.values())))
 
     @cython.cfunc
-    def _forget(self, way: Way):
-        self.remembered -= len(way.past)
-        way.past.clear()
-        self.recent.pop(way.number, None)
+    def _forget(self, direction: Direction):
+        self.remembered -= len(direction.past)
+        direction.past.clear()
+        self.recent.pop(direction.number, None)
 
     @cython.cfunc
-    def _again(self, way: Way, segment: Segment, end: cython.longlong, by: cython.longlong):
+    def _again(self, direction: Direction, segment: Segment, end: cython.longlong, by: cython.longlong):
         """The bytes of a segment up to `end` came before, or their hole was given up."""
         start: cython.longlong = segment.start
-        low: cython.longlong = way.edge - len(way.past)
+        low: cython.longlong = direction.edge - len(direction.past)
         first: cython.longlong = max(start, low)
         late: cython.longlong = 0
         if end > first:
-            new, old = bytes(segment.data[first - start : end - start]), bytes(way.past[first - low : end - low])
+            new, old = bytes(segment.data[first - start : end - start]), bytes(direction.past[first - low : end - low])
             if new != old:
                 differ = [at for at in range(end - first) if new[at] != old[at]]
-                self._tell(way, CONFLICT, first + differ[0], len(differ), segment.frame, segment.time, by)
-        for left, right in way.holes:
+                self._tell(direction, CONFLICT, first + differ[0], len(differ), segment.frame, segment.time, by)
+        for left, right in direction.holes:
             if left < end and start < right:
                 late += min(right, end) - max(left, start)
         if late:
-            self._tell(way, LATE, start, late, segment.frame, segment.time, by)
+            self._tell(direction, LATE, start, late, segment.frame, segment.time, by)
 
     @cython.cfunc
-    def _hold(self, way: Way, segment: Segment):
-        if not way.waiting:
-            self.holding[way.number] = way
+    def _hold(self, direction: Direction, segment: Segment):
+        if not direction.waiting:
+            self.holding[direction.number] = direction
         self.count += 1
-        heappush(way.waiting, (segment.start, self.count, segment))
-        way.held += EACH + len(segment.data)
+        heappush(direction.waiting, (segment.start, self.count, segment))
+        direction.held += EACH + len(segment.data)
         self.held += EACH + len(segment.data)
 
     @cython.cfunc
-    def _skip(self, way: Way, edge: cython.longlong):
+    def _skip(self, direction: Direction, edge: cython.longlong):
         """Go on at a later position: what is remembered ends there."""
-        way.edge = edge
-        self._forget(way)
-        while way.urgent and way.urgent[0] < edge:
-            heappop(way.urgent)
+        direction.edge = edge
+        self._forget(direction)
+        while direction.urgent and direction.urgent[0] < edge:
+            heappop(direction.urgent)
 
     @cython.cfunc
-    def _drain(self, way: Way, by: cython.longlong):
+    def _drain(self, direction: Direction, by: cython.longlong):
         """Give on what is held and has reached the edge."""
         ready: list = []
         segment: Segment
         while True:
-            while way.waiting and way.waiting[0][0] <= way.edge:
-                _, nth, segment = heappop(way.waiting)
-                way.held -= EACH + len(segment.data)
+            while direction.waiting and direction.waiting[0][0] <= direction.edge:
+                _, nth, segment = heappop(direction.waiting)
+                direction.held -= EACH + len(segment.data)
                 self.held -= EACH + len(segment.data)
                 heappush(ready, (nth, segment))
             if not ready:
                 break
             _, segment = heappop(ready)
-            self._give(way, segment, by)
-        if not way.waiting:
-            self.holding.pop(way.number, None)
+            self._give(direction, segment, by)
+        if not direction.waiting:
+            self.holding.pop(direction.number, None)
 
     @cython.cfunc
-    def _patience(self, way: Way, frame: cython.longlong, time: cython.longlong):
+    def _patience(self, direction: Direction, frame: cython.longlong, time: cython.longlong):
         """Give up holes that were acknowledged long enough ago."""
-        while way.waiting and way.waiting[0][0] <= way.acked:
-            if way.covered_time < 0 or way.waiting[0][0] > way.covered:
-                way.covered, way.covered_time = way.acked, time
+        while direction.waiting and direction.waiting[0][0] <= direction.acked:
+            if direction.covered_time < 0 or direction.waiting[0][0] > direction.covered:
+                direction.covered, direction.covered_time = direction.acked, time
                 return
-            if time - way.covered_time <= WAIT:
+            if time - direction.covered_time <= WAIT:
                 return
-            self._give_up(way, frame, time)
+            self._give_up(direction, frame, time)
 
     @cython.cfunc
-    def _give_up(self, way: Way, frame: cython.longlong, time: cython.longlong):
+    def _give_up(self, direction: Direction, frame: cython.longlong, time: cython.longlong):
         """What lies between the edge and the first held segment does not come."""
-        start: cython.longlong = way.waiting[0][0]
-        self._hole(way, start, frame, time)
-        self._drain(way, frame)
-        self._end(way, frame, time)
+        start: cython.longlong = direction.waiting[0][0]
+        self._hole(direction, start, frame, time)
+        self._drain(direction, frame)
+        self._end(direction, frame, time)
 
     @cython.cfunc
-    def _hole(self, way: Way, end: cython.longlong, frame: cython.longlong, time: cython.longlong):
-        self._tell(way, ACKNOWLEDGED if way.acked >= end else HOLE, way.edge, end - way.edge, frame, time, frame)
-        way.holes.append((way.edge, end))
-        if len(way.holes) > HOLES:
-            del way.holes[0]
-        self._skip(way, end)
+    def _hole(self, direction: Direction, end: cython.longlong, frame: cython.longlong, time: cython.longlong):
+        self._tell(direction, ACKNOWLEDGED if direction.acked >= end else HOLE, direction.edge, end - direction.edge, frame, time, frame)
+        direction.holes.append((direction.edge, end))
+        if len(direction.holes) > HOLES:
+            del direction.holes[0]
+        self._skip(direction, end)
 
     @cython.cfunc
-    def _tail(self, way: Way):
+    def _tail(self, direction: Direction):
         """What is missing at the end: up to the FIN, else up to the last acknowledgment, of which one number may be a FIN's.
 
         Acknowledgments count if the numbers of both ends are known equally well; a half-open connection's do not fit.
         """
-        other: Way = self._way(way.number ^ 1)
-        end: cython.longlong = way.fin
-        if end < 0 and other is not None and other.synced == way.synced:
-            end = way.acked - 1
-        if way.edge < end <= way.edge + (1 << 30):  # no window is larger, RFC 7323 §2.2
-            self._hole(way, end, way.last_frame, way.last_time)
-            self._end(way, way.last_frame, way.last_time)
+        other: Direction = self._way(direction.number ^ 1)
+        end: cython.longlong = direction.fin
+        if end < 0 and other is not None and other.synced == direction.synced:
+            end = direction.acked - 1
+        if direction.edge < end <= direction.edge + (1 << 30):  # no window is larger, RFC 7323 §2.2
+            self._hole(direction, end, direction.last_frame, direction.last_time)
+            self._end(direction, direction.last_frame, direction.last_time)
 
 
-def _last_word(way: Way) -> tuple:
+def _last_word(direction: Direction) -> tuple:
     """When its last segment came."""
-    return way.last_frame, way.number
+    return direction.last_frame, direction.number
 
 
-def _first_held(way: Way) -> int:
+def _first_held(direction: Direction) -> int:
     """When the first of its held segments came."""
-    return min(one[1] for one in way.waiting)
+    return min(one[1] for one in direction.waiting)

@@ -79,7 +79,7 @@ MARKS = (
     "fin_passive",
     "from_client",
     "guessed",  # which end is the client is a guess: no SYN was seen
-    "told",  # bytes in flight were counted, though nothing may be left of them
+    "counted",  # bytes in flight were counted, though nothing may be left of them
     # our own judgment, which the rules of tcp.analysis do not feed on
     "repeated",  # bytes that a frame held before, sent again
     "filled",  # bytes below the next that no frame held, sent again: the first sending was lost before it was recorded
@@ -171,7 +171,7 @@ FIN_ACTIVE = cython.declare(cython.longlong, 1 << MARKS.index("fin_active"))
 FIN_PASSIVE = cython.declare(cython.longlong, 1 << MARKS.index("fin_passive"))
 FROM_CLIENT = cython.declare(cython.longlong, 1 << MARKS.index("from_client"))
 GUESSED = cython.declare(cython.longlong, 1 << MARKS.index("guessed"))
-TOLD = cython.declare(cython.longlong, 1 << MARKS.index("told"))
+COUNTED = cython.declare(cython.longlong, 1 << MARKS.index("counted"))
 REPEATED = cython.declare(cython.longlong, 1 << MARKS.index("repeated"))
 FILLED = cython.declare(cython.longlong, 1 << MARKS.index("filled"))
 TIMED_OUT = cython.declare(cython.longlong, 1 << MARKS.index("timed_out"))
@@ -879,7 +879,7 @@ class Tracker:
                 blocks -= peer.right[j] - peer.left[j]
             end.pushed = length if end.push_ends else end.pushed + length
             end.push_ends = flags & PSH_FLAG != 0
-            marks |= TOLD
+            marks |= COUNTED
             if blocks > 0:
                 self.out[IN_FLIGHT, i] = blocks - (1 if flags & (SYN_FLAG | FIN_FLAG) else 0)
                 self.out[PUSHED, i] = end.pushed

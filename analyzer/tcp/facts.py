@@ -67,7 +67,7 @@ def _quoting(s: Segments, h: Headers, rows: np.ndarray, place: np.ndarray) -> li
         if at.protocol.addresses is not None:
             inner, inner_rows = at, rows
         rows, at = at.row[rows], at.parent
-    above = at.up()
+    above = at.network_layer()
     if above is None or inner is h:
         return []
     outer, up = above

@@ -19,9 +19,9 @@ from ..capture.batch import SLACK
 from ..correlators.expectations import Transfers
 from ..fields import Headers, Spans, gather
 from ..protocols import protocols
-from ..protocols.common.framing import GREETING, LOOKED_AT, Cut, Cutter, Stretches, Turns, Waits
-from ._reassembly import TOLD
-from .reassembly import DATA, MISSING, Brought, Pieces, Reader
+from ..protocols.common.framing import GREETING, LOOKED_AT, ContiguousRuns, Framed, Framer, Turns, Waits
+from ._reassembly import OUTPUT
+from .reassembly import DATA, MISSING, Pieces, Reader, StreamEvents
 
 if TYPE_CHECKING:
     from ..capture import Batch
@@ -35,7 +35,7 @@ Lost = list[tuple[int, np.ndarray, np.ndarray]]
 
 
 @dataclass
-class Heard:
+class FramedMessages:
     """Messages of one protocol that one group of TCP headers carries, in a buffer that ends in zeros; base: of each frame's first.
 
     protocol: its number. way: int64 (n,), the direction of each: twice the stream's number, plus 1 from the greater end of its key.
@@ -47,7 +47,7 @@ class Heard:
     buffer: np.ndarray
     base: np.ndarray
     spans: Spans
-    way: np.ndarray
+    direction: np.ndarray
     told: Mapping[str, np.ndarray]
 
 
@@ -63,7 +63,7 @@ class Messages:
     of which bytes are missing. rest, never: what waited when the trace had ended, what was no message.
     """
 
-    cutters: dict[int, Cutter]
+    framers: dict[int, Framer]
     ports: np.ndarray
     said: np.ndarray
     leads: tuple[int, int]
@@ -76,13 +76,13 @@ class Messages:
     readers: dict[int, Reader] = field(default_factory=dict)
     inside: dict[int, int] = field(default_factory=dict)
     holes: set[int] = field(default_factory=set)
-    rest: Brought | None = None
+    rest: StreamEvents | None = None
     never: Lost | None = None
 
     def __post_init__(self) -> None:
         self.overruled = bool((self.said != UNDECIDED).any())
 
-    def lead(self, s: Segments, batch: Batch) -> tuple[list[Heard], Lost]:
+    def lead(self, s: Segments, batch: Batch) -> tuple[list[FramedMessages], Lost]:
         """Decide what new streams speak, as far as port and bytes say; the messages of those that may announce others, as `feed`."""
         most = int(s["stream"].max(initial=0))
         while most >= len(self.service):
@@ -92,7 +92,7 @@ class Messages:
         mine = self.service[s["stream"]] == self.leads[0]
         return self._read(self.ahead.feed(s, mine), s, batch) if mine.any() else ([], [])
 
-    def feed(self, s: Segments, batch: Batch) -> tuple[list[Heard], Lost, np.ndarray]:
+    def feed(self, s: Segments, batch: Batch) -> tuple[list[FramedMessages], Lost, np.ndarray]:
         """The messages of all others that became whole; (protocol, frame number, bytes) of what is in no message; and which segments
         carry what nobody takes, bool (n,). `transfers` must know what `lead` told."""
         fresh = self.fresh[self.service[s["stream"][self.fresh]] != self.leads[0]]
@@ -104,24 +104,24 @@ class Messages:
         heard, lost = self._read(self.pieces.feed(s, (speaks != NONE) & (speaks != self.leads[0])), s, batch)
         return heard, lost, speaks < 0
 
-    def _read(self, brought: Brought, s: Segments, batch: Batch) -> tuple[list[Heard], Lost]:
+    def _read(self, events: StreamEvents, s: Segments, batch: Batch) -> tuple[list[FramedMessages], Lost]:
         """The messages in these pieces, and what is in none."""
-        self.holes.update(brought["way"][np.isin(brought["kind"], MISSING)].tolist())
-        spoken = self.service[brought["way"] >> 1]
-        heard: list[Heard] = []
+        self.holes.update(events["direction"][np.isin(events["kind"], MISSING)].tolist())
+        spoken = self.service[events["direction"] >> 1]
+        heard: list[FramedMessages] = []
         lost: Lost = []
-        rest = [(protocol, brought.only(spoken == protocol)) for protocol in np.unique(spoken[spoken >= 0]).tolist()]
+        rest = [(protocol, events.only(spoken == protocol)) for protocol in np.unique(spoken[spoken >= 0]).tolist()]
         while rest:
             protocol, mine = rest.pop(0)
             reader = self.readers.setdefault(protocol, Reader())
-            stretches = reader.feed(mine)
-            cut = self.cutters[protocol].cut(stretches)
-            reader.used(stretches, cut.upto)
+            runs = reader.feed(mine)
+            cut = self.framers[protocol].cut(runs)
+            reader.used(runs, cut.upto)
             if len(cut.lost):
                 lost.append((protocol, cut.lost_by, cut.lost))
-            if len(cut.way):
+            if len(cut.direction):
                 heard += self._heard(protocol, cut, s, batch)
-            for other, more in self._beyond(protocol, stretches, cut):
+            for other, more in self._beyond(protocol, runs, cut):
                 if other == NONE:
                     order = np.argsort(more["by"], kind="stable")
                     lost.append((protocol, more["by"][order], more["size"][order]))
@@ -134,16 +134,16 @@ class Messages:
         if self.never is None:
             ends = [pieces.finish() for pieces in (self.ahead, self.pieces)]
             rows = np.concatenate([one.rows for one in ends])
-            rows[len(ends[0]) :, TOLD.index("source")] = 1
-            self.rest = Brought([one.buffers[0] for one in ends], rows)
+            rows[len(ends[0]) :, OUTPUT.index("source")] = 1
+            self.rest = StreamEvents([one.buffers[0] for one in ends], rows)
             self.never = self._never(self.rest)
         return self.never
 
-    def _never(self, rest: Brought) -> Lost:
+    def _never(self, rest: StreamEvents) -> Lost:
         rest = rest.only(rest["kind"] == DATA)
-        spoken = self.service[rest["way"] >> 1]
+        spoken = self.service[rest["direction"] >> 1]
         found = []
-        for protocol, cutter in self.cutters.items():
+        for protocol, framer in self.framers.items():
             mine = rest.only(spoken == protocol)
             rows = list(zip(mine["frame"].tolist(), mine["size"].tolist()))
             if protocol in self.readers:
@@ -151,8 +151,8 @@ class Messages:
                 rows += reader.dropped
                 for one in reader.left.values():
                     rows += zip(one["frame"].tolist(), one["size"].tolist())
-            if isinstance(cutter, Waits):
-                rows += cutter.pending()
+            if isinstance(framer, Waits):
+                rows += framer.pending()
             frame, size = np.array(sorted(rows), np.int64).reshape(-1, 2).T
             found.append((protocol, frame[size > 0], size[size > 0]))
         return found
@@ -161,16 +161,16 @@ class Messages:
         """Once the trace has ended: headers of a protocol's messages that no frame is left to show, and the frame with which each was
         whole (int64 (n,), 0: none): those behind the holes that the trace ended with, then those that it cut off. Asked for once."""
         number = list(protocols()).index(name)
-        cutter = self.cutters[number]
+        framer = self.framers[number]
         parts: list[tuple[np.ndarray, Mapping[str, np.ndarray]]] = []
         if (cut := self.ending(number)) is not None:
-            ends = {"way": cut.way, "by": cut.by, "start": cut.start, "end": cut.end}
+            ends = {"direction": cut.direction, "by": cut.by, "start": cut.start, "end": cut.end}
             parts.append((cut.data, {**cut.told, **ends}))
-        if isinstance(cutter, Waits):
-            parts.append(cutter.unfinished())
+        if isinstance(framer, Waits):
+            parts.append(framer.unfinished())
         made = []
         for data, told in parts:
-            n = len(told["way"])
+            n = len(told["direction"])
             if n:
                 zero = np.zeros(n, np.int64)
                 spans = Spans(zero, told["start"], told["end"], told["end"], np.zeros(n, bool), zero)
@@ -180,17 +180,17 @@ class Messages:
                 made.append((h, told["by"]))
         return made
 
-    def ending(self, protocol: int) -> Cut | None:
+    def ending(self, protocol: int) -> Framed | None:
         """Once the trace has ended: the messages of a protocol that are whole, or as whole as they get, behind holes that it ended
         with. No frame is left that could show them. Asked for once."""
         self.left()
         rest = self.rest
         assert rest is not None
-        mine = rest.only(self.service[rest["way"] >> 1] == protocol)
+        mine = rest.only(self.service[rest["direction"] >> 1] == protocol)
         if not len(mine):
             return None
-        self.holes.update(mine["way"][np.isin(mine["kind"], MISSING)].tolist())
-        return self.cutters[protocol].cut(self.readers.setdefault(protocol, Reader()).feed(mine))
+        self.holes.update(mine["direction"][np.isin(mine["kind"], MISSING)].tolist())
+        return self.framers[protocol].cut(self.readers.setdefault(protocol, Reader()).feed(mine))
 
     def _decide(self, s: Segments) -> None:
         """Say what the streams speak of which the first data came."""
@@ -206,11 +206,11 @@ class Messages:
         says = np.full(len(new), NONE)
         for protocol in np.unique(by_port[by_port >= 0]).tolist():
             rows = np.flatnonzero((by_port == protocol) & (size > 0))
-            says[rows[self.cutters[protocol].begins(begin[rows], size[rows])]] = protocol
-        for protocol, cutter in self.cutters.items():
+            says[rows[self.framers[protocol].begins(begin[rows], size[rows])]] = protocol
+        for protocol, framer in self.framers.items():
             rows = np.flatnonzero((says == NONE) & (size > 0) & ((size >= ENOUGH) | (by_port >= 0)))
-            if cutter.sure and len(rows):
-                says[rows[cutter.begins(begin[rows], size[rows])]] = protocol
+            if framer.sure and len(rows):
+                says[rows[framer.begins(begin[rows], size[rows])]] = protocol
         said = self._said(s, new)
         self.service[stream[new]] = np.where(said != UNDECIDED, said, np.where(says >= 0, says, by_port))
         self.guesses[:, stream[new]] = by_port, says
@@ -230,8 +230,8 @@ class Messages:
             return
         begin, size = self._first(s, others)
         stream = s["stream"]
-        for protocol, cutter in self.cutters.items():
-            turns = others[cutter.turns(begin, size)] if isinstance(cutter, Turns) else others[:0]
+        for protocol, framer in self.framers.items():
+            turns = others[framer.turns(begin, size)] if isinstance(framer, Turns) else others[:0]
             if len(turns):
                 used, first = np.unique(stream[turns], return_index=True)
                 nth = np.minimum(np.searchsorted(used, stream), len(used) - 1)
@@ -255,44 +255,44 @@ class Messages:
         begin[np.arange(wide) >= size[:, None]] = 0
         return begin, size
 
-    def _beyond(self, protocol: int, s: Stretches, cut: Cut) -> list[tuple[int, Brought]]:
+    def _beyond(self, protocol: int, s: ContiguousRuns, cut: Framed) -> list[tuple[int, StreamEvents]]:
         """What follows where streams changed their protocol, as its reader takes it: (protocol or NONE, pieces)."""
         if not len(cut.beyond):
             return []
-        stretch, place, by, agreed = cut.beyond.T
+        run, place, by, agreed = cut.beyond.T
         named = [list(protocols()).index(name) if name else NONE for name in cut.turns_to]
-        behind = np.append(s.first[1:], len(s.rows))[stretch]
-        first = np.where(place > s.start[stretch], np.searchsorted(s.place, place, "right") - 1, s.first[stretch])
+        behind = np.append(s.first[1:], len(s.rows))[run]
+        first = np.where(place > s.start[run], np.searchsorted(s.place, place, "right") - 1, s.first[run])
         count = behind - first
         at = np.repeat(first - np.cumsum(count) + count, count) + np.arange(count.sum())
-        told = Brought([s.data], s.rows[at])
+        told = StreamEvents([s.data], s.rows[at])
         told["source"][:] = 0
         start = np.maximum(s.place[at], np.repeat(place, count))
-        end = np.where(told["kind"] == DATA, np.minimum(np.append(s.place[1:], len(s.data))[at], np.repeat(s.end[stretch], count)), start)
+        end = np.where(told["kind"] == DATA, np.minimum(np.append(s.place[1:], len(s.data))[at], np.repeat(s.end[run], count)), start)
         told["position"][:] += start - s.place[at]
         told["size"][:] = np.where(told["kind"] == DATA, end - start, told["size"])
         told["start"][:], told["end"][:] = start, end
         told["by"][:] = np.maximum(told["by"], np.repeat(by, count))
-        for one, begin, stop, told_so in zip((s.way[stretch] >> 1).tolist(), place.tolist(), s.end[stretch].tolist(), agreed.tolist()):
-            if one not in self.inside and named[told_so] in self.cutters:
+        for one, begin, stop, told_so in zip((s.direction[run] >> 1).tolist(), place.tolist(), s.end[run].tolist(), agreed.tolist()):
+            if one not in self.inside and named[told_so] in self.framers:
                 self.inside[one] = named[told_so]
             elif one not in self.inside and stop > begin:
                 size = min(stop - begin, LOOKED_AT)
                 bytes_there = np.zeros((1, LOOKED_AT), np.uint8)
                 bytes_there[0, :size] = s.data[begin : begin + size]
-                others = ((n, cutter) for n, cutter in self.cutters.items() if n != protocol and cutter.sure)
-                agree = [n for n, cutter in others if cutter.begins(bytes_there, np.array([size]))[0]]
+                others = ((n, framer) for n, framer in self.framers.items() if n != protocol and framer.sure)
+                agree = [n for n, framer in others if framer.begins(bytes_there, np.array([size]))[0]]
                 self.inside[one] = agree[0] if agree else NONE
-        speaks = np.array([self.inside.get(one, NONE) for one in (told["way"] >> 1).tolist()], np.int64)
+        speaks = np.array([self.inside.get(one, NONE) for one in (told["direction"] >> 1).tolist()], np.int64)
         found = []
         for other in np.unique(speaks).tolist():
             mine = speaks == other
             found.append((other, told.only(mine & (told["kind"] == DATA) if other == NONE else mine)))
         return found
 
-    def _heard(self, protocol: int, cut: Cut, s: Segments, batch: Batch) -> list[Heard]:
+    def _heard(self, protocol: int, cut: Framed, s: Segments, batch: Batch) -> list[FramedMessages]:
         """Give each message to the TCP header of the frame with which it was whole."""
-        key, sought = s["frame"] << 32 | s["stream"], cut.by << 32 | cut.way >> 1
+        key, sought = s["frame"] << 32 | s["stream"], cut.by << 32 | cut.direction >> 1
         order = np.argsort(key, kind="stable")
         at = np.searchsorted(key[order], sought)
         at = order[np.minimum(at, len(order) - 1)]
@@ -314,11 +314,11 @@ class Messages:
             row, end = place[mine] - bounds[nth], cut.end[mine]
             spans = Spans(frame[mine], cut.start[mine], end, end, np.zeros(len(mine), bool), row)
             told = {name: column[mine] for name, column in cut.told.items()}
-            made.append(Heard(protocol, h, buffer, base, spans, cut.way[mine], told))
+            made.append(FramedMessages(protocol, h, buffer, base, spans, cut.direction[mine], told))
             self._segments(h, row, cut, mine)
         return made
 
-    def _segments(self, h: Headers, row: np.ndarray, cut: Cut, mine: np.ndarray) -> None:
+    def _segments(self, h: Headers, row: np.ndarray, cut: Framed, mine: np.ndarray) -> None:
         """Tell the TCP headers that made a message of several segments whole which these are."""
         pieces = cut.told.get("pieces", cut.counts)
         several = np.flatnonzero(pieces[mine] > 1)

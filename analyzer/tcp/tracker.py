@@ -98,7 +98,7 @@ class Segments:
         """A field of the header that each segment lies in, shape (n,); -1 where there is no such field."""
         parts = []
         for h in self.chunks:
-            net, rows = h.up() or (h, h.row)
+            net, rows = h.network_layer() or (h, h.row)
             there = net.protocol.name in register()[name].owners
             parts.append(net[name].take(rows).astype(np.int64) if there else np.full(len(h), -1))
         return self.ordered(parts)
@@ -107,7 +107,7 @@ class Segments:
         """Bytes of the IP datagram that each segment lies in, int64 (n,)."""
         parts = []
         for h in self.chunks:
-            above = h.up()
+            above = h.network_layer()
             parts.append(np.zeros(len(h), np.int64) if above is None else h.wire - above[0].start.take(above[1]))
         return self.ordered(parts)
 
@@ -243,7 +243,7 @@ class StreamNumbers:
             return np.flatnonzero(s.behind("tcp.window_size_value")), s["window"] << scaled
 
         def first_round_trip() -> tuple[np.ndarray, np.ndarray]:
-            speaks = ((marks & SUSPICIOUS) != 0) | (s["acks_frame"] > 0) | s.marked("told")
+            speaks = ((marks & SUSPICIOUS) != 0) | (s["acks_frame"] > 0) | s.marked("counted")
             return np.flatnonzero(speaks & (s["initial_rtt"] > 0)), s["initial_rtt"]
 
         made: dict[str, Made] = {

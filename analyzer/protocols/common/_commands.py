@@ -12,8 +12,8 @@ from collections import deque
 import cython
 
 REQUEST, REPLY, BODY, END, SECRET, OTHER = 1, 2, 3, 4, 5, 6  # what is told: OTHER is a line before it is known who serves
-TOLD = (  # of each, int64
-    "way",
+OUTPUT = (  # of each, int64
+    "direction",
     "by",  # frame with which it was whole
     "start",  # its bytes are data[start:end]; of END, in the bytes that are returned
     "end",
@@ -66,7 +66,7 @@ def _command(data: cython.const[cython.uchar][::1], at: cython.longlong, end: cy
 
 @cython.final
 @cython.cclass
-class Way:
+class Direction:
     """One direction."""
 
     state: cython.longlong
@@ -110,14 +110,14 @@ class Talk:
     secret: cython.bint  # the client's next line is part of AUTH
     step: cython.longlong
     login: cython.bint  # AUTH LOGIN goes on; of FTP: the user is anonymous
-    ways: tuple
+    directions: tuple
 
     def __init__(self):
         self.server = -1
         self.sealed = self.secret = self.login = False
         self.step = 0
         self.asked = deque()
-        self.ways = (Way(), Way())
+        self.directions = (Direction(), Direction())
 
 
 @cython.final
@@ -147,7 +147,7 @@ class Talks:
         self,
         data: cython.const[cython.uchar][::1],
         source: bytes,
-        stretches: cython.const[cython.longlong][:, ::1],
+        runs: cython.const[cython.longlong][:, ::1],
         pieces: cython.const[cython.longlong][:, ::1],
         order: cython.const[cython.longlong][::1],
     ) -> tuple:
@@ -159,32 +159,32 @@ class Talks:
         Returns (rows of TOLD one behind the other, bytes of messages, how far each stretch was read, pairs (frame, bytes) of what is in
         no line, triples (stretch, place, frame) from which on another protocol speaks).
         """
-        n: cython.longlong = stretches.shape[1]
+        n: cython.longlong = runs.shape[1]
         here = array("q", bytes(8 * n))
         i: cython.longlong
         k: cython.longlong
         nth: cython.longlong
         talk: Talk
         for i in range(n):
-            here[i] = stretches[1, i]
+            here[i] = runs[1, i]
         for nth in range(order.shape[0]):
             k = order[nth]
             i = pieces[2, k]
-            talk = self.talks.get(stretches[0, i] >> 1)
+            talk = self.talks.get(runs[0, i] >> 1)
             if talk is None:
-                talk = self.talks[stretches[0, i] >> 1] = Talk()
-            if k == stretches[5, i] and stretches[3, i]:
-                self._gap(talk, stretches[0, i] & 1, stretches[3, i])
-            edge: cython.longlong = stretches[2, i]
+                talk = self.talks[runs[0, i] >> 1] = Talk()
+            if k == runs[5, i] and runs[3, i]:
+                self._gap(talk, runs[0, i] & 1, runs[3, i])
+            edge: cython.longlong = runs[2, i]
             final: cython.bint = k + 1 >= pieces.shape[1] or pieces[2, k + 1] != i
             if not final:
                 edge = min(edge, pieces[0, k + 1])
-            here[i] = self._piece(talk, data, source, i, stretches[0, i], stretches[2, i], here[i], pieces[0, k], edge, pieces[1, k])
-            if final and stretches[4, i] and here[i] < stretches[2, i]:
-                self._rest(talk, data, stretches[0, i], here[i], stretches[2, i], stretches[6, i])
-                here[i] = stretches[2, i]
-            if final and stretches[7, i]:
-                self._over(talk, stretches[0, i])
+            here[i] = self._piece(talk, data, source, i, runs[0, i], runs[2, i], here[i], pieces[0, k], edge, pieces[1, k])
+            if final and runs[4, i] and here[i] < runs[2, i]:
+                self._rest(talk, data, runs[0, i], here[i], runs[2, i], runs[6, i])
+                here[i] = runs[2, i]
+            if final and runs[7, i]:
+                self._over(talk, runs[0, i])
         found = self.told, self.made, here, self.lost, self.beyond
         self._clear()
         return found
@@ -192,28 +192,28 @@ class Talks:
     @cython.cfunc
     def _over(self, talk: Talk, number: cython.longlong):
         """A direction ended; when both have, the connection is forgotten."""
-        way: Way = talk.ways[number & 1]
-        other: Way = talk.ways[1 - (number & 1)]
-        self.held -= len(way.kept)
-        way._fresh()
-        way.over = True
+        direction: Direction = talk.directions[number & 1]
+        other: Direction = talk.directions[1 - (number & 1)]
+        self.held -= len(direction.kept)
+        direction._fresh()
+        direction.over = True
         if other.over:
             self.talks.pop(number >> 1, None)
 
     @cython.cfunc
     def _gap(self, talk: Talk, side: cython.longlong, size: cython.longlong):
         """Bytes are missing right before this."""
-        way: Way = talk.ways[side]
-        if way.state == MESSAGE:
-            way.missing += size
-            way.head = 3
-        elif way.state == COUNTED and way.left > size:
-            way.missing += size
-            way.left -= size
+        direction: Direction = talk.directions[side]
+        if direction.state == MESSAGE:
+            direction.missing += size
+            direction.head = 3
+        elif direction.state == COUNTED and direction.left > size:
+            direction.missing += size
+            direction.left -= size
         else:
-            way.state = COMMANDS
-            way.skips = True
-            way.open = 0
+            direction.state = COMMANDS
+            direction.skips = True
+            direction.open = 0
             talk.asked.clear()
             talk.secret = False
 
@@ -232,40 +232,40 @@ class Talks:
         by: cython.longlong,
     ) -> cython.longlong:
         """Read data[here:edge], of which what begins at `place` is new; the stretch ends at `stop`. Returns where to go on."""
-        way: Way = talk.ways[number & 1]
+        direction: Direction = talk.directions[number & 1]
         p: cython.longlong
         while here < edge:
             if talk.sealed:
                 self.beyond.extend((i, here, by, 0))
                 return stop
-            if way.state == MESSAGE:
-                here = self._message(talk, way, data, source, number, here, edge, by)
+            if direction.state == MESSAGE:
+                here = self._message(talk, direction, data, source, number, here, edge, by)
                 continue
-            if way.state == COUNTED:
-                p = min(edge, here + way.left)
-                self._keep(way, source, here, p, by)
-                way.left -= p - here
-                if way.left == 0 and way.lasts:
-                    self._end(way, number, by, here, p, 0)
+            if direction.state == COUNTED:
+                p = min(edge, here + direction.left)
+                self._keep(direction, source, here, p, by)
+                direction.left -= p - here
+                if direction.left == 0 and direction.lasts:
+                    self._end(direction, number, by, here, p, 0)
                 else:
-                    self._tell(way, number, by, here, p, BODY, 0, 0)
-                if way.left == 0:
-                    way.state = COMMANDS
+                    self._tell(direction, number, by, here, p, BODY, 0, 0)
+                if direction.left == 0:
+                    direction.state = COMMANDS
                 here = p
                 continue
             p = source.find(b"\n", max(here, place), edge)
-            if way.skips:
+            if direction.skips:
                 p = edge if p < 0 else p + 1
-                way.skips = p == edge and data[p - 1] != 10
+                direction.skips = p == edge and data[p - 1] != 10
                 self.lost.extend((by, p - here))
                 here = p
             elif p >= 0:
-                self._line(talk, way, data, source, number, here, p + 1, by)
+                self._line(talk, direction, data, source, number, here, p + 1, by)
                 here = p + 1
             elif edge - here >= LINE:
                 self._rest(talk, data, number, here, here + LINE, by)
                 here += LINE
-                way.skips = True
+                direction.skips = True
             else:
                 break
         return here
@@ -273,7 +273,7 @@ class Talks:
     @cython.cfunc
     def _tell(
         self,
-        way: Way,
+        direction: Direction,
         number: cython.longlong,
         by: cython.longlong,
         start: cython.longlong,
@@ -282,17 +282,17 @@ class Talks:
         code: cython.longlong,
         step: cython.longlong,
     ):
-        way.count = way.count + 1 if way.by == by else 1
+        direction.count = direction.count + 1 if direction.by == by else 1
         if (
-            way.count > MANY
-            and way.row >= 0
-            and way.to == start
-            and self.told[way.row + 6] != BODY
+            direction.count > MANY
+            and direction.row >= 0
+            and direction.to == start
+            and self.told[direction.row + 6] != BODY
             and (kind == REQUEST or kind == SECRET or kind == OTHER)
         ):
-            self.told[way.row + 3] = self.told[way.row + 5] = way.to = end
+            self.told[direction.row + 3] = self.told[direction.row + 5] = direction.to = end
             return
-        way.row, way.by, way.to = len(self.told), by, end
+        direction.row, direction.by, direction.to = len(self.told), by, end
         self.told.extend((number, by, start, end, start, end, kind, code, step, 0, 0, 0))
 
     @cython.cfunc
@@ -306,19 +306,19 @@ class Talks:
         by: cython.longlong,
     ):
         """A line without an end: what it says changes nothing."""
-        way: Way = talk.ways[number & 1]
+        direction: Direction = talk.directions[number & 1]
         if talk.server < 0:
-            self._tell(way, number, by, here, stop, OTHER, 0, 0)
+            self._tell(direction, number, by, here, stop, OTHER, 0, 0)
         elif talk.server == number & 1:
-            self._tell(way, number, by, here, stop, REPLY, _code(data, here, stop), 0)
+            self._tell(direction, number, by, here, stop, REPLY, _code(data, here, stop), 0)
         else:
-            self._tell(way, number, by, here, stop, SECRET if talk.secret else REQUEST, 0, 0)
+            self._tell(direction, number, by, here, stop, SECRET if talk.secret else REQUEST, 0, 0)
 
     @cython.cfunc
     def _line(
         self,
         talk: Talk,
-        way: Way,
+        direction: Direction,
         data: cython.const[cython.uchar][::1],
         source: bytes,
         number: cython.longlong,
@@ -334,20 +334,20 @@ class Talks:
             elif _command(data, here, stop):
                 talk.server = 1 - (number & 1)
             else:
-                self._tell(way, number, by, here, stop, OTHER, 0, 0)
+                self._tell(direction, number, by, here, stop, OTHER, 0, 0)
                 return
         if talk.server == number & 1:
-            self._reply(talk, way, data, number, here, stop, by, code)
+            self._reply(talk, direction, data, number, here, stop, by, code)
             return
         if data[here] == 10 or (data[here] == 13 and stop - here == 2):  # an empty line says nothing: many are no rows of their own
-            if way.row >= 0 and way.by == by and way.to == here:
-                self.told[way.row + 3] = self.told[way.row + 5] = way.to = stop
+            if direction.row >= 0 and direction.by == by and direction.to == here:
+                self.told[direction.row + 3] = self.told[direction.row + 5] = direction.to = stop
             else:
-                self._tell(way, number, by, here, stop, REQUEST, 0, 0)
+                self._tell(direction, number, by, here, stop, REQUEST, 0, 0)
             return
         if talk.secret:
             talk.step += 1
-            self._tell(way, number, by, here, stop, SECRET, 0, talk.step if talk.login else 0)
+            self._tell(direction, number, by, here, stop, SECRET, 0, talk.step if talk.login else 0)
             talk.secret = False
             return
         words = source[here:stop].split(None, 2)
@@ -355,16 +355,16 @@ class Talks:
         if not self.mail:
             if word == b"USER":
                 talk.login = len(words) > 1 and words[1].lower() in ANONYMOUS
-            self._tell(way, number, by, here, stop, REQUEST, 0, 1 if word == b"PASS" and talk.login else 0)
+            self._tell(direction, number, by, here, stop, REQUEST, 0, 1 if word == b"PASS" and talk.login else 0)
         else:
-            self._tell(way, number, by, here, stop, REQUEST, 0, -1 if way.ended == by else 0)
+            self._tell(direction, number, by, here, stop, REQUEST, 0, -1 if direction.ended == by else 0)
         asks: cython.longlong = KNOWN.get(word, PLAIN)
         if asks == 4:
-            self._chunk(talk, way, words)
+            self._chunk(talk, direction, words)
         elif asks == DATA and self.mail:
-            self.held -= len(way.kept)
-            way.state = MESSAGE
-            way._fresh()
+            self.held -= len(direction.kept)
+            direction.state = MESSAGE
+            direction._fresh()
         elif asks == 3:
             talk.login = len(words) > 1 and words[1][:5].upper() == b"LOGIN"
             talk.step = 1 if len(words) > 2 and words[2].strip() else 0
@@ -372,21 +372,21 @@ class Talks:
             talk.asked.append(asks)
 
     @cython.cfunc
-    def _chunk(self, talk: Talk, way: Way, words: list):
+    def _chunk(self, talk: Talk, direction: Direction, words: list):
         """BDAT, RFC 3030 §2: so many bytes follow at once."""
         rest = words[1:]
         last = b" ".join(rest).split()
         if self.mail and last and last[0].isdigit() and len(last[0]) < 12:
-            way.left = int(last[0])
-            way.lasts = len(last) > 1 and last[1].upper() == b"LAST"
-            if way.left:
-                way.state = COUNTED
+            direction.left = int(last[0])
+            direction.lasts = len(last) > 1 and last[1].upper() == b"LAST"
+            if direction.left:
+                direction.state = COUNTED
 
     @cython.cfunc
     def _reply(
         self,
         talk: Talk,
-        way: Way,
+        direction: Direction,
         data: cython.const[cython.uchar][::1],
         number: cython.longlong,
         here: cython.longlong,
@@ -396,26 +396,26 @@ class Talks:
     ):
         """A line of a reply; lines of one reply that are whole with the same frame are told together."""
         goes_on: cython.bint = code > 0 and here + 3 < stop and data[here + 3] == 45
-        if way.open and way.row >= 0 and way.by == by and way.to == here:
-            self.told[way.row + 3] = self.told[way.row + 5] = way.to = stop
-            if not self.told[way.row + 7]:
-                self.told[way.row + 7] = code
+        if direction.open and direction.row >= 0 and direction.by == by and direction.to == here:
+            self.told[direction.row + 3] = self.told[direction.row + 5] = direction.to = stop
+            if not self.told[direction.row + 7]:
+                self.told[direction.row + 7] = code
         else:
-            self._tell(way, number, by, here, stop, REPLY, code, 0)
+            self._tell(direction, number, by, here, stop, REPLY, code, 0)
         if goes_on:
-            if not way.open:
-                way.open = code
+            if not direction.open:
+                direction.open = code
             return
-        if way.open and (code == 0 or (code != way.open and not self.mail)):  # RFC 959 §4.2: only the same code ends it
+        if direction.open and (code == 0 or (code != direction.open and not self.mail)):  # RFC 959 §4.2: only the same code ends it
             return
-        way.open = 0
+        direction.open = 0
         if code:
             self._answered(talk, code)
 
     @cython.cfunc
     def _answered(self, talk: Talk, code: cython.longlong):
         """A reply is complete."""
-        client: Way = talk.ways[1 - talk.server]
+        client: Direction = talk.directions[1 - talk.server]
         asked = talk.asked
         if not self.mail:
             if code == 234 and (not asked or 3 in asked):  # RFC 4217 §4: goes ahead with TLS
@@ -440,25 +440,25 @@ class Talks:
             client.state = COMMANDS
 
     @cython.cfunc
-    def _keep(self, way: Way, source: bytes, here: cython.longlong, stop: cython.longlong, by: cython.longlong):
+    def _keep(self, direction: Direction, source: bytes, here: cython.longlong, stop: cython.longlong, by: cython.longlong):
         """Bytes of a message."""
-        room: cython.longlong = min(KEPT - len(way.kept), ALL - self.held)
+        room: cython.longlong = min(KEPT - len(direction.kept), ALL - self.held)
         size: cython.longlong = min(stop - here, room)
-        if not way.opened:
-            way.opened = by
-        way.pieces += 1
-        if size > 0 and not way.missing:
-            way.kept += source[here : here + size]
+        if not direction.opened:
+            direction.opened = by
+        direction.pieces += 1
+        if size > 0 and not direction.missing:
+            direction.kept += source[here : here + size]
             self.held += size
-            way.missing += stop - here - size
+            direction.missing += stop - here - size
         else:
-            way.missing += stop - here
+            direction.missing += stop - here
 
     @cython.cfunc
     def _message(
         self,
         talk: Talk,
-        way: Way,
+        direction: Direction,
         data: cython.const[cython.uchar][::1],
         source: bytes,
         number: cython.longlong,
@@ -469,34 +469,34 @@ class Talks:
         """Bytes of a message up to the line that is a dot, RFC 5321 §4.1.1.4. Returns where to go on."""
         p: cython.longlong = here
         while p < edge:
-            if way.head == 0 and data[p] == 46:
-                way.head, way.dots = 1, 1
-            elif way.head == 1 and data[p] == 13:
-                way.head, way.dots = 2, 2
-            elif (way.head == 1 or way.head == 2) and data[p] == 10:
-                self._keep(way, source, here, p + 1, by)
-                self._end(way, number, by, here, p + 1, way.dots + 1)
-                way.state = COMMANDS
+            if direction.head == 0 and data[p] == 46:
+                direction.head, direction.dots = 1, 1
+            elif direction.head == 1 and data[p] == 13:
+                direction.head, direction.dots = 2, 2
+            elif (direction.head == 1 or direction.head == 2) and data[p] == 10:
+                self._keep(direction, source, here, p + 1, by)
+                self._end(direction, number, by, here, p + 1, direction.dots + 1)
+                direction.state = COMMANDS
                 if len(talk.asked) < WAITING:
                     talk.asked.append(PLAIN)
                 return p + 1
             elif data[p] == 10:
-                way.head = 0
+                direction.head = 0
             else:
-                way.head = 3
+                direction.head = 3
                 p = source.find(b"\n", p, edge)
                 if p < 0:
                     break
                 continue
             p += 1
-        self._keep(way, source, here, edge, by)
-        self._tell(way, number, by, here, edge, BODY, 0, 0)
+        self._keep(direction, source, here, edge, by)
+        self._tell(direction, number, by, here, edge, BODY, 0, 0)
         return edge
 
     @cython.cfunc
     def _end(
         self,
-        way: Way,
+        direction: Direction,
         number: cython.longlong,
         by: cython.longlong,
         here: cython.longlong,
@@ -504,19 +504,19 @@ class Talks:
         dots: cython.longlong,
     ):
         """A message is whole; its last `dots` bytes are the line that ends it."""
-        self.held -= len(way.kept)
-        if dots and not way.missing:
-            del way.kept[len(way.kept) - dots :]
+        self.held -= len(direction.kept)
+        if dots and not direction.missing:
+            del direction.kept[len(direction.kept) - dots :]
         begin: cython.longlong = len(self.made)
         if dots:  # RFC 5321 §4.5.2: a dot before a line's first dot
-            if way.kept[:2] == b"..":
-                del way.kept[:1]
-            self.made += way.kept.replace(b"\n..", b"\n.")
+            if direction.kept[:2] == b"..":
+                del direction.kept[:1]
+            self.made += direction.kept.replace(b"\n..", b"\n.")
         else:
-            self.made += way.kept
-        way.row, way.ended = -1, by
-        self.told.extend((number, by, begin, len(self.made), here, stop, END, 0, 0, way.missing, way.opened, way.pieces))
-        way._fresh()
+            self.made += direction.kept
+        direction.row, direction.ended = -1, by
+        self.told.extend((number, by, begin, len(self.made), here, stop, END, 0, 0, direction.missing, direction.opened, direction.pieces))
+        direction._fresh()
 
 
 # ---------------------------------------------------------------- telnet
@@ -594,7 +594,7 @@ def commands(
 
 def turns(
     data: cython.const[cython.uchar][::1],
-    stretches: cython.const[cython.longlong][:, ::1],
+    runs: cython.const[cython.longlong][:, ::1],
     pieces: cython.const[cython.longlong][:, ::1],
     going: dict,
 ) -> tuple:
@@ -605,7 +605,7 @@ def turns(
     each stretch was read.
     """
     found = array("q")
-    upto = array("q", bytes(8 * stretches.shape[1]))
+    upto = array("q", bytes(8 * runs.shape[1]))
     here: cython.longlong = 0
     inside: cython.longlong = 0
     before: cython.longlong = 0
@@ -615,10 +615,10 @@ def turns(
     for k in range(n):
         if pieces[1, k] != i:
             i = pieces[1, k]
-            here = stretches[1, i]
-            inside = 0 if stretches[3, i] else going.pop(stretches[0, i], 0)
+            here = runs[1, i]
+            inside = 0 if runs[3, i] else going.pop(runs[0, i], 0)
         final: cython.bint = k + 1 >= n or pieces[1, k + 1] != i
-        edge: cython.longlong = stretches[2, i] if final else min(pieces[0, k + 1], stretches[2, i])
+        edge: cython.longlong = runs[2, i] if final else min(pieces[0, k + 1], runs[2, i])
         if edge > here:
             before = inside
             stop, inside = _whole(data, here, edge, inside, None, 0)
@@ -627,12 +627,12 @@ def turns(
                 here = stop
             else:
                 inside = before
-            if final and stretches[4, i] and here < edge:
+            if final and runs[4, i] and here < edge:
                 found.extend((i, here, edge, inside, 1))
                 here = edge
         if final:
             upto[i] = here
-            going.pop(stretches[0, i], 0)
-            if inside and not stretches[4, i]:
-                going[stretches[0, i]] = 1
+            going.pop(runs[0, i], 0)
+            if inside and not runs[4, i]:
+                going[runs[0, i]] = 1
     return found, upto

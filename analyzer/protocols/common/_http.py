@@ -41,8 +41,8 @@ HOLE = cython.declare(cython.longlong, 64)
 SHORT = cython.declare(cython.longlong, 128)
 EARLY = cython.declare(cython.longlong, 256)
 NO_FIELD = cython.declare(cython.longlong, 512)
-TOLD = (  # of each message, int64
-    "way",
+OUTPUT = (  # of each message, int64
+    "direction",
     "by",  # frame with which it was whole
     "start",  # its bytes are data[start:end], as far as they were kept
     "end",
@@ -72,7 +72,7 @@ TOLD = (  # of each message, int64
     "content",  # 1: the content type says text
     "answered",  # of a request: frame of its response, if that was whole before
 )
-COLUMNS = cython.declare(cython.longlong, len(TOLD))
+COLUMNS = cython.declare(cython.longlong, len(OUTPUT))
 SECTION = cython.declare(cython.longlong, 1 << 16)  # bytes of the longest header section, or trailer
 KEPT = cython.declare(cython.longlong, 1 << 20)  # bytes of a body that are kept
 ALL = cython.declare(cython.longlong, 64 << 20)  # bytes of all messages that are not whole yet
@@ -167,7 +167,7 @@ class Asked:
 
 @cython.final
 @cython.cclass
-class Way:
+class Direction:
     """One direction of a stream, and its message that is not whole yet."""
 
     number: cython.longlong
@@ -238,7 +238,7 @@ class Way:
 class Talks:
     """All streams. State lives from `feed` to `feed`."""
 
-    ways: dict
+    directions: dict
     waiting: dict  # ways with a message that is not whole, the longest begun first
     held: cython.longlong  # bytes of these
     count: cython.longlong
@@ -258,7 +258,7 @@ class Talks:
     handed: list  # (number of the message, bytes of its body), or (number, how many are missing)
 
     def __init__(self):
-        self.ways, self.waiting, self.handing, self.skimming, self.handed = {}, {}, False, False, []
+        self.directions, self.waiting, self.handing, self.skimming, self.handed = {}, {}, False, False, []
         self.held = self.count = self.decided = self.speaks = self.given_up = 0
         self._clear()
 
@@ -287,7 +287,7 @@ class Talks:
         self,
         data: cython.const[cython.uchar][::1],
         source: object,
-        stretches: cython.const[cython.longlong][:, ::1],
+        runs: cython.const[cython.longlong][:, ::1],
         pieces: cython.const[cython.longlong][:, ::1],
     ) -> tuple:
         """Read on. data, source: the same bytes, the second to take slices of.
@@ -298,34 +298,34 @@ class Talks:
         pairs (frame, bytes) of what is in no message, (stretch, place, frame, 1 for WebSocket else 0) from which on another protocol
         speaks).
         """
-        n: cython.longlong = stretches.shape[1]
+        n: cython.longlong = runs.shape[1]
         upto = array("q", bytes(8 * n))
         first: cython.longlong = 0
         while first < n:
-            stream: cython.longlong = stretches[0, first] >> 1
+            stream: cython.longlong = runs[0, first] >> 1
             middle: cython.longlong = first
-            while middle < n and stretches[0, middle] == 2 * stream:
+            while middle < n and runs[0, middle] == 2 * stream:
                 middle += 1
             behind: cython.longlong = middle
-            while behind < n and stretches[0, behind] == 2 * stream + 1:
+            while behind < n and runs[0, behind] == 2 * stream + 1:
                 behind += 1
             bounds = [(first, middle), (middle, behind)]
-            if first < middle < behind and self._asks(data, stretches, pieces, middle, behind, first, middle):
+            if first < middle < behind and self._asks(data, runs, pieces, middle, behind, first, middle):
                 bounds.reverse()  # requests go first
             for one in bounds:
                 if one[0] < one[1]:
-                    self._way(data, source, stretches, pieces, one[0], one[1], upto)
+                    self._way(data, source, runs, pieces, one[0], one[1], upto)
             first = behind
         row: cython.longlong
         asked: Asked
         for row, asked in self.fresh:
             if asked.answered and asked.answered <= self.row[row + 1]:
                 self.row[row + COLUMNS - 1] = asked.answered
-        way: Way
+        direction: Direction
         for give_up in (False, True):  # first bodies, then messages, those begun first
-            for way in list(self.waiting.values()) if self.held > ALL else ():
+            for direction in list(self.waiting.values()) if self.held > ALL else ():
                 if self.held > ALL:
-                    self._forget(way, give_up)
+                    self._forget(direction, give_up)
         found = self.told[: self.used], self.data, self.frames, upto, self.lost, self.beyond
         self._clear()
         return found
@@ -333,40 +333,40 @@ class Talks:
     def pending(self) -> list:
         """(frame of the first byte, bytes that are there) of messages that are not whole."""
         found = []
-        way: Way
-        for way in self.waiting.values():
-            found.append((way.first_frame, way.size - way.missing))
+        direction: Direction
+        for direction in self.waiting.values():
+            found.append((direction.first_frame, direction.size - direction.missing))
         return found
 
     def unfinished(self) -> tuple:
         """Messages that are not whole, when the trace has ended, those begun first: rows of TOLD, their bytes. `by` and `time` are 0."""
-        way: Way
-        for way in sorted(self.waiting.values(), key=_begun):
-            self._emit(way, 0, 0)
+        direction: Direction
+        for direction in sorted(self.waiting.values(), key=_begun):
+            self._emit(direction, 0, 0)
         found = self.told[: self.used], self.data
         self._clear()
         return found
 
     @cython.cfunc
-    def _forget(self, way: Way, all_of_it: cython.bint):
+    def _forget(self, direction: Direction, all_of_it: cython.bint):
         """Keep no more of this message than its header section, or nothing."""
-        header: cython.longlong = way.header
-        self.held -= len(way.kept) - header + 8 * len(way.frames)
-        del way.kept[header:]
-        del way.frames[:]
-        way.room = 0
+        header: cython.longlong = direction.header
+        self.held -= len(direction.kept) - header + 8 * len(direction.frames)
+        del direction.kept[header:]
+        del direction.frames[:]
+        direction.room = 0
         if all_of_it:
             self.given_up += 1
             self.held -= header
-            self.waiting.pop(way.number, None)
-            way.state, way.lossy = EXPECT, True
-            way._fresh()
+            self.waiting.pop(direction.number, None)
+            direction.state, direction.lossy = EXPECT, True
+            direction._fresh()
 
     @cython.cfunc
     def _asks(
         self,
         data: cython.const[cython.uchar][::1],
-        stretches: cython.const[cython.longlong][:, ::1],
+        runs: cython.const[cython.longlong][:, ::1],
         pieces: cython.const[cython.longlong][:, ::1],
         first: cython.longlong,
         behind: cython.longlong,
@@ -374,28 +374,28 @@ class Talks:
         end: cython.longlong,
     ) -> cython.bint:
         """Whether the way of stretches first…behind - 1 speaks requests, and not that of other…end - 1."""
-        role: cython.longlong = self._role(data, stretches, pieces, first, behind)
-        return role == CLIENT or (not role and self._role(data, stretches, pieces, other, end) == SERVER)
+        role: cython.longlong = self._role(data, runs, pieces, first, behind)
+        return role == CLIENT or (not role and self._role(data, runs, pieces, other, end) == SERVER)
 
     @cython.cfunc
     def _role(
         self,
         data: cython.const[cython.uchar][::1],
-        stretches: cython.const[cython.longlong][:, ::1],
+        runs: cython.const[cython.longlong][:, ::1],
         pieces: cython.const[cython.longlong][:, ::1],
         first: cython.longlong,
         behind: cython.longlong,
     ) -> cython.longlong:
         """What a way speaks, or will."""
-        way: Way = self.ways.get(stretches[0, first])
-        if way is not None and way.role:
-            return way.role
+        direction: Direction = self.directions.get(runs[0, first])
+        if direction is not None and direction.role:
+            return direction.role
         i: cython.longlong
         k: cython.longlong
         for i in range(first, behind):
-            k = stretches[6, i]
-            here: cython.longlong = stretches[1, i]
-            stop: cython.longlong = stretches[2, i]
+            k = runs[6, i]
+            here: cython.longlong = runs[1, i]
+            stop: cython.longlong = runs[2, i]
             while here < stop:
                 while k + 1 < pieces.shape[1] and pieces[0, k + 1] <= here:
                     k += 1
@@ -442,65 +442,65 @@ class Talks:
         self,
         data: cython.const[cython.uchar][::1],
         source: object,
-        stretches: cython.const[cython.longlong][:, ::1],
+        runs: cython.const[cython.longlong][:, ::1],
         pieces: cython.const[cython.longlong][:, ::1],
         first: cython.longlong,
         behind: cython.longlong,
         upto: object,
     ):
         """Read on in one way."""
-        number: cython.longlong = stretches[0, first]
-        way: Way = self.ways.get(number)
-        if way is None:
-            way = self.ways[number] = Way(number)
+        number: cython.longlong = runs[0, first]
+        direction: Direction = self.directions.get(number)
+        if direction is None:
+            direction = self.directions[number] = Direction(number)
         i: cython.longlong
         k: cython.longlong
         n: cython.longlong
         for i in range(first, behind):
-            k = stretches[6, i]
-            here: cython.longlong = stretches[1, i]
-            stop: cython.longlong = stretches[2, i]
-            limit: cython.longlong = stretches[6, i + 1] if i + 1 < stretches.shape[1] else pieces.shape[1]
-            if stretches[3, i]:
-                self._gap(way, stretches[3, i], pieces[3, k], pieces[4, k])
+            k = runs[6, i]
+            here: cython.longlong = runs[1, i]
+            stop: cython.longlong = runs[2, i]
+            limit: cython.longlong = runs[6, i + 1] if i + 1 < runs.shape[1] else pieces.shape[1]
+            if runs[3, i]:
+                self._gap(direction, runs[3, i], pieces[3, k], pieces[4, k])
             while here < stop:
                 while k + 1 < limit and pieces[0, k + 1] <= here:
                     k += 1
                 edge: cython.longlong = pieces[0, k + 1] if k + 1 < limit and pieces[0, k + 1] < stop else stop
-                if way.state == TUNNEL:
-                    self.beyond.extend((i, here, pieces[3, k], way.next))
+                if direction.state == TUNNEL:
+                    self.beyond.extend((i, here, pieces[3, k], direction.next))
                     here = stop
-                elif way.state == EXPECT:
-                    n = self._expect(way, data, source, stretches, pieces, i, k, limit, here, edge)
+                elif direction.state == EXPECT:
+                    n = self._expect(direction, data, source, runs, pieces, i, k, limit, here, edge)
                     if n < 0:
                         break
                     here = n
                 else:
-                    n = self._body(way, data, source, here, edge)
-                    self._take(way, source, pieces, k, here, here + n)
+                    n = self._body(direction, data, source, here, edge)
+                    self._take(direction, source, pieces, k, here, here + n)
                     here += n
-                    if way.finished:
-                        self._emit(way, pieces[3, k], pieces[4, k])
-                    elif way.broken:
-                        way.lossy = True
-                        way._fault(BAD_CHUNK, way.size)
-                        self._emit(way, pieces[3, k], pieces[4, k])
+                    if direction.finished:
+                        self._emit(direction, pieces[3, k], pieces[4, k])
+                    elif direction.broken:
+                        direction.lossy = True
+                        direction._fault(BAD_CHUNK, direction.size)
+                        self._emit(direction, pieces[3, k], pieces[4, k])
                         if edge > here:
                             self.lost.extend((pieces[3, k], edge - here))
                         here = edge
             upto[i] = here
-            if stretches[4, i]:
-                self._close(way, stretches[7, i], stretches[8, i])
-                if i + 1 < behind and number not in self.ways:  # something comes behind the end of both
-                    way = self.ways[number] = Way(number)
+            if runs[4, i]:
+                self._close(direction, runs[7, i], runs[8, i])
+                if i + 1 < behind and number not in self.directions:  # something comes behind the end of both
+                    direction = self.directions[number] = Direction(number)
 
     @cython.cfunc
     def _expect(
         self,
-        way: Way,
+        direction: Direction,
         data: cython.const[cython.uchar][::1],
         source: object,
-        stretches: cython.const[cython.longlong][:, ::1],
+        runs: cython.const[cython.longlong][:, ::1],
         pieces: cython.const[cython.longlong][:, ::1],
         i: cython.longlong,
         k: cython.longlong,
@@ -509,25 +509,25 @@ class Talks:
         edge: cython.longlong,
     ) -> cython.longlong:
         """Begin a message at `here`, in piece k of stretch i. Returns where to go on, -1: with what follows."""
-        stop: cython.longlong = stretches[2, i]
-        last: cython.bint = stretches[5, i] != 0
+        stop: cython.longlong = runs[2, i]
+        last: cython.bint = runs[5, i] != 0
         at: cython.longlong = here
         while at < stop and at - here < EMPTY and (data[at] == 13 or data[at] == 10):
             at += 1
         verdict: cython.longlong = MORE
         self.decided = stop - 1
         if at < stop:
-            verdict = self._begins(data, at, stop, way.role)
+            verdict = self._begins(data, at, stop, direction.role)
         p: cython.longlong = 0
         h: cython.longlong = 0
         if verdict == YES:
             most: cython.longlong = min(stop, at + SECTION)
-            p = max(at, here + way.scanned)
-            if not way.lined:
+            p = max(at, here + direction.scanned)
+            if not direction.lined:
                 while p < most and data[p] != 10:
                     p += 1
                 if p < most:
-                    way.lined = p + 1 - here
+                    direction.lined = p + 1 - here
                     if not self._kind(data, at, p):
                         verdict = NO
                         self.decided = p
@@ -538,7 +538,7 @@ class Talks:
                 p += 1
             if verdict == YES and not h:
                 verdict = MORE
-                way.scanned = p - here
+                direction.scanned = p - here
                 if p == at + SECTION:
                     verdict = NO
                     self.decided = p - 1
@@ -547,21 +547,21 @@ class Talks:
         if verdict == MORE and not last:
             return -1
         if verdict == YES:
-            way.scanned = way.lined = 0
-            self._header(way, data, source, pieces, k, limit, here, at, h)
+            direction.scanned = direction.lined = 0
+            self._header(direction, data, source, pieces, k, limit, here, at, h)
             return h
-        way.scanned = way.lined = 0
-        by: cython.longlong = stretches[7, i]
+        direction.scanned = direction.lined = 0
+        by: cython.longlong = runs[7, i]
         if verdict == NO:
             n: cython.longlong = k
             while n + 1 < limit and pieces[0, n + 1] <= self.decided:
                 n += 1
             by = pieces[3, n]
-        if way.leaves:
-            way.state = TUNNEL
-            self.beyond.extend((i, here, by, way.next))
+        if direction.leaves:
+            direction.state = TUNNEL
+            self.beyond.extend((i, here, by, direction.next))
             return stop
-        way.lossy = True
+        direction.lossy = True
         self.lost.extend((by, edge - here))
         return edge
 
@@ -589,7 +589,7 @@ class Talks:
     @cython.cfunc
     def _header(
         self,
-        way: Way,
+        direction: Direction,
         data: cython.const[cython.uchar][::1],
         source: object,
         pieces: cython.const[cython.longlong][:, ::1],
@@ -601,13 +601,13 @@ class Talks:
     ):
         """The message whose header section is data[here:h], and begins with a line at `at`."""
         answer: cython.bint = data[at] == 72 and data[at + 1] == 84 and data[at + 4] == 47
-        way.role = SERVER if answer else CLIENT
+        direction.role = SERVER if answer else CLIENT
         first: cython.longlong = k
         start: cython.longlong = here
         while True:
             edge: cython.longlong = pieces[0, k + 1] if k + 1 < limit and pieces[0, k + 1] < h else h
             if edge > start:
-                self._take(way, source, pieces, k, start, edge)
+                self._take(direction, source, pieces, k, start, edge)
             start = edge
             if start == h:
                 break
@@ -618,33 +618,38 @@ class Talks:
         status: cython.longlong = 0
         if answer:
             status = (data[at + 9] - 48) * 100 + (data[at + 10] - 48) * 10 + data[at + 11] - 48
-        way.lead, way.header, way.first_frame, way.first_time = at - here, h - here, pieces[1, first], pieces[2, first]
-        way.known_frame, way.known_time, way.status, way.own = by, time, status, self.count
-        way.nth += 1
-        self.waiting[way.number] = way
-        self.held += h - here + 8 * len(way.frames)
+        direction.lead, direction.header, direction.first_frame, direction.first_time = (
+            at - here,
+            h - here,
+            pieces[1, first],
+            pieces[2, first],
+        )
+        direction.known_frame, direction.known_time, direction.status, direction.own = by, time, status, self.count
+        direction.nth += 1
+        self.waiting[direction.number] = direction
+        self.held += h - here + 8 * len(direction.frames)
         length: cython.longlong
         chunked: cython.longlong
         upgrade: cython.longlong
-        length, chunked, upgrade = self._fields(way, data, at, h, here)
-        way.next = 1 if upgrade == 2 else 0
+        length, chunked, upgrade = self._fields(direction, data, at, h, here)
+        direction.next = 1 if upgrade == 2 else 0
         if chunked >= 0 and length >= 0:
-            way._fault(BOTH, 0)
+            direction._fault(BOTH, 0)
         asked: Asked = None
         if answer:
-            asked = self._pair(way, status, by)
-            way.request = asked
+            asked = self._pair(direction, status, by)
+            direction.request = asked
             if asked is not None and status >= 200 and (not asked.frame or asked.frame > by):
-                way._fault(EARLY, 0)
-            way.leaves = status == 101 or (asked is not None and asked.method == CONNECT and 200 <= status < 300)
-            if way.leaves or status < 200 or status == 204 or status == 304 or (asked is not None and asked.method == HEAD):
-                way.framing = NOTHING
+                direction._fault(EARLY, 0)
+            direction.leaves = status == 101 or (asked is not None and asked.method == CONNECT and 200 <= status < 300)
+            if direction.leaves or status < 200 or status == 204 or status == 304 or (asked is not None and asked.method == HEAD):
+                direction.framing = NOTHING
             elif chunked == 1:
-                way.framing = CHUNKED
+                direction.framing = CHUNKED
             elif length >= 0 and chunked < 0:
-                way.framing = LENGTH
+                direction.framing = LENGTH
             else:
-                way.framing = CLOSE
+                direction.framing = CLOSE
         else:
             method: cython.longlong = OTHER
             if data[at + 4] == 32 and data[at] == 72 and data[at + 1] == 69 and data[at + 2] == 65 and data[at + 3] == 68:
@@ -652,44 +657,44 @@ class Talks:
             elif data[at + 7] == 32 and bytes(source[at : at + 7]) == b"CONNECT":
                 method = CONNECT
             asked = Asked(self.count, method, by)
-            way.request = asked
-            way.asked.append(asked)
-            if len(way.asked) > WAITING:
-                way.asked.popleft()
-            way.leaves = upgrade or method == CONNECT
-            way.framing = CHUNKED if chunked == 1 else LENGTH if length > 0 and chunked < 0 else NOTHING
-        if self.handing or (self.skimming and way.role == SERVER):
-            way.room = 0
-        if way.framing == NOTHING or (way.framing == LENGTH and length == 0):
-            self._emit(way, by, time)
-        elif way.framing == LENGTH:
-            way.state, way.left = COUNTED, length
-        elif way.framing == CHUNKED:
-            way.state, way.left, way.line, way.trailer = CHUNK, 0, 0, 0
+            direction.request = asked
+            direction.asked.append(asked)
+            if len(direction.asked) > WAITING:
+                direction.asked.popleft()
+            direction.leaves = upgrade or method == CONNECT
+            direction.framing = CHUNKED if chunked == 1 else LENGTH if length > 0 and chunked < 0 else NOTHING
+        if self.handing or (self.skimming and direction.role == SERVER):
+            direction.room = 0
+        if direction.framing == NOTHING or (direction.framing == LENGTH and length == 0):
+            self._emit(direction, by, time)
+        elif direction.framing == LENGTH:
+            direction.state, direction.left = COUNTED, length
+        elif direction.framing == CHUNKED:
+            direction.state, direction.left, direction.line, direction.trailer = CHUNK, 0, 0, 0
         else:
-            way.state = OPEN
+            direction.state = OPEN
 
     @cython.cfunc
-    def _pair(self, way: Way, status: cython.longlong, by: cython.longlong):
+    def _pair(self, direction: Direction, status: cython.longlong, by: cython.longlong):
         """The request that a response answers; None if none is known."""
-        other: Way = self.ways.get(way.number ^ 1)
+        other: Direction = self.directions.get(direction.number ^ 1)
         if other is None or not other.asked:
             return None
         asked: Asked = other.asked[0]
         if asked.known > by:
             return None
-        if way.lossy:  # responses may be missing: who does not pipeline waits for the last request's only
+        if direction.lossy:  # responses may be missing: who does not pipeline waits for the last request's only
             while len(other.asked) > 1 and cython.cast(Asked, other.asked[1]).known <= by:
                 other.asked.popleft()
             asked = other.asked[0]
-            way.lossy = False
+            direction.lossy = False
         if status >= 200 or status == 101:
             other.asked.popleft()
         return asked
 
     @cython.cfunc
     def _fields(
-        self, way: Way, data: cython.const[cython.uchar][::1], at: cython.longlong, h: cython.longlong, here: cython.longlong
+        self, direction: Direction, data: cython.const[cython.uchar][::1], at: cython.longlong, h: cython.longlong, here: cython.longlong
     ) -> tuple:
         """What the header section says of the body: (length or -1; 1 for chunked, 0 for another coding, -1 for none; 1 for an
         upgrade, 2 for one to WebSocket)."""
@@ -712,16 +717,16 @@ class Talks:
             if end <= line or data[line] == 32 or data[line] == 9:  # the empty line, or one that goes on
                 continue
             if colon <= line or data[colon - 1] == 32 or data[colon - 1] == 9:
-                way._fault(NO_FIELD, line - here)
+                direction._fault(NO_FIELD, line - here)
                 if colon <= line:
                     continue
                 while colon > line and (data[colon - 1] == 32 or data[colon - 1] == 9):
                     colon -= 1
             size: cython.longlong = colon - line
             if size == 14 and _same(data, line, CONTENT_LENGTH, 14):
-                value: cython.longlong = self._length(way, data, colon, end, here)
+                value: cython.longlong = self._length(direction, data, colon, end, here)
                 if value >= 0 and length >= 0:
-                    way._fault(REPEATED if value == length else CONFLICTING, line - here)
+                    direction._fault(REPEATED if value == length else CONFLICTING, line - here)
                     value = min(value, length)
                 if value >= 0:
                     length = value
@@ -730,9 +735,9 @@ class Talks:
                     end -= 1
                 chunked = 1 if end - colon >= 8 and _same(data, end - 7, LAST_CODING, 7) and not ISTOKEN[data[end - 8]] else 0
                 if not chunked:
-                    way._fault(UNKNOWN, line - here)
+                    direction._fault(UNKNOWN, line - here)
             elif size == 12 and _same(data, line, CONTENT_TYPE, 12):
-                way.content = _text(data, colon + 1, end)
+                direction.content = _text(data, colon + 1, end)
             elif size == 7 and _same(data, line, UPGRADE, 7):
                 upgrade = 1
                 while colon < end - 9 and upgrade == 1:
@@ -743,7 +748,12 @@ class Talks:
 
     @cython.cfunc
     def _length(
-        self, way: Way, data: cython.const[cython.uchar][::1], colon: cython.longlong, end: cython.longlong, here: cython.longlong
+        self,
+        direction: Direction,
+        data: cython.const[cython.uchar][::1],
+        colon: cython.longlong,
+        end: cython.longlong,
+        here: cython.longlong,
     ) -> cython.longlong:
         """The least number of a Content-Length; -1 if it is none. RFC 9110 §8.6: a list of the same number counts as that number."""
         least: cython.longlong = -1
@@ -763,20 +773,20 @@ class Talks:
             while p < end and (data[p] == 32 or data[p] == 9):
                 p += 1
             if not digits or (p < end and data[p] != 44):
-                way._fault(NO_LENGTH, colon + 1 - here)
+                direction._fault(NO_LENGTH, colon + 1 - here)
                 return -1
             if least >= 0:
-                way._fault(REPEATED if value == least else CONFLICTING, colon + 1 - here)
+                direction._fault(REPEATED if value == least else CONFLICTING, colon + 1 - here)
             least = value if least < 0 else min(least, value)
             p += 1
         if least < 0:
-            way._fault(NO_LENGTH, colon + 1 - here)
+            direction._fault(NO_LENGTH, colon + 1 - here)
         return least
 
     @cython.cfunc
     def _take(
         self,
-        way: Way,
+        direction: Direction,
         source: object,
         pieces: cython.const[cython.longlong][:, ::1],
         k: cython.longlong,
@@ -785,148 +795,150 @@ class Talks:
     ):
         """Bytes start…end - 1, of piece k, belong to the message."""
         size: cython.longlong = end - start
-        way.size += size
-        if pieces[1, k] != way.latest:  # a segment that ends the header section and begins the body is one
-            way.latest = pieces[1, k]
-            way.pieces += 1
-            if len(way.frames) < PIECES:
-                way.frames.append(way.latest)
-                self.held += 8 if way.own else 0
-        if not way.own:  # the header section is kept whole
-            way.kept += source[start:end]
+        direction.size += size
+        if pieces[1, k] != direction.latest:  # a segment that ends the header section and begins the body is one
+            direction.latest = pieces[1, k]
+            direction.pieces += 1
+            if len(direction.frames) < PIECES:
+                direction.frames.append(direction.latest)
+                self.held += 8 if direction.own else 0
+        if not direction.own:  # the header section is kept whole
+            direction.kept += source[start:end]
             return
-        if size > way.room:
-            size = way.room
+        if size > direction.room:
+            size = direction.room
         if size:
-            way.kept += source[start : start + size]
-            way.room -= size
+            direction.kept += source[start : start + size]
+            direction.room -= size
             self.held += size
 
     @cython.cfunc
-    def _hand(self, way: Way, source: object, here: cython.longlong, edge: cython.longlong):
+    def _hand(self, direction: Direction, source: object, here: cython.longlong, edge: cython.longlong):
         """Hand on data[here:edge] of a body."""
         if self.handing:
-            self.handed.append((way.own, bytes(source[here:edge])))
+            self.handed.append((direction.own, bytes(source[here:edge])))
 
     @cython.cfunc
     def _body(
-        self, way: Way, data: cython.const[cython.uchar][::1], source: object, here: cython.longlong, edge: cython.longlong
+        self, direction: Direction, data: cython.const[cython.uchar][::1], source: object, here: cython.longlong, edge: cython.longlong
     ) -> cython.longlong:
         """How many of data[here:edge] belong to the message, at least 1. RFC 9112 §6, §7.1."""
         n: cython.longlong
         p: cython.longlong = here
-        if way.state == OPEN:
-            way.body += edge - here
-            self._hand(way, source, here, edge)
+        if direction.state == OPEN:
+            direction.body += edge - here
+            self._hand(direction, source, here, edge)
             return edge - here
-        if way.state == COUNTED:
-            n = min(way.left, edge - here)
-            way.left -= n
-            way.body += n
-            way.finished = way.left == 0
-            self._hand(way, source, here, here + n)
+        if direction.state == COUNTED:
+            n = min(direction.left, edge - here)
+            direction.left -= n
+            direction.body += n
+            direction.finished = direction.left == 0
+            self._hand(direction, source, here, here + n)
             return n
-        while p < edge and not way.finished:
+        while p < edge and not direction.finished:
             c: cython.longlong = data[p]
-            if way.state == WITHIN:
-                n = min(way.left, edge - p)
-                way.left -= n
-                way.body += n
-                self._hand(way, source, p, p + n)
+            if direction.state == WITHIN:
+                n = min(direction.left, edge - p)
+                direction.left -= n
+                direction.body += n
+                self._hand(direction, source, p, p + n)
                 p += n
-                if way.left == 0:
-                    way.state, way.line = AFTER, 0
+                if direction.left == 0:
+                    direction.state, direction.line = AFTER, 0
                 continue
             p += 1
-            if way.state == CHUNK:
+            if direction.state == CHUNK:
                 digit: cython.longlong = c - 48 if 48 <= c <= 57 else (c | 32) - 87 if 97 <= (c | 32) <= 102 else -1
-                if digit >= 0 and way.line < DIGITS:
-                    way.left = way.left * 16 + digit
-                    way.line += 1
+                if digit >= 0 and direction.line < DIGITS:
+                    direction.left = direction.left * 16 + digit
+                    direction.line += 1
                     continue
-                if digit >= 0 or not way.line or not (c == 13 or c == 10 or c == 32 or c == 9 or c == 59):
-                    way.broken = True
+                if digit >= 0 or not direction.line or not (c == 13 or c == 10 or c == 32 or c == 9 or c == 59):
+                    direction.broken = True
                     break
-                way.state, way.line = BEHIND, 0
-            if way.state == BEHIND:
-                way.line += 1
+                direction.state, direction.line = BEHIND, 0
+            if direction.state == BEHIND:
+                direction.line += 1
                 if c == 10:
-                    way.state, way.line = (WITHIN if way.left else TRAILER), 0
-                elif way.line > EXTENSION:
-                    way.broken = True
+                    direction.state, direction.line = (WITHIN if direction.left else TRAILER), 0
+                elif direction.line > EXTENSION:
+                    direction.broken = True
                     break
-            elif way.state == AFTER:
+            elif direction.state == AFTER:
                 if c == 10:
-                    way.state, way.line, way.left = CHUNK, 0, 0
-                elif c != 13 or way.line:
-                    way.broken = True
+                    direction.state, direction.line, direction.left = CHUNK, 0, 0
+                elif c != 13 or direction.line:
+                    direction.broken = True
                     break
                 else:
-                    way.line = 1
-            elif way.state == TRAILER:
-                way.trailer += 1
+                    direction.line = 1
+            elif direction.state == TRAILER:
+                direction.trailer += 1
                 if c == 10:
-                    way.finished = way.line == 0
-                    way.line = 0
+                    direction.finished = direction.line == 0
+                    direction.line = 0
                 elif c != 13:
-                    way.line += 1
-                if way.trailer > SECTION:
-                    way.broken = True
+                    direction.line += 1
+                if direction.trailer > SECTION:
+                    direction.broken = True
                     break
         return p - here
 
     @cython.cfunc
-    def _gap(self, way: Way, size: cython.longlong, by: cython.longlong, time: cython.longlong):
+    def _gap(self, direction: Direction, size: cython.longlong, by: cython.longlong, time: cython.longlong):
         """Bytes of this way are missing."""
-        if way.state == EXPECT:
-            way.lossy = True
+        if direction.state == EXPECT:
+            direction.lossy = True
             return
-        if way.state == TUNNEL:
+        if direction.state == TUNNEL:
             return
-        n: cython.longlong = size if way.state == OPEN else min(size, way.left) if way.state == COUNTED or way.state == WITHIN else 0
-        way._fault(HOLE, way.size)
-        way.missing += n
-        way.body += n
-        way.size += n
+        n: cython.longlong = (
+            size if direction.state == OPEN else min(size, direction.left) if direction.state == COUNTED or direction.state == WITHIN else 0
+        )
+        direction._fault(HOLE, direction.size)
+        direction.missing += n
+        direction.body += n
+        direction.size += n
         if self.handing and n:
-            self.handed.append((way.own, n))
-        room: cython.longlong = min(n, way.room)
-        way.kept += bytes(room)
-        way.room -= room
+            self.handed.append((direction.own, n))
+        room: cython.longlong = min(n, direction.room)
+        direction.kept += bytes(room)
+        direction.room -= room
         self.held += room
-        if way.state != OPEN:
-            way.left -= n
-        if way.state == COUNTED and way.left == 0:
-            self._emit(way, by, time)
-        elif way.state == WITHIN and way.left == 0 and n == size:
-            way.state, way.line = AFTER, 0
+        if direction.state != OPEN:
+            direction.left -= n
+        if direction.state == COUNTED and direction.left == 0:
+            self._emit(direction, by, time)
+        elif direction.state == WITHIN and direction.left == 0 and n == size:
+            direction.state, direction.line = AFTER, 0
         elif n < size:
-            self._emit(way, by, time)
+            self._emit(direction, by, time)
         if n < size:
-            way.lossy = True
+            direction.lossy = True
 
     @cython.cfunc
-    def _close(self, way: Way, by: cython.longlong, time: cython.longlong):
+    def _close(self, direction: Direction, by: cython.longlong, time: cython.longlong):
         """The direction has ended."""
-        if way.state == OPEN:
-            self._emit(way, by, time)
-        elif way.state != EXPECT and way.state != TUNNEL:
-            way._fault(SHORT, way.size)
-            if way.state == COUNTED:
-                way.missing += way.left
-                way.body += way.left
-            self._emit(way, by, time)
-        way.ended = True
-        other: Way = self.ways.get(way.number ^ 1)
+        if direction.state == OPEN:
+            self._emit(direction, by, time)
+        elif direction.state != EXPECT and direction.state != TUNNEL:
+            direction._fault(SHORT, direction.size)
+            if direction.state == COUNTED:
+                direction.missing += direction.left
+                direction.body += direction.left
+            self._emit(direction, by, time)
+        direction.ended = True
+        other: Direction = self.directions.get(direction.number ^ 1)
         if other is not None and other.ended:
-            self.ways.pop(way.number, None)
-            self.ways.pop(way.number ^ 1, None)
+            self.directions.pop(direction.number, None)
+            self.directions.pop(direction.number ^ 1, None)
 
     @cython.cfunc
-    def _emit(self, way: Way, by: cython.longlong, time: cython.longlong):
+    def _emit(self, direction: Direction, by: cython.longlong, time: cython.longlong):
         """The message is done."""
-        asked: Asked = way.request
-        answer: cython.bint = way.role == SERVER
+        asked: Asked = direction.request
+        answer: cython.bint = direction.role == SERVER
         number: cython.longlong = 0
         frame: cython.longlong = 0
         when: cython.longlong = 0
@@ -938,11 +950,11 @@ class Talks:
                 number = asked.number
                 if asked.frame and (asked.frame <= by or not by):
                     frame, when = asked.frame, asked.time
-                if way.status >= 200:
+                if direction.status >= 200:
                     asked.answered = by
         start: cython.longlong = len(self.data)
-        self.data += way.kept
-        self.frames.extend(way.frames)
+        self.data += direction.kept
+        self.frames.extend(direction.frames)
         n: cython.longlong = self.used
         if n + COLUMNS > len(self.told):
             grown = array("q", bytes(16 * len(self.told)))
@@ -950,28 +962,33 @@ class Talks:
             self.told = grown
             self.row = memoryview(grown)
         row: cython.longlong[::1] = self.row
-        row[n], row[n + 1], row[n + 2], row[n + 3] = way.number, by, start, len(self.data)
-        row[n + 4], row[n + 5], row[n + 6], row[n + 7] = len(way.frames), way.pieces, way.size, way.own
-        row[n + 8], row[n + 9], row[n + 10], row[n + 11] = RESPONSE if answer else REQUEST, way.lead, way.header, way.body
-        row[n + 12], row[n + 13], row[n + 14], row[n + 15] = way.missing, way.framing, way.faults, way.fault_at
-        row[n + 16], row[n + 17], row[n + 18], row[n + 19] = way.first_frame, way.first_time, way.known_frame, way.known_time
-        row[n + 20], row[n + 21], row[n + 22], row[n + 23] = time, way.nth, way.previous, way.status
-        row[n + 24], row[n + 25], row[n + 26], row[n + 27] = number, frame, when, way.content
+        row[n], row[n + 1], row[n + 2], row[n + 3] = direction.number, by, start, len(self.data)
+        row[n + 4], row[n + 5], row[n + 6], row[n + 7] = len(direction.frames), direction.pieces, direction.size, direction.own
+        row[n + 8], row[n + 9], row[n + 10], row[n + 11] = RESPONSE if answer else REQUEST, direction.lead, direction.header, direction.body
+        row[n + 12], row[n + 13], row[n + 14], row[n + 15] = direction.missing, direction.framing, direction.faults, direction.fault_at
+        row[n + 16], row[n + 17], row[n + 18], row[n + 19] = (
+            direction.first_frame,
+            direction.first_time,
+            direction.known_frame,
+            direction.known_time,
+        )
+        row[n + 20], row[n + 21], row[n + 22], row[n + 23] = time, direction.nth, direction.previous, direction.status
+        row[n + 24], row[n + 25], row[n + 26], row[n + 27] = number, frame, when, direction.content
         row[n + 28] = 0
         self.used += COLUMNS
-        self.held -= len(way.kept) + 8 * len(way.frames)
-        self.waiting.pop(way.number, None)
-        way.previous = by
-        way.state = EXPECT
-        way._fresh()
+        self.held -= len(direction.kept) + 8 * len(direction.frames)
+        self.waiting.pop(direction.number, None)
+        direction.previous = by
+        direction.state = EXPECT
+        direction._fresh()
 
 
 # ---------------------------------------------------------------- lines
 
 
-def _begun(way: Way) -> tuple:
+def _begun(direction: Direction) -> tuple:
     """The frame in which its message began, and what tells it from others that begin there."""
-    return way.first_frame, way.number
+    return direction.first_frame, direction.number
 
 
 def lines(

@@ -75,7 +75,7 @@ def records(
     data: cython.const[cython.uchar][::1],
     start: cython.const[cython.longlong][::1],
     end: cython.const[cython.longlong][::1],
-    way: cython.const[cython.longlong][::1],
+    direction: cython.const[cython.longlong][::1],
     fresh: cython.const[cython.uchar][::1],
     versions: cython.longlong[::1],
     changed: cython.uchar[::1],
@@ -105,7 +105,7 @@ def records(
     for one in waiting.values():
         held += len(one) + EACH
     for i in range(len(start)):
-        who = way[i]
+        who = direction[i]
         becomes[i] = PLAIN
         version[i] = versions[who >> 1]
         if fresh[i]:

@@ -12,7 +12,7 @@ BAD, GOOD, UNVERIFIED, ABSENT, PARTIAL = range(5)
 
 
 def status_field(name: str) -> Field:
-    return Field(name, u8, "Checksum status", words=STATUS)
+    return Field(name, u8, "Checksum status", value_names=STATUS)
 
 
 def sums(h: Headers, start: np.ndarray, end: np.ndarray, more: np.ndarray | None = None) -> np.ndarray:
@@ -27,7 +27,7 @@ def pseudo(h: Headers, length: np.ndarray, number: int) -> np.ndarray | None:
 
     length: int64, bytes of the upper layer's packet. number: its protocol.
     """
-    above = h.up()
+    above = h.network_layer()
     if above is None or above[0].protocol.name not in ("ip", "ipv6"):
         return None
     net, rows = above

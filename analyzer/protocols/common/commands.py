@@ -10,7 +10,7 @@ import numpy as np
 
 from ...fields import Column, Field, Headers
 from . import _commands
-from .framing import Cut, Stretches
+from .framing import ContiguousRuns, Framed
 
 REQUEST, REPLY, BODY, END, SECRET = _commands.REQUEST, _commands.REPLY, _commands.BODY, _commands.END, _commands.SECRET
 
@@ -38,27 +38,27 @@ class Control:
             found[i] = bool(self.greets.match(line) or self.opens.match(line))
         return found
 
-    def cut(self, s: Stretches) -> Cut:
+    def cut(self, s: ContiguousRuns) -> Framed:
         """What these stretches complete."""
-        n = len(s.way)
-        stretch = np.searchsorted(s.first, np.arange(len(s.rows)), "right") - 1
-        order = np.lexsort((np.arange(len(s.rows)), s.way[stretch], s.by))
-        stretches = np.stack((s.way, s.start, s.end, s.gap, s.last, s.first, s.until, s.ended)).astype(np.int64)
-        pieces = np.stack((s.place, s.by, stretch)).astype(np.int64)
-        given, made, upto, lost, beyond = self.talks.feed(s.data.data, s.data.tobytes(), stretches.data, pieces.data, order.data)
-        told = np.array(given, np.int64).reshape(-1, len(_commands.TOLD)).T
-        column = dict(zip(_commands.TOLD, np.ascontiguousarray(told)))
+        n = len(s.direction)
+        run = np.searchsorted(s.first, np.arange(len(s.rows)), "right") - 1
+        order = np.lexsort((np.arange(len(s.rows)), s.direction[run], s.by))
+        runs = np.stack((s.direction, s.start, s.end, s.gap, s.last, s.first, s.until, s.ended)).astype(np.int64)
+        pieces = np.stack((s.place, s.by, run)).astype(np.int64)
+        given, made, upto, lost, beyond = self.talks.feed(s.data.data, s.data.tobytes(), runs.data, pieces.data, order.data)
+        told = np.array(given, np.int64).reshape(-1, len(_commands.OUTPUT)).T
+        column = dict(zip(_commands.OUTPUT, np.ascontiguousarray(told)))
         shift = np.where(column["kind"] == END, len(s.data), 0)
         first, last = s.pieces(column["from"], column["to"])
         count = last - first
         at = np.repeat(first, count) + np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
         lost_by, lost_size = np.array(sorted(zip(lost[::2], lost[1::2])), np.int64).reshape(-1, 2).T
-        return Cut(
+        return Framed(
             np.concatenate((s.data, np.frombuffer(bytes(made), np.uint8))),
             column["start"] + shift,
             column["end"] + shift,
             column["to"] - column["from"],
-            column["way"],
+            column["direction"],
             column["by"],
             count,
             s.frame[at],

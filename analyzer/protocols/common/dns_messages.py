@@ -68,8 +68,8 @@ INFO = (
 )
 
 
-def _many(name: str, kind: object, label: str, about: str = "", **more: object) -> Field:
-    return Field(name, kind, label, about, many=True, **more)  # type: ignore[arg-type]
+def _many(name: str, kind: object, label: str, description: str = "", **more: object) -> Field:
+    return Field(name, kind, label, description, many=True, **more)  # type: ignore[arg-type]
 
 
 # ---------------------------------------------------------------- the walk
@@ -204,7 +204,9 @@ def name_in(f: Field, *types: int, nth: int = 0) -> Derived:
 # ---------------------------------------------------------------- the header
 
 
-def switch(name: str, label: str, bit: int, when: str = "always", about: str = "", words: dict[int, str] | None = None) -> Derived:
+def switch(
+    name: str, label: str, bit: int, when: str = "always", description: str = "", value_names: dict[int, str] | None = None
+) -> Derived:
     """A bit of the flags. when: 'always', in a 'response' only, or in a response and where it is 'set'."""
 
     def read(h: Headers) -> dict[str, Column]:
@@ -216,7 +218,7 @@ def switch(name: str, label: str, bit: int, when: str = "always", about: str = "
         rows = np.flatnonzero(there)
         return {name: Column(value[rows], rows)}
 
-    return (Field(name, flag, label, about, words=words),), read
+    return (Field(name, flag, label, description, value_names=value_names),), read
 
 
 def _codes(h: Headers) -> dict[str, Column]:
@@ -228,8 +230,8 @@ def _codes(h: Headers) -> dict[str, Column]:
 
 CODES: Derived = (
     (
-        Field("dns.flags.opcode", u8, "Opcode", words=OPCODE),
-        Field("dns.flags.rcode", u8, "Reply code", "its low four bits", words=RCODE),
+        Field("dns.flags.opcode", u8, "Opcode", value_names=OPCODE),
+        Field("dns.flags.rcode", u8, "Reply code", "its low four bits", value_names=RCODE),
     ),
     _codes,
 )
@@ -246,7 +248,7 @@ def _whole_code(h: Headers) -> dict[str, Column]:
     return {"dns.rcode": Column((high << 4 | code)[rows], rows)}
 
 
-WHOLE_CODE: Derived = ((Field("dns.rcode", u16, "Reply code of 12 bits", "with the bits of OPT", words=RCODE),), _whole_code)
+WHOLE_CODE: Derived = ((Field("dns.rcode", u16, "Reply code of 12 bits", "with the bits of OPT", value_names=RCODE),), _whole_code)
 COUNT_NAMES = (  # what the four counts are called, and in an update (RFC 2136 §2.2)
     ("dns.count.queries", "Questions", "dns.count.zones", "Zones"),
     ("dns.count.answers", "Answers", "dns.count.prerequisites", "Prerequisites"),
@@ -352,8 +354,8 @@ def multicast(h: Headers) -> bool:
 QUESTIONS: Derived = (
     (
         _many("dns.qry.name", text, "Name", "asked for; dots and odd bytes in labels are escaped as in RFC 4343 §2.1"),
-        _many("dns.qry.type", u16, "Type", "asked for", words=TYPE),
-        _many("dns.qry.class", u16, "Class", "asked for", hex=4, words=CLASS),
+        _many("dns.qry.type", u16, "Type", "asked for", value_names=TYPE),
+        _many("dns.qry.class", u16, "Class", "asked for", hex=4, value_names=CLASS),
     ),
     _questions,
 )
@@ -369,8 +371,8 @@ MEASURES: Derived = (
 RECORDS: Derived = (
     (
         _many("dns.resp.name", text, "Owner", "of the record; of SRV see dns.srv.service and dns.srv.name"),
-        _many("dns.resp.type", u16, "Record's type", words=TYPE),
-        _many("dns.resp.class", u16, "Record's class", hex=4, words=CLASS),
+        _many("dns.resp.type", u16, "Record's type", value_names=TYPE),
+        _many("dns.resp.class", u16, "Record's class", hex=4, value_names=CLASS),
         _many("dns.resp.ttl", u32, "Time to live", "seconds"),
         *LENGTH.fields,
         _many("dns.rr.udp_payload_size", u16, "UDP payload size", "the largest message that the sender takes: RFC 6891 §6.2.3", hex=4),
@@ -420,7 +422,7 @@ KEY = Layout(
     _many("dns.dnskey.algorithm", u8, "Key algorithm"),
 )
 SIGNATURE = Layout(
-    _many("dns.rrsig.type_covered", u16, "Type covered", words=TYPE),
+    _many("dns.rrsig.type_covered", u16, "Type covered", value_names=TYPE),
     _many("dns.rrsig.algorithm", u8, "Signature's algorithm"),
     _many("dns.rrsig.labels", u8, "Labels covered"),
     _many("dns.rrsig.original_ttl", u32, "Original TTL", "seconds"),
@@ -447,10 +449,11 @@ AUTHORIZATION = Layout(
 FINGERPRINT = Layout(_many("dns.sshfp.algorithm", u8, "SSH key's algorithm"), _many("dns.sshfp.fingerprint.type", u8, "Fingerprint type"))
 SERVED = Layout(_many("dns.svcb.svcpriority", u16, "Priority of the service", "0: an alias"))
 HEAD = Layout(
-    _many("dns.svcb.svcparam.key", u16, "Parameter", words=PARAMETER), _many("dns.svcb.svcparam.value.length", u16, "Length of the value")
+    _many("dns.svcb.svcparam.key", u16, "Parameter", value_names=PARAMETER),
+    _many("dns.svcb.svcparam.value.length", u16, "Length of the value"),
 )
 EXTENDED = Layout(
-    _many("dns.opt.code", u16, "Option", words=OPTION),
+    _many("dns.opt.code", u16, "Option", value_names=OPTION),
     _many("dns.opt.len", u16, "Option length", "bytes"),
 )
 SUBNET = Layout(
@@ -459,7 +462,7 @@ SUBNET = Layout(
     _many("dns.opt.client.netmask", u8, "Client's prefix length"),
     _many("dns.opt.client.scope", u8, "Prefix length the answer is for"),
 )
-EXPLAINED = Layout(Field("head", u32, ""), _many("dns.opt.ext_error.info_code", u16, "Extended error", words=ERROR))
+EXPLAINED = Layout(Field("head", u32, ""), _many("dns.opt.ext_error.info_code", u16, "Extended error", value_names=ERROR))
 PATIENT = Layout(
     Field("head", u32, ""), _many("dns.opt.edns_tcp_keepalive.timeout", u16, "Keeps idle TCP open for", "units of 100 ms: RFC 7828")
 )
@@ -737,14 +740,14 @@ HELD: tuple[Derived, ...] = (
       _many("dns.rrsig.signature_inception", time, "Signature valid from"), _many("dns.rrsig.signature", raw, "Signature")), _signatures),
     name_in(_many("dns.rrsig.signers_name", text, "Signer"), RRSIG, SIG),
     name_in(_many("dns.nsec.next_domain_name", text, "Next name", "there is none between"), NSEC),
-    ((_many("dns.nsec.type", u16, "Type there is", "at the name of an NSEC or NSEC3 record", words=TYPE),), _existing),
+    ((_many("dns.nsec.type", u16, "Type there is", "at the name of an NSEC or NSEC3 record", value_names=TYPE),), _existing),
     ((*shown(HASH), _many("dns.nsec3.salt_value", raw, "Salt"), *HASH_LENGTH.fields,
       _many("dns.nsec3.hash_value", text, "Hash of the next name", "in base32hex")), _hashes),
     ((*CERTIFICATE.fields, _many("dns.tlsa.certificate_association_data", raw, "Certificate association data"),
       *FINGERPRINT.fields, _many("dns.sshfp.fingerprint", raw, "Fingerprint")), _pinned),
     ((*shown(AUTHORIZATION), _many("dns.caa.tag", text, "CAA tag"), _many("dns.caa.value", text, "CAA value"),
       *(_many(f"dns.caa.{word}", text, f"CAA {word}") for word in (*TAGS, "unknown"))), _authorized),
-    ((*SERVED.fields, *HEAD.fields, _many("dns.svcb.svcparam.mandatory.key", u16, "Mandatory parameter", words=PARAMETER),
+    ((*SERVED.fields, *HEAD.fields, _many("dns.svcb.svcparam.mandatory.key", u16, "Mandatory parameter", value_names=PARAMETER),
       _many("dns.svcb.svcparam.alpn", text, "Application protocol"), *PORT.fields, *HINT.fields, *HINT6.fields,
       _many("dns.svcb.svcparam.echconfig", raw, "Encrypted client hello's configuration"),
       _many("dns.svcb.svcparam.value", raw, "Value", "of a parameter that is not decoded")), _parameters),
@@ -762,18 +765,18 @@ COUNTED: Derived = (
     tuple(Field(name, u16, label) for pair in COUNT_NAMES for name, label in (pair[:2], pair[2:]) if name),
     _counts,
 )
-RESPONSE = switch("dns.flags.response", "Response", 15, words={0: "question", 1: "answer"})
-TRUNCATED = switch("dns.flags.truncated", "Truncated", 9, about="ask again over TCP")
+RESPONSE = switch("dns.flags.response", "Response", 15, value_names={0: "question", 1: "answer"})
+TRUNCATED = switch("dns.flags.truncated", "Truncated", 9, description="ask again over TCP")
 BODY: tuple[Derived, ...] = (CODES, WHOLE_CODE, COUNTED, QUESTIONS, MEASURES, RECORDS, *HELD)
 BITS: tuple[Derived, ...] = (
     RESPONSE,
     switch("dns.flags.authoritative", "Authoritative", 10, "response", "the server is one of the zone's own"),
     TRUNCATED,
-    switch("dns.flags.recdesired", "Recursion desired", 8, about="the server is to ask others"),
+    switch("dns.flags.recdesired", "Recursion desired", 8, description="the server is to ask others"),
     switch("dns.flags.recavail", "Recursion available", 7, "response"),
     switch("dns.flags.z", "Reserved bit", 6),
     switch("dns.flags.authenticated", "Authenticated", 5, "set", "checked with DNSSEC; in a query: tell me"),
-    switch("dns.flags.checkdisable", "Checking disabled", 4, about="unchecked data are welcome"),
+    switch("dns.flags.checkdisable", "Checking disabled", 4, description="unchecked data are welcome"),
 )
 LENGTHS: Derived = ((Field("dns.length", u16, "Length of the message", "bytes, before each message in TCP: RFC 1035 §4.2.2"),), _over_tcp)
 

@@ -22,7 +22,7 @@ def word(name: str) -> Field:
 
 
 def fields(type_name: str, length_name: str) -> tuple[Field, Field]:
-    return Field(type_name, u16, "Type", hex=4, words=ETHERTYPE), Field(length_name, u16, "Length", "bytes of the payload, 802.3")
+    return Field(type_name, u16, "Type", hex=4, value_names=ETHERTYPE), Field(length_name, u16, "Length", "bytes of the payload, 802.3")
 
 
 def contents(h: Headers, name: str) -> Iterator[Payload]:
@@ -33,7 +33,7 @@ def contents(h: Headers, name: str) -> Iterator[Payload]:
         yield Payload("ethertype", value, start, h.wire)
         return
     end = np.where(counted, np.minimum(start + value, h.wire), h.wire)
-    h.claims(end)
+    h.set_payload_end(end)
     novell = counted & (gather(h.buffer, start, 2).view(np.uint16).reshape(-1) == 0xFFFF)  # IPX straight behind the length
     yield Payload("802.3", np.where(novell, 0xFFFF, 0), start, end, np.flatnonzero(counted))
     yield Payload("ethertype", value, start, h.wire, np.flatnonzero(~counted))

@@ -17,7 +17,7 @@ WHOLE = "messages.whole"  # asked for like a field: cutters that keep only so mu
 
 
 @dataclass
-class Stretches:
+class ContiguousRuns:
     """Unbroken stretches of what directions sent, sorted by direction, then position; arrays of shape (k,).
 
     data: uint8; stretch i is data[start[i]:end[i]]. way: int64, of each: twice the stream's number, plus 1 from the greater end of its
@@ -29,7 +29,7 @@ class Stretches:
     """
 
     data: np.ndarray
-    way: np.ndarray
+    direction: np.ndarray
     start: np.ndarray
     end: np.ndarray
     position: np.ndarray
@@ -46,7 +46,7 @@ class Stretches:
     @property
     def last(self) -> np.ndarray:
         """Whether nothing will be added to a stretch: there is a hole behind it, or its direction ended; bool (k,)."""
-        return self.ended | (np.append(self.way[1:], -1)[: len(self.way)] == self.way)
+        return self.ended | (np.append(self.direction[1:], -1)[: len(self.direction)] == self.direction)
 
     def pieces(self, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The pieces that messages data[start:end] (int64 (m,), none empty) consist of: rows first…last - 1 of `rows`, int64 (m,).
@@ -57,7 +57,7 @@ class Stretches:
         return np.searchsorted(self.place, start, "right") - 1, np.searchsorted(self.place, end, "left")
 
 
-class Cut(NamedTuple):
+class Framed(NamedTuple):
     """Messages that are whole; arrays of shape (m,), int64.
 
     data: uint8, message i is data[start[i]:end[i]]. size: bytes that it took in the stream. way: whose. by: the frame with which it
@@ -73,7 +73,7 @@ class Cut(NamedTuple):
     start: np.ndarray
     end: np.ndarray
     size: np.ndarray
-    way: np.ndarray
+    direction: np.ndarray
     by: np.ndarray
     counts: np.ndarray
     frames: np.ndarray
@@ -85,7 +85,7 @@ class Cut(NamedTuple):
     turns_to: tuple[str, ...] = ("",)
 
 
-class Cutter(Protocol):
+class Framer(Protocol):
     """Finds the messages of one protocol. State that lives from batch to batch is its own.
 
     sure: whether its grammar tells it from others on any port; else only on its own.
@@ -97,7 +97,7 @@ class Cutter(Protocol):
         """Whether a message may begin with these bytes, bool (n,). first: uint8 (n, 16 or more), zeros behind size (int64) bytes."""
         ...
 
-    def cut(self, s: Stretches) -> Cut:
+    def cut(self, s: ContiguousRuns) -> Framed:
         """The messages that these stretches complete, of each direction in order."""
         ...
 
@@ -187,47 +187,47 @@ class Prefixed:
         """Whether a message may begin with these bytes behind a hole, as in `begins`."""
         return self.begins(first, size)
 
-    def cut(self, s: Stretches) -> Cut:
+    def cut(self, s: ContiguousRuns) -> Framed:
         """One message behind the other."""
-        new = np.diff(s.way, prepend=-1) != 0
-        drifts = (s.gap > 0) | (new & np.isin(s.way, list(self.adrift))) if self.adrift else s.gap > 0
-        stretch, start, end, upto, bad = self._walk(s, np.arange(len(s.way)), drifts)
-        again = np.zeros(len(s.way), bool)
+        new = np.diff(s.direction, prepend=-1) != 0
+        drifts = (s.gap > 0) | (new & np.isin(s.direction, list(self.adrift))) if self.adrift else s.gap > 0
+        run, start, end, upto, bad = self._walk(s, np.arange(len(s.direction)), drifts)
+        again = np.zeros(len(s.direction), bool)
         again[bad[:, 0]] = True
         if again.any():  # where something is no message, once more, with the places where one may begin
-            keep = ~again[stretch]
+            keep = ~again[run]
             some = self._walk(s, np.flatnonzero(again), drifts, search=True)
-            stretch, start, end = (np.concatenate((a[keep], b)) for a, b in zip((stretch, start, end), some))
-            order = np.argsort(stretch, kind="stable")
-            stretch, start, end = stretch[order], start[order], end[order]
+            run, start, end = (np.concatenate((a[keep], b)) for a, b in zip((run, start, end), some))
+            order = np.argsort(run, kind="stable")
+            run, start, end = run[order], start[order], end[order]
             upto[again], bad = some[3], some[4]
-        last = np.diff(s.way, append=-1) != 0
-        self.adrift -= set(s.way[new & drifts].tolist())
+        last = np.diff(s.direction, append=-1) != 0
+        self.adrift -= set(s.direction[new & drifts].tolist())
         drifting = bad[(bad[:, 3] == 0) & last[bad[:, 0]] & ~s.ended[bad[:, 0]], 0]
-        self.adrift.update(s.way[drifting].tolist())
+        self.adrift.update(s.direction[drifting].tolist())
         lost_by, lost = _lost(s, bad)
         never = np.flatnonzero(s.last & (upto < s.end))  # a message that does not become whole
         lost_by, lost = np.append(lost_by, s.until[never]), np.append(lost, (s.end - upto)[never])
-        made = whole(s, stretch, start, end, upto, lost_by, lost)
+        made = whole(s, run, start, end, upto, lost_by, lost)
         return made._replace(start=made.start + self.skip)
 
-    def torn(self, s: Stretches, cut: Cut) -> np.ndarray:
+    def torn(self, s: ContiguousRuns, cut: Framed) -> np.ndarray:
         """Which of these messages come behind bytes that are missing or lost, bool (m,). To be asked once of each cut."""
-        n, stretch = len(s.way), np.searchsorted(s.start, cut.start, "right") - 1
-        first = np.diff(stretch, prepend=-1) != 0
-        torn = (first & (s.gap[stretch] > 0)) | (cut.start != np.where(first, s.start[stretch], np.append(0, cut.end[:-1])[: len(first)]))
-        leads = np.diff(cut.way, prepend=-1) != 0
+        n, run = len(s.direction), np.searchsorted(s.start, cut.start, "right") - 1
+        first = np.diff(run, prepend=-1) != 0
+        torn = (first & (s.gap[run] > 0)) | (cut.start != np.where(first, s.start[run], np.append(0, cut.end[:-1])[: len(first)]))
+        leads = np.diff(cut.direction, prepend=-1) != 0
         if self.broken:
-            torn |= leads & np.isin(cut.way, list(self.broken))
-            self.broken.difference_update(cut.way[leads].tolist())
+            torn |= leads & np.isin(cut.direction, list(self.broken))
+            self.broken.difference_update(cut.direction[leads].tolist())
         reach, last = s.start.copy(), np.full(n, -1)
-        reach[stretch] = cut.end  # that of the last in each
-        last[stretch] = stretch
-        begins = np.flatnonzero(np.diff(s.way, prepend=-1))
+        reach[run] = cut.end  # that of the last in each
+        last[run] = run
+        begins = np.flatnonzero(np.diff(s.direction, prepend=-1))
         if n:
             last = np.repeat(np.maximum.reduceat(last, begins), np.diff(begins, append=n))
         behind = (cut.upto > reach) & (np.arange(n) >= last) | (s.gap > 0) & (np.arange(n) > last)
-        self.broken.update(s.way[behind].tolist())
+        self.broken.update(s.direction[behind].tolist())
         return torn
 
     def messages(self, data: np.ndarray, begin: np.ndarray, end: np.ndarray, good: np.ndarray) -> tuple[Any, Any, Any]:
@@ -240,7 +240,7 @@ class Prefixed:
         return found
 
     def _walk(
-        self, s: Stretches, which: np.ndarray, drifts: np.ndarray, search: bool = False
+        self, s: ContiguousRuns, which: np.ndarray, drifts: np.ndarray, search: bool = False
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Stretch, start and end of each message in these stretches; how far they were read; (stretch, start, end, goes on, bytes that
         told) of what is no message, int64 (b, 5). drifts: bool (k,), those that begin anywhere. search: look for where messages go on."""
@@ -258,23 +258,23 @@ class Prefixed:
                     lost.append((at, s.start[at], begin[i], begin[i] < s.end[at], 1))
         ends = s.end[which]
         found = self.messages(s.data, begin, ends, good)
-        stretch, start, end = np.frombuffer(found[0], np.int64).reshape(-1, 3).T
+        run, start, end = np.frombuffer(found[0], np.int64).reshape(-1, 3).T
         none = np.frombuffer(found[2], np.int64).reshape(-1, 4)
         bad = np.column_stack((which[none[:, 0]], none[:, 1:], np.full(len(none), self.header)))
         bad = np.concatenate((np.array(lost, np.int64).reshape(-1, 5), bad))
-        return which[stretch], start, end, np.frombuffer(found[1], np.int64).copy(), bad
+        return which[run], start, end, np.frombuffer(found[1], np.int64).copy(), bad
 
-    def _good(self, s: Stretches, which: np.ndarray) -> np.ndarray:
+    def _good(self, s: ContiguousRuns, which: np.ndarray) -> np.ndarray:
         """Where in these stretches pieces begin whose own bytes say that a message begins there, int64, sorted."""
         size = np.append(s.place[1:], s.end[-1]) - s.place
-        stretch = np.searchsorted(s.start, s.place, "right") - 1
-        at = np.flatnonzero((size > 0) & np.isin(stretch, which))
+        run = np.searchsorted(s.start, s.place, "right") - 1
+        at = np.flatnonzero((size > 0) & np.isin(run, which))
         places = s.place[at][:, None] + np.arange(LOOKED_AT)
         first = np.where(np.arange(LOOKED_AT) < size[at][:, None], s.data[np.minimum(places, len(s.data) - 1)], 0)
         return s.place[at[self.resumes(first, size[at])]]
 
 
-def _lost(s: Stretches, bad: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _lost(s: ContiguousRuns, bad: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Frame and number of the bytes that are in no message, piece by piece. bad: as `_walk` tells it."""
     _, start, end, _, told = bad.T
     first, last = s.pieces(np.minimum(start + told, end) - 1, end)
@@ -287,10 +287,10 @@ def _lost(s: Stretches, bad: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def whole(
-    s: Stretches, stretch: np.ndarray, start: np.ndarray, end: np.ndarray, upto: np.ndarray, lost_by: np.ndarray, lost: np.ndarray
-) -> Cut:
+    s: ContiguousRuns, run: np.ndarray, start: np.ndarray, end: np.ndarray, upto: np.ndarray, lost_by: np.ndarray, lost: np.ndarray
+) -> Framed:
     """The Cut of messages s.data[start:end] in these stretches. lost_by, lost: as in Cut."""
     first, last = s.pieces(start, end)
     count = last - first
     at = np.repeat(first, count) + np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-    return Cut(s.data, start, end, end - start, s.way[stretch], s.by[last - 1], count, s.frame[at], upto, lost_by, lost)
+    return Framed(s.data, start, end, end - start, s.direction[run], s.by[last - 1], count, s.frame[at], upto, lost_by, lost)

@@ -23,7 +23,7 @@ HEAD = Layout(
 )
 OBJECT = Layout(
     Field("icmp.ext.length", u16, "Object length", "bytes, these four included", many=True),
-    Field("icmp.ext.class", u8, "Object class", words=CLASS, many=True),
+    Field("icmp.ext.class", u8, "Object class", value_names=CLASS, many=True),
     Field("icmp.ext.ctype", u8, "Object type", "its meaning is the class's", many=True),
 )
 LABELS = Layout(
@@ -33,7 +33,7 @@ LABELS = Layout(
     Field("icmp.mpls.ttl", u8, "Label's time to live", many=True),
 )
 PARTS = Layout(  # the type of an interface information object, bit by bit: what it holds, in this order
-    Field("icmp.int_info.role", bits(2), "Interface role", words=ROLE, many=True),
+    Field("icmp.int_info.role", bits(2), "Interface role", value_names=ROLE, many=True),
     Field("", bits(2), ""),
     Field("icmp.int_info.ifindex", flag, "Has an index", many=True),
     Field("icmp.int_info.ipaddr", flag, "Has an address", many=True),
@@ -41,12 +41,12 @@ PARTS = Layout(  # the type of an interface information object, bit by bit: what
     Field("icmp.int_info.mtu_present", flag, "Has an MTU", many=True),
 )
 INDEX = Layout(Field("icmp.int_info.index", u32, "Interface index", "as SNMP has it", many=True))
-ADDRESS = Layout(Field("icmp.int_info.afi", u16, "Interface's address family", words=FAMILY, many=True), Field("before", u16, ""))
+ADDRESS = Layout(Field("icmp.int_info.afi", u16, "Interface's address family", value_names=FAMILY, many=True), Field("before", u16, ""))
 NAME = Layout(Field("icmp.int_info.name_length", u8, "Length of the interface's name", "bytes, this one included", many=True))
 MTU = Layout(Field("icmp.int_info.mtu", u32, "Interface's MTU", "bytes", many=True))
 ASKED = Layout(Field("icmp.int_ident.index", u32, "Interface asked for", "by index", many=True))
 ASKED_ADDRESS = Layout(
-    Field("icmp.int_ident.afi", u16, "Address family asked for", words=FAMILY, many=True),
+    Field("icmp.int_ident.afi", u16, "Address family asked for", value_names=FAMILY, many=True),
     Field("icmp.int_ident.addr_length", u8, "Length of the address asked for", "bytes", many=True),
     Field("before", u8, ""),
 )

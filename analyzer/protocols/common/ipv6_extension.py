@@ -21,7 +21,7 @@ VALUES = {
     HOME: Layout(Field("ipv6.opt.mipv6.home_address", ipv6, "Home address", "of a mobile sender, RFC 6275 §6.3", many=True)),
 }
 OPTION_FIELDS = (
-    Field("ipv6.opt.type", u8, "Option", hex=2, words=OPTION, many=True),
+    Field("ipv6.opt.type", u8, "Option", hex=2, value_names=OPTION, many=True),
     Field("ipv6.opt.length", u8, "Option length", "bytes behind type and length", many=True),
     *(f for layout in VALUES.values() for f in layout.fields),
 )

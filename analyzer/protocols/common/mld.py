@@ -28,7 +28,7 @@ SECOND = Layout(
 SOURCE = Layout(Field("icmpv6.mld.source_address", ipv6, "Source", many=True))
 COUNT = Layout(Field("reserved", u16, ""), Field("icmpv6.mldr.nb_mcast_records", u16, "Group records"))
 GROUP_RECORD = Layout(
-    Field("icmpv6.mldr.mar.record_type", u8, "Record", words=RECORD, many=True),
+    Field("icmpv6.mldr.mar.record_type", u8, "Record", value_names=RECORD, many=True),
     Field("icmpv6.mldr.mar.aux_data_len", u8, "Length of auxiliary data", "in units of 4 bytes", many=True),
     Field("icmpv6.mldr.mar.nb_sources", u16, "Record's sources", many=True),
     Field("icmpv6.mldr.mar.multicast_address", ipv6, "Record's group", many=True),

@@ -8,7 +8,7 @@ CODE = {0x00: "session data", 0x07: "offer", 0x09: "initiation", 0x19: "request"
 HEADER = Layout(
     Field("pppoe.version", bits(4), "Version"),
     Field("pppoe.type", bits(4), "Type"),
-    Field("pppoe.code", u8, "Code", hex=2, words=CODE),
+    Field("pppoe.code", u8, "Code", hex=2, value_names=CODE),
     Field("pppoe.session_id", u16, "Session", hex=4),
     Field("pppoe.payload_length", u16, "Payload length", "bytes"),
 )
@@ -19,5 +19,5 @@ def contents(h: Headers, space: str):
     end = start + h["pppoe.payload_length"].astype(np.int64)
     beyond = h.whole & (end > h.wire) & ~h.quoted
     h.fault(beyond, "pppoe.payload_length", "says {needed} bytes, there are {had}", end - start, h.wire - start, h.start + 4)
-    h.claims(np.where(h.whole, end, h.wire))
+    h.set_payload_end(np.where(h.whole, end, h.wire))
     yield Payload(space, 0, start, end)

@@ -177,7 +177,7 @@ ALGORITHM = {
 SUITES = {**SUITE, **dict.fromkeys(GREASE, "GREASE"), SIGNALS[0]: "signals secure renegotiation", SIGNALS[1]: "signals a fallback"}
 HS = "tls.handshake"
 MESSAGES = Layout(
-    Field(f"{HS}.type", u8, "Handshake message", words=MESSAGE, many=True),
+    Field(f"{HS}.type", u8, "Handshake message", value_names=MESSAGE, many=True),
     Field(f"{HS}.length", u24, "Handshake length", "bytes behind type and length", many=True),
 )
 HELLO = Layout(
@@ -199,25 +199,27 @@ METHODS_LENGTH = Layout(Field(f"{HS}.comp_methods_length", u8, "Compression meth
 METHOD = Layout(Field(f"{HS}.comp_method", u8, "Compression method", "0: none", many=True))
 EXTENSIONS_LENGTH = Layout(Field(f"{HS}.extensions_length", u16, "Extensions length", "bytes", many=True))
 HEAD = Layout(
-    Field(f"{HS}.extension.type", u16, "Extension", words=EXTENSION, many=True),
+    Field(f"{HS}.extension.type", u16, "Extension", value_names=EXTENSION, many=True),
     Field(f"{HS}.extension.len", u16, "Extension length", "bytes", many=True),
 )
 BYTE, WORD, LONG = Layout(Field("byte", u8, "")), Layout(Field("word", u16, "")), Layout(Field("long", u24, ""))
 
 
-def _list(name: str, kind: Kind, label: str, about: str = "", hex: int = 0, words: Mapping[int, str] | None = None) -> Layout:
-    return Layout(Field(f"{HS}.{name}", kind, label, about, hex, words, many=True))
+def _list(name: str, kind: Kind, label: str, description: str = "", hex: int = 0, value_names: Mapping[int, str] | None = None) -> Layout:
+    return Layout(Field(f"{HS}.{name}", kind, label, description, hex, value_names, many=True))
 
 
-VERSION_OFFERED = _list("extensions.supported_version", u16, "Supported version", "of a server: the one chosen", hex=4, words=NAMED_VERSION)
-SUPPORTED_GROUP = _list("extensions_supported_group", u16, "Supported group", "for the key exchange", hex=4, words=GROUP)
-SIGNATURE = _list("sig_hash_alg", u16, "Signature algorithm", hex=4, words=ALGORITHM)
+VERSION_OFFERED = _list(
+    "extensions.supported_version", u16, "Supported version", "of a server: the one chosen", hex=4, value_names=NAMED_VERSION
+)
+SUPPORTED_GROUP = _list("extensions_supported_group", u16, "Supported group", "for the key exchange", hex=4, value_names=GROUP)
+SIGNATURE = _list("sig_hash_alg", u16, "Signature algorithm", hex=4, value_names=ALGORITHM)
 FORMAT = _list("extensions_ec_point_format", u8, "EC point format")
 SHARED = Layout(
-    Field(f"{HS}.extensions_key_share_group", u16, "Key share's group", words=GROUP, many=True),
+    Field(f"{HS}.extensions_key_share_group", u16, "Key share's group", value_names=GROUP, many=True),
     Field(f"{HS}.extensions_key_share_key_exchange_length", u16, "Key share's length", "bytes", many=True),
 )
-SELECTED_GROUP = _list("extensions_key_share_selected_group", u16, "Group asked for", "by a hello retry request", words=GROUP)
+SELECTED_GROUP = _list("extensions_key_share_selected_group", u16, "Group asked for", "by a hello retry request", value_names=GROUP)
 NAME_HEAD = Layout(
     Field(f"{HS}.extensions_server_name_type", u8, "Server name type", "0: a host", many=True),
     Field(f"{HS}.extensions_server_name_len", u16, "Server name length", "bytes", many=True),
@@ -240,7 +242,7 @@ CERTIFICATES_LENGTH = _list("certificates_length", u24, "Certificates length", "
 CERTIFICATE_LENGTH = _list("certificate_length", u24, "Certificate length", "bytes")
 CURVE = Layout(
     Field(f"{HS}.server_curve_type", u8, "Curve type", "3: a named one", hex=2, many=True),
-    Field(f"{HS}.server_named_curve", u16, "Curve", "of the server's key exchange up to TLS 1.2", hex=4, words=GROUP, many=True),
+    Field(f"{HS}.server_named_curve", u16, "Curve", "of the server's key exchange up to TLS 1.2", hex=4, value_names=GROUP, many=True),
     Field(f"{HS}.server_point_len", u8, "Public key length", "bytes", many=True),
 )
 PRIME = _list("p_len", u16, "Prime length", "bytes; of a server's Diffie-Hellman key exchange up to TLS 1.2")
