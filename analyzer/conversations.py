@@ -52,10 +52,8 @@ def in_order(chunks: Sequence[Headers]) -> np.ndarray:
 
 def keyed(h: Headers, ports: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
     """`pairs`, remembered for who counts conversations later."""
-    key, back = pairs(h, ports)
-    h.put("key", key)
-    h.put("back", back)
-    return key, back
+    h.conversation = pairs(h, ports)
+    return h.conversation
 
 
 @dataclass

@@ -476,7 +476,7 @@ class Dissector:
                     path[h.frame] = self.paths.longer(path[h.frame], "ethertype")
                 h.path = path[h.frame] = self.paths.longer(path[h.frame], p.display_name)
                 for name, column in told.items():
-                    h.put(name, column)
+                    (h.put if name in register() else h.set_context)(name, column)
                 turn.append(h)
         for h in turn:
             done.chunks.setdefault(h.protocol.name, []).append(h)
@@ -522,7 +522,7 @@ class Dissector:
             self._hand_on(done, h, replace(payload, rows=np.flatnonzero(mask)), groups, [], depth)
         turn = [*ahead, *opened(heard, lost, groups)]
         for h in turn:
-            if h.protocol.name == "ftp.data" and h.has("direction"):
+            if h.protocol.name == "ftp.data" and "direction" in h.context:
                 messages.transfers.told(h, first)
         return turn
 

@@ -331,7 +331,9 @@ class Reading:
 class Headers(Reading):
     """All occurrences of one protocol's header that one turn of the dissecting loop found; sorted by frame.
 
-    path: int64, which protocols the frame has up to here (an index that the dissection explains).
+    path: int64, which protocols the frame has up to here (an index that the dissection explains). payload_end: int64, where what
+    they carry really ends, if they say so. context: columns of what is known of them beyond their bytes, from those before, and of
+    what was found in them once; conversation: the keys and directions that `conversations.keyed` makes.
     """
 
     def __init__(self, protocol: Protocol, buffer: np.ndarray, spans: Spans, base: np.ndarray, parent: Headers | None) -> None:
@@ -344,6 +346,8 @@ class Headers(Reading):
         self.payload_end: np.ndarray | None = None  # where the contents really end, if they said so
         self.faults: list[Fault] = []
         self.checksums: bool = parent is not None and parent.checksums  # whether those that take a pass over the data are verified
+        self.context: dict[str, Column] = {}
+        self.conversation: tuple[np.ndarray, np.ndarray] | None = None
         self._columns: dict[str, Column] = {}
         self._memo: dict[Callable[[Headers], Any], Any] = {}
         if not self.whole.all():
@@ -389,9 +393,12 @@ class Headers(Reading):
         place = np.full(len(self), -1, np.int64)
         place[rows] = np.arange(len(rows))
         made._dense, made._columns, made._memo, made.faults = {}, {}, {}, []
-        for name, (values, at) in self._columns.items():
-            where = place if at is None else place[at]
-            made._columns[name] = Column(values[where >= 0], where[where >= 0])
+        made.context = {}
+        made.conversation = self.conversation and (self.conversation[0][rows], self.conversation[1][rows])
+        for ours, theirs in ((self._columns, made._columns), (self.context, made.context)):
+            for name, (values, at) in ours.items():
+                where = place if at is None else place[at]
+                theirs[name] = Column(values[where >= 0], where[where >= 0])
         for fault in self.faults:
             there = np.isin(fault.frame, made.frame)
             if there.any():
@@ -445,6 +452,21 @@ class Headers(Reading):
     def put(self, name: str, values: np.ndarray, rows: np.ndarray | None = None) -> None:
         """Add a column that was computed outside of the protocol's file."""
         self._columns[name] = Column(values, rows)
+
+    def set_context(self, name: str, values: np.ndarray, rows: np.ndarray | None = None) -> None:
+        """Add a column to `context`."""
+        self.context[name] = Column(values, rows)
+
+    def context_of(self, name: str, default: int = 0) -> np.ndarray:
+        """That column of `context` for every header, shape (n,); the default where it says nothing, as of what an ICMP error quotes."""
+        if name not in self.context:
+            return np.full(len(self), default)
+        values, rows = self.context[name]
+        if rows is None:
+            return values
+        found = np.full((len(self), *values.shape[1:]), default, values.dtype)
+        found[rows] = values
+        return found
 
     def has(self, name: str) -> bool:
         """Whether that column was put or computed."""

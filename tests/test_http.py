@@ -27,7 +27,7 @@ def messages(name: str, batch: int, **more) -> list[tuple]:
             data, whose, _ = bodies(h)
             body = dict(zip(whose.tolist(), data))
             for row, line in zip(rows.tolist(), said(h.buffer, bounds[:, 0], bounds[:, 5]).tolist()):
-                told = int(h["missing"][row]), int(h["asked_frame"][row])
+                told = int(h.context_of("missing")[row]), int(h.context_of("asked_frame")[row])
                 found.append((int(h.frame[row]) + d.batch.first, line, body.get(row, b""), *told))
     return found
 
@@ -481,14 +481,14 @@ def test_dpkt_reads_the_same_recording():
             rows, fields = firsts(h)[0], lines(h)
             names = said(h.buffer, fields[:, 2], fields[:, 3])
             for row in rows.tolist():
-                if h["kind"][row] == 2 and h["framing"][row] == 0:  # dpkt does not know what HEAD and 304 lack
+                if h.context_of("kind")[row] == 2 and h.context_of("framing")[row] == 0:  # dpkt does not know what HEAD and 304 lack
                     continue
                 data = h.buffer[h.start[row] : h.end[row]].tobytes()
-                one = (dpkt.http.Response if h["kind"][row] == 2 else dpkt.http.Request)(data)
+                one = (dpkt.http.Response if h.context_of("kind")[row] == 2 else dpkt.http.Request)(data)
                 mine = fields[fields[:, 0] == row]
                 assert len(mine) == sum(1 if isinstance(value, str) else len(value) for value in one.headers.values())
                 assert {said.rstrip(": ").lower() for said in names[fields[:, 0] == row].tolist()} == set(one.headers)
-                assert h["body"][row] == len(one.body)
+                assert h.context_of("body")[row] == len(one.body)
                 count += 1
     assert count == 43
 

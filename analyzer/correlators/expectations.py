@@ -106,7 +106,7 @@ class Transfers:
         """Read what control connections say. chunks: headers of `ftp`; first: number of the batch's first frame."""
         found: list[tuple[int, End, Announcement]] = []
         for h in chunks:
-            stream = (h["direction"] >> 1).tolist()
+            stream = (h.context_of("direction") >> 1).tolist()
             frame = (h.frame + first).tolist()
             for how, (address, port) in METHODS.items():
                 ports, rows = h.column(port)
@@ -151,7 +151,7 @@ class Transfers:
 
     def told(self, h: Headers, first: int) -> None:
         """Add to headers of `ftp.data` what is known of each: the fields `ftp-data.…`."""
-        stream = h["direction"] >> 1
+        stream = h.context_of("direction") >> 1
         order = np.argsort(stream, kind="stable")
         used = np.unique(stream)
         bounds = np.searchsorted(stream[order], np.append(used, used[-1:] + 1)).tolist()

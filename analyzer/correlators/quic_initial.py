@@ -137,7 +137,9 @@ class Initials:
         for one in arrived:
             row = one.spans.row
             streams.append(one.headers["udp.stream"][row])
-            directions.append(one.headers["back"][row].astype(np.int64))
+            conversation = one.headers.conversation
+            assert conversation is not None  # numbered with udp.stream
+            directions.append(conversation[1][row].astype(np.int64))
             begins.append(quic_packets.heads(one.headers.buffer, one.spans.start, one.spans.end, np.zeros(len(row), np.int64)))
         most = max((int(s.max(initial=0)) for s in streams), default=0)
         while most >= len(self.number):

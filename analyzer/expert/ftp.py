@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from ..protocols.common.commands import told
 from . import finding
 
 
@@ -15,14 +14,14 @@ def password_in_clear(h):
     args[h.column("ftp.request.arg").rows] = True
     found = np.zeros(len(h), bool)
     found[rows] = np.array([one.upper() == "PASS" for one in words.tolist()], bool)
-    return found & args & (told(h, "step") == 0)
+    return found & args & (h.context_of("step") == 0)
 
 
 @finding("ftp", "note", "response", "the server refuses for now: {ftp.line}")
 def refused_for_now(h):
     """A reply from 400 to 499 (RFC 959 §4.2): the same command may succeed later. 425: the data connection cannot be opened, mostly
     since a firewall drops it: look at the SYNs of the connection that PORT or PASV announced. 426: it broke. 421: the server ends."""
-    code = told(h, "code")
+    code = h.context_of("code")
     return (code >= 400) & (code < 500)
 
 
@@ -30,4 +29,4 @@ def refused_for_now(h):
 def refused(h):
     """A reply from 500 on (RFC 959 §4.2): the same command will fail again. 530: the login failed; 550: no such file, or no right to
     it. Clients try commands that a server need not know (500, 502), which means nothing."""
-    return (told(h, "code") >= 500) & (told(h, "code") < 600)
+    return (h.context_of("code") >= 500) & (h.context_of("code") < 600)

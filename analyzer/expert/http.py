@@ -8,12 +8,8 @@ from . import finding
 SLOW = 1_000_000_000  # ns
 
 
-def _told(h, name):
-    return h[name] if h.has(name) else np.zeros(len(h), np.int64)
-
-
 def _fault(h, name):
-    return _told(h, "faults") & BIT[name] > 0
+    return h.context_of("faults") & BIT[name] > 0
 
 
 PROVEN = ("digest", "negotiate", "ntlm", "hoba", "mutual", "dpop")  # schemes that prove to know a secret and do not send it
@@ -35,14 +31,14 @@ def credentials_in_clear(h):
 def server_error(h):
     """The server failed at a request that may be right (RFC 9110 §15.6). 502 and 504 come from a proxy or load balancer whose server
     behind does not answer; 503 from one that has too much to do. Many at once: look at when they begin."""
-    return _told(h, "status") >= 500
+    return h.context_of("status") >= 500
 
 
 @finding("http", "note", "response", "answered after {http.time} s: {http.line}")
 def slow_answer(h):
     """The answer was complete a second or more after its request. Table `http_transactions` tells the wait for the first byte (the
     server's work) from the time that the rest took (the network, or a long body)."""
-    return (_told(h, "asked_frame") > 0) & (_told(h, "time") - _told(h, "asked_time") >= SLOW)
+    return (h.context_of("asked_frame") > 0) & (h.context_of("time") - h.context_of("asked_time") >= SLOW)
 
 
 @finding("http", "note", "capture", "{http.missing} bytes of the body are not in the capture: {http.line}")
@@ -70,7 +66,7 @@ def early_answer(h):
 def unmatched_answer(h):
     """The request came before the capture began, or was lost in it, or passed where the recorder does not see it. A server also sends 408
     unasked when a client is silent. As Zeek's unmatched_HTTP_reply."""
-    return (_told(h, "status") >= 200) & (_told(h, "asked") == 0)
+    return (h.context_of("status") >= 200) & (h.context_of("asked") == 0)
 
 
 @finding("http", "note", "protocol", "says the length of its body more than once: {http.line}")

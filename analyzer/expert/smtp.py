@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..protocols.common.commands import REPLY, told
+from ..protocols.common.commands import REPLY
 from . import finding
 
 READABLE = ("PLAIN", "LOGIN")  # mechanisms that send the password itself: RFC 4616 and custom
@@ -16,14 +16,14 @@ def password_in_clear(h):
     lines, rows = h.column("smtp.line")
     asks = [one.upper().split()[:2] for one in lines.tolist()]
     found[rows] = np.array([len(words) == 2 and words[0] == "AUTH" and words[1] in READABLE for words in asks], bool)
-    return found & (told(h, "kind") != REPLY)
+    return found & (h.context_of("kind") != REPLY)
 
 
 @finding("smtp", "note", "response", "the server refuses for now: {smtp.line}")
 def refused_for_now(h):
     """A reply from 400 to 499 (RFC 5321 §4.2.1): the sender should try again later. Usual for a first attempt where servers greylist
     (450, 451); 421: the server ends the connection; 452, 4.2.2: no room."""
-    code = told(h, "code")
+    code = h.context_of("code")
     return (code >= 400) & (code < 500)
 
 
@@ -31,11 +31,11 @@ def refused_for_now(h):
 def refused(h):
     """A reply from 500 on (RFC 5321 §4.2.1): the same command will fail again, and a message that it is about bounces. 550: no such
     mailbox, or a rule against the sender; 535: wrong name or password; 554: refused as a whole, or a block list."""
-    return (told(h, "code") >= 500) & (told(h, "code") < 600)
+    return (h.context_of("code") >= 500) & (h.context_of("code") < 600)
 
 
 @finding("smtp", "note", "capture", "{smtp.data.missing} bytes of the message are not in the capture, or beyond 16 MiB")
 def hole_in_message(h):
     """Segments with these bytes are in no frame: the recorder lost them if the receiver acknowledged them. What is shown of the message
     ends before them."""
-    return told(h, "missing") > 0
+    return h.context_of("missing") > 0

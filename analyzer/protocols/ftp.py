@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..fields import Column, Field, Headers, Protocol, flag, ipv4, ipv6, text, u8, u16
-from .common.commands import BODY, END, REPLY, Control, Found, lines, said, told
+from .common.commands import BODY, END, REPLY, Control, Found, lines, said
 
 CODES = {
     110: "Restart marker reply", 120: "Service ready later", 125: "Data connection already open, transfer starts",
@@ -64,7 +64,7 @@ def _extended(arg: bytes) -> tuple[int, ipaddress.IPv4Address | ipaddress.IPv6Ad
 
 def _read(h: Headers) -> dict[str, Column]:
     """All that stands in the lines: control connections are short, and few of many."""
-    kind, code = told(h, "kind"), told(h, "code")
+    kind, code = h.context_of("kind"), h.context_of("code")
     found = Found(FIELDS)
 
     def put(name: str, row: int, value: object) -> None:

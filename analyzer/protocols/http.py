@@ -188,18 +188,13 @@ def _matrix(values: object, columns: int) -> np.ndarray:
 # ---------------------------------------------------------------- what stands in them
 
 
-def _told(h: Headers, name: str) -> np.ndarray:
-    """What the cutter knows of each message, int64 (n,); 0 where there is no message, as in what an ICMP error quotes."""
-    return h[name] if h.has(name) else np.zeros(len(h), np.int64)
-
-
 def contents(h: Headers):
-    faults, at = _told(h, "faults"), h.start + _told(h, "fault_at")
+    faults, at = h.context_of("faults"), h.start + h.context_of("fault_at")
     if faults.any():
         for name, says in MALFORMED.items():
             h.fault(faults & BIT[name] > 0, "", says, at=np.minimum(at, h.end))
-    start = h.start + _told(h, "header")
-    kind, has = _told(h, "content"), _told(h, "kind") > 0
+    start = h.start + h.context_of("header")
+    kind, has = h.context_of("content"), h.context_of("kind") > 0
     yield Payload("http.content", kind, start, h.end, rows=np.flatnonzero(has & (h.end > start)))
 
 
@@ -210,9 +205,9 @@ def _plain(values: np.ndarray, where: np.ndarray) -> Column:
 
 
 def _numbers(h: Headers) -> dict[str, Column]:
-    kind, nth = _told(h, "kind"), _told(h, "nth")
+    kind, nth = h.context_of("kind"), h.context_of("nth")
     request, response = kind == REQUEST, kind == RESPONSE
-    previous, asked = _told(h, "previous"), _told(h, "asked_frame")
+    previous, asked = h.context_of("previous"), h.context_of("asked_frame")
     yes = np.ones(len(h), bool)
     return {
         "http.request": _plain(yes, request),
@@ -221,13 +216,13 @@ def _numbers(h: Headers) -> dict[str, Column]:
         "http.response_number": _plain(nth, response),
         "http.prev_request_in": _plain(previous, request & (previous > 0)),
         "http.prev_response_in": _plain(previous, response & (previous > 0)),
-        "http.response.code": _plain(_told(h, "status"), response),
+        "http.response.code": _plain(h.context_of("status"), response),
         "http.request_in": _plain(asked, asked > 0),
-        "http.response_in": _plain(_told(h, "answered"), _told(h, "answered") > 0),
-        "http.time": _plain(_told(h, "time") - _told(h, "asked_time"), asked > 0),
-        "http.header_len": _plain(_told(h, "header") - _told(h, "lead"), kind > 0),
-        "http.body_len": _plain(_told(h, "body"), kind > 0),
-        "http.missing": _plain(_told(h, "missing"), _told(h, "missing") > 0),
+        "http.response_in": _plain(h.context_of("answered"), h.context_of("answered") > 0),
+        "http.time": _plain(h.context_of("time") - h.context_of("asked_time"), asked > 0),
+        "http.header_len": _plain(h.context_of("header") - h.context_of("lead"), kind > 0),
+        "http.body_len": _plain(h.context_of("body"), kind > 0),
+        "http.missing": _plain(h.context_of("missing"), h.context_of("missing") > 0),
     }
 
 
@@ -248,28 +243,28 @@ def _holds(data: np.ndarray, start: np.ndarray, end: np.ndarray, some: bytes) ->
 
 def _bounds(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Messages (int64 rows), and where their lines begin and end."""
-    rows = np.flatnonzero(_told(h, "kind") > 0)
+    rows = np.flatnonzero(h.context_of("kind") > 0)
     start = h.start[rows]
-    return rows, start + _told(h, "lead")[rows], start + _told(h, "header")[rows]
+    return rows, start + h.context_of("lead")[rows], start + h.context_of("header")[rows]
 
 
 def firsts(h: Headers) -> tuple[np.ndarray, np.ndarray]:
     """First lines of messages: rows (int64 (m,)), bounds (m, 6) as `_http.firsts`."""
-    if not h.has("firsts"):
+    if "firsts" not in h.context:
         rows, start, end = _bounds(h)
-        h.put("firsts", _matrix(_http.firsts(h.buffer.data, start.data, end.data), 6), rows)
-    values, whose = h.column("firsts")
+        h.set_context("firsts", _matrix(_http.firsts(h.buffer.data, start.data, end.data), 6), rows)
+    values, whose = h.context["firsts"]
     assert whose is not None
     return whose, values
 
 
 def lines(h: Headers) -> np.ndarray:
     """Fields of messages: (k, 6) with the header's row, as `_http.lines`."""
-    if not h.has("lines"):
+    if "lines" not in h.context:
         rows, start, end = _bounds(h)
         made = _matrix(_http.lines(h.buffer.data, h.buffer.tobytes(), start.data, end.data, NAMES), 6)
-        h.put("lines", made, rows[made[:, 0]])
-    found = h.column("lines")
+        h.set_context("lines", made, rows[made[:, 0]])
+    found = h.context["lines"]
     assert found.rows is not None
     found.values[:, 0] = found.rows  # other rows since, where headers were left out
     return found.values
@@ -283,7 +278,7 @@ def _line(h: Headers) -> dict[str, Column]:
 def _part(nth: int, which: int, name: str, h: Headers) -> dict[str, Column]:
     """A part of the first lines of requests, or of responses."""
     rows, bounds = firsts(h)
-    mine = np.flatnonzero(_told(h, "kind")[rows] == which)
+    mine = np.flatnonzero(h.context_of("kind")[rows] == which)
     return {name: Column(said(h.buffer, *bounds[mine, 2 * nth : 2 * nth + 2].T), rows[mine])}
 
 
@@ -295,8 +290,8 @@ def _meant(h: Headers) -> dict[str, Column]:
 
 
 def _worded(h: Headers) -> dict[str, Column]:
-    rows = np.flatnonzero(_told(h, "kind") == RESPONSE)
-    words = np.array([CODES.get(code, f"Unknown ({code})") for code in _told(h, "status")[rows].tolist()], object)
+    rows = np.flatnonzero(h.context_of("kind") == RESPONSE)
+    words = np.array([CODES.get(code, f"Unknown ({code})") for code in h.context_of("status")[rows].tolist()], object)
     return {"http.response.code.desc": Column(words, rows)}
 
 
@@ -329,7 +324,7 @@ def _field(code: int, name: str, h: Headers) -> dict[str, Column]:
 
 def _whole_lines(h: Headers) -> dict[str, Column]:
     found = lines(h)
-    kind = _told(h, "kind")[found[:, 0]]
+    kind = h.context_of("kind")[found[:, 0]]
     unknown = found[(found[:, 1] < 0) | (found[:, 1] >= len(CODE))]
     made = {"http.unknown_header": Column(said(h.buffer, unknown[:, 2], unknown[:, 4]), unknown[:, 0])}
     for which, name in ((REQUEST, "http.request.line"), (RESPONSE, "http.response.line")):
@@ -348,8 +343,8 @@ def _length(h: Headers) -> dict[str, Column]:
 
 def chunks(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The chunks of chunked bodies: (k, 4) as `_http.chunks` with the header's row; rows (m,) and begin of the trailer of each."""
-    rows = np.flatnonzero(_told(h, "framing") == CHUNKED)
-    start = h.start[rows] + _told(h, "header")[rows]
+    rows = np.flatnonzero(h.context_of("framing") == CHUNKED)
+    start = h.start[rows] + h.context_of("header")[rows]
     found, behind = _http.chunks(h.buffer.data, start.data, h.end[rows].data)
     pieces = _matrix(found, 4)
     pieces[:, 0] = rows[pieces[:, 0]]
@@ -368,14 +363,14 @@ def _chunked(h: Headers) -> dict[str, Column]:
 
 def bodies(h: Headers, most: int = LARGEST) -> tuple[list[bytes], np.ndarray, list[str]]:
     """Bodies without transfer and content coding, at the most `most` bytes each: (bytes, the header's row (int64), what is wrong)."""
-    start = h.start + _told(h, "header")
-    rows = np.flatnonzero((_told(h, "kind") > 0) & (h.end > start))
+    start = h.start + h.context_of("header")
+    rows = np.flatnonzero((h.context_of("kind") > 0) & (h.end > start))
     pieces, _, _ = chunks(h)
     bounds = np.searchsorted(pieces[:, 0], [rows, rows + 1]).T.tolist()
     values, whose = h.column("http.content_encoding")
     assert whose is not None
     codings = dict(zip(whose.tolist(), values.tolist()))
-    chunked = (_told(h, "framing") == CHUNKED)[rows].tolist()
+    chunked = (h.context_of("framing") == CHUNKED)[rows].tolist()
     found, wrong = [], []
     for row, one, (a, b), begin, end in zip(rows.tolist(), chunked, bounds, start[rows].tolist(), h.end[rows].tolist()):
         raw = b"".join(h.buffer[x:y].tobytes() for x, y in pieces[a:b, 2:].tolist()) if one else h.buffer[begin:end].tobytes()
@@ -403,7 +398,7 @@ def _credentials(h: Headers) -> dict[str, Column]:
             scheme = re.match(r"([A-Za-z0-9-]{1,20})\s", one)
             found.setdefault(row, []).append(whose + (scheme[1] if scheme else "unknown scheme"))
     rows, bounds = firsts(h)
-    asks = _told(h, "kind") == REQUEST
+    asks = h.context_of("kind") == REQUEST
     target = np.flatnonzero(asks[rows])
     target = target[_holds(h.buffer, bounds[target, 2], bounds[target, 3], b"?@")]
     for row, one in zip(rows[target].tolist(), said(h.buffer, bounds[target, 2], bounds[target, 3]).tolist()):
@@ -415,7 +410,7 @@ def _credentials(h: Headers) -> dict[str, Column]:
     kinds = fields[(fields[:, 1] == CODE["content_type"]) & asks[fields[:, 0]]]
     for row, one in zip(kinds[:, 0].tolist(), said(h.buffer, kinds[:, 3], kinds[:, 4]).tolist()):
         if "form" in one:
-            begin = int(h.start[row] + h["header"][row])
+            begin = int(h.start[row] + h.context_of("header")[row])
             body = h.buffer[begin : min(int(h.end[row]), begin + FORM)].tobytes()
             if (PASSWORD if "urlencoded" in one else IN_FORM).search(body):
                 found.setdefault(row, []).append("password in a form")

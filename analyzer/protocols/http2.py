@@ -344,14 +344,10 @@ def _listed(direction: Direction, frame: bytes, sent: int) -> bytes:
 # ---------------------------------------------------------------- what stands in them
 
 
-def _told(h: Headers, name: str) -> np.ndarray:
-    return h[name] if h.has(name) else np.zeros(len(h), np.int64)
-
-
 def _framed(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows that are frames, not quoted; where each ends, without its list; its type."""
     rows = np.flatnonzero(~_magic(h.buffer, h.start) & ~h.quoted & (h.end - h.start >= FRAME.size))
-    return rows, h.end[rows] - _told(h, "listed")[rows], h.buffer[h.start[rows] + 3]
+    return rows, h.end[rows] - h.context_of("listed")[rows], h.buffer[h.start[rows] + 3]
 
 
 def check(h: Headers) -> None:
@@ -362,7 +358,7 @@ def check(h: Headers) -> None:
         bad[rows[(kind == one) & ((size < least) | (size > most))]] = True
     bad[rows[(kind == SETTINGS) & (size % 6 > 0)]] = True
     h.fault(bad, "", "has a length that its type may not have", at=h.start)
-    broken = _told(h, "unread") == BROKEN
+    broken = h.context_of("unread") == BROKEN
     h.fault(broken, "", "has header fields that cannot be decoded, or hang on such", at=h.start)
 
 
@@ -422,7 +418,7 @@ def _columns(h: Headers) -> dict[str, Column]:
     words[rows] = np.array([TYPE.get(one, f"frame of type {one}") for one in range(256)], object)[kind]
     made["http2.words"] = Column(words)
     made["http2.magic"] = Column(np.full(len(magic), PREFACE.decode(), object), magic)
-    why = _told(h, "unread")
+    why = h.context_of("unread")
     unread = np.flatnonzero(why)
     made["http2.unread"] = Column(np.array([WHY[one] for one in why[unread].tolist()], object), unread)
     return made
@@ -430,7 +426,7 @@ def _columns(h: Headers) -> dict[str, Column]:
 
 def _items(h: Headers) -> tuple[Part, np.ndarray]:
     """Fields of lists, each with its ITEM bytes before; where the value of each begins."""
-    size = _told(h, "listed")
+    size = h.context_of("listed")
     rows = np.flatnonzero(size)
     found, _, _ = vectors(h, Part(rows, h.end[rows] - size[rows], h.end[rows]), ITEM, 0, 4, ITEM)
     names = peek(h, LENGTHS, found.row, found.start, found.end)["name"].astype(np.int64)
@@ -443,7 +439,7 @@ LENGTHS = Layout(Field("both", u32, ""), Field("name", u32, ""))
 def _lists(h: Headers) -> dict[str, Column]:
     """Every field of LISTED."""
     found, value = h.memo(_items)
-    size = _told(h, "listed")
+    size = h.context_of("listed")
     rows, count = np.unique(found.row, return_counts=True)
     name = found.start + ITEM
     return {

@@ -74,7 +74,7 @@ def _plain(name: str | None) -> str | None:
 def _records(h: Headers) -> dict[str, Column]:
     records = dns_messages.Records(h)
     rows, kind, real = records.rows, records["type"], records["section"] > dns_messages.QUESTION
-    names = h.column("owners").values
+    names = h.context["owners"].values
     plain = {name: _plain(name) for name in set(names.tolist())}
     said = np.empty(len(names), object)
     said[:] = [plain[name] for name in names.tolist()]

@@ -127,21 +127,17 @@ FRAMES_WORDS = Field("quic.frames_words", text, "Frames in words")
 
 
 def _heads(h: Headers) -> Heads:
-    return quic_packets.heads(h.buffer, h.start, _ends(h), _told(h, "sized", -1))
-
-
-def _told(h: Headers, name: str, default: int) -> np.ndarray:
-    return h[name] if h.has(name) else np.full(len(h), default)
+    return quic_packets.heads(h.buffer, h.start, _ends(h), h.context_of("sized", -1))
 
 
 def _ends(h: Headers) -> np.ndarray:
     """Where the packets end: not where the messages behind an opened one do."""
-    return np.minimum(h.end, h.start + _told(h, "size", 1 << 30))
+    return np.minimum(h.end, h.start + h.context_of("size", 1 << 30))
 
 
 def _clear(h: Headers) -> np.ndarray:
     """Bounds of the frames of packets that were opened, int64 (n, 2); empty for others."""
-    return h["clear"] if h.has("clear") else np.zeros((len(h), 2), np.int64)
+    return h.context["clear"].values if "clear" in h.context else np.zeros((len(h), 2), np.int64)
 
 
 def _walked(h: Headers) -> tuple[list[tuple[int, quic_packets.Part]], np.ndarray]:
@@ -158,7 +154,7 @@ def _walked(h: Headers) -> tuple[list[tuple[int, quic_packets.Part]], np.ndarray
 
 def contents(h: Headers):
     found = h.memo(_heads)
-    size = _told(h, "size", 0)
+    size = h.context_of("size", 0)
     known = (found.kind != quic_packets.OTHER) & (found.kind >= 0)
     h.fault(~found.whole & known & (h.end < h.wire), "", CUT, size, h.end - h.start, h.start)
     h.fault(~found.whole & known & (h.end >= h.wire), "", "a length in the header goes beyond the packet", at=h.start)
@@ -166,8 +162,8 @@ def contents(h: Headers):
     h.fault(beyond, "", "says {needed} bytes, has {had}", found.stop - h.start, size, h.start)
     _, bad = h.memo(_walked)
     h.fault(bad >= 0, "", "holds a frame that does not fit into it or may not be there", at=bad)
-    if h.has("messages"):
-        bounds = h["messages"]
+    if "messages" in h.context:
+        bounds = h.context["messages"].values
         rows = np.flatnonzero(bounds[:, 1] > bounds[:, 0])
         yield Payload("quic", 1, bounds[:, 0], bounds[:, 1], rows)
 
@@ -200,7 +196,7 @@ def _columns(h: Headers) -> dict[str, Column]:
     p.read(SCIL, long, found.dcid[long, 1], end[long])
     for name in ("dcid", "scid"):
         bounds = getattr(found, name)
-        rows = np.flatnonzero((first >= 0x80) | ((kind == quic_packets.SHORT) & (_told(h, "sized", -1) > 0)))
+        rows = np.flatnonzero((first >= 0x80) | ((kind == quic_packets.SHORT) & (h.context_of("sized", -1) > 0)))
         rows = rows[bounds[rows, 1] <= end[rows]]
         p.bytes(f"quic.{name}", rows, *bounds[rows].T)
 
@@ -210,7 +206,7 @@ def _columns(h: Headers) -> dict[str, Column]:
     p.bytes("quic.token", rows, *found.token[rows].T)
     rows = np.flatnonzero(whole & (kind <= quic_packets.HANDSHAKE))
     p.put("quic.length", found.length[rows], rows, found.payload[rows])
-    number = _told(h, "packet", -1)
+    number = h.context_of("packet", -1)
     p.put("quic.packet_number", number[opened], opened, found.payload[opened])
     closed = whole & ((kind <= quic_packets.HANDSHAKE) | (kind == quic_packets.SHORT))
     closed[opened] = False
@@ -226,14 +222,14 @@ def _columns(h: Headers) -> dict[str, Column]:
     p.read(SUPPORTED, own, found.payload[own] + SUPPORTED.size * nth)
 
     made = dict(p.columns())
-    why, genuine, rest = _told(h, "why", -1), _told(h, "genuine", -1), _told(h, "rest", 0)
+    why, genuine, rest = h.context_of("why", -1), h.context_of("genuine", -1), h.context_of("rest", 0)
     unread, asked = np.flatnonzero(np.isin(why, list(WHY))), np.flatnonzero(genuine >= 0)
     made["quic.unread"] = Column(np.array([WHY[one] for one in why[unread].tolist()], object), unread)
     made["quic.retry_genuine"] = Column(genuine[asked] > 0, asked)
     made["quic.rest_length"] = Column(rest[rest > 0].astype(np.uint32), np.flatnonzero(rest > 0))
     made["quic.words"] = Column(np.array(quic_packets.WORDS, object)[kind])
-    made["quic.connection.number"] = Column(_told(h, "number", 0).astype(np.uint32))
-    made["quic.packet_length"] = Column(_told(h, "size", 0).astype(np.uint32))
+    made["quic.connection.number"] = Column(h.context_of("number", 0).astype(np.uint32))
+    made["quic.packet_length"] = Column(h.context_of("size", 0).astype(np.uint32))
     return made
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..fields import Column, Field, Headers, Payload, Protocol, flag, text, u16, u32, u64
-from .common.commands import BODY, END, REPLY, SECRET, Control, Found, lines, said, told
+from .common.commands import BODY, END, REPLY, SECRET, Control, Found, lines, said
 
 CODES = {
     211: "System status", 214: "Help", 220: "Service ready", 221: "Service closes the connection", 235: "Authentication succeeded",
@@ -31,14 +31,14 @@ Put = Callable[[str, int, object], None]
 
 
 def contents(h: Headers):
-    kind = told(h, "kind")
+    kind = h.context_of("kind")
     yield Payload("text", 1, h.start, h.wire, rows=np.flatnonzero(kind == BODY))
     yield Payload("smtp.message", 1, h.start, h.wire, rows=np.flatnonzero(kind == END))
 
 
 def _read(h: Headers) -> dict[str, Column]:
     """All that stands in lines."""
-    kind, code, step = told(h, "kind"), told(h, "code"), told(h, "step")
+    kind, code, step = h.context_of("kind"), h.context_of("code"), h.context_of("step")
     found = Found(FIELDS)
 
     def put(name: str, row: int, value: object) -> None:
@@ -94,13 +94,13 @@ def _reply(put: Put, row: int, found: list[bytes]) -> None:
 
 
 def _message(h: Headers) -> dict[str, Column]:
-    rows = np.flatnonzero(told(h, "kind") == END)
-    lacks = told(h, "missing")[rows]
+    rows = np.flatnonzero(h.context_of("kind") == END)
+    lacks = h.context_of("missing")[rows]
     some = lacks > 0
     return {
         "smtp.data.reassembled.length": Column((h.wire - h.start)[rows], rows),
-        "smtp.data.fragment.count": Column(told(h, "parts")[rows], rows),
-        "smtp.data.first_frame": Column(told(h, "opened")[rows], rows),
+        "smtp.data.fragment.count": Column(h.context_of("parts")[rows], rows),
+        "smtp.data.first_frame": Column(h.context_of("opened")[rows], rows),
         "smtp.data.missing": Column(lacks[some], rows[some]),
     }
 

@@ -31,16 +31,16 @@ def check(h: Headers) -> None:
         kind[row] = http.RESPONSE if answer else http.REQUEST
         status[row] = int(section[9:12]) if answer and section[9:12].isdigit() else 0
     for name, values in (("kind", kind), ("header", header), ("status", status)):
-        h.put(name, values)
+        h.set_context(name, values)
 
 
 def _kinds(h: Headers) -> dict[str, Column]:
     found = {}
     for f, which in zip(http.KINDS, (http.REQUEST, http.RESPONSE)):
-        rows = np.flatnonzero(h["kind"] == which)
+        rows = np.flatnonzero(h.context_of("kind") == which)
         found[f.name] = Column(np.ones(len(rows), bool), rows)
-    rows = np.flatnonzero(h["kind"] == http.RESPONSE)
-    return {**found, http.CODE_OF_RESPONSE.name: Column(h["status"][rows], rows)}
+    rows = np.flatnonzero(h.context_of("kind") == http.RESPONSE)
+    return {**found, http.CODE_OF_RESPONSE.name: Column(h.context_of("status")[rows], rows)}
 
 
 NOT = {"http.chunk_size", "http.file_data", "http.credentials"}  # of bodies, and what nobody sends here

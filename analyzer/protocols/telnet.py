@@ -11,7 +11,7 @@ import numpy as np
 
 from ..fields import Column, Field, Headers, Protocol, text, u8, u16
 from .common import _commands
-from .common.commands import said, texts, told
+from .common.commands import said, texts
 from .common.framing import ContiguousRuns, Framed, whole
 from .common.parts import Parts
 
@@ -67,7 +67,7 @@ class Turns:
 
 def _rows(h: Headers) -> np.ndarray:
     """Rows as `_lines.commands` tells them, int64 (n, 7)."""
-    found = _commands.commands(h.buffer.data, h.start.data, np.minimum(h.end, h.wire).data, told(h, "inside").data)
+    found = _commands.commands(h.buffer.data, h.start.data, np.minimum(h.end, h.wire).data, h.context_of("inside").data)
     return np.array(found, np.int64).reshape(-1, 7)
 
 

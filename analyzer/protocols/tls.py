@@ -156,15 +156,10 @@ def _laid(cut: Framed, made: list[tuple[int, bytes]]) -> Framed:
     return cut._replace(data=np.concatenate((*parts, cut.data[done:])), start=cut.start + upto - grown, end=cut.end + upto)
 
 
-def _told(h: Headers, name: str) -> np.ndarray:
-    """What the records before said of each: `becomes` or `version`; 0 where nobody told."""
-    return h[name] if h.has(name) else np.zeros(len(h), np.int64)
-
-
 def _records(h: Headers) -> dict[str, Column]:
     """What a record is."""
-    kind, becomes = h["tls.record.type"], _told(h, "becomes")
-    opaque = (kind == DATA) & (_told(h, "version") == TLS13)
+    kind, becomes = h["tls.record.type"], h.context_of("becomes")
+    opaque = (kind == DATA) & (h.context_of("version") == TLS13)
     plain, hidden = np.flatnonzero(~opaque & h.whole), np.flatnonzero(opaque & h.whole)
     size = h["tls.record.length"]
     warns = (kind == ALERT) & (size == MESSAGE.size)

@@ -96,7 +96,7 @@ class Frames(Prefixed):
             start[i], end[i] = place, place + len(made)
             place += len(made)
             reassembled[i] = len(held)
-        told = {"message": message, "websocket.reassembled": reassembled, "payload": header, "final": final.astype(np.int64)}
+        told = {"message": message, "reassembled": reassembled, "payload": header, "final": final.astype(np.int64)}
         return cut._replace(data=np.concatenate(more), start=start, end=end, told=told)
 
     def _forget(self, direction: int) -> None:
@@ -106,7 +106,7 @@ class Frames(Prefixed):
 
 def _parts(h: Headers) -> tuple[np.ndarray, np.ndarray]:
     """Where the payload of each frame begins, int64 (n,), and which message each belongs to (an opcode, -1 unknown)."""
-    return h.start + h["payload"], h["message"]
+    return h.start + h.context_of("payload"), h.context_of("message")
 
 
 def contents(h: Headers):
@@ -145,8 +145,8 @@ def _payloads(h: Headers) -> dict[str, Column]:
     for name, which in (("ping", PING), ("pong", PONG)):
         rows = np.flatnonzero((kind == which) & (h.end > start))
         said[f"websocket.payload.{name}"] = Column(np.stack((start[rows], h.end[rows]), 1), rows)
-    several = np.flatnonzero(h["websocket.reassembled"])
-    said["websocket.reassembled.length"] = Column(h["websocket.reassembled"][several], several)
+    several = np.flatnonzero(h.context_of("reassembled"))
+    said["websocket.reassembled.length"] = Column(h.context_of("reassembled")[several], several)
     said["websocket.len"] = Column(h.end - start, None)
     return said
 

@@ -196,7 +196,7 @@ class Follow:
             return np.concatenate([h[name] for h in chunks])[order]
 
         there = np.concatenate([(h.trusted >= 4) & ~h.quoted for h in chunks])[order]
-        stream, back = column("udp.stream"), column("back")
+        stream, back = column("udp.stream"), np.concatenate([h.conversation[1] for h in chunks if h.conversation])[order]
         self._known(stream[there])
         wanted = there & (stream == self.stream)
         self._begin(chunks, order, wanted, back)

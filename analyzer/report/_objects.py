@@ -260,7 +260,7 @@ class Http:
         framer = messages and next((one for one in messages.framers.values() if isinstance(one, HandsOn)), None)
         groups: list[tuple[Headers, np.ndarray]] = []
         if d is not None:
-            groups = [(h, h.frame + d.batch.first) for h in (d.unfiltered or d).chunks.get("http", ()) if h.has("direction")]
+            groups = [(h, h.frame + d.batch.first) for h in (d.unfiltered or d).chunks.get("http", ()) if "direction" in h.context]
         elif messages is not None:
             groups = messages.last("http")
         for number, data in framer.take() if framer else ():
@@ -272,7 +272,7 @@ class Http:
     def _messages(self, h: Headers, frame: np.ndarray, kept: np.ndarray) -> Iterator[Part]:
         columns = {name: _texts(h, f"http.{name}") for name in ("content_type", "content_encoding", "content_range", "host")}
         uris = _texts(h, "http.request.uri")
-        told = zip(*(h[name].tolist() for name in OUTPUT))
+        told = zip(*(h.context_of(name).tolist() for name in OUTPUT))
         rows = [(row, *one) for row, one in enumerate(told)]
         for row, kind, number, *_ in rows:
             if kind == REQUEST:

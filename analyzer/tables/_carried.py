@@ -16,7 +16,7 @@ import numpy as np
 
 from ..dissect import Dissection
 from ..fields import Headers
-from ..protocols.common.commands import END, told
+from ..protocols.common.commands import END
 
 NEEDS = frozenset({"ftp-data.command", "smtp.data.missing"})  # fields to ask of the dissection
 FILES = {"RETR", "STOR", "STOU", "APPE"}  # commands whose data connection carries a file; others carry lists
@@ -53,23 +53,25 @@ def carried(d: Dissection) -> Iterator[Piece]:
 
 def _files(h: Headers, first: int) -> Iterator[Piece]:
     commands, rows = h.column("ftp-data.command")
-    if rows is None or not h.has("direction"):
+    if rows is None or "direction" not in h.context:
         return
-    position = h["position"] - 1  # the SYN has the number 0
+    position = h.context_of("position") - 1  # the SYN has the number 0
     for row, command in zip(rows.tolist(), commands.tolist()):
         word, _, name = command.partition(" ")
         if word.upper() in FILES:
             data = h.buffer[h.start[row] : h.end[row]].tobytes()
-            yield Piece(name, "ftp-data", int(h.frame[row]) + first, int(h["direction"][row]) >> 1, int(position[row]), data, 0, "")
+            yield Piece(
+                name, "ftp-data", int(h.frame[row]) + first, int(h.context_of("direction")[row]) >> 1, int(position[row]), data, 0, ""
+            )
 
 
 def _mails(h: Headers, first: int) -> Iterator[Piece]:
-    for row in np.flatnonzero(told(h, "kind") == END).tolist():
+    for row in np.flatnonzero(h.context_of("kind") == END).tolist():
         data = h.buffer[h.start[row] : h.end[row]].tobytes()
-        place = int(h.frame[row]) + first, int(h["direction"][row]) >> 1
+        place = int(h.frame[row]) + first, int(h.context_of("direction")[row]) >> 1
         message = _parsed(data)
         name = _text(message, "subject") if message is not None else ""
-        yield Piece(name, "smtp", *place, 0, data, int(h["missing"][row]), "message/rfc822")
+        yield Piece(name, "smtp", *place, 0, data, int(h.context_of("missing")[row]), "message/rfc822")
         if message is not None:
             yield from (Piece(name, "imf", *place, 0, one, 0, kind) for name, kind, one in _attached(message))
 

@@ -102,7 +102,7 @@ class TABLE(Table):
 
     def _add(self, d: Dissection, layer: str, chunks: list[Headers]) -> None:
         needs = PORTED.get(layer, chunks[0].layout.size)
-        made = [(h["key"], h["back"]) if layer in STREAMS else pairs(h, PORTS if layer in PORTED else None) for h in chunks]
+        made = [h.conversation if layer in STREAMS and h.conversation else pairs(h, PORTS if layer in PORTED else None) for h in chunks]
         key, back, frame, keep = (
             joined(column)
             for column in zip(*((*pair, h.frame, (h.trusted >= needs) & ~h.quoted) for pair, h in zip(made, chunks, strict=True)))

@@ -164,7 +164,7 @@ def _asked(h: Headers, records: dns_messages.Records) -> dict[str, pl.Series]:
     first[records.rows[pick]] = pick
     there = first >= 0
     name = np.full(len(h), None, object)
-    name[there] = h.column("owners").values[first[there]]
+    name[there] = h.context["owners"].values[first[there]]
     kind, group = (np.where(there, records[column][first] if len(pick) else 0, -1) for column in ("type", "class"))
     named = pl.Series(name.tolist(), dtype=pl.String)
     return {
@@ -185,8 +185,8 @@ def _answered(h: Headers, records: dns_messages.Records) -> dict[str, pl.Series]
 
     said = section == dns_messages.ANSWER
     extended = said & ~np.isin(kind, (dns_messages.CNAME, dns_messages.RRSIG, 39))
-    names, rows = h.column("inner names")
-    inner, _ = h.column("inner")
+    names, rows = h.context["inner names"]
+    inner, _ = h.context["inner"]
     assert rows is not None
     alias = np.flatnonzero((inner[:, 1] == dns_messages.CNAME) & (inner[:, 4] == dns_messages.ANSWER))
     aliases = Column(names[alias], rows[alias])

@@ -49,7 +49,7 @@ class TABLE(Table):
                 label = protocols()[fault.protocol].label
                 name = register()[fault.field].field.label.lower() if fault.field in register() else ""
                 cut = fault.says == CUT
-                within = WITHIN.format("message" if h.has("direction") else "datagram") if h.reassembled else ""
+                within = WITHIN.format("message" if "direction" in h.context else "datagram") if h.reassembled else ""
                 about = ("note", "capture", fault.protocol, "cut") if cut else ("error", "malformed", fault.protocol, "malformed")
                 for frame, at, needs, had in zip(fault.frame.tolist(), fault.at.tolist(), fault.needed.tolist(), fault.had.tolist()):
                     said = f"{label}{': ' + name if name else ''} {fault.says.format(needed=needs, had=had)}{within}"

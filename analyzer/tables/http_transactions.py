@@ -143,7 +143,7 @@ class TABLE(Table):
             self.end = max(self.end, int(d.batch.time.max()))
         self.streams.feed(d)
         for h in whole.chunks.get("http", ()):
-            if len(h) and h.has("direction"):
+            if len(h) and "direction" in h.context:
                 kept = np.ones(len(h), bool) if d.kept is None else d.kept[h.frame]
                 timed = np.ones(len(h), bool) if d.batch.timed is None else d.batch.timed[h.frame]
                 self._take(h, h.frame + d.batch.first, kept, timed)
@@ -152,7 +152,7 @@ class TABLE(Table):
     def _take(self, h: Headers, frame: np.ndarray, kept: np.ndarray, timed: np.ndarray) -> None:
         lines(h)  # of all at once
         for parts, which in ((self.requests, True), (self.answers, False)):
-            rows = np.flatnonzero((h["kind"] == REQUEST) == which)
+            rows = np.flatnonzero((h.context_of("kind") == REQUEST) == which)
             if len(rows):
                 parts.add(h.take(rows), frame[rows], kept[rows], timed[rows])
 
@@ -189,17 +189,17 @@ class Gathered:
 
     def add(self, h: Headers, frame: np.ndarray, kept: np.ndarray, timed: np.ndarray) -> None:
         """What requests, or responses, say: a row each."""
-        columns = {name: Column(h[name], None) for name in NUMBERS}
+        columns = {name: Column(h.context_of(name), None) for name in NUMBERS}
         if not timed.all():
             rows = np.flatnonzero(timed)
-            columns |= {name: Column(h[name][rows], rows) for name in ("first_time", "known_time", "time")}
+            columns |= {name: Column(h.context_of(name)[rows], rows) for name in ("first_time", "known_time", "time")}
         columns |= {"frame": Column(frame, None), "kept": Column(kept, None)}
         columns |= {name: _first(h.column(field)) for name, field in self.texts.items()}
         columns["via"] = h.column("http.via")
         if self.texts is ASKED:
             columns |= {"forwarded": _first(h.column("http.forwarded")), "credentials": h.column("http.credentials")}
         else:
-            columns |= {name: Column(h[name], None) for name in ("asked", "status")}
+            columns |= {name: Column(h.context_of(name), None) for name in ("asked", "status")}
         self.parts.append((len(h), columns))
         self.size += len(h)
         if self.size >= ROWS:
@@ -236,7 +236,7 @@ def _nothing() -> tuple[Headers, np.ndarray, np.ndarray, np.ndarray]:
     h = Headers(protocols()["http"], np.zeros(8, np.uint8), Spans(*(np.zeros(0, np.int64),) * 4, np.zeros(0, bool), np.zeros(0, np.int64)),
         np.zeros(0, np.int64), None)  # fmt: skip
     for name in (*NUMBERS, "kind", "asked", "status", "lead", "content"):
-        h.put(name, np.zeros(0, np.int64))
+        h.set_context(name, np.zeros(0, np.int64))
     none = np.zeros(0, bool)
     return h, np.zeros(0, np.int64), none, none
 

@@ -87,7 +87,7 @@ class TABLE(Table):
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
         for h in d.chunks.get("tls", ()):
-            if h.has("direction") and len(h) and len(made := _told(d, h)):
+            if "direction" in h.context and len(h) and len(made := _told(d, h)):
                 self.parts.append(made)
         for h in d.chunks.get("tls.quic", ()):
             if len(h) and len(made := _told(d, h)):
@@ -130,7 +130,7 @@ def _told(d: Dissection, h: Headers) -> pl.DataFrame:
     keys, back = pairs(below, (f"{below.protocol.name}.srcport", f"{below.protocol.name}.dstport"))
     ends = pair(keys[at].tobytes(), back[at])
     stamps = d.frames.column("frame.time")
-    direction = h["direction"] if direction is None else direction + back[at]
+    direction = h.context_of("direction") if direction is None else direction + back[at]
     columns = [
         pl.Series("transport", ["tcp" if recorded else "quic"] * len(h)),
         pl.Series("stream", direction >> 1),

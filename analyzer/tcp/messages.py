@@ -176,7 +176,7 @@ class Messages:
                 spans = Spans(zero, told["start"], told["end"], told["end"], np.zeros(n, bool), zero)
                 h = Headers(protocols()[name], np.concatenate((data, np.zeros(SLACK, np.uint8))), spans, zero, None)
                 for column, values in told.items():
-                    h.put(column, values)
+                    h.set_context(column, values)
                 made.append((h, told["by"]))
         return made
 

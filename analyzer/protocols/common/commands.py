@@ -70,15 +70,10 @@ class Control:
         )
 
 
-def told(h: Headers, name: str) -> np.ndarray:
-    """What is known of each header beyond its bytes, int64 (n,); 0 where nothing is, as in what an ICMP error quotes."""
-    return h[name] if h.has(name) else np.zeros(len(h), np.int64)
-
-
 def lines(h: Headers) -> Iterator[tuple[int, list[bytes]]]:
     """Each header that is no message, and its lines, without what ends them; of commands that share a row, the first, and
     what is behind it."""
-    kind = told(h, "kind")
+    kind = h.context_of("kind")
     rows = np.flatnonzero((kind > 0) & (kind != BODY) & (kind != END))
     whole = h.buffer
     for row, answers, a, b in zip(

@@ -97,11 +97,11 @@ def walk(h: Headers, deep: bool = True) -> None:
     said[:-1] = names.said()
     records, inner = records[:, :n].T, inner[:, :m].T
     fine = told[0] == 0
-    h.put("behind", (h.wire[which] - told[4])[fine], which[fine])  # bytes that no count speaks of
-    h.put("records", records, which[records[:, 0]])
-    h.put("owners", said[records[:, 2]], which[records[:, 0]])
-    h.put("inner", inner, which[inner[:, 0]])
-    h.put("inner names", said[inner[:, 3]], which[inner[:, 0]])
+    h.set_context("behind", (h.wire[which] - told[4])[fine], which[fine])  # bytes that no count speaks of
+    h.set_context("records", records, which[records[:, 0]])
+    h.set_context("owners", said[records[:, 2]], which[records[:, 0]])
+    h.set_context("inner", inner, which[inner[:, 0]])
+    h.set_context("inner names", said[inner[:, 3]], which[inner[:, 0]])
     _faults(h, which, told)
 
 
@@ -124,7 +124,7 @@ class Records:
 
     def __init__(self, h: Headers) -> None:
         self.h = h
-        self.values, rows = h.column("records")
+        self.values, rows = h.context["records"]
         assert rows is not None
         self.rows = rows
 
@@ -192,8 +192,8 @@ def name_in(f: Field, *types: int, nth: int = 0) -> Derived:
     """A name in the data of records of these types."""
 
     def read(h: Headers) -> dict[str, Column]:
-        inner, rows = h.column("inner")
-        names, _ = h.column("inner names")
+        inner, rows = h.context["inner"]
+        names, _ = h.context["inner names"]
         assert rows is not None
         pick = np.flatnonzero(np.isin(inner[:, 1], types) & (inner[:, 2] == nth))
         return {f.name: Column(names[pick], rows[pick])}
@@ -287,7 +287,7 @@ def _questions(h: Headers) -> dict[str, Column]:
     named = np.flatnonzero(records["name"][pick] >= 0)
     group = records["class"][pick]
     made = {
-        "dns.qry.name": Column(h.column("owners").values[pick[named]], rows[named]),
+        "dns.qry.name": Column(h.context["owners"].values[pick[named]], rows[named]),
         "dns.qry.type": Column(records["type"][pick], rows),
         "dns.qry.class": Column(group & 0x7FFF if multicast(h) else group, rows),
     }
@@ -308,7 +308,7 @@ def _records(h: Headers) -> dict[str, Column]:
     pick = np.flatnonzero(records["section"] > QUESTION)
     kind, named = records["type"][pick], records["name"][pick] >= 0
     rows = records.rows[pick]
-    owners = h.column("owners").values[pick]
+    owners = h.context["owners"].values[pick]
     group = records["class"][pick]
     extended = kind == OPT
     own, service = named & (kind != SRV), named & (kind == SRV)

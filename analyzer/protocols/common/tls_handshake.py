@@ -335,16 +335,16 @@ def recorded(h: Headers) -> bool:
 
 def messages(h: Headers) -> Part:
     """The whole handshake messages of these records, type and length included. QUIC has no records: there a header is messages."""
-    if not h.has("messages"):
+    if "messages" not in h.context:
         reads = h.whole & ~h.quoted
         if recorded(h):
             reads &= h["tls.record.type"] == HANDSHAKE
-        if h.has("becomes"):
-            reads &= h["becomes"] == PLAIN
+        if "becomes" in h.context:
+            reads &= h.context_of("becomes") == PLAIN
         rows = np.flatnonzero(reads)
         found, _, _ = vectors(h, Part(rows, h.start[rows] + h.layout.size, h.end[rows]), 4, 1, 3, 4, TYPES)
-        h.put("messages", np.column_stack((found.start, found.end)), found.row)
-    column = h.column("messages")
+        h.set_context("messages", np.column_stack((found.start, found.end)), found.row)
+    column = h.context["messages"]
     assert column.rows is not None  # put so
     return Part(column.rows, column.values[:, 0], column.values[:, 1])
 
@@ -522,7 +522,7 @@ def _version(h: Headers) -> np.ndarray:
     """The version that each record's connection has by now, 0 where nobody told. QUIC's is TLS 1.3, RFC 9001 §4.2."""
     if not recorded(h):
         return np.full(len(h), TLS13)
-    return h["version"] if h.has("version") else np.zeros(len(h), np.int64)
+    return h.context_of("version")
 
 
 def _behind(h: Headers, some: Part, layout: Layout) -> Part:
