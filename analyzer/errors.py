@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -31,3 +32,11 @@ class Damage:
 
     def __str__(self) -> str:
         return f"{self.source}: damaged at frame {self.frame}, byte {self.offset}: {self.says}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """', nearest: a, b' or ''."""
+    import difflib
+
+    close = difflib.get_close_matches(name, list(known), 3, 0.6)
+    return f", nearest: {', '.join(close)}" if close else ""

@@ -12,6 +12,7 @@ import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -196,18 +197,18 @@ class Fault:
         return (self.field, self.says) == (other.field, other.says) and all(np.array_equal(a, b) for a, b in places)
 
 
-class Piece(NamedTuple):
-    """Which piece of a datagram a payload is; arrays of shape (n,).
+class Fragment(NamedTuple):
+    """Which fragment of a datagram a payload is; arrays of shape (n,).
 
-    identity: int64, equal for all pieces of a datagram between two addresses. offset: int64, bytes. more: bool, it is not the last.
+    identity: int64, equal for all fragments of a datagram between two addresses. offset: int64, bytes. more: bool, it is not the last.
     """
 
     identity: np.ndarray
     offset: np.ndarray
     more: np.ndarray
 
-    def take(self, rows: np.ndarray) -> Piece:
-        return Piece(*(column[rows] for column in self))
+    def take(self, rows: np.ndarray) -> Fragment:
+        return Fragment(*(column[rows] for column in self))
 
 
 @dataclass
@@ -215,8 +216,8 @@ class Payload:
     """What a header carries. space and number say which protocol it is; several numbers are tried in order (ports).
 
     start, wire: int64, bounds of the payload; wire beyond the header's own is cut back to it. rows: which headers (None: all).
-    hide_layer: an Ethernet type that Wireshark does not show as a layer of its own. piece: these are pieces of datagrams, decoded when
-    they are whole; space and number speak of the datagram.
+    hide_layer: an Ethernet type that Wireshark does not show as a layer of its own. fragment: these are fragments of
+    datagrams, decoded when the datagram is whole; space and number are the datagram's.
     """
 
     space: str
@@ -226,7 +227,7 @@ class Payload:
     rows: np.ndarray | None = None
     quoted: bool = False
     hide_layer: bool = False
-    piece: Piece | None = None
+    fragment: Fragment | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,8 +243,9 @@ class Protocol:
     network_id: the field that tells networks apart in which one address may be two hosts. framer: makes the `Framer` of its
     messages in TCP streams. changes_port: its servers answer from another UDP port than was asked. probe_port: which payloads
     (bool) are this protocol's, of those that one of its ports names. probe: the same of UDP payloads that no port names.
-    padded: the link pads short frames, so what it carries says where it ends. generic: it says nothing about what it holds, so
-    packet lines show what carries it.
+    announces: its messages may announce connections of other protocols. precedence: of several protocols whose probes agree, the
+    one with the least wins. padded: the link pads short frames, so what it carries says where it ends. generic: it says nothing about
+    what it holds, so packet lines show what carries it.
     """
 
     name: str
@@ -264,6 +266,8 @@ class Protocol:
     changes_port: bool = False
     probe_port: Callable[[Reading], np.ndarray] | None = None
     probe: Callable[[Reading], np.ndarray] | None = None
+    announces: bool = False
+    precedence: int = 0
     padded: bool = False
     generic: bool = False
 
@@ -441,6 +445,9 @@ class Headers(Reading):
             if any(f.name == name for f in fields):
                 self._columns.update(function(self))
                 return self._columns[name]
+        for f in self.protocol.external_fields:
+            if f.name == name:  # nothing in this batch has a value
+                return Column(np.empty(0, f.kind.dtype), np.empty(0, np.int64))
         raise KeyError(name)
 
     def memo(self, make: Callable[[Headers], T]) -> T:
@@ -484,6 +491,22 @@ class Headers(Reading):
     def set_payload_end(self, end: np.ndarray) -> None:
         """Say where the contents really end (int64), so that what is behind is the link's padding or trailer."""
         self.payload_end = np.minimum(end, self.wire)
+
+
+class Carried(NamedTuple):
+    """Payloads at `spans` that one group of headers carries, and the protocol that they are.
+
+    space: the number space that named it, '' if it is no layer to show. buffer, base: the bytes that hold them, and where those of
+    each frame begin, int64 (frames,). columns: what is known of each beyond its bytes, for fields or `Headers.context`.
+    """
+
+    protocol: str
+    parent: Headers
+    spans: Spans
+    space: str
+    buffer: np.ndarray
+    base: np.ndarray
+    columns: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
 # ---------------------------------------------------------------- values as text

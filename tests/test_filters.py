@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analyzer import Analysis
-from analyzer.dissect import filtered
 from analyzer.errors import UsageError
+from analyzer.lookup import filtered
 
 STORY = str(CAPTURES / "dns-http" / "dns-http.pcap")
 CASES = {

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scapy.all import ICMP, IP, TCP, UDP, Dot1Q, Ether, IPv6, IPv6ExtHdrFragment, Raw
 
 from analyzer import Analysis
-from analyzer.correlators._fragments import INPUT, OUTPUT, POLICIES, Trains
+from analyzer.correlators._fragments import INPUT, OUTPUT, POLICIES, Queues
 
 ETH = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
 MARKS = ("overlap", "overlap.conflict", "multipletails", "toolongfragment")
@@ -141,12 +141,12 @@ def test_any_cut_in_any_order_with_copies_and_equal_overlaps(data):
         parts.append((a, data.draw(st.integers(a + 1, len(whole)))))
     parts = data.draw(st.permutations(parts))
     for policy in POLICIES:
-        trains = Trains(1 << 20, policy)
+        trains = Queues(1 << 20, policy)
         made = []
         for frame, (a, b) in enumerate(parts, 1):
             values = {
                 "frame": frame,
-                "patience": 1,
+                "timeout": 1,
                 "offset": a,
                 "length": b - a,
                 "more": b < len(whole),
@@ -318,11 +318,11 @@ def test_a_late_copy_is_no_loss(save, look):
 
 def test_a_flood_of_unfinished_datagrams_stays_within_its_limit():
     """The eldest are given up and counted; 100,000 trains, memory for a few hundred."""
-    trains = Trains(1 << 18, "bsd")
+    trains = Queues(1 << 18, "bsd")
     data = memoryview(bytes(1000))
     count = 100_000
     matrix = np.zeros((len(INPUT), count), np.int64)
-    for name, value in {"patience": 1, "length": 1000, "more": 1, "whole": 1}.items():
+    for name, value in {"timeout": 1, "length": 1000, "more": 1, "whole": 1}.items():
         matrix[INPUT.index(name)] = value
     ended, wholes = trains.feed([b"%d" % n for n in range(count)], matrix, [data], np.zeros((len(OUTPUT), count), np.int64))
     assert not wholes[0]
@@ -344,7 +344,7 @@ def test_what_was_given_up_is_said(save):
     lost = outcomes.count("given up")
     assert lost > 1000 and set(outcomes[:lost]) == {"given up"} and set(outcomes[lost:]) == {"unfinished"}
     assert analysis.notes == [
-        f"{lost:,} datagrams in pieces, the eldest, were given up before they were whole, to hold 64 MiB of pieces at the most"
+        f"{lost:,} fragmented datagrams, the oldest, were given up before they were whole, to hold 64 MiB of fragments at the most"
     ]
 
 

@@ -47,6 +47,7 @@ PROTOCOL = Protocol(
     check=dns_messages.walk,
     framer=lambda: Prefixed(header=PREFIX + HEADER.size, at=0, width=PREFIX, plus=PREFIX, most=PREFIX + 0xFFFF, skip=PREFIX, sure=False),
     probe=probe,
+    precedence=1,
     derived=(*dns_messages.BITS, dns_messages.LENGTHS, *dns_messages.BODY),
     external_fields=dns_messages.ADDED,
 )

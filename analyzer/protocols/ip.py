@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, Piece, Protocol, Reading, bits, flag, ipv4, u8, u16, u32
+from ..fields import Column, Field, Fragment, Headers, Layout, Payload, Protocol, Reading, bits, flag, ipv4, u8, u16, u32
 from .common import checksums, fragment_fields
 from .common.registries import DSCP, ECN, IPPROTO
 from .common.tlv import walk
@@ -54,8 +54,8 @@ def contents(h: Headers):
         rows = np.flatnonzero(piece)
         proto, offset = h["ip.proto"], h["ip.frag_offset"].astype(np.int64) * 8
         fragment_fields.check(h, rows, "ip.frag_offset", offset, end - start)
-        place = Piece(h["ip.id"].astype(np.int64) << 8 | proto, offset, h["ip.flags.mf"])
-        yield Payload("ipproto", proto, start, end, rows, piece=place)
+        place = Fragment(h["ip.id"].astype(np.int64) << 8 | proto, offset, h["ip.flags.mf"])
+        yield Payload("ipproto", proto, start, end, rows, fragment=place)
         yield Payload("ipproto", proto, start, end, np.flatnonzero(~piece))
     else:
         yield Payload("ipproto", h["ip.proto"], start, end)

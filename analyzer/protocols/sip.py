@@ -308,5 +308,7 @@ PROTOCOL = Protocol(
     contents=contents,
     framer=Messages,
     probe=probe,
+    announces=True,
+    precedence=3,
     derived=((FIELDS, _read),),
 )

@@ -21,7 +21,7 @@ from ..tcp.reassembly import ACKNOWLEDGED, CONFLICT, CUT, DATA, HOLE, LATE, MISS
 
 if TYPE_CHECKING:
     from ..analysis import Analysis
-    from ..dissect import Dissection
+    from ..dissection import Dissection
 
 LINE = "=" * 67 + "\n"
 PRINTABLE = bytes(byte if 32 <= byte < 127 else 46 for byte in range(256))

@@ -29,7 +29,7 @@ from ..tables._carried import NEEDS, Piece, carried
 
 if TYPE_CHECKING:
     from ..analysis import Analysis
-    from ..dissect import Dissection
+    from ..dissection import Dissection
     from ..tcp.messages import Messages
 
 HELD = 64 << 20  # bytes of objects that wait in memory

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..analysis import Analysis
-from ..dissect import COLUMNS, Dissection, field_of, nearest, needed
-from ..errors import UsageError
+from ..dissection import Dissection
+from ..errors import UsageError, nearest
 from ..fields import Field, decimal_seconds, text
+from ..lookup import COLUMNS, field_of, needed
 from ..protocols import protocols, register
 from ..strings import Strings, always, decimal, joined, placed, strings
 from ._text import safe_strings, show

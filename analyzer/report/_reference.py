@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..dissect import either
+from ..dissection import aliases
 from ..expert import Finding, findings, verdicts
 from ..expert._troubles import TABLES, Trouble, troubles
 from ..expert._verdicts import Verdict
@@ -27,7 +27,7 @@ def entries(word: str) -> Iterator[tuple[str, str]]:
     for name, (f, _) in sorted(register().items()):
         if word in f"{name} {f.label} {f.description}".lower():
             yield name, described(f)
-    for name, fields in sorted(either().items()):
+    for name, fields in sorted(aliases().items()):
         if word in name:
             yield name, f"either of {' and '.join(fields)}"
     pages: dict[str, Finding | Verdict | Trouble] = {**findings(), **verdicts()}

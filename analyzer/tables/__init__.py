@@ -7,8 +7,7 @@ import pkgutil
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
-from ..dissect import nearest
-from ..errors import UsageError
+from ..errors import UsageError, nearest
 from ..fields import Field
 from ..protocols import protocols
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from ..capture import Source
-    from ..dissect import Dissection
+    from ..dissection import Dissection
 
 
 class Table:

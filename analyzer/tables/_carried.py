@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..fields import Headers
 from ..protocols.common.commands import END
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..fields import Column, Field, Headers, flag, u16, u64
 from ..protocols import protocols
 from . import Table

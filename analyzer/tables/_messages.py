@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..fields import Field, Headers, ipv4, ipv6, texts
 from ..protocols import icmp, icmpv6
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..conversations import words
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..fields import Field, Headers, Layout, Reading, u64
 from ._messages import Address, Links, links
 from ._seen_set import mix

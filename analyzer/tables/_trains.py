@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ..correlators.fragments import FOUND, OUTCOMES, Arrived, Datagrams
-from ..dissect import Dissection
+from ..correlators import FragmentGroup
+from ..correlators.fragments import FOUND, OUTCOMES, Fragments
+from ..dissection import Dissection
 from ..fields import texts
 from ..protocols import register
 from ..protocols.common.registries import IPPROTO
@@ -25,13 +26,20 @@ class Trains:
         self.details = details
         self.pieces: list[pl.DataFrame] = []
         self.ended: list[pl.DataFrame] = []
-        self.waiting: Datagrams | None = None
+        self.waiting: Fragments | None = None
 
     def feed(self, d: Dissection) -> None:
-        self.waiting = d.datagrams
-        for one in d.pieces:
+        fragments = d.correlators["fragments"]
+        assert isinstance(fragments, Fragments)
+        self.waiting = fragments
+        for one in fragments.groups:
             self.pieces.append(_pieces(d, one).hstack(_details(d, one)) if self.details else _pieces(d, one))
-        self.ended += [_ended(depth, rows) for depth, rows in d.trains if len(rows)]
+        self.ended += [_ended(depth, rows) for depth, rows in fragments.ended if len(rows)]
+
+    @property
+    def groups(self) -> list[FragmentGroup]:
+        """The fragments of the last batch."""
+        return self.waiting.groups if self.waiting is not None else []
 
     def finish(self) -> pl.DataFrame | None:
         """A row a piece, in the order of frames, with the number and the fate of its datagram; None if there was none."""
@@ -62,12 +70,12 @@ def _ended(depth: int, rows: np.ndarray) -> pl.DataFrame:
     return _made(made).with_columns(*known)
 
 
-def _pieces(d: Dissection, one: Arrived) -> pl.DataFrame:
+def _pieces(d: Dissection, one: FragmentGroup) -> pl.DataFrame:
     frame = one.spans.frame
     return _made(
         {
             "depth": (np.full(len(frame), one.depth), pl.UInt8),
-            "train": (one.told[0], pl.UInt32),
+            "train": (one.outputs[0], pl.UInt32),
             "kept": (np.ones(len(frame), bool) if d.kept is None else d.kept[frame], pl.Boolean),
             "frame": (frame + d.batch.first, pl.Int64),
             "proto": (one.number.astype(np.int64), pl.UInt8),
@@ -76,7 +84,7 @@ def _pieces(d: Dissection, one: Arrived) -> pl.DataFrame:
     )
 
 
-def _details(d: Dissection, one: Arrived) -> pl.DataFrame:
+def _details(d: Dissection, one: FragmentGroup) -> pl.DataFrame:
     h, rows, frame = one.headers, one.spans.row, one.spans.frame
     at, own = h, rows
     while at.protocol.addresses is None and at.parent is not None:
@@ -94,13 +102,13 @@ def _details(d: Dissection, one: Arrived) -> pl.DataFrame:
             "source": (ends[0], pl.String),
             "destination": (ends[1], pl.String),
             "id": (h[ident][rows].astype(np.int64), pl.UInt32),
-            "offset": (one.piece.offset, pl.UInt32),
+            "offset": (one.fragment.offset, pl.UInt32),
             "ip_bytes": (one.spans.wire - at.start[own], pl.UInt32),
-            "more": (one.piece.more, pl.Boolean),
+            "more": (one.fragment.more, pl.Boolean),
             "dont_fragment": (at["ip.flags.df"][own] if four else np.zeros(len(rows), bool), pl.Boolean),
             "ttl": (at[live][own].astype(np.int64), pl.UInt8),
-            "found": (pl.Series(FOUND).gather(one.told[1]), pl.Enum(FOUND)),
-            "other": (one.told[2], pl.Int64),
+            "found": (pl.Series(FOUND).gather(one.outputs[1]), pl.Enum(FOUND)),
+            "other": (one.outputs[2], pl.Int64),
         }
     )
 

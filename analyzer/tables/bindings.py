@@ -11,7 +11,7 @@ import polars as pl
 
 from ..capture import Source
 from ..correlators.dhcp_matching import VERSIONS, bound
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..expert._troubles import judged, troubles
 from ..fields import Field, Headers, flag, mac, seconds, text, texts, time, u16, u32, u64
 from ..protocols.icmpv6 import NA, NS, RA, REDIRECT, RS

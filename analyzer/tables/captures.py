@@ -7,7 +7,7 @@ import polars as pl
 
 from ..capture import Source
 from ..capture.links import link_name
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..fields import Field, flag, seconds, text, time, u32, u64
 from . import Table
 from ._columns import dtype_of

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from ..capture import Source
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..fields import Field, Headers, seconds, text, time, u8, u32, u64
 from . import Table
 from ._columns import dtype_of
@@ -55,7 +55,7 @@ class TABLE(Table):
     def feed(self, d: Dissection) -> pl.DataFrame | None:
         self.trains.feed(d)
         before, self.count = self.count, self.count + self._remember(d)
-        if d.pieces and self.seen:
+        if self.trains.groups and self.seen:
             self._recognise(d, before)
         while len(self.seen) > 1 and self.count - int(self.seen[1]["nth"][0]) >= SEEN:
             self.seen.pop(0)
@@ -77,13 +77,13 @@ class TABLE(Table):
         """Pieces of datagrams that were seen whole, with more time to live: a router is between."""
         seen = pl.concat(self.seen)
         now = seen.filter(pl.col("nth") >= before)["frame"].to_numpy()
-        for one in d.pieces:
+        for one in self.trains.groups:
             h, rows = one.headers, one.spans.row
             if h.protocol.name != "ip":
                 continue
             frame = one.spans.frame + d.batch.first
             pieces = _known(h, rows).with_columns(
-                train=one.told[0], at=frame, left=h["ip.ttl"][rows], rank=before + np.searchsorted(now, frame)
+                train=one.outputs[0], at=frame, left=h["ip.ttl"][rows], rank=before + np.searchsorted(now, frame)
             )
             both = pieces.join(seen, on=["addresses", "what"]).filter(
                 pl.col("frame") < pl.col("at"), pl.col("ttl") > pl.col("left"), pl.col("rank") - pl.col("nth") <= SEEN

@@ -6,7 +6,7 @@ import polars as pl
 
 from ..capture import Source
 from ..correlators.dhcp_matching import ASKS, VERSIONS, Lease, leases
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..fields import Field, seconds, text, time, u32, u64
 from ..protocols import dhcp, dhcpv6
 from . import Table
@@ -212,7 +212,7 @@ def _row(t: _Transaction) -> tuple:
     server = answer.server if answer is not None else None
     return (
         first.version,
-        ".".join(map(str, first.realm)) or None,
+        ".".join(map(str, first.networks)) or None,
         (first.client.hex(":") if first.version == "dhcp" else first.client.hex()) or None,
         first.xid,
         first.hostname,
@@ -236,7 +236,7 @@ def _row(t: _Transaction) -> tuple:
         answer.lease if answer and not answer.status else None,
         first.relay,
         _outcome(t),
-        answer.said if answer else None,
+        answer.message if answer else None,
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from ..capture import Source
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..fields import Column, Field, Headers, Reading, flag, ipv4, ipv6, seconds, text, texts, time, u16, u32, u64
 from ..protocols import register
 from ..protocols.common import dns_messages

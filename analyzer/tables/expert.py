@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from ..correlators.arp_conflicts import DUPLICATES
+from ..correlators.arp_conflicts import FIELDS
 from ..correlators.dhcp_matching import JUDGED
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..expert import findings
 from ..fields import CUT, Field, text, u32, u64
 from ..protocols import protocols, register
@@ -33,7 +33,7 @@ class TABLE(Table):
         ),
     )
     needs = frozenset(
-        {"frame.time_delta", *protocols(), *DUPLICATES, *JUDGED, *(f.name for f in TRACKED)}
+        {"frame.time_delta", *protocols(), *FIELDS, *JUDGED, *(f.name for f in TRACKED)}
         | {n for one in findings().values() for n in template_fields(one.says)}
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from ..capture import Source
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..fields import Field, flag, text, time, u8, u32, u64
 from . import Table
 from ._columns import dtype_of

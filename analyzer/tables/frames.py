@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from ..dissect import COLUMNS, Dissection, needed
+from ..dissection import Dissection
 from ..fields import Field, text
+from ..lookup import COLUMNS, needed
 from ..protocols import register
 from . import Table
 from ._columns import series

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from ..capture import Source
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..fields import Field, text, u32, u64
 from . import Table
 

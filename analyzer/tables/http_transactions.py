@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from ..conversations import KEY
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..expert.http import PROVEN, SLOW
 from ..fields import Column, Field, Headers, Spans, flag, seconds, signed, text, time, u16, u32, u64
 from ..protocols import protocols

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from ..capture import Source
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..fields import Field, seconds, text, time, u8, u16, u32, u64
 from ..protocols import icmp, icmpv6
 from . import Table

@@ -11,7 +11,7 @@ import polars as pl
 
 from ..capture import Source
 from ..conversations import words
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..expert._troubles import judged, troubles
 from ..fields import Field, Headers, flag, seconds, text, time, u8, u16, u32, u64
 from ..protocols.common.registries import IPPROTO

@@ -9,7 +9,7 @@ import polars as pl
 
 from .._conversations import Numbers
 from ..conversations import KEY, Clock, pairs
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..fields import Field, Headers, seconds, text, time, u16, u32, u64
 from ..protocols.rtp import RATES, TYPES
 from ..protocols.sdp import media

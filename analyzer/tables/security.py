@@ -8,7 +8,7 @@ import polars as pl
 
 from ..capture import Source
 from ..correlators.dhcp_matching import JUDGED
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..expert import findings
 from ..expert._troubles import judged, troubles
 from ..fields import Field, Headers, text, texts, u32, u64

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..fields import Field, flag, signed, text, time, u16, u32, u64
 from ..protocols import register
 from ..protocols.tcp import flag_texts

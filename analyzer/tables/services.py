@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..fields import Field, text, u16, u32, u64
 from ..protocols import protocols
 from . import Table

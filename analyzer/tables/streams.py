@@ -22,7 +22,7 @@ from ._ends import pair, state, tracked
 
 if TYPE_CHECKING:
     from ..capture import Source
-    from ..dissect import Dissection
+    from ..dissection import Dissection
 
 ROWS = 4096  # connections made into rows at a time, so that the matrices of figures stay small
 Numbers = dict[str, np.ndarray]

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from ..conversations import pairs
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..fields import Column, Field, Headers, flag, seconds, text, time, u16, u32, u64
 from ..protocols import register
 from ..protocols.common.tls_cipher_suites import GREASE

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from ..capture import Source
-from ..dissect import Dissection, Undecoded
+from ..dissection import Dissection, Undecoded
 from ..fields import Field, text, u32, u64
 from ..protocols import protocols
 from ..protocols.common.registries import ETHERTYPE, IPPROTO

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..capture.batch import SLACK
-from ..correlators.expectations import Transfers
 from ..fields import Headers, Spans, gather
 from ..protocols import protocols
 from ..protocols.common.framing import GREETING, LOOKED_AT, ContiguousRuns, Framed, Framer, Turns, Waits
@@ -26,6 +25,7 @@ from .reassembly import DATA, MISSING, Pieces, Reader, StreamEvents
 if TYPE_CHECKING:
     from ..capture import Batch
     from .tracker import Segments
+
 
 NONE, UNDECIDED = -1, -2  # what a stream speaks, beside numbers of protocols: nothing that is known, nothing yet
 ENOUGH = 8  # bytes that must agree with a grammar on a port that is nobody's: a key or a short greeting tells nothing
@@ -48,7 +48,7 @@ class FramedMessages:
     base: np.ndarray
     spans: Spans
     direction: np.ndarray
-    told: Mapping[str, np.ndarray]
+    columns: Mapping[str, np.ndarray]
 
 
 @dataclass
@@ -66,10 +66,9 @@ class Messages:
     framers: dict[int, Framer]
     ports: np.ndarray
     said: np.ndarray
-    leads: tuple[int, int]
+    claimers: list[Any]
     ahead: Pieces = field(default_factory=lambda: Pieces(remember=0))
     pieces: Pieces = field(default_factory=lambda: Pieces(remember=0))
-    transfers: Transfers = field(default_factory=Transfers)
     service: np.ndarray = field(default_factory=lambda: np.full(1024, UNDECIDED, np.int64))
     guesses: np.ndarray = field(default_factory=lambda: np.full((2, 1024), NONE, np.int64))
     fresh: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))  # segments that are the first with data of their stream
@@ -81,6 +80,8 @@ class Messages:
 
     def __post_init__(self) -> None:
         self.overruled = bool((self.said != UNDECIDED).any())
+        names = list(protocols())
+        self.leads = [(names.index(name), names.index(one.opens), one) for one in self.claimers for name in one.reads]
 
     def lead(self, s: Segments, batch: Batch) -> tuple[list[FramedMessages], Lost]:
         """Decide what new streams speak, as far as port and bytes say; the messages of those that may announce others, as `feed`."""
@@ -89,20 +90,25 @@ class Messages:
             self.service = np.concatenate((self.service, np.full(len(self.service), UNDECIDED)))
             self.guesses = np.concatenate((self.guesses, np.full(self.guesses.shape, NONE)), axis=1)
         self._decide(s)
-        mine = self.service[s["stream"]] == self.leads[0]
+        mine = self._leads(self.service[s["stream"]])
         return self._read(self.ahead.feed(s, mine), s, batch) if mine.any() else ([], [])
 
     def feed(self, s: Segments, batch: Batch) -> tuple[list[FramedMessages], Lost, np.ndarray]:
         """The messages of all others that became whole; (protocol, frame number, bytes) of what is in no message; and which segments
         carry what nobody takes, bool (n,). `transfers` must know what `lead` told."""
-        fresh = self.fresh[self.service[s["stream"][self.fresh]] != self.leads[0]]
+        fresh = self.fresh[~self._leads(self.service[s["stream"][self.fresh]])]
         fresh = fresh[self._said(s, fresh) == UNDECIDED]
-        self.service[s["stream"][fresh[self.transfers.decide(s, fresh)]]] = self.leads[1]
+        for _, opens, claimer in self.leads:
+            self.service[s["stream"][fresh[claimer.decide(s, fresh)]]] = opens
         stream = s["stream"]
         speaks = self.service[stream]
         self._turn(s, speaks)
-        heard, lost = self._read(self.pieces.feed(s, (speaks != NONE) & (speaks != self.leads[0])), s, batch)
+        heard, lost = self._read(self.pieces.feed(s, (speaks != NONE) & ~self._leads(speaks)), s, batch)
         return heard, lost, speaks < 0
+
+    def _leads(self, speaks: np.ndarray) -> np.ndarray:
+        """Which of these protocols are read before the others."""
+        return np.isin(speaks, [protocol for protocol, _, _ in self.leads])
 
     def _read(self, events: StreamEvents, s: Segments, batch: Batch) -> tuple[list[FramedMessages], Lost]:
         """The messages in these pieces, and what is in none."""
