@@ -40,7 +40,7 @@ FACTS = {
     "in_flight": "tcp.analysis.bytes_in_flight",
     "pushed": "tcp.analysis.push_bytes_sent",
     "rto": "tcp.analysis.rto",
-    "missed": "tcp.judged.missed",
+    "acked_unseen": "tcp.judged.missed",
     "rto_frame": "tcp.analysis.rto_frame",
 }
 TCP = {"tcp.stream"} | NUMBERS | EDGES | ANALYSIS
@@ -249,7 +249,7 @@ class StreamNumbers:
         made: dict[str, Made] = {
             "tcp.time_relative": everywhere("since_first"),
             "tcp.time_delta": everywhere("since_last"),
-            "tcp.completeness": everywhere("seen"),
+            "tcp.completeness": everywhere("completeness"),
             "tcp.window_size": window,
             "tcp.window_size_scalefactor": lambda: (np.flatnonzero(~syn & there), np.where(shift < 0, shift, 1 << np.maximum(shift, 0))),
             "tcp.connection.syn": flagged(lambda: syn & ~ack),
