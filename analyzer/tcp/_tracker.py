@@ -288,6 +288,7 @@ class Connection:
 
 
 @cython.cfunc
+@cython.exceptval(check=False)
 def _unwrap(raw: cython.longlong, near: cython.longlong) -> cython.longlong:
     """The number nearest to `near` whose lowest 32 bits are `raw`."""
     away: cython.longlong = (raw - near) & MASK
@@ -467,6 +468,7 @@ def _is_tail_loss_probe(end: Endpoint, seq: cython.longlong, next_seq: cython.lo
 
 
 @cython.cfunc
+@cython.exceptval(check=False)
 def _flight_size(end: Endpoint) -> cython.longlong:
     """Bytes from the lowest to the highest number that is not acknowledged."""
     low: cython.longlong = end.head.seq
@@ -483,6 +485,7 @@ def _flight_size(end: Endpoint) -> cython.longlong:
 
 
 @cython.cfunc
+@cython.exceptval(check=False)
 def _same_key(words: cython.const[cython.ulonglong][::1], i: cython.longlong, size: cython.longlong) -> cython.bint:
     """Whether key i, of `size` words, equals the key before: it usually does, and saves a lookup."""
     at: cython.longlong
@@ -692,7 +695,9 @@ class Tracker:
         end.last_ack, end.ack_known = ack, acks or ack != 0
         if acks:
             self._acknowledge(peer, i, ack)
-        self._sack_blocks(end, peer, i)
+        end.sacks = 0
+        if self.rows[FIRST_SACK, i] != self.rows[LAST_SACK, i]:
+            self._sack_blocks(end, peer, i)
         if self.rows[LENGTH, i] and end.head is not None and end.flight_known:
             marks |= COUNTED
             self._flight(end, peer, i)
@@ -718,6 +723,7 @@ class Tracker:
         self._set_completeness(connection, first, flags, self.rows[LENGTH, i])
 
     @cython.cfunc
+    @cython.exceptval(check=False)
     def _syn(self, connection: Connection, end: Endpoint, peer: Endpoint, i: cython.longlong, ack: cython.longlong) -> cython.longlong:
         """Note the window scale, the time and the Fast Open data of a SYN. Returns bits of MARKS."""
         flags: cython.longlong = self.rows[FLAGS, i]
@@ -731,6 +737,7 @@ class Tracker:
         return TFO_SYN
 
     @cython.cfunc
+    @cython.exceptval(check=False)
     def _windows(self, end: Endpoint, peer: Endpoint, i: cython.longlong, seq: cython.longlong, ack: cython.longlong) -> cython.longlong:
         """Wireshark's rules for windows, probes, keep-alives, duplicate acknowledgments and lost segments. Returns bits of MARKS."""
         flags: cython.longlong = self.rows[FLAGS, i]
@@ -776,6 +783,7 @@ class Tracker:
         return marks
 
     @cython.cfunc
+    @cython.exceptval(check=False)
     def _retransmission(
         self, connection: Connection, end: Endpoint, peer: Endpoint, i: cython.longlong, seq: cython.longlong
     ) -> cython.longlong:
@@ -798,6 +806,7 @@ class Tracker:
         return RETRANSMISSION
 
     @cython.cfunc
+    @cython.exceptval(check=False)
     def _anomalies(
         self, connection: Connection, end: Endpoint, peer: Endpoint, i: cython.longlong, ack: cython.longlong, next_seq: cython.longlong
     ) -> cython.longlong:
@@ -866,7 +875,6 @@ class Tracker:
     def _sack_blocks(self, end: Endpoint, peer: Endpoint, i: cython.longlong):
         """Remember the first four SACK blocks of a segment, in unwrapped numbers."""
         row: cython.longlong
-        end.sacks = 0
         for row in range(self.rows[FIRST_SACK, i], self.rows[LAST_SACK, i]):
             if end.sacks < 4:
                 end.left[end.sacks] = _unwrap(self.sacks[0, row], peer.near)
@@ -922,6 +930,7 @@ class Tracker:
                 peer.shift = -2
 
     @cython.cfunc
+    @cython.exceptval(check=False)
     def _evaluate(
         self, connection: Connection, end: Endpoint, peer: Endpoint, i: cython.longlong, marks: cython.longlong, seq: cython.longlong
     ) -> cython.longlong:
