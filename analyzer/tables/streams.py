@@ -229,8 +229,8 @@ class TABLE(Table):
             size = s.datagrams()
             figures.feed(self.figures, s, which, size)
             facts.feed(self.facts, s, np.flatnonzero(s["live"]), size)  # a verdict on what a filter kept would lie
-            if s.gone:
-                return self._written(s.gone)
+            if s.evicted:
+                return self._written(s.evicted)
         return None
 
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:

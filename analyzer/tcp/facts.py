@@ -35,10 +35,10 @@ def feed(into: Facts, s: Segments, which: np.ndarray, size: np.ndarray) -> None:
     frames = s["frame"][which]
     at = 0
     for one, end in zip(errors, np.searchsorted(frames, [FRAME(one) for one in errors]).tolist(), strict=True):
-        into.feed(which[at:end].data, s.given.data, more.data, s.told.data)
+        into.feed(which[at:end].data, s.inputs.data, more.data, s.outputs.data)
         into.error(*one)
         at = end
-    into.feed(which[at:].data, s.given.data, more.data, s.told.data)
+    into.feed(which[at:].data, s.inputs.data, more.data, s.outputs.data)
 
 
 def _errors(s: Segments) -> list[tuple]:

@@ -32,4 +32,4 @@ def feed(into: Figures, s: Segments, which: np.ndarray, size: np.ndarray) -> Non
     give("sack_permitted", s.counts("tcp.options.sack_perm") > 0)
     give("timestamps", s.counts("tcp.options.timestamp.tsval") > 0)
     give("sack_option", s.counts("tcp.options.sack.count") > 0)
-    into.feed(s.keys, which.data, s.given.data, more.data, s.told.data)
+    into.feed(s.keys, which.data, s.inputs.data, more.data, s.outputs.data)
