@@ -11,7 +11,7 @@ from scapy.all import ICMP, IP, TCP, UDP, Dot1Q, Ether, IPv6, Raw
 
 from analyzer import Analysis
 from analyzer.tcp import tracker
-from analyzer.tcp._figures import ABOUT, FIGURES
+
 
 A, B = "10.0.0.1", "10.0.0.2"
 
