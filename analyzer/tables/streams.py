@@ -95,8 +95,8 @@ def _length(f: Values) -> np.ndarray:
 
 def _payload(f: Values) -> np.ndarray:
     """Bytes of data by their sequence numbers: from the one after the SYN, or the first in the capture, to the last, FIN excluded."""
-    behind: np.ndarray = np.where(f["fin_number"] >= 0, f["fin_number"], np.maximum(f["top"], f["una"]))
-    return np.maximum(behind - 1, 0)
+    fin: np.ndarray = f["fin_number"]
+    return np.maximum(np.where(fin >= 0, fin, np.maximum(f["top"], f["una"])) - 1, 0)
 
 
 def _conn_state(c: Values) -> pl.Series:
