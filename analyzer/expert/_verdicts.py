@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..tcp._facts import CASE, END
+from ..tcp._facts import CONNECTION_FACTS, END_FACTS
 from ..tcp.states import STATES
 
 Says = Callable[[int], str]
@@ -41,7 +41,7 @@ class Ends(Columns):
     other: Ends
 
     def __init__(self, facts: np.ndarray, figures: Mapping[str, np.ndarray], addresses: Sequence[str], ports: Sequence[int]) -> None:
-        super().__init__({**figures, **dict(zip(END, facts.T, strict=True))})
+        super().__init__({**figures, **dict(zip(END_FACTS, facts.T, strict=True))})
         self.addresses, self.ports = addresses, ports
 
     def name(self, i: int) -> str:
@@ -57,7 +57,7 @@ class Connections(Columns):
     """
 
     def __init__(self, case: np.ndarray, client: Ends, server: Ends, duration: np.ndarray, reporters: Sequence[str], end: int) -> None:
-        super().__init__({**dict(zip(CASE, case.T, strict=True)), "duration": duration})
+        super().__init__({**dict(zip(CONNECTION_FACTS, case.T, strict=True)), "duration": duration})
         self.client, self.server = client, server
         client.other, server.other = server, client
         self.ends = (client, server)
