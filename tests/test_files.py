@@ -67,7 +67,7 @@ def test_a_cut_that_leaves_whole_records_is_said_too(save, packer, batch):
         analysis = Analysis(save(packed[:cut]), batch_frames=batch)
         assert len(analysis.table("captures")) == 1
         (damage,) = analysis.damage
-        assert packer in damage.says
+        assert packer in damage.reason
     assert not Analysis(save(packed), batch_frames=batch).damage
 
 
@@ -86,7 +86,7 @@ def test_zstandard_frames_one_behind_the_other(save):
     for cut in range(len(frames[0]), len(frames[0] + empty) + 3):
         analysis = Analysis(save(packed[:cut]))
         analysis.table("captures")
-        assert analysis.damage[0].says.startswith("the zstandard data") == (cut not in ends)
+        assert analysis.damage[0].reason.startswith("the zstandard data") == (cut not in ends)
     zeros = pcap(*[bytes(60)] * 60000)
     assert not Analysis(save(zstandard.ZstdCompressor().compress(zeros))).damage
 

@@ -10,7 +10,7 @@ from ..dissect import Dissection
 from ..fields import Column, Field, Headers, Reading, flag, ipv4, ipv6, seconds, text, texts, time, u16, u32, u64
 from ..protocols import register
 from ..protocols.common import dns_messages
-from ..templates import worded
+from ..templates import named
 from . import Table
 from ._columns import SPAN, TIME, dtype_of, series
 
@@ -367,7 +367,7 @@ def _words(column: pl.Series, name: str) -> pl.Series:
     f = register()[name].field
     used = np.unique(column.drop_nulls().to_numpy())
     used = used[used >= 0]
-    return column.replace_strict(used.tolist(), worded(f, used).tolist(), default=None, return_dtype=pl.String)
+    return column.replace_strict(used.tolist(), named(f, used).tolist(), default=None, return_dtype=pl.String)
 
 
 # ---------------------------------------------------------------- for verdicts
