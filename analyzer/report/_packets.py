@@ -181,7 +181,7 @@ def times(d: Dissection, clock: str, analysis: Analysis) -> Strings:
     values, rows = d.frames.column(name)
     frames = d.frames.frame if rows is None else d.frames.frame[rows]
     used, inverse = np.unique(d.batch.interface[frames], return_inverse=True)
-    fine = np.array([analysis.trace.interfaces[index].units > 1_000_000 for index in used.tolist()], bool)[inverse]
+    fine = np.array([analysis.trace.interfaces[index].ticks_per_second > 1_000_000 for index in used.tolist()], bool)[inverse]
     told = [(frames[some], _told(values[some], clock, digits)) for digits, some in ((6, ~fine), (9, fine)) if some.any()]
     return scatter(len(d), [(np.arange(len(d)), constant(" " * 11, len(d))), *told])
 
