@@ -210,7 +210,7 @@ class Dissector:
         h.put("frame.interface_description", np.array([one.description for one in named], object)[inverse[described]], described)
         h.put("frame.section_number", np.array([one.section + 1 for one in named], np.int64)[inverse[there]], there)
         for f in FILE_FIELDS:
-            h.put(f.name, *batch.told.get(f.name, (np.empty(0, f.kind.dtype), np.empty(0, np.int64))))
+            h.put(f.name, *batch.columns.get(f.name, (np.empty(0, f.kind.dtype), np.empty(0, np.int64))))
         return h
 
 

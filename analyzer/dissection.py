@@ -14,10 +14,10 @@ from .capture.links import link_name
 from .correlators import Correlator
 from .fields import CUT, Column, Fault, Headers, texts
 from .protocols import protocols, register
-from .strings import Parts, Strings, always, decimal, joined, placed, stacked, strings
+from .strings import RowTexts, Strings, concat, concat_str, constant, decimal, scatter, strings
 from .tcp.messages import Messages
 from .tcp.tracker import Segments
-from .templates import says
+from .templates import fill_template
 
 
 class Paths:
@@ -121,7 +121,7 @@ class Dissection:
         parts = [(h.frame if c.rows is None else h.frame[c.rows], texts(f, c.values, h.buffer)) for h, c, f in found]
         often = sum((np.bincount(frames, minlength=len(self)) for frames, _ in parts), np.zeros(len(self), np.int64))
         if not (often > 1).any():
-            return placed(len(self), parts)
+            return scatter(len(self), parts)
         # Frames with several values: these in order of layer, header and field, separators behind all but a frame's last.
         keys, many = [], []
         for nth, ((frames, said), (h, (_, rows), _)) in enumerate(zip(parts, found, strict=True)):
@@ -133,15 +133,15 @@ class Dissection:
         order = np.lexsort(key)
         frame = key[-1, order]
         first, last = np.flatnonzero(np.diff(frame, prepend=-1)), np.flatnonzero(np.diff(frame, append=-1))
-        said = stacked(many).take(order)
+        said = concat(many).take(order)
         if occurrence == "a":
             between = np.ones(len(frame), bool)
             between[last] = False
-            line = joined([said, always(join, between)])
+            line = concat_str([said, constant(join, between)])
             several = Strings(line.data, line.start[first], line.end[last])
         else:
             several = said.take(first if occurrence == "f" else last)
-        return placed(len(self), [*parts, (frame[first], several)])
+        return scatter(len(self), [*parts, (frame[first], several)])
 
     def innermost(self) -> Iterator[tuple[Headers, np.ndarray]]:
         """For each group of headers, the rows that are the innermost of their frame: not a generic payload, not quoted."""
@@ -156,25 +156,25 @@ class Dissection:
 
     def summary(self) -> dict[str, Strings]:
         """Source, destination, protocol and info of each frame, as `packets` shows them."""
-        protocol: Parts = []
-        info: Parts = []
+        protocol: RowTexts = []
+        info: RowTexts = []
         for h, rows in self.innermost():
             frames = h.frame[rows]
             if h.protocol.name == "frame":  # a link type without a decoder is told by its name
                 protocol.append((frames, strings([link_name(one) for one in self.batch.link_type[frames].tolist()])))
-                info.append((frames, always("not decoded", len(rows))))
+                info.append((frames, constant("not decoded", len(rows))))
             else:
-                protocol.append((frames, always(h.protocol.label, len(rows))))
-                info.append(_lines(frames, says(h, h.protocol.info, rows)))
+                protocol.append((frames, constant(h.protocol.label, len(rows))))
+                info.append(_lines(frames, fill_template(h, h.protocol.info, rows)))
         columns = {"source": self._addresses(0), "destination": self._addresses(1), "protocol": protocol, "info": info}
-        found = {name: placed(len(self), parts) for name, parts in columns.items()}
+        found = {name: scatter(len(self), parts) for name, parts in columns.items()}
         if marks := self._marks():
-            found["info"] = joined([found["info"], *(placed(len(self), [mark]) for mark in marks)])
+            found["info"] = concat_str([found["info"], *(scatter(len(self), [mark]) for mark in marks)])
         return found
 
-    def _addresses(self, end: int) -> Parts:
+    def _addresses(self, end: int) -> RowTexts:
         """The innermost addresses that are not quoted. end: 0 for the source's, 1 for the destination's."""
-        parts: Parts = []
+        parts: RowTexts = []
         without = np.ones(len(self), bool)  # frames that have none yet
         for h in reversed(self.order):
             if h.protocol.addresses:
@@ -187,14 +187,14 @@ class Dissection:
                     without[frames[keep]] = False
         return parts
 
-    def _marks(self) -> Parts:
+    def _marks(self) -> RowTexts:
         """What stands behind the info of frames that were cut or are malformed."""
-        marks: Parts = []
+        marks: RowTexts = []
         captured, length = self.batch.captured, self.batch.length
         cut = np.flatnonzero(captured < length)
         if n := len(cut):
-            sizes = decimal(captured[cut]), always(" of ", n), decimal(length[cut])
-            marks.append((cut, joined([always(" [", n), *sizes, always(" bytes kept]", n)])))
+            sizes = decimal(captured[cut]), constant(" of ", n), decimal(length[cut])
+            marks.append((cut, concat_str([constant(" [", n), *sizes, constant(" bytes kept]", n)])))
         bad: dict[int, str] = {}
         for fault in self.faults():
             if fault.says != CUT:
@@ -210,7 +210,7 @@ def _lines(frames: np.ndarray, said: Strings) -> tuple[np.ndarray, Strings]:
     last = np.diff(frames, append=-1) != 0
     if last.all():
         return frames, said
-    line = joined([said, always("; ", ~last)])
+    line = concat_str([said, constant("; ", ~last)])
     first = np.flatnonzero(np.diff(frames, prepend=-1))
     return frames[first], Strings(line.data, line.start[first], line.end[last])
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from ._gather import gather as gather
-from .strings import Strings, always, decimal, dotted, hexadecimal, hexed, joined, strings
+from .strings import Strings, concat_str, constant, decimal, dotted, hexadecimal, hexlify, strings
 
 T = TypeVar("T")
 
@@ -541,7 +541,7 @@ def dates(ns: np.ndarray) -> Strings:
         year, month, nth = day.split("-")
         said.append(f"{MONTHS[int(month) - 1]} {int(nth):2}, {year} {clock}")
     fraction = decimal_seconds(rest)
-    return joined([strings(said).take(inverse), replace(fraction, start=fraction.start + 1), always(" UTC", len(ns))])
+    return concat_str([strings(said).take(inverse), replace(fraction, start=fraction.start + 1), constant(" UTC", len(ns))])
 
 
 def texts(f: Field, values: np.ndarray, buffer: np.ndarray | None = None) -> Strings:
@@ -549,7 +549,7 @@ def texts(f: Field, values: np.ndarray, buffer: np.ndarray | None = None) -> Str
     kind = f.kind
     if kind is raw:
         assert buffer is not None
-        return hexed(buffer, *np.ascontiguousarray(values.T))
+        return hexlify(buffer, *np.ascontiguousarray(values.T))
     if kind is text:
         return strings(values.tolist())
     if kind is ipv6:

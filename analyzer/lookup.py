@@ -11,7 +11,7 @@ import numpy as np
 from .dissection import Dissection, Undecoded, aliases
 from .errors import UsageError, nearest
 from .fields import Field, Headers, part, text
-from .filters import Filter, compiled
+from .filters import Filter, compile_filter
 from .protocols import protocols, register
 from .templates import template_fields
 
@@ -58,7 +58,7 @@ def filtered(expression: str) -> Filter:
             return field_of(name), aliases().get(name, (name,))
         return (Field(name, text, name), ()) if name in protocol_names() else None
 
-    return compiled(expression, lookup, lambda name: nearest(name, [*register(), *aliases(), *protocol_names()]))
+    return compile_filter(expression, lookup, lambda name: nearest(name, [*register(), *aliases(), *protocol_names()]))
 
 
 def matching(d: Dissection, wanted: Filter) -> np.ndarray:

@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from ..fields import Column, Field, Headers, Payload, Protocol, flag, seconds, text, u16, u32, u64
-from ..strings import Strings, joined
+from ..strings import Strings, concat_str
 from .common import _http
 from .common.content_coding import decoded
 from .common.framing import ContiguousRuns, Framed
@@ -228,7 +228,7 @@ def _numbers(h: Headers) -> dict[str, Column]:
 
 def said(data: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """Stretches of bytes as text, object (n,). Bytes beyond ASCII are U+FFFD each, as tshark has them; they mean nothing, RFC 9110 §5.5."""
-    packed = joined([Strings(data, np.ascontiguousarray(start), np.maximum(start, end))])
+    packed = concat_str([Strings(data, np.ascontiguousarray(start), np.maximum(start, end))])
     whole = packed.data.tobytes().decode("ascii", "replace")
     made = np.empty(len(start), object)
     made[:] = [whole[a:b] for a, b in zip(packed.start.tolist(), packed.end.tolist())]

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..expert import Finding
 from ..fields import Headers
-from ..templates import says
+from ..templates import fill_template
 
 
 def held(h: Headers, rules: Iterable[Finding]) -> Iterator[tuple[Finding, np.ndarray, list[str]]]:
@@ -17,4 +17,4 @@ def held(h: Headers, rules: Iterable[Finding]) -> Iterator[tuple[Finding, np.nda
         if rule.protocol == h.protocol.name:
             at = np.flatnonzero(rule.rule(h))
             if len(at):
-                yield rule, at, says(h, rule.says, at).tolist()
+                yield rule, at, fill_template(h, rule.says, at).tolist()

@@ -19,7 +19,7 @@ from . import Table
 from ._columns import dtype_of
 from ._messages import Address, Links, link, links, named
 from ._sent import mixed, pair, sent
-from .dhcp_transactions import leased
+from .dhcp_transactions import dhcp_messages
 
 MOST = 100_000  # pairs of addresses that are held until the trace ends, and as many addresses that were asked for
 NAMED = 4  # other MACs that a row names
@@ -442,7 +442,7 @@ def _nd(d: Dissection, whole: Dissection, on: Links) -> Iterator[_Event]:
 
 def _dhcp(d: Dissection, whole: Dissection, on: Links) -> Iterator[_Event]:
     """What servers of DHCP give; what they send to a relay is for another network."""
-    here = [one for one in leased(whole) if not (one.hops if one.version == "dhcpv6" else one.relay and one.relay == one.destination)]
+    here = [m for m in dhcp_messages(whole) if not (m.hops if m.version == "dhcpv6" else m.relay and m.relay == m.destination)]
     found = list(bound(here))
     for e, one in zip(_events(d, on, np.array([one.row for one in found], np.int64), "dhcp"), found, strict=True):
         e.protocol, e.binds = one.version, [("lease", one.address, one.mac)]
