@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from . import finding
+from . import rule
 
 
-@finding("telnet", "warn", "security", "asks for a password that will travel readable")
+@rule("warn", "security", "asks for a password that will travel readable")
 def password_in_clear(h):
     """The server's prompt ends in `password:`. Telnet enciphers nothing: what is typed, the password with it, is in the packets that
     follow, mostly a character each. SSH (RFC 4251) does the same work enciphered. The password is not shown here."""

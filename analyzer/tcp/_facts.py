@@ -3,7 +3,7 @@
 """Facts that a verdict on a TCP connection stands on: who asked how often, waited how long, fell silent, kept its window closed.
 
 Compiled by Cython when the package is built; runs interpreted too. It takes what `tcp_tracker` made of the segments, in the
-same order. What the facts mean for the connection is said in `expert/_verdicts`. Times are ns, sizes bytes, frames as in the
+same order. What the facts mean for the connection is said in `expert/connection`. Times are ns, sizes bytes, frames as in the
 file; a time or frame of 0 is one that never was.
 """
 
