@@ -1,5 +1,5 @@
-"""ARP messages that say something by themselves, and two MACs for one address. RFC 826, RFC 5227. Who lies and who is missing is told
-of whole exchanges, in the table bindings."""
+"""ARP messages that are suspicious by themselves, and two MACs for one address. RFC 826, RFC 5227. The table `bindings` judges whole
+exchanges: who forges, who is missing."""
 
 import numpy as np
 

@@ -1,5 +1,5 @@
 """Verdicts on TCP connections: why one failed, who is to blame, what held it back. Worst first; the first that holds is the verdict.
-What else is wrong and touches another matter is named behind it.
+Other problems that share no topic with it are named behind it.
 
 Round trips are those of the whole handshake, SYN to the ACK that ends it: the same wherever the trace was taken.
 """
@@ -317,7 +317,7 @@ def reset(c: Connections) -> Matches:
     yield _reset(c) & ~nothing, sentence
 
 
-# ---------------------------------------------------------------- hangs
+# ---------------------------------------------------------------- stuck at the end of the capture
 
 
 @rule("error", "path MTU black hole", topics="loss silence")
@@ -325,7 +325,7 @@ def black_hole(c: Connections) -> Matches:
     """The largest datagrams vanish, smaller ones get through, and no ICMP says why (RFC 2923 §2.1), or its sender does not obey.
 
     At least three sends of the largest size, and afterwards a word of the receiver that acknowledges nothing new: something
-    smaller reached it. If it said nothing since, it may as well be gone: retransmissions unanswered. Not this: an ICMP
+    smaller reached it. If it said nothing since, it may as well be gone: see unanswered. Not this: an ICMP
     "fragmentation needed" that was obeyed, and what every path takes, 576 bytes (RFC 791 §3.2).
     """
     for a in c.ends:
@@ -597,7 +597,7 @@ def loss(c: Connections) -> Matches:
 def application_limited(c: Connections) -> Matches:
     """For half of a long transfer its sender had nothing outstanding, and a round trip had passed: the program gave no data.
 
-    Within the round trip nothing seems outstanding beside the receiver, though all of it is on the way.
+    Recorded at the receiver, nothing seems outstanding within the round trip, though all of it is on the way.
     """
     for a in c.ends:
         took = np.maximum(a.last_data - a.first_data, 1)
@@ -884,7 +884,7 @@ def healthy(c: Connections) -> Matches:
     yield np.ones(len(c), bool), sentence
 
 
-# ---------------------------------------------------------------- what only many connections tell
+# ---------------------------------------------------------------- judged by many connections
 
 
 def overflowed(

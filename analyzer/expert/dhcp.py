@@ -1,4 +1,4 @@
-"""Addresses that are given twice over, refused, or not at all: DHCP (RFC 2131) and DHCPv6 (RFC 9915)."""
+"""Addresses offered by two servers, refused, or not assigned: DHCP (RFC 2131) and DHCPv6 (RFC 9915)."""
 
 from ..protocols import dhcp, dhcpv6
 from . import rule

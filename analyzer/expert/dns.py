@@ -2,7 +2,7 @@
 
 What Zeek calls DNS_label_len_gt_pkt, DNS_label_forward_compress_offset, DNS_label_too_long, DNS_name_too_long, DNS_RR_rdlength_lt_len,
 DNS_truncated_len_lt_hdr_len, DNS_truncated_quest_too_short, DNS_truncated_ans_too_short and DNS_truncated_RR_rdlength_lt_len are
-faults of the message here, told with the byte where it goes wrong.
+malformed messages here, with the byte where the fault is.
 """
 
 import numpy as np
@@ -29,19 +29,19 @@ def asked_again(h):
     return h["dns.retransmit_request_in"] > 0
 
 
-@rule("warn", "response", "the server has left {dns.judged.silent} questions unanswered, one behind the other")
+@rule("warn", "response", "the server has left {dns.judged.silent} questions in a row unanswered")
 def silent_server(h):
-    """No answer of this server to any of its last questions, the eldest of which is two seconds old: it is down, not a DNS server, or
-    something on the way drops its packets. Told at three questions, then at twice as many. Not known from one client alone if the
-    capture sees only questions: look for answers of any server in it."""
+    """No answer of this server to its last questions, the oldest of which is two seconds old: it is down, no DNS server, or something on
+    the way drops its packets. Reported at three questions, then at twice as many. A capture that sees only questions proves nothing:
+    look for answers of any server in it."""
     return h["dns.judged.silent"] > 0
 
 
 @rule("warn", "response", "{dns.judged.failures} answers {dns.flags.rcode:words} of this server within ten seconds")
 def burst_of_failures(h):
     """NXDOMAIN: somebody tries names: malware that computes them, a scan, a missing search domain, a broken program. SERVFAIL: the
-    server reaches no other server, or DNSSEC checks fail. REFUSED: the clients are not among those that it serves. Told at ten, then at
-    twice as many. Who asks for what: `analyze table dns_names`."""
+    server reaches no other server, or DNSSEC checks fail. REFUSED: the clients are not among those that it serves. Reported at ten,
+    then at twice as many. Who asks for what: `analyze table dns_names`."""
     return h["dns.judged.failures"] > 0
 
 
@@ -80,8 +80,8 @@ def truncated(h):
 
 @rule("note", "sequence", "an answer without a question: {dns.qry.name}{dns.unsolicited:mark}")
 def unsolicited(h):
-    """The capture began late or sees one way only; the answer came again after long; or somebody forges answers, hoping to hit a question
-    (RFC 5452 §4), or lets a server send them to a victim. Wireshark's dns.unsolicited."""
+    """The capture began late or sees one direction only; the answer came again after long; or somebody forges answers, hoping to hit a
+    question (RFC 5452 §4), or lets a server send them to a victim. Wireshark's dns.unsolicited."""
     return h["dns.unsolicited"]
 
 

@@ -8,7 +8,7 @@ from . import rule
 @rule("warn", "security", "logs in with a password that anybody on the way can read")
 def password_in_clear(h):
     """PASS without TLS (RFC 4217): the password is in the packet, and in this capture. It is not shown here. The files of the data
-    connections can be read as well. Not told of an anonymous login (RFC 1635), whose password is a mail address by custom."""
+    connections can be read as well. Not this: an anonymous login (RFC 1635), whose password is a mail address by custom."""
     words, rows = h.column("ftp.request.command")
     args = np.zeros(len(h), bool)
     args[h.column("ftp.request.arg").rows] = True

@@ -1,4 +1,4 @@
-"""HTTP messages that deserve a look. RFC 9110, RFC 9112. What cannot be is malformed, and told where it is read."""
+"""HTTP messages that deserve a look. RFC 9110, RFC 9112. What breaks its grammar is a fault, which the protocol reports."""
 
 import numpy as np
 
@@ -72,5 +72,5 @@ def unmatched_answer(h):
 @rule("note", "protocol", "says the length of its body more than once: {http.line}")
 def repeated_length(h):
     """The same number each time, so it may be read (RFC 9110 §8.6). Where servers and proxies choose differently, messages are smuggled;
-    numbers that differ are told as malformed."""
+    numbers that differ are malformed."""
     return _fault(h, "repeated length")

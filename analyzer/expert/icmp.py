@@ -1,4 +1,4 @@
-"""ICMP's errors and advice, a finding for each kind. RFC 792, RFC 1122 §3.2.2. What became of them is told in the table routes."""
+"""ICMP's errors and advice, a rule for each kind. RFC 792, RFC 1122 §3.2.2. The table `routes` has what became of them."""
 
 import numpy as np
 

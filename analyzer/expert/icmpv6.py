@@ -1,4 +1,4 @@
-"""ICMPv6's errors and redirects, a finding for each kind. RFC 4443, RFC 4861. What became of them is told in the table routes."""
+"""ICMPv6's errors and redirects, a rule for each kind. RFC 4443, RFC 4861. The table `routes` has what became of them."""
 
 from . import rule
 

@@ -73,7 +73,7 @@ def doubled(t: pl.DataFrame) -> pl.Series:
     ),
 )
 def unasked(t: pl.DataFrame) -> pl.Series:
-    """Echo replies without a question in this capture: it began late or sees one way only; or somebody sends with a forged source
+    """Echo replies without a question in this capture: it began late or sees one direction only; or somebody sends with a forged source
     (the victim of a reflection sees such replies), or carries data in them."""
     return t["unasked"] > 0
 

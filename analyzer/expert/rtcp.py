@@ -4,7 +4,7 @@ import numpy as np
 
 from . import rule
 
-MUCH = 13  # of 256: 5 %, from which on most codecs are heard to suffer
+AUDIBLE_LOSS = 13  # of 256: 5 %, from which on most codecs sound worse
 
 
 @rule("note", "sequence", "the receiver lost a part of the packets: {rtcp.ssrc.fraction} of 256")
@@ -13,5 +13,5 @@ def loss(h):
     whole path; table `rtp_streams` says what was lost before the recorder."""
     found = np.zeros(len(h), bool)
     values, rows = h.column("rtcp.ssrc.fraction")
-    found[rows[values >= MUCH]] = True
+    found[rows[values >= AUDIBLE_LOSS]] = True
     return found & ~h.quoted

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @rule("warn", "security")
 def exposed(t: pl.DataFrame) -> Matches:
     """A finding on security of severity warn; its own page says what it means: `analyze fields` with its name in the table. What HTTP
-    sends in clear is told of its transactions."""
+    sends in clear stands with its transactions."""
 
     def sentence(row: dict[str, Any]) -> str:
         where = frames(row["first_frame"], row["last_frame"])

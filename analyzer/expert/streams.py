@@ -16,8 +16,8 @@ ENOUGH_CONNECTIONS = 3  # to a server, all of which failed, are one problem
 
 @rule("error", "server took no connection")
 def absent(t: pl.DataFrame) -> Matches:
-    """Three or more connections to one address and port, and none opened, while each has its own verdict: what uses them hangs on this one
-    server. Whether others were reached tells if it is the server, or the way of the client."""
+    """Three or more connections to one address and port, and none opened, while each has its own verdict: what uses them depends on this
+    one server. Whether others were reached tells if it is the server, or the path of the client."""
 
     def sentence(row: dict[str, Any]) -> str:
         who = row["client"] if row["clients"] == 1 else count(row["clients"], "client")

@@ -1,4 +1,4 @@
-"""TCP segments that say something by themselves. RFC 9293. What hangs on the segments before is told elsewhere."""
+"""TCP segments that deserve a look by themselves, or by the segments before them (`tcp.judged.*`). RFC 9293."""
 
 from ..protocols.tcp import GREATEST_SHIFT
 from . import rule
@@ -62,14 +62,14 @@ def acknowledgment_without_flag(h):
     return (h["tcp.ack_raw"] != 0) & ~h["tcp.flags.ack"] & h.whole & ~h.quoted
 
 
-# ---------------------------------------------------------------- what the segments before tell
+# ---------------------------------------------------------------- judged by the segments before
 
 
 @rule("warn", "sequence", "acknowledges {tcp.judged.missed} bytes that no frame holds")
 def not_captured(h):
-    """The receiver has bytes that the capture lacks: the recorder lost them, or sees one way of two. Not lost on the network.
+    """The receiver has bytes that the capture lacks: the recorder lost them, or sees one direction of two. Not lost on the network.
 
-    Wireshark's tcp.analysis.ack_lost_segment; "previous segment not captured" is said of no segment here: what is late, lost
+    Wireshark's tcp.analysis.ack_lost_segment. No segment is called "previous segment not captured" here: whether one is late, lost
     before the capture or not captured is known only when its bytes come, or are acknowledged.
     """
     return h["tcp.judged.missed"] > 0
@@ -77,7 +77,7 @@ def not_captured(h):
 
 @rule("note", "sequence", "begins with {tcp.flags.words}, which answers or ends something, {tcp.srcport} → {tcp.dstport}")
 def unasked(h):
-    """The first segment of a connection is a SYN,ACK, a FIN or a RST: the capture began late or sees one way, a route is split, or
+    """The first segment of a connection is a SYN,ACK, a FIN or a RST: the capture began late or sees one direction, a route is split, or
     somebody scans. As Zeek's unsolicited_SYN_response, spontaneous_FIN, spontaneous_RST."""
     return h["tcp.judged.unasked"]
 

@@ -1,4 +1,4 @@
-"""TLS handshakes: certificates, versions, suites, alerts. Only what is not encrypted can be told: of TLS 1.3 that are the hellos."""
+"""TLS handshakes: certificates, versions, suites, alerts. Only what is not encrypted can be judged: of TLS 1.3, the hellos."""
 
 import numpy as np
 

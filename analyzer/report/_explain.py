@@ -170,7 +170,7 @@ def _story(stream: pl.DataFrame, segments: pl.DataFrame) -> Iterator[str]:
         f"{endpoint(one['server'], one['server_port'])}, server; {count(one['frames'], 'segment')} in {took}."
     )
     yield ""
-    yield f"{'frame':>7} {'time':>11}  {'client':<11} {'':<46} {'server':<11}  what is to be said"
+    yield f"{'frame':>7} {'time':>11}  {'client':<11} {'':<46} {'server':<11}  remarks"
     rows = list(_lines(segments))
     keep = [row["news"] for row in rows]
     at = 0
