@@ -178,7 +178,7 @@ def _expert(table: pl.DataFrame, rows: int) -> Section:
         table.group_by("severity", "protocol", "finding")
         .agg(pl.len().alias("count"), pl.col("frame.number").min().alias("first"), pl.col("summary").first())
         .with_columns(pl.col("severity").replace_strict(order, return_dtype=pl.Int64).alias("rank"))
-        .sort("rank", "count", "first", "finding", descending=[False, True, False, False])
+        .sort("rank", "count", "first", "finding", "protocol", descending=[False, True, False, False, False])
     )
     shown = [
         (severity, count(n), finding, str(first), summary)
