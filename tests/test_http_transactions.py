@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from test_http import GET, OK, Script, parts
 
 from analyzer import Analysis
-from analyzer.expert._troubles import judged, troubles
+from analyzer.expert import evaluate
 from analyzer.tables.http_transactions import grouped
 
 MS = timedelta(milliseconds=1)
@@ -398,6 +398,6 @@ def test_anything_is_read(asks, answers, holes, size, end):
         file.write(talk.trace.pcap())
         file.flush()
         rows = table(file.name)
-        judged(grouped(rows), troubles("http_transactions"))
+        evaluate(grouped(rows), "http_transactions")
         said = [run("objects", file.name, "--batch-frames", str(n), "-T", "csv") for n in BATCHES]
     assert {one.status for one in said} == {0} and len({one.out for one in said}) == 1

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..conversations import in_order
 from ..errors import UsageError
-from ..expert._verdicts import place
+from ..expert._wording import endpoint
 from ..fields import Headers, texts
 from ..protocols import register
 from ..strings import HEX
@@ -238,7 +238,7 @@ class Follow:
             peers = (f"  - peer: {node}\n    host: {host}\n    port: {port}\n" for node, (host, port) in enumerate(nodes))
             sys.stdout.write(f"peers:\n{''.join(peers)}packets:\n")
         else:
-            named = (f"Node {n}: {place(host, port)}\n" for n, (host, port) in enumerate(nodes))
+            named = (f"Node {n}: {endpoint(host, port)}\n" for n, (host, port) in enumerate(nodes))
             filter = f"{self.protocol}.stream eq {self.stream}"
             sys.stdout.write(f"\n{LINE}Follow: {self.protocol},{self.mode}\nFilter: {filter}\n{''.join(named)}")
 

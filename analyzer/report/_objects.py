@@ -20,7 +20,7 @@ from urllib.parse import unquote
 import numpy as np
 
 from ..errors import UsageError
-from ..expert._verdicts import count
+from ..expert._wording import count
 from ..fields import Field, Headers, text, u32, u64
 from ..protocols.common.content_coding import decoded
 from ..protocols.common.framing import WHOLE, HandsOn

@@ -12,7 +12,7 @@ import polars as pl
 from ..capture import Source
 from ..correlators.dhcp_matching import VERSIONS, bound
 from ..dissection import Dissection
-from ..expert._troubles import judged, troubles
+from ..expert import evaluate
 from ..fields import Field, Headers, flag, mac, seconds, text, texts, time, u16, u32, u64
 from ..protocols.icmpv6 import NA, NS, RA, REDIRECT, RS
 from . import Table
@@ -265,7 +265,7 @@ class TABLE(Table):
             else:
                 columns[f.name] = pl.Series(f.name, values, dtype=dtype_of(f))
         made = pl.DataFrame(columns)
-        verdicts = judged(made, troubles("bindings"))
+        verdicts = evaluate(made, "bindings")
         return made.with_columns(pl.Series(f.name, column, dtype=pl.String) for f, column in zip(self.columns[-3:], verdicts, strict=True))
 
     def _row(self, one: _Binding, addresses: int) -> dict:

@@ -159,7 +159,7 @@ _COLUMNS: tuple[tuple[Field, Callable[[_Transaction], object]], ...] = (
     (Field("relay", text, "Relay agent", "of the last message that one relayed"), lambda t: t.first.relay),
     (Field("outcome", text, "Outcome", "given, renewed, informed (settings), refused, offered (nothing taken), no answer, "
            "no answer to the request, released, declined, not asked (only an answer is in the capture)"), lambda t: t.outcome),
-    (Field("status_message", text, "Status message", "the server's: of a NAK, of DHCPv6's status"), lambda t: t.answer and t.answer.message),
+    (Field("status_message", text, "Status message", "of a NAK, of DHCPv6's status"), lambda t: t.answer and t.answer.message),
 )  # fmt: skip
 
 

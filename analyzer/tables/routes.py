@@ -12,7 +12,7 @@ import polars as pl
 from ..capture import Source
 from ..conversations import words
 from ..dissection import Dissection
-from ..expert._troubles import judged, troubles
+from ..expert import evaluate
 from ..fields import Field, Headers, flag, seconds, text, time, u8, u16, u32, u64
 from ..protocols.common.registries import IPPROTO
 from . import Table
@@ -270,7 +270,7 @@ class TABLE(Table):
             else:
                 columns[f.name] = pl.Series(f.name, values, dtype=dtype_of(f))
         made = pl.DataFrame(columns)
-        said = judged(made, troubles("routes"))
+        said = evaluate(made, "routes")
         return made.with_columns(pl.Series(f.name, column, dtype=pl.String) for f, column in zip(self.columns[-3:], said, strict=True))
 
 

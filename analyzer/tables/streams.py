@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from ..expert import verdicts
-from ..expert._verdicts import Connections, Ends, count, frames, judged, place
+from ..expert import evaluate
+from ..expert._connections import Connections, EndFacts
+from ..expert._wording import count, endpoint, frames
 from ..expert.connection import accept_ignored, overflowed
 from ..expert.streams import UNOPENED
 from ..fields import Field, Kind, flag, ipv4, ipv6, seconds, text, texts, time, u8, u16, u32, u64
@@ -357,8 +358,8 @@ class TABLE(Table):
         )
         at = np.flatnonzero(full)
         said = [
-            f"{place(one['server'], one['server_port'])} did not take the connection: {count(one['client_syns'], 'SYN')} of "
-            f"{place(one['client'], one['client_port'])} ({frames(one['first_frame'], one['last_frame'])}) had no answer while "
+            f"{endpoint(one['server'], one['server_port'])} did not take the connection: {count(one['client_syns'], 'SYN')} of "
+            f"{endpoint(one['client'], one['client_port'])} ({frames(one['first_frame'], one['last_frame'])}) had no answer while "
             f"{count(queue, 'connection')} that it had answered before stood open and were not served: its listen queue is full."
             for one, queue in zip(rows[at].iter_rows(named=True), full[at].tolist(), strict=True)
         ]
@@ -401,14 +402,10 @@ class TABLE(Table):
             side, other = directions[which], directions[1 - which]
             figures = {name: side[of] for name, of in FIGURED.items()}
             figures |= {"dsacks_got": other["dsacks"], "sacks_got": other["sacks"]}
-            made.append(Ends(ends[which::2], figures, c[f"{name}_address"].to_list(), c[f"{name}_port"].to_list()))
+            made.append(EndFacts(ends[which::2], figures, c[f"{name}_address"].to_list(), c[f"{name}_port"].to_list()))
         connections = Connections(facts, made[0], made[1], c["duration"], reporters, self.end)
-        said = judged(connections, list(verdicts().values()))
-        return {
-            "severity": pl.Series([one.severity for one, _ in said], dtype=pl.String),
-            "kind": pl.Series([one.kind for one, _ in said], dtype=pl.String),
-            "verdict": pl.Series([sentence for _, sentence in said], dtype=pl.String),
-        }
+        verdicts = zip(("severity", "kind", "verdict"), evaluate(connections, "connection"), strict=True)
+        return {name: pl.Series(column, dtype=pl.String) for name, column in verdicts}
 
 
 FIGURED = {  # a name in the rules → the figure
