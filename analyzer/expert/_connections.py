@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ..tcp._facts import CONNECTION_FACTS, END_FACTS
 from ._wording import endpoint
 
 
