@@ -154,14 +154,14 @@ def test_two_owners():
     found = rows(recorded("arp-conflict"))
     owner, other = found["192.168.1.109", KONGMING], found["192.168.1.109", impostor]
     assert picked(owner, "others", "conflict_frame", "contested", "severity", "kind") == (impostor, 4, True, "error", "address conflict")
-    assert picked(other, "ways", "datagrams", "announced", "probes", "severity") == ("reply, announcement", 3, 1, 1, "chat")
+    assert picked(other, "evidence", "datagrams", "announced", "probes", "severity") == ("reply, announcement", 3, 1, 1, "chat")
     assert "frame 4" in owner["verdict"]
 
 
 def test_announcements_and_a_free_address():
     """Lab arp-gratuitous: frames 1 and 2 announce, 3 is a gratuitous reply, 4 and 5 probe."""
     found = rows(recorded("arp-gratuitous"))
-    assert picked(found["192.168.1.108", ERNEST], "announced", "ways", "unasked") == (3, "announcement, gratuitous reply", 0)
+    assert picked(found["192.168.1.108", ERNEST], "announced", "evidence", "unasked") == (3, "announcement, gratuitous reply", 0)
     assert picked(found["192.168.1.50", None], "probes", "kind", "severity", "asked_by") == (2, "free", "chat", ERNEST)
 
 

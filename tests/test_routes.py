@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analyzer import Analysis
-from analyzer.tables import routes
-from analyzer.tables._seen_set import Earlier
+from analyzer.tables import _loops, routes
+from analyzer.tables._seen_set import SeenSet
 
 HOST_MAC, OLD, NEW = "02:00:00:00:00:01", "02:00:00:00:00:0a", "02:00:00:00:00:0b"
 ME, THERE, ROUTER, GATEWAY = "10.0.0.1", "10.9.9.9", "10.0.0.254", "10.0.0.253"
@@ -104,7 +104,7 @@ def test_six(save):
 def test_a_redirect_obeyed_late():
     """Lab redirect: frames 4 and 10 name 192.168.1.1; frame 9 still goes to the old MAC, frame 12 to the new."""
     (row,) = same(recorded("redirect"), "routes")
-    assert picked(row, "statement", "first_frame", "last_frame", "messages", "by", "told") == (
+    assert picked(row, "statement", "first_frame", "last_frame", "messages", "by", "recipient") == (
         "redirect",
         4,
         10,
@@ -238,7 +238,7 @@ def test_a_loop_without_mac_addresses(save):
 
 
 def test_a_loop_longer_ago_than_is_remembered(save, monkeypatch):
-    monkeypatch.setattr(routes, "PASSED", 10)
+    monkeypatch.setattr(_loops, "WINDOW", 10)
     between = [sent(ident=100 + i) for i in range(9)]
     assert len(only(save(pcap(sent(64), *between, sent(62))), "loop")) == 1
     assert only(save(pcap(sent(64), *between, sent(ident=99), sent(62))), "loop") == []
@@ -247,11 +247,11 @@ def test_a_loop_longer_ago_than_is_remembered(save, monkeypatch):
 @settings(max_examples=80, deadline=None)
 @given(keys=st.lists(st.integers(0, 6), max_size=60), most=st.integers(1, 8), cut=st.integers(1, 9))
 def test_earlier_is_what_a_list_would_find(keys, most, cut):
-    earlier, found = Earlier(most), []
+    earlier, found = SeenSet(most), []
     for at in range(0, len(keys), cut):
         part = np.array(keys[at : at + cut], np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         out = np.empty(len(part), np.int64)
-        earlier.before(part.data, out.data)
+        earlier.last_seen(part.data, out.data)
         found += out.tolist()
     for i, key in enumerate(keys):
         before = [j for j in range(max(i - most, 0), i) if keys[j] == key]

@@ -66,7 +66,7 @@ def redirect_ignored(t: pl.DataFrame) -> Found:
 
     def says(row: dict[str, Any]) -> str:
         return (
-            f"{row['told']} ignores the redirect of {_said(row)} to {row['gateway']} for {row['destination']}: "
+            f"{row['recipient']} ignores the redirect of {_said(row)} to {row['gateway']} for {row['destination']}: "
             f"{count(row['ignored'], 'datagram')} went the old way, the last in frame {row['ignored_frame']}."
         )
 
@@ -140,7 +140,7 @@ def redirected(t: pl.DataFrame) -> Found:
         after = "" if row["obeyed_frame"] is None else f"; obeyed in frame {row['obeyed_frame']}"
         if row["ignored"]:
             after = f"; {count(row['ignored'], 'datagram')} more went the old way{after}"
-        return f"{_said(row)} tells {row['told']} a better way to {row['destination']}: {row['gateway']}{after}."
+        return f"{_said(row)} tells {row['recipient']} a better way to {row['destination']}: {row['gateway']}{after}."
 
     yield t["statement"] == "redirect", says
 
@@ -162,7 +162,7 @@ def quench(t: pl.DataFrame) -> Found:
     """Asks the sender to slow down. Nobody sends or heeds it today (RFC 6633)."""
 
     def says(row: dict[str, Any]) -> str:
-        return f"{_said(row)} asks {row['told']}{_times(row)} to send slower to {row['destination']}."
+        return f"{_said(row)} asks {row['recipient']}{_times(row)} to send slower to {row['destination']}."
 
     yield t["statement"] == "source quench", says
 
