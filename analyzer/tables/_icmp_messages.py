@@ -41,6 +41,12 @@ class QuotedDatagram(NamedTuple):
     ident: int = -1
     seq: int = -1
 
+    @property
+    def flow_id(self) -> int:
+        """As `IpDatagrams.flow_id`."""
+        source, destination = self.ports or (max(self.ident, 0), max(self.seq, 0))
+        return source << 16 | destination
+
 
 class IcmpMessage(NamedTuple):
     """An ICMP message that no error quotes. row: of its frame in the batch; frame: its number. time: ns, None if it has none.

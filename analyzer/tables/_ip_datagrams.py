@@ -82,13 +82,6 @@ def _columns(h: Headers) -> tuple[np.ndarray, ...]:
     """The arrays of `IpDatagrams`, in its order, without `links`."""
     rows = np.flatnonzero(h.whole & ~h.quoted)
     six = h.protocol.name == "ipv6"
-    assert h.protocol.addresses is not None
-    ends = np.zeros((len(rows), 4), np.uint64)
-    for at, name in zip((0, 2), h.protocol.addresses, strict=True):
-        high, low = words(h, name)
-        ends[:, at + 1] = low[rows]
-        if high is not None:
-            ends[:, at] = high[rows]
     names = ("ipv6.nxt", "ipv6.hlim") if six else ("ip.proto", "ip.ttl")
     proto, ttl = (h[name][rows].astype(np.int64) for name in names)
     size = h.wire[rows] - h.start[rows] if six else h["ip.len"][rows].astype(np.int64)
@@ -102,7 +95,7 @@ def _columns(h: Headers) -> tuple[np.ndarray, ...]:
     flow_id = np.where(np.isin(proto, PORTED), word >> np.uint64(32), np.where(np.isin(proto, ICMPS), word & np.uint64(0xFFFFFFFF), 0))
     return (
         h.frame[rows],
-        ends,
+        end_words(h, rows),
         np.full(len(rows), six),
         proto,
         ttl,
@@ -124,6 +117,18 @@ def hashed(ends: np.ndarray, *more: np.ndarray) -> np.ndarray:
 
 
 # ---------------------------------------------------------------- addresses
+
+
+def end_words(h: Headers, rows: np.ndarray) -> np.ndarray:
+    """Source and destination of these IP headers, uint64 (rows, 4): two words each."""
+    assert h.protocol.addresses is not None
+    ends = np.zeros((len(rows), 4), np.uint64)
+    for at, name in zip((0, 2), h.protocol.addresses, strict=True):
+        high, low = words(h, name)
+        ends[:, at + 1] = low[rows]
+        if high is not None:
+            ends[:, at] = high[rows]
+    return ends
 
 
 def address_words(source: Address, destination: Address) -> tuple[int, int, int, int]:

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from ..conversations import words
 from ..dissect import Dissection
 from ..fields import Headers
 from ..protocols.common.registries import IPPROTO
 from ._icmp_messages import IcmpMessage
-from ._ip_datagrams import IpDatagrams, address_of, address_words, frame_times, hashed, shown
+from ._ip_datagrams import IpDatagrams, address_of, address_words, end_words, frame_times, hashed, shown
 
 if TYPE_CHECKING:
     from .routes import Statement
@@ -43,14 +42,7 @@ class Traceroutes:
         self._statements: dict[int, Statement] = {}  # by their number in the answers
         self._first = 0  # frame of the first probe
 
-    def feed(
-        self,
-        d: Dissection,
-        whole: Dissection,
-        s: IpDatagrams,
-        reported: list[tuple[IcmpMessage, Statement]],
-        messages: list[IcmpMessage],
-    ) -> None:
+    def feed(self, d: Dissection, s: IpDatagrams, reported: list[tuple[IcmpMessage, Statement]], messages: list[IcmpMessage]) -> None:
         """Remember the probes of a batch and what may answer one. reported: its messages about paths, and the statements they make."""
         unicast = np.where(s.six, s.ends[:, 2] >> np.uint64(56) != 0xFF, s.ends[:, 3] < 0xE0000000)
         low = np.flatnonzero((s.ttl <= LOW) & unicast & (s.offset == 0))
@@ -61,7 +53,7 @@ class Traceroutes:
             return
         errors = [(m, statement) for m, statement in reported if statement.statement in ("unreachable", "time exceeded")]
         replies = [m for m in messages if m.kind == (0 if m.protocol == "icmp" else 129)]
-        parts = [_segments(d, h) for h in whole.chunks.get("tcp", ())]
+        parts = [_segments(d, h) for h in (d.unfiltered or d).chunks.get("tcp", ())]
         parts += [self._errors(d, errors), _replies(d, replies)]
         answers = [part.filter(pl.col("frame") > self._first) for part in parts if part is not None]
         self._answers += [part for part in answers if len(part)]
@@ -80,10 +72,9 @@ class Traceroutes:
             assert q is not None
             number = len(self._statements) and next(reversed(self._statements)) + 1
             self._statements[number] = statement
-            flow_id = q.ports[0] << 16 | q.ports[1] if q.ports else max(q.ident, 0) << 16 | max(q.seq, 0)
             expired = (m.protocol, m.kind, m.code) in EXPIRED
             ends, sender = address_words(q.source, q.destination), address_words(None, m.source)[2:]
-            rows.append((m.row, ends, q.proto, flow_id, sender, m.meaning, max(q.id, 0), expired, number))
+            rows.append((m.row, ends, q.proto, q.flow_id, sender, m.meaning, max(q.id, 0), expired, number))
         if not rows:
             return None
         row, ends, proto, flow_id, sender, meaning, *rest = zip(*rows, strict=True)
@@ -212,14 +203,7 @@ def _segments(d: Dissection, h: Headers) -> pl.DataFrame | None:
     network = h.network_layer()
     if not len(rows) or network is None or network[0].protocol.name not in ("ip", "ipv6"):
         return None
-    outer, outer_rows = network
-    assert outer.protocol.addresses is not None
-    ends = np.zeros((len(rows), 4), np.uint64)
-    for place, name in zip((2, 0), outer.protocol.addresses, strict=True):  # of the SYN: the other way round
-        high, low = words(outer, name)
-        ends[:, place + 1] = low[outer_rows[rows]]
-        if high is not None:
-            ends[:, place] = high[outer_rows[rows]]
+    ends = end_words(network[0], network[1][rows])[:, [2, 3, 0, 1]]  # of the SYN
     flow_id = h["tcp.dstport"][rows].astype(np.int64) << 16 | h["tcp.srcport"][rows]
     meaning = pl.Series(["RST", "SYN, ACK"]).gather(accepts[rows].astype(np.int64)).to_list()
     return _answers(d, h.frame[rows], ends, np.full(len(rows), 6), flow_id, ends[:, 2:], meaning)

@@ -40,9 +40,9 @@ class _Binding:
     address: Address
     mac: int
     evidence: list[str]  # kinds of statements, the first one first
-    first: int
-    first_time: int | None
-    last: int = 0
+    first_frame: int
+    start: int | None
+    last_frame: int = 0
     statements: int = 0
     claims: int = 0
     first_claim: int = 0
@@ -67,16 +67,16 @@ class _Resolution:
     protocol: str
     address: Address
     mac: int
-    asker: Address
-    first: int
-    first_time: int | None
-    last: int = 0
+    asked_by: Address
+    first_frame: int
+    start: int | None
+    last_frame: int = 0
     last_time: int | None = None
     asked: int = 0
     probes: int = 0
     open: int = 0
-    open_first: int = 0
-    open_last: int = 0
+    unanswered_frame: int = 0
+    unanswered_last: int = 0
     prober: int | None = None
     kept: bool = False
 
@@ -152,7 +152,7 @@ class TABLE(Table):
                 number = self._usage.learn(m, address, hardware)
                 binding = self._bindings[key] = _Binding(number, m.link_id, m.protocol, address, hardware, [kind], m.frame, m.when)
                 self._of.setdefault((m.link_id, address), {})[binding] = None
-            binding.statements, binding.last, binding.kept = binding.statements + 1, m.frame, binding.kept | m.kept
+            binding.statements, binding.last_frame, binding.kept = binding.statements + 1, m.frame, binding.kept | m.kept
             if kind not in binding.evidence:
                 binding.evidence.append(kind)
             if kind in CLAIMS:
@@ -178,10 +178,10 @@ class TABLE(Table):
             if resolution is None:
                 resolution = self._resolutions[key] = _Resolution(m.link_id, m.protocol, *m.query, m.asker, m.frame, m.when)
             resolution.asked, resolution.probes = resolution.asked + 1, resolution.probes + m.probe
-            resolution.last, resolution.last_time, resolution.kept = m.frame, m.when, resolution.kept | m.kept
+            resolution.last_frame, resolution.last_time, resolution.kept = m.frame, m.when, resolution.kept | m.kept
             if not resolution.open:
-                resolution.open_first = m.frame
-            resolution.open, resolution.open_last = resolution.open + 1, m.frame
+                resolution.unanswered_frame = m.frame
+            resolution.open, resolution.unanswered_last = resolution.open + 1, m.frame
             resolution.prober = m.sender if m.probe else None
 
     def _evict(self, row: int) -> list[pl.DataFrame]:
@@ -229,7 +229,7 @@ class TABLE(Table):
         rows.sort(key=lambda row: (row["first_frame"], row["last_frame"]))
         columns = {}
         for f in self.columns[:-3]:
-            values = [row[f.name] for row in rows]
+            values = [row.get(f.name) for row in rows]
             if f.name == "address":
                 columns[f.name] = address_texts(values)
             elif f.name in ("mac", "asked_for", "sent_by", "refused"):
@@ -252,31 +252,29 @@ class TABLE(Table):
         interface, vlan = interface_and_vlan(one.link_id)
         datagrams, forwarded, last_used, last_time = self._usage.usage(one.number)
         return {
-            **{name: getattr(one, name) for name in SAME},
+            **{name: getattr(one, name) for name in BINDING},
             "interface": interface,
             "vlan": vlan,
-            "first_frame": one.first,
-            "last_frame": one.last,
-            "start": one.first_time,
             "learnt": one.evidence[0],
             "evidence": ", ".join(one.evidence),
             "asked": resolution.asked if resolution else 0,
             "probes": resolution.probes if resolution else 0,
-            "asked_by": resolution.asker if resolution else None,
-            "asked_for": None,
+            "asked_by": resolution.asked_by if resolution else None,
             "unanswered": resolution.open if resolution else 0,
-            "unanswered_frame": resolution.open_first if resolution and resolution.open else None,
-            "unanswered_last": resolution.open_last if resolution and resolution.open else None,
+            "unanswered_frame": resolution.unanswered_frame if resolution and resolution.open else None,
+            "unanswered_last": resolution.unanswered_last if resolution and resolution.open else None,
             "datagrams": datagrams,
             "forwarded": forwarded,
             "last_used": last_used or None,
-            "used_for": last_time - one.first_time if last_used and one.first_time is not None else None,
+            "used_for": last_time - one.start if last_used and one.start is not None else None,
             "refused_frame": one.refused_frame or None,
             "addresses": addresses,
         }
 
 
-SAME = ("protocol", "address", "mac", "statements", "answered", "unasked", "announced", "sent_by", "refused")  # columns of a _Binding
+BOTH = ("protocol", "address", "first_frame", "last_frame", "start")  # columns that are attributes of _Binding and _Resolution
+BINDING = (*BOTH, "mac", "statements", "answered", "unasked", "announced", "sent_by", "refused")  # and of one of them
+RESOLUTION = (*BOTH, "asked", "probes", "asked_by", "unanswered_frame", "unanswered_last")
 ALONE = {"others": None, "rivals": 0, "conflict_frame": None, "contested": False, "moved": False, "latest": True}
 
 
@@ -285,7 +283,7 @@ def _conflicts(group: list[_Binding]) -> dict[_Binding, dict]:
     if len(group) == 1:
         return {group[0]: ALONE}
     columns = {}
-    firsts, last = sorted(one.first for one in group)[:2], max(one.last for one in group)
+    firsts, last = sorted(one.first_frame for one in group)[:2], max(one.last_frame for one in group)
     claimed = sorted((one for one in group if one.claims), key=lambda one: one.first_claim)
     latest_claim, answers = 0, set()  # of those that claimed it earlier
     contests: dict[_Binding, bool] = {}
@@ -301,36 +299,27 @@ def _conflicts(group: list[_Binding]) -> dict[_Binding, dict]:
         columns[one] = {
             "others": others or None,
             "rivals": len(group) - 1,
-            "conflict_frame": max(one.first, firsts[1] if firsts[0] == one.first else firsts[0]) if others else None,
+            "conflict_frame": max(one.first_frame, firsts[1] if firsts[0] == one.first_frame else firsts[0]) if others else None,
             "contested": bool(contested),
             "moved": contested is False,
-            "latest": one.last == last,
+            "latest": one.last_frame == last,
         }
     return columns
 
 
 COUNTS = ("statements", "answered", "unasked", "announced", "datagrams", "forwarded", "addresses")
-EMPTY = dict.fromkeys([f.name for f in TABLE.columns]) | dict.fromkeys(COUNTS, 0) | ALONE
+EMPTY = dict.fromkeys(COUNTS, 0) | ALONE
 
 
 def _unanswered(one: _Resolution) -> dict:
     """The row of an address for which no binding is known."""
     interface, vlan = interface_and_vlan(one.link_id)
     return EMPTY | {
-        "protocol": one.protocol,
-        "address": one.address,
+        **{name: getattr(one, name) for name in RESOLUTION},
         "interface": interface,
         "vlan": vlan,
-        "first_frame": one.first,
-        "last_frame": one.last,
-        "start": one.first_time,
-        "asked": one.asked,
-        "probes": one.probes,
-        "asked_by": one.asker,
         "asked_for": one.mac if one.mac >= 0 else None,
         "unanswered": one.open - one.probes if one.probes < one.open else 0,
-        "unanswered_frame": one.open_first,
-        "unanswered_last": one.open_last,
     }
 
 

@@ -98,20 +98,16 @@ class TABLE(Table):
         middle = col("more") & ~col("found").is_in(("oversize", "cut"))
         largest = col("ip_bytes").filter(middle).max()
         datagrams = fragments.group_by("datagram", maintain_order=True).agg(
-            *(
-                col(name).first()
-                for name in ("depth", "train", "version", "source", "destination", "id", "completed_in", "outcome", "length")
-            ),
+            col("depth", "train", "version", "source", "destination", "id", "completed_in", "outcome", "length").first(),
             col("proto").sort_by("offset").first(),
             col("frame").min().alias("first_frame"),
             col("frame").max().alias("last_frame"),
             col("time").min().alias("first_time"),
             (col("time").max() - col("time").min()).alias("duration"),
             pl.len().alias("fragments"),
-            *(
-                (col("found") == word).sum().alias(name)
-                for word, name in (("duplicate", "duplicates"), ("overlap", "overlaps"), ("cut", "cut"))
-            ),
+            (col("found") == "duplicate").sum().alias("duplicates"),
+            (col("found") == "overlap").sum().alias("overlaps"),
+            (col("found") == "cut").sum().alias("cut"),
             col("found").is_in(("conflict", "second end", "behind the end", "oversize")).sum().alias("conflicts"),
             col("ip_bytes").max().alias("mtu_least"),
             (largest + UNIT - 1).alias("mtu_most"),
@@ -122,10 +118,8 @@ class TABLE(Table):
             col("kept").any(),
         )
         datagrams = datagrams.join(_missing(fragments), on="datagram", how="left", maintain_order="left")
-        routed = (
-            pl.concat(self.routed) if self.routed else pl.DataFrame(schema={"depth": pl.UInt8, "train": pl.UInt32, "seen_in": pl.Int64})
-        )
-        routed = routed.group_by("depth", "train").agg(col("seen_in").max())
+        none = pl.DataFrame(schema={"depth": pl.UInt8, "train": pl.UInt32, "seen_in": pl.Int64})
+        routed = pl.concat([none, *self.routed]).group_by("depth", "train").agg(col("seen_in").max())
         datagrams = datagrams.join(routed, on=["depth", "train"], how="left", maintain_order="left")
         odd = col("conflicts") + col("overlaps") + col("cut") > 0
         evidence = (

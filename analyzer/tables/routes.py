@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -42,28 +43,28 @@ ROUTES = {7: "record route", 131: "loose source route", 137: "strict source rout
 
 @dataclass(slots=True, eq=False)
 class Statement:
-    """What the frames of one row state. ends: source and destination of the datagrams that it is about; kind, code, mtu: -1 where it has
-    none; ttl: first and last of a loop. ignored: datagrams that do not obey; ignored_frame, obeyed_frame: 0 for none. traced: messages that
-    answer probes of a traceroute. kept: whether the display filter shows one of its frames."""
+    """What the frames of one row state; SAME lists its columns. ends: source and destination of the datagrams that it is about. ttl: first
+    and last of a loop. ignored: datagrams that do not obey. traced: messages that answer probes of a traceroute. kept: whether the display
+    filter shows one of its frames. ignored_frame, obeyed_frame: 0 for none."""
 
     statement: str
     ends: tuple[Address, Address]
     proto: int | None
-    first: int  # frames
+    first_frame: int
+    last_frame: int
     time: int | None  # ns
-    last: int = 0
-    count: int = 0
-    sender: Address = None
+    messages: int = 0
+    by: Address = None
     recipient: Address = None
     gateway: Address = None
-    ports: tuple[int, int] | None = None
+    ports: tuple[int | None, int | None] = (None, None)
     stream: int | None = None
-    kind: int = -1
-    code: int = -1
-    mtu: int = -1
-    meaning: str = ""
-    route: str = ""
-    ttl: tuple[int, int] | None = None
+    type: int | None = None
+    code: int | None = None
+    mtu: int | None = None
+    meaning: str | None = None
+    route: str | None = None
+    ttl: tuple[int | None, int | None] = (None, None)
     ignored: int = 0
     ignored_frame: int = 0
     obeyed_frame: int = 0
@@ -72,7 +73,7 @@ class Statement:
     evicted_row: int | None = None  # in the batch in which it was written early
 
     def add(self, frame: int, kept: bool) -> None:
-        self.count, self.last, self.kept = self.count + 1, frame, self.kept | kept
+        self.messages, self.last_frame, self.kept = self.messages + 1, frame, self.kept | kept
 
 
 class _Watch(NamedTuple):
@@ -81,19 +82,6 @@ class _Watch(NamedTuple):
     statement: Statement
     links: tuple[int, int]
     mtu: int
-
-
-class _OptionRoute(NamedTuple):
-    """A datagram that lists addresses in an option. row: in the batch."""
-
-    row: int
-    statement: str
-    source: Address
-    destination: Address
-    route: str
-    frame: int
-    time: int | None
-    kept: bool
 
 
 class TABLE(Table):
@@ -153,15 +141,15 @@ class TABLE(Table):
         messages = icmp_messages(d)
         self._final = []
         reported: list[tuple[IcmpMessage, Statement]] = []
-        events: list[tuple[int, Callable[[Any], None], Any]] = [
-            (m.row, lambda m: reported.append((m, self._add_message(m))), m) for m in messages if _about_path(m)
+        events: list[tuple[int, Callable[[], None]]] = [
+            (m.row, partial(self._add_message, m, reported)) for m in messages if _about_path(m)
         ]
-        events += [(passage.row, self._add_passage, passage) for passage in self._loops.feed(d, datagrams)]
-        events += [(route.row, self._add_route, route) for route in _option_routes(d, whole)]
-        for _, add, event in sorted(events, key=itemgetter(0)):
-            add(event)
+        events += [(passage.row, partial(self._add_passage, passage)) for passage in self._loops.feed(d, datagrams)]
+        events += [(route[0], partial(self._add_route, *route)) for route in _option_routes(d, whole)]
+        for _, add in sorted(events, key=itemgetter(0)):
+            add()
         self._watch_senders(d, datagrams, reported)
-        self._traceroutes.feed(d, whole, datagrams, reported, messages)
+        self._traceroutes.feed(d, datagrams, reported, messages)
         return self._rows([_row(one) for one in self._final if one.kept]) if self._final else None
 
     def _statement(self, key: tuple, row: int, ends: tuple[Address, Address], proto: int | None, frame: int, when: int | None) -> Statement:
@@ -173,35 +161,36 @@ class TABLE(Table):
                 oldest.evicted_row = row
                 self._final.append(oldest)
                 self.evicted += 1
-            statement = self._statements[key] = Statement(key[0], ends, proto, frame, when, frame)
+            statement = self._statements[key] = Statement(key[0], ends, proto, frame, frame, when)
         return statement
 
-    def _add_message(self, m: IcmpMessage) -> Statement:
+    def _add_message(self, m: IcmpMessage, reported: list[tuple[IcmpMessage, Statement]]) -> None:
         q = m.quoted
         ends = (q.source if q else m.destination, m.target)
         name = "too big" if (m.protocol, m.kind, m.code) in TOO_BIG else STATEMENT[m.protocol, m.kind]
         proto, ports, stream = (q.proto, q.ports, q.stream) if q and name != "redirect" else (None, None, None)
         key = (name, m.source, m.destination, *ends, proto, ports, stream, m.kind, m.code, m.mtu, m.gateway)
         statement = self._statement(key, m.row, ends, proto, m.frame, m.time)
-        if not statement.count:
-            statement.sender, statement.recipient, statement.gateway = m.source, m.destination, m.gateway
-            statement.ports, statement.stream, statement.kind, statement.code = ports, stream, m.kind, m.code
-            statement.meaning, statement.mtu = m.meaning, m.mtu
+        if not statement.messages:
+            statement.by, statement.recipient, statement.gateway = m.source, m.destination, m.gateway
+            statement.ports, statement.stream = ports or (None, None), stream
+            statement.type, statement.code, statement.meaning = m.kind, m.code, m.meaning
+            statement.mtu = m.mtu if m.mtu >= 0 else None
         statement.add(m.frame, m.kept)
-        return statement
+        reported.append((m, statement))
 
     def _add_passage(self, p: Passage) -> None:
         key = ("loop", p.protocol, p.source, p.destination)
         loop = self._statement(key, p.row, (p.source, p.destination), p.protocol, p.first_frame, p.time)
-        loop.ttl = (p.first_ttl, p.ttl) if loop.ttl is None else (max(loop.ttl[0], p.first_ttl), min(loop.ttl[1], p.ttl))
-        loop.first = min(loop.first, p.first_frame)
-        loop.count, loop.last, loop.kept = loop.count + p.new, max(loop.last, p.frame), loop.kept | p.kept
+        first, last = loop.ttl
+        loop.ttl = (p.first_ttl if first is None else max(first, p.first_ttl), p.ttl if last is None else min(last, p.ttl))
+        loop.first_frame = min(loop.first_frame, p.first_frame)
+        loop.messages, loop.last_frame, loop.kept = loop.messages + p.new, max(loop.last_frame, p.frame), loop.kept | p.kept
 
-    def _add_route(self, r: _OptionRoute) -> None:
-        key = (r.statement, r.source, r.destination, r.route)
-        statement = self._statement(key, r.row, (r.source, r.destination), None, r.frame, r.time)
-        statement.route = r.route.strip()
-        statement.add(r.frame, r.kept)
+    def _add_route(self, row: int, key: tuple[str, int, int, str], frame: int, when: int | None, kept: bool) -> None:
+        statement = self._statement(key, row, key[1:3], None, frame, when)
+        statement.route = key[3].strip()
+        statement.add(frame, kept)
 
     # ---------------------------------------------------------------- who obeys
 
@@ -216,7 +205,8 @@ class TABLE(Table):
             if which == "redirect":
                 keys, flows = hashed(ends), hashed(datagrams.ends)
             else:
-                numbers = np.array([(one.proto or 0, _flow_id(one)) for _, one in new], np.int64).reshape(-1, 2)
+                quotes = [m.quoted for m, _ in new if m.quoted is not None]
+                numbers = np.array([(q.proto, q.flow_id if q.ports else 0) for q in quotes], np.int64).reshape(-1, 2)
                 keys = hashed(ends, *numbers.T)
                 ported = np.isin(datagrams.proto, (6, 17)) & (datagrams.offset == 0)
                 flows = hashed(datagrams.ends, datagrams.proto, np.where(ported, datagrams.flow_id, 0))
@@ -260,7 +250,7 @@ class TABLE(Table):
 
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
         hops = self._traceroutes.hops(self._loops.looping)
-        return self._rows([*hops, *(_row(one) for one in self._statements.values() if one.kept and one.traced < one.count)])
+        return self._rows([*hops, *(_row(one) for one in self._statements.values() if one.kept and one.traced < one.messages)])
 
     @property
     def notes(self) -> list[str]:
@@ -271,7 +261,7 @@ class TABLE(Table):
     def _rows(self, rows: list[dict[str, Any]]) -> pl.DataFrame | None:
         if not rows:
             return None
-        rows.sort(key=lambda row: (row["first_frame"], row["hop"] or 0, row["last_frame"]))
+        rows.sort(key=lambda row: (row["first_frame"], row.get("hop") or 0, row["last_frame"]))
         columns = {}
         for f in self.columns[:-3]:
             values: list[Any] = [row.get(f.name) for row in rows]
@@ -289,41 +279,23 @@ def _about_path(m: IcmpMessage) -> bool:
     return m.kind == REDIRECT[m.protocol] or (m.kind in ERRORS[m.protocol] and m.quoted is not None)
 
 
+SAME = ("statement", "first_frame", "last_frame", "time", "messages", "by", "recipient", "stream", "type", "code", "meaning", "gateway",
+        "mtu", "route")  # fmt: skip
+
+
 def _row(one: Statement) -> dict[str, Any]:
-    """A statement as a row."""
-    ports = one.ports or (None, None)
+    """A statement as a row; columns that are left out are null."""
     return {
-        "statement": one.statement,
-        "first_frame": one.first,
-        "last_frame": one.last,
-        "time": one.time,
-        "messages": one.count,
-        "by": one.sender,
-        "recipient": one.recipient,
+        **{name: getattr(one, name) for name in SAME},
         "protocol": protocol_name(one.proto),
-        "source": one.ends[0],
-        "source_port": ports[0],
-        "destination": one.ends[1],
-        "destination_port": ports[1],
-        "stream": one.stream,
-        "type": one.kind if one.kind >= 0 else None,
-        "code": one.code if one.code >= 0 else None,
-        "meaning": one.meaning or None,
-        "hop": None,
-        "gateway": one.gateway,
-        "mtu": one.mtu if one.mtu >= 0 else None,
+        **dict(zip(("source", "destination"), one.ends, strict=True)),
+        **dict(zip(("source_port", "destination_port"), one.ports, strict=True)),
+        **dict(zip(("ttl_first", "ttl_last"), one.ttl, strict=True)),
         "obeyed": True if one.obeyed_frame else False if one.ignored else None,
         "obeyed_frame": one.obeyed_frame or None,
         "ignored": one.ignored if one.statement in ("redirect", "too big") else None,
         "ignored_frame": one.ignored_frame or None,
-        "ttl_first": one.ttl[0] if one.ttl else None,
-        "ttl_last": one.ttl[1] if one.ttl else None,
-        "route": one.route or None,
     }
-
-
-def _flow_id(one: Statement) -> int:
-    return one.ports[0] << 16 | one.ports[1] if one.ports else 0
 
 
 def _check(watch: _Watch, d: Dissection, datagrams: IpDatagrams, rows: np.ndarray) -> None:
@@ -349,8 +321,9 @@ def _check(watch: _Watch, d: Dissection, datagrams: IpDatagrams, rows: np.ndarra
         one.obeyed_frame = int(numbers[obeys][0])
 
 
-def _option_routes(d: Dissection, whole: Dissection) -> Iterator[_OptionRoute]:
-    """The datagrams of a batch with a record route or source route option that lists addresses."""
+def _option_routes(d: Dissection, whole: Dissection) -> Iterator[tuple[int, tuple[str, int, int, str], int, int | None, bool]]:
+    """The datagrams with a record route or source route option that lists addresses: row in the batch; statement, source, destination and
+    route; frame; time; whether the display filter shows it."""
     for h in whole.chunks.get("ip", ()):
         if not (h["ip.hdr_len"] > h.layout.size).any():
             continue
@@ -373,7 +346,5 @@ def _option_routes(d: Dissection, whole: Dissection) -> Iterator[_OptionRoute]:
                 continue
             route = ", ".join(map(str, past)) + (" → " + ", ".join(map(str, ahead)) if ahead else "")
             frame = int(h.frame[row])
-            destination = ends.get(row, int(h["ip.dst"][row]))
-            kept = d.kept is None or bool(d.kept[frame])
-            source, when = int(h["ip.src"][row]), frame_time(d, frame)
-            yield _OptionRoute(frame, ROUTES[kind], source, destination, route, frame + d.batch.first, when, kept)
+            key = (ROUTES[kind], int(h["ip.src"][row]), ends.get(row, int(h["ip.dst"][row])), route)
+            yield frame, key, frame + d.batch.first, frame_time(d, frame), d.kept is None or bool(d.kept[frame])
