@@ -70,7 +70,7 @@ def tables(name: str, *wanted: str, **more) -> dict[str, pl.DataFrame]:
 def test_a_ping_of_1473_bytes_travels_in_two_pieces():
     """1500 bytes and 21: eight bytes of ICMP header and 1473 of data are one more than fits (20 + 1480)."""
     found = tables(str(RECORDINGS / "frag-1473.pcap.xz"), "datagrams", "fragments", "icmp")
-    rows = found["datagrams"].select("completed_in", "length", "pieces", "mtu_least", "mtu_most", "fragmented_by", "outcome").rows()
+    rows = found["datagrams"].select("completed_in", "length", "fragments", "mtu_least", "mtu_most", "fragmented_by", "outcome").rows()
     assert rows == [(n, 1481, 2, 1500, 1507, "sender", "whole") for n in (2, 4, 6, 8)]
     assert found["fragments"].select("frame", "offset", "bytes", "completed_in").rows()[:2] == [(1, 0, 1480, 2), (2, 1480, 1, 2)]
     assert found["icmp"].select("frame.number", "icmp.type").rows() == [(2, 8), (4, 0), (6, 8), (8, 0)]
@@ -102,7 +102,7 @@ def test_a_router_that_cuts_is_told_from_a_sender():
 
 def test_ipv6_senders_cut_themselves():
     found = tables(str(RECORDINGS / "ipv6-frag.pcap.xz"), "datagrams", "icmpv6")
-    rows = found["datagrams"].select("completed_in", "length", "pieces", "mtu_least", "fragmented_by").rows()
+    rows = found["datagrams"].select("completed_in", "length", "fragments", "mtu_least", "fragmented_by").rows()
     assert rows == [(n, 3008, 3, 1280, "sender") for n in (11, 14, 17, 20)]
     answers = found["icmpv6"].filter(pl.col("icmpv6.type") == 129)["frame.number"].to_list()
     assert answers == [14, 20]
@@ -391,5 +391,5 @@ def test_a_filter_sees_the_datagram_and_changes_no_number(save):
     parts = cut(udp(b"a" * 40, dport=5), [24], ident=1) + cut(udp(b"b" * 40, dport=6), [24], ident=2)
     name = save(pcap(*parts))
     found = tables(name, "datagrams", "fragments", filter="udp.dstport == 6")
-    assert found["datagrams"].select("datagram", "first_frame", "pieces").rows() == [(1, 3, 2)]
+    assert found["datagrams"].select("datagram", "first_frame", "fragments").rows() == [(1, 3, 2)]
     assert found["fragments"].select("frame", "datagram").rows() == [(4, 1)]

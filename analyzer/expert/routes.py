@@ -63,7 +63,7 @@ def too_big_ignored(t: pl.DataFrame) -> pl.Series:
     "warn",
     "redirect ignored",
     lambda row: (
-        f"{row['told']} ignores the redirect of {_sender(row)} to {row['gateway']} for {row['destination']}: "
+        f"{row['recipient']} ignores the redirect of {_sender(row)} to {row['gateway']} for {row['destination']}: "
         f"{count(row['ignored'], 'datagram')} went the old way, the last in frame {row['ignored_frame']}."
     ),
 )
@@ -132,7 +132,7 @@ def redirected(t: pl.DataFrame) -> Matches:
         after = "" if row["obeyed_frame"] is None else f"; obeyed in frame {row['obeyed_frame']}"
         if row["ignored"]:
             after = f"; {count(row['ignored'], 'datagram')} more went the old way{after}"
-        return f"{_sender(row)} tells {row['told']} a better way to {row['destination']}: {row['gateway']}{after}."
+        return f"{_sender(row)} tells {row['recipient']} a better way to {row['destination']}: {row['gateway']}{after}."
 
     yield t["statement"] == "redirect", sentence
 
@@ -149,7 +149,7 @@ def too_big(t: pl.DataFrame) -> Matches:
     yield t["statement"] == "too big", sentence
 
 
-@rule("note", "source quench", lambda row: f"{_sender(row)} asks {row['told']}{_times(row)} to send slower to {row['destination']}.")
+@rule("note", "source quench", lambda row: f"{_sender(row)} asks {row['recipient']}{_times(row)} to send slower to {row['destination']}.")
 def quench(t: pl.DataFrame) -> pl.Series:
     """Asks the sender to slow down. Nobody sends or heeds it today (RFC 6633)."""
     return t["statement"] == "source quench"
