@@ -17,7 +17,7 @@ from analyzer.expert import SEVERITIES, TABLES, rules
 from analyzer.fields import Protocol
 from analyzer.protocols import protocols, register
 from analyzer.tables import make, names
-from analyzer.templates import pieces
+from analyzer.templates import parse
 
 CONTEXT = click.Context(cli)
 
@@ -70,7 +70,7 @@ def template_faults(template: str, protocol: Protocol) -> list[str]:
         return [template]
     own = {field.name: field for field in protocol.fields()}
     faults = []
-    for _, name, form, condition in pieces(template):
+    for _, name, form, condition in parse(template):
         if name and (name not in own or (form == "words" and not own[name].value_names)):
             faults.append(name)
         if condition not in ("always", "present") and (condition not in own or own[condition].kind.name != "flag"):

@@ -48,7 +48,7 @@ class EndFacts(Columns):
 class Connections(Columns):
     """Many connections: facts of `tcp._facts.CONNECTION_FACTS` by name, int64 (n,), and both ends.
 
-    facts: int64 (n, len(CONNECTION_FACTS)). client, server: their ends. duration: ns, (n,). reporters: who sent the first ICMP error, as text.
+    facts: int64 (n, len(CONNECTION_FACTS)). client, server: their ends. duration: ns, (n,). reporters: senders of the first ICMP error.
     end: when the capture ended, ns.
     """
 

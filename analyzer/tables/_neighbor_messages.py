@@ -12,7 +12,7 @@ from ..dissection import Dissection
 from ..fields import Headers
 from ..protocols.icmpv6 import NA, NS, RA, REDIRECT, RS
 from ._ip_datagrams import Address, Links, links, shown, timed
-from .dhcp_transactions import leased
+from .dhcp_transactions import dhcp_messages
 
 GROUP = 1 << 40  # bit of a MAC address
 REQUEST, REPLY, REVERSE, REVERSE_REPLY, INVERSE, INVERSE_REPLY = 1, 2, 3, 4, 8, 9
@@ -127,7 +127,9 @@ def _nd(d: Dissection, whole: Dissection, on: Links) -> Iterator[NeighborMessage
 
 def _dhcp(d: Dissection, whole: Dissection, on: Links) -> Iterator[NeighborMessage]:
     """Leases of DHCP servers. A lease sent to a relay is for another network."""
-    direct = [one for one in leased(whole) if not (one.hops if one.version == "dhcpv6" else one.relay and one.relay == one.destination)]
+    direct = [
+        one for one in dhcp_messages(whole) if not (one.hops if one.version == "dhcpv6" else one.relay and one.relay == one.destination)
+    ]
     leases = list(bound(direct))
     for m, lease in zip(_messages(d, on, np.array([lease.row for lease in leases], np.int64), "dhcp"), leases, strict=True):
         m.protocol, m.claims = lease.version, [("lease", lease.address, lease.mac)]
