@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from ..fields import Column, Field, Headers, Payload, Protocol, text
-from .common.commands import said, texts
+from .common.commands import text_column, utf8
 
 SECTION = 1 << 16  # bytes in which fields are read
 NAMED = {
@@ -42,9 +42,9 @@ def _fields(h: Headers) -> list[list[tuple[str, str]]]:
         head = h.buffer[start : min(end, start + SECTION)].tobytes()
         at, fields = 0, []
         while match := FIELD.match(head, at):
-            name = NAMES.get(said(match[1]).lower())
+            name = NAMES.get(utf8(match[1]).lower())
             if name is not None:
-                fields.append((name, said(match[2])))
+                fields.append((name, utf8(match[2])))
             at = match.end()
         for blank in (b"\r\n", b"\n"):
             if head.startswith(blank, at):
@@ -67,7 +67,7 @@ def _read(h: Headers) -> dict[str, Column]:
         for name, value in fields[:-1]:
             if name in SEVERAL or not pairs[name] or pairs[name][-1][0] != row:
                 pairs[name].append((row, value))
-    return {f"imf.{name}": texts(found) for name, found in pairs.items()}
+    return {f"imf.{name}": text_column(found) for name, found in pairs.items()}
 
 
 FIELDS = tuple(Field(f"imf.{name}", text, label, many=name in SEVERAL) for name, label in NAMED.items())

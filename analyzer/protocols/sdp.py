@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..fields import Column, Field, Headers, Protocol, text, u16
-from .common.commands import numbers, said, texts
+from .common.commands import number_column, text_column, utf8
 from .rtp import TYPES
 
 MOST = 1 << 16  # bytes that are read
@@ -39,7 +39,7 @@ def _lines(h: Headers) -> list[list[tuple[str, str]]]:
     """(letter, value) of each line of each header; what is no line is left out."""
     found = []
     for start, end in zip(h.start.tolist(), np.minimum(h.end, h.wire).tolist()):
-        whole = said(h.buffer[start : min(end, start + MOST)].tobytes())
+        whole = utf8(h.buffer[start : min(end, start + MOST)].tobytes())
         split = (line.rstrip("\r").partition("=") for line in whole.split("\n"))
         found.append([(letter, value) for letter, equal, value in split if equal and len(letter) == 1])
     return found
@@ -113,7 +113,7 @@ def _read(h: Headers) -> dict[str, Column]:
                     codec, _, rate = words[1].partition("/")
                     names["sdp.mime.type"].append((row, codec))
                     names["sdp.sample_rate"].append((row, rate.partition("/")[0]))
-    return {f.name: texts(names[f.name]) if f.kind is text else numbers(names[f.name], f.kind.dtype) for f in FIELDS}
+    return {f.name: text_column(names[f.name]) if f.kind is text else number_column(names[f.name], f.kind.dtype) for f in FIELDS}
 
 
 def _format(proto: str, one: str) -> str:

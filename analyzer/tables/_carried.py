@@ -16,7 +16,7 @@ import numpy as np
 
 from ..dissect import Dissection
 from ..fields import Headers
-from ..protocols.common.commands import END
+from ..protocols.common.commands import MESSAGE
 
 NEEDS = frozenset({"ftp-data.command", "smtp.data.missing"})  # fields to ask of the dissection
 FILES = {"RETR", "STOR", "STOU", "APPE"}  # commands whose data connection carries a file; others carry lists
@@ -66,7 +66,7 @@ def _files(h: Headers, first: int) -> Iterator[Piece]:
 
 
 def _mails(h: Headers, first: int) -> Iterator[Piece]:
-    for row in np.flatnonzero(h.context_of("kind") == END).tolist():
+    for row in np.flatnonzero(h.context_of("kind") == MESSAGE).tolist():
         data = h.buffer[h.start[row] : h.end[row]].tobytes()
         place = int(h.frame[row]) + first, int(h.context_of("direction")[row]) >> 1
         message = _parsed(data)
