@@ -1024,7 +1024,7 @@ def field_lines(
     last: cython.longlong
     most: cython.longlong = 0
     for i in range(len(start)):
-        most += source.message_count(b"\n", start[i], end[i]) + 1
+        most += source.count(b"\n", start[i], end[i]) + 1
     fields = array("q", bytes(48 * most))
     field: cython.longlong[::1] = memoryview(fields)
     n: cython.longlong = 0  # numbers in `field`
