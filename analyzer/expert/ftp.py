@@ -14,7 +14,7 @@ def password_in_clear(h):
     args[h.column("ftp.request.arg").rows] = True
     found = np.zeros(len(h), bool)
     found[rows] = np.array([one.upper() == "PASS" for one in words.tolist()], bool)
-    return found & args & (h.context_of("step") == 0)
+    return found & args & (h.context_of("detail") == 0)
 
 
 @rule("note", "response", "the server refuses for now: {ftp.line}")

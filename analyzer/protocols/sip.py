@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..fields import Column, Field, Headers, Payload, Protocol, Reading, gather, text, u16, u32
-from .common.commands import numbers, said, texts
+from .common.commands import number_column, text_column, utf8
 from .common.framing import ContiguousRuns, Framed, whole
 
 METHODS = (b"INVITE", b"ACK", b"BYE", b"CANCEL", b"OPTIONS", b"REGISTER", b"PRACK", b"SUBSCRIBE", b"NOTIFY", b"PUBLISH", b"INFO", b"REFER",
@@ -174,13 +174,13 @@ def _read(h: Headers) -> dict[str, Column]:
         found.append((row, value))
 
     for row, (line, fields, _) in enumerate(h.memo(_messages)):
-        put("line", row, said(line))
+        put("line", row, utf8(line))
         if line.startswith(ANSWER):
-            put("Status-Line", row, said(line))
+            put("Status-Line", row, utf8(line))
             if line[8:11].isdigit():
                 put("Status-Code", row, int(line[8:11]))
-        elif len(words := said(line).split(" ")) > 1:
-            put("Request-Line", row, said(line))
+        elif len(words := utf8(line).split(" ")) > 1:
+            put("Request-Line", row, utf8(line))
             put("Method", row, words[0])
             put("r-uri", row, words[1])
             _uri(put, row, "r-uri", words[1])
@@ -189,9 +189,9 @@ def _read(h: Headers) -> dict[str, Column]:
                 if value.isdigit() and len(value) < 10:
                     put(name, row, int(value))
             elif name:
-                put(name, row, said(value))
-                _inside(put, row, name, said(value))
-    return {f.name: texts(names[f.name]) if f.kind is text else numbers(names[f.name], f.kind.dtype) for f in FIELDS}
+                put(name, row, utf8(value))
+                _inside(put, row, name, utf8(value))
+    return {f.name: text_column(names[f.name]) if f.kind is text else number_column(names[f.name], f.kind.dtype) for f in FIELDS}
 
 
 def _inside(put: Put, row: int, name: str, value: str) -> None:
