@@ -17,7 +17,7 @@ from .demultiplexer import PORTS, DecodeAs, Demultiplexer
 from .dissection import Dissection, Paths, Undecoded
 from .fields import Carried, Headers, Payload, Protocol, Spans
 from .protocols import protocols, register
-from .protocols.common.framing import WHOLE, HandsOn
+from .protocols.common.framing import WHOLE, StreamsBodies
 from .protocols.frame import FILE_FIELDS
 from .protocols.tcp import SEGMENTS
 from .tcp.messages import NONE, UNDECIDED, FramedMessages, Lost, Messages
@@ -117,7 +117,7 @@ class Dissector:
         self.wanted |= NEEDS
         framers = {index: p.framer() for index, p in framed.items() if p.framer is not None}
         for framer in framers.values():
-            if isinstance(framer, HandsOn):
+            if isinstance(framer, StreamsBodies):
                 if WHOLE in self.wanted:
                     framer.hand_on()
                 elif not (self.keep_undecoded or framer.bodies & self.wanted):

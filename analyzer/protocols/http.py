@@ -101,12 +101,12 @@ SEVERAL = {"set_cookie", "via", "forwarded"}  # that messages repeat
 class HttpFramer:
     """Requests and responses, found by the loop of `_http`."""
 
-    sure = True
+    any_port, precedence = True, 0
 
     def __init__(self) -> None:
         self.parser = _http.HttpParser()
 
-    def begins(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
+    def probe_stream(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
         """A known method and the begin of a target, or the begin of a status line, as far as the bytes go."""
         result = np.zeros(len(first), bool)
         letters = set(first[:, 0].tolist())
@@ -121,7 +121,7 @@ class HttpFramer:
             result |= agrees
         return result
 
-    def cut(self, s: ContiguousRuns) -> Framed:
+    def split(self, s: ContiguousRuns) -> Framed:
         """The messages that these runs complete."""
         n = len(s.direction)
         last = np.append(s.first[1:], len(s.rows)) - 1
@@ -154,11 +154,11 @@ class HttpFramer:
     bodies = frozenset({"http.file_data", "http.chunk_size", "http.chunked_trailer_part", "text.lines", "data-text-lines"})
 
     def skim(self) -> None:
-        """As `framing.HandsOn`; bodies of requests are kept, they may hold passwords."""
+        """As `framing.StreamsBodies`; bodies of requests are kept, they may hold passwords."""
         self.parser.skim()
 
     def hand_on(self) -> None:
-        """As `framing.HandsOn`: the column `number` says whose bytes they are."""
+        """As `framing.StreamsBodies`: the column `number` says whose bytes they are."""
         self.parser.hand_on()
 
     def take(self) -> list[tuple[int, bytes | int]]:

@@ -12,7 +12,7 @@ import numpy as np
 from ..fields import Column, Field, Headers, Protocol, text, u8, u16
 from .common import _telnet
 from .common.commands import text_column, utf8
-from .common.framing import ContiguousRuns, Framed, whole
+from .common.framing import ContiguousRuns, Framed, complete
 from .common.parts import Parts
 
 COMMANDS = {
@@ -40,19 +40,19 @@ LINES = re.compile(rb"[^\r\n]*(?:\r\n|\r\0?|\n|$)")
 class TelnetFramer:
     """A message is what one piece completed. Column `inside`: whether it begins in a subnegotiation."""
 
-    sure = True
+    any_port, precedence = True, 0
 
     def __init__(self) -> None:
         self.in_subnegotiation: dict[int, int] = {}
 
-    def begins(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
+    def probe_stream(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
         """Two commands that negotiate options."""
         agrees = size >= 6
         for at in (0, 3):
             agrees &= (first[:, at] == 255) & (first[:, at + 1] >= 251) & (first[:, at + 1] < 255)
         return agrees
 
-    def cut(self, s: ContiguousRuns) -> Framed:
+    def split(self, s: ContiguousRuns) -> Framed:
         """All but an incomplete command at the end."""
         run = np.searchsorted(s.first, np.arange(len(s.rows)), "right") - 1
         runs = np.stack((s.direction, s.start, s.end, s.gap, s.last)).astype(np.int64)
@@ -60,9 +60,9 @@ class TelnetFramer:
         rows, upto = _telnet.split(s.data.data, runs.data, pieces.data, self.in_subnegotiation)
         which, start, end, inside, forced = np.ascontiguousarray(np.array(rows, np.int64).reshape(-1, 5).T)
         none = np.zeros(0, np.int64)
-        framed = whole(s, which, start, end, np.array(upto, np.int64), none, none)
+        framed = complete(s, which, start, end, np.array(upto, np.int64), none, none)
         by = np.where(forced, np.maximum(s.until[which], framed.by), framed.by)  # that nothing follows was known only then
-        return framed._replace(by=by, told={"inside": inside})
+        return framed._replace(by=by, columns={"inside": inside})
 
 
 def _commands(h: Headers) -> np.ndarray:

@@ -23,14 +23,15 @@ class CommandFramer:
     other protocol has.
     """
 
-    sure = True
+    any_port = True
 
     def __init__(self, smtp: bool, greetings: tuple[bytes, ...], openings: tuple[bytes, ...]) -> None:
         self.parser = _commands.CommandParser(smtp)
+        self.precedence = int(smtp)  # a greeting may name both protocols
         self.greeting = re.compile(rb"[0-9]{3}[- ].*(?:" + b"|".join(greetings) + rb")", re.I | re.S)
         self.opening = re.compile(rb"(?:" + b"|".join(openings) + rb")[ \r\n]", re.I)
 
-    def begins(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
+    def probe_stream(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
         """A server's greeting that names the protocol, or a client's first command that no other protocol has."""
         agrees = np.zeros(len(first), bool)
         digit = (first[:, :3] >= ord("0")) & (first[:, :3] <= ord("9"))
@@ -40,7 +41,7 @@ class CommandFramer:
             agrees[i] = bool(self.greeting.match(line) or self.opening.match(line))
         return agrees
 
-    def cut(self, s: ContiguousRuns) -> Framed:
+    def split(self, s: ContiguousRuns) -> Framed:
         """The lines and parts of messages that these runs complete."""
         n = len(s.direction)
         run = np.searchsorted(s.first, np.arange(len(s.rows)), "right") - 1
@@ -51,7 +52,7 @@ class CommandFramer:
         values = np.array(rows, np.int64).reshape(-1, len(_commands.OUTPUT)).T
         column = dict(zip(_commands.OUTPUT, np.ascontiguousarray(values)))
         shift = np.where(column["kind"] == MESSAGE, len(s.data), 0)
-        first, last = s.pieces(column["from"], column["to"])
+        first, last = s.segments(column["from"], column["to"])
         count = last - first
         at = np.repeat(first, count) + np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
         lost_by, lost_size = np.array(sorted(zip(lost[::2], lost[1::2])), np.int64).reshape(-1, 2).T
