@@ -44,7 +44,8 @@ METHOD = {0x001: "Binding", 0x002: "SharedSecret", 0x003: "Allocate", 0x004: "Re
           0x008: "CreatePermission", 0x009: "ChannelBind", 0x00A: "Connect", 0x00B: "ConnectionBind", 0x00C: "ConnectionAttempt",
           0x200: "GoogPing"}  # fmt: skip  # the bits of the type without those of the class
 TYPE = {method | kind << 4: f"{name} {CLASS[kind]}" for method, name in METHOD.items() for kind in CLASS}
-COOKIE, COOKIE_AT, SIZE, CHANNEL_SIZE = 0x2112A442, 4, 20, 4
+COOKIE, COOKIE_AT, COOKIE_END, SIZE, CHANNEL_SIZE = 0x2112A442, 4, 8, 20, 4
+COOKIE_BYTES = COOKIE.to_bytes(4, "big")
 CLASSIC = (0x0001, 0x0101, 0x0111, 0x0002, 0x0102, 0x0112)  # RFC 3489 §11.1: its messages have no cookie
 CHANNELS = (0x4000, 0x7FFF)  # RFC 5766 §11; RFC 8656 §12 gives out those below 0x5000 only
 FAMILY = {1: "IPv4", 2: "IPv6"}
@@ -162,39 +163,39 @@ def probe_port(r: Reading) -> np.ndarray:
 
 @dataclass
 class Messages(Prefixed):
-    """STUN messages and ChannelData, the latter with its padding."""
+    """STUN messages and ChannelData, the latter with its padding. What is neither is told by 8 bytes."""
 
-    header: int = CHANNEL_SIZE
+    header: int = COOKIE_END
     at: int = 2
     width: int = 2
-    plus: int = CHANNEL_SIZE
+    plus: int = SIZE
     most: int = SIZE + 0xFFFF
 
     def begins(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
         """Only a STUN message, by its cookie: what looks like ChannelData may be anything."""
-        cookie = np.frombuffer(COOKIE.to_bytes(4, "big"), np.uint8)
-        agrees = (first[:, COOKIE_AT:8] == cookie) | (np.arange(COOKIE_AT, 8) >= size[:, None])
+        cookie = np.frombuffer(COOKIE_BYTES, np.uint8)
+        agrees = (first[:, COOKIE_AT:COOKIE_END] == cookie) | (np.arange(COOKIE_AT, COOKIE_END) >= size[:, None])
         return agrees.all(axis=1) & (first[:, 0] < 0x40) & (first[:, 3] % 4 == 0)
 
     def messages(self, data: np.ndarray, begin: np.ndarray, end: np.ndarray, good: np.ndarray) -> tuple[Any, Any, Any]:
         found, upto, bad = array("q"), array("q"), array("q")
         for i, (here, stop) in enumerate(zip(begin.tolist(), end.tolist(), strict=True)):
             while stop - here >= CHANNEL_SIZE:
-                length = int(data[here + 2]) << 8 | int(data[here + 3])
-                size = SIZE + length if data[here] < 0x40 else CHANNEL_SIZE + length + -length % 4
-                stun = data[here] < 0x40 and length % 4 == 0
-                if stun and stop - here >= 8:
-                    stun = data[here + COOKIE_AT : here + 8].tobytes() == COOKIE.to_bytes(4, "big")
-                if not stun and not CHANNELS[0] >> 8 <= data[here] <= CHANNELS[1] >> 8:
-                    nth = int(np.searchsorted(good, here + CHANNEL_SIZE))
-                    goes_on = nth < len(good) and good[nth] < stop
-                    bad.extend((i, here, int(good[nth]) if goes_on else stop, goes_on))
-                    here = bad[-2]
-                elif here + size > stop:
+                first, length = int(data[here]), int(data[here + 2]) << 8 | int(data[here + 3])
+                channel = CHANNELS[0] >> 8 <= first <= CHANNELS[1] >> 8
+                size = CHANNEL_SIZE + length + -length % 4 if channel else SIZE + length
+                if not channel and stop - here < COOKIE_END:
                     break
-                else:
+                if channel or (first < 0x40 and length % 4 == 0 and data[here + COOKIE_AT : here + COOKIE_END].tobytes() == COOKIE_BYTES):
+                    if here + size > stop:
+                        break
                     found.extend((i, here, here + size))
                     here += size
+                    continue
+                nth = int(np.searchsorted(good, here + 1))
+                goes_on = nth < len(good) and bool(good[nth] < stop)
+                bad.extend((i, here, int(good[nth]) if goes_on else stop, goes_on))
+                here = bad[-2]
             upto.append(here)
         return found, upto, bad
 
@@ -251,8 +252,8 @@ def _heads(h: Headers) -> dict[str, Column]:
     parts.put("stun.type.class", kind >> 4 & 0x11, typed, h.start[typed])
     parts.put("stun.type.method", kind & 0x3EEF, typed, h.start[typed])
     cookie = rows[~classic[rows]]
-    parts.bytes("stun.cookie", cookie, h.start[cookie] + COOKIE_AT, h.start[cookie] + 8)
-    parts.bytes("stun.id", rows, h.start[rows] + np.where(classic[rows], COOKIE_AT, 8), start[rows])
+    parts.bytes("stun.cookie", cookie, h.start[cookie] + COOKIE_AT, h.start[cookie] + COOKIE_END)
+    parts.bytes("stun.id", rows, h.start[rows] + np.where(classic[rows], COOKIE_AT, COOKIE_END), start[rows])
     return dict(parts.columns())
 
 
