@@ -33,7 +33,7 @@ from .errors import UsageError
 from .fields import CUT, Column, Fault, Field, Headers, Layout, Payload, Protocol, Reading, Spans, part, text, texts
 from .filters import Filter, compiled
 from .protocols import protocols, register
-from .protocols.common.framing import WHOLE, HandsOn
+from .protocols.common.framing import WHOLE, StreamsBodies
 from .protocols.frame import TOLD
 from .protocols.tcp import SEGMENTS
 from .strings import Parts, Strings, always, decimal, joined, placed, stacked, strings
@@ -376,7 +376,7 @@ class Dissector:
         ports = self._known["tcp.port"]
         framers = {index: p.framer() for index, p in speak.items() if p.framer is not None}
         for framer in framers.values():
-            if isinstance(framer, HandsOn):
+            if isinstance(framer, StreamsBodies):
                 if WHOLE in self.wanted:
                     framer.hand_on()
                 elif not (self.rest or framer.bodies & self.wanted):

@@ -501,7 +501,7 @@ def test_names_and_begins():
         [b"GET / HTTP/1.1\r\n", b"HTTP/1.0 200 OK ", b"GET", b"OPTIONS sip:x SI", b"\x16\x03\x01", b"CONNECT a.b:443 "]
     ):
         first[row, : len(data)] = np.frombuffer(data, np.uint8)
-    assert framer.begins(first, np.array([16, 16, 3, 16, 3, 16])).tolist() == [True, True, True, False, False, True]
+    assert framer.probe_stream(first, np.array([16, 16, 3, 16, 3, 16])).tolist() == [True, True, True, False, False, True]
 
 
 def test_ssdp(save):

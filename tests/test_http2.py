@@ -242,7 +242,7 @@ def test_behind_a_hole_no_list_is_read(save):
 def test_what_may_begin_a_frame_behind_a_hole(head, may):
     data = bytes.fromhex(head)
     first = np.frombuffer(data.ljust(16, b"\0"), np.uint8)[None]
-    assert http2.PROTOCOL.framer().resumes(first, np.array([len(data)]))[0] == may
+    assert http2.PROTOCOL.framer().probe_message(first, np.array([len(data)]))[0] == may
 
 
 def test_a_broken_block_ends_the_lists_of_its_direction(save):

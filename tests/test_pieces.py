@@ -317,7 +317,7 @@ def messages(name: str, batch: int) -> tuple[list[tuple], list[tuple]]:
             at = int(s.start[i])
             while at < s.end[i] and at + 1 + s.data[at] <= s.end[i]:
                 behind = at + 1 + int(s.data[at])
-                (first,), (last,) = s.pieces(np.array([at]), np.array([behind]))
+                (first,), (last,) = s.segments(np.array([at]), np.array([behind]))
                 frames = s.rows[first:last, reassembly.OUTPUT.index("frame")].tolist()
                 found.append(
                     (int(s.direction[i]), s.data[at + 1 : behind].tobytes(), frames, int(s.rows[last - 1, reassembly.OUTPUT.index("by")]))

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..fields import Protocol, Reading, gather
 from .common import dns_messages
-from .common.framing import Prefixed
+from .common.framing import StreamFramer
 
 HEADER = dns_messages.HEADER
 PREFIX = 2  # bytes of the length that stands before each message in a stream, RFC 1035 §4.2.2
@@ -45,7 +45,9 @@ PROTOCOL = Protocol(
     on={"udp.port": 53, "tcp.port": 53},
     info=dns_messages.INFO,
     check=dns_messages.walk,
-    framer=lambda: Prefixed(header=PREFIX + HEADER.size, at=0, width=PREFIX, plus=PREFIX, most=PREFIX + 0xFFFF, skip=PREFIX, sure=False),
+    framer=lambda: StreamFramer(
+        header=PREFIX + HEADER.size, width=PREFIX, offset=PREFIX, limit=PREFIX + 0xFFFF, skip=PREFIX, any_port=False
+    ),
     probe=probe,
     derived=(*dns_messages.BITS, dns_messages.LENGTHS, *dns_messages.BODY),
     external_fields=dns_messages.ADDED,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..fields import Column, Field, Headers, Payload, Protocol, gather, text, u32, u64
-from .common.framing import ContiguousRuns, Framed, whole
+from .common.framing import ContiguousRuns, Framed, complete
 
 LOOKS = 20  # bytes that tell whether it is text, as tshark has it
 TEXT = np.isin(np.arange(256), [*range(0x20, 0x7F), *b"\t\n\v\f\r"])
@@ -18,20 +18,20 @@ TEXT = np.isin(np.arange(256), [*range(0x20, 0x7F), *b"\t\n\v\f\r"])
 class Everything:
     """Takes each piece as it comes."""
 
-    sure = False
+    any_port = False
 
-    def begins(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
+    def probe_stream(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
         """Never: any bytes may be a file."""
         return np.zeros(len(first), bool)
 
-    def cut(self, s: ContiguousRuns) -> Framed:
+    def split(self, s: ContiguousRuns) -> Framed:
         """All of it."""
         run = np.searchsorted(s.first, np.arange(len(s.rows)), "right") - 1
         end = np.minimum(np.append(s.place[1:], len(s.data)), s.end[run]) if len(s.rows) else s.place
         some = np.flatnonzero(end > s.place)
         lost = np.zeros(0, np.int64)
-        made = whole(s, run[some], s.place[some], end[some], s.end.copy(), lost, lost)
-        return made._replace(told={"position": s.position[run[some]] + s.place[some] - s.start[run[some]]})
+        framed = complete(s, run[some], s.place[some], end[some], s.end.copy(), lost, lost)
+        return framed._replace(columns={"position": s.position[run[some]] + s.place[some] - s.start[run[some]]})
 
 
 def contents(h: Headers):

@@ -101,12 +101,12 @@ SEVERAL = {"set_cookie", "via", "forwarded"}  # that messages repeat
 class Messages:
     """Requests and responses, found by the loop of `_http`."""
 
-    sure = True
+    any_port = True
 
     def __init__(self) -> None:
         self.talks = _http.Talks()
 
-    def begins(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
+    def probe_stream(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
         """A method that is known and the begin of a target, or the begin of a status line, as far as the bytes go."""
         found = np.zeros(len(first), bool)
         letters = set(first[:, 0].tolist())
@@ -121,7 +121,7 @@ class Messages:
             found |= agrees
         return found
 
-    def cut(self, s: ContiguousRuns) -> Framed:
+    def split(self, s: ContiguousRuns) -> Framed:
         """The messages that these stretches complete."""
         n = len(s.direction)
         last = np.append(s.first[1:], len(s.rows)) - 1
@@ -155,11 +155,11 @@ class Messages:
     bodies = frozenset({"http.file_data", "http.chunk_size", "http.chunked_trailer_part", "text.lines", "data-text-lines"})
 
     def skim(self) -> None:
-        """As `_cutters.HandsOn`; those of requests are kept, which may hold passwords."""
+        """As `framing.StreamsBodies`; those of requests are kept, which may hold passwords."""
         self.talks.skim()
 
     def hand_on(self) -> None:
-        """As `_cutters.HandsOn`: the column `number` says whose bytes they are."""
+        """As `framing.StreamsBodies`: the column `number` says whose bytes they are."""
         self.talks.hand_on()
 
     def take(self) -> list[tuple[int, bytes | int]]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Protocol, bits, flag, raw, text, u8, u16, u24, u32, u64
-from .common.framing import ContiguousRuns, Framed, Prefixed
+from .common.framing import ContiguousRuns, Framed, StreamFramer
 from .common.parts import Parts, peek
 from .common.tls_handshake import Part, vectors
 from .http import said
@@ -178,24 +178,23 @@ class Direction:
 
 
 @dataclass
-class Frames(Prefixed):
+class Frames(StreamFramer):
     """Frames, one behind the other, and the lists of header fields that they end: columns `listed`, how many bytes of a list lie behind
     a frame in the buffer that is made, and `unread`, why there is none."""
 
     header: int = FRAME.size
-    at: int = 0
     width: int = 3
-    plus: int = FRAME.size
-    most: int = FRAME.size + LARGEST
+    offset: int = FRAME.size
+    limit: int = FRAME.size + LARGEST
     directions: dict[int, Direction] = field(default_factory=dict)
     weight: int = 0
     gone: set[int] = field(default_factory=set)
 
-    def begins(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
+    def probe_stream(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
         """The preface, or the settings that a server begins with."""
         return _agrees(first, size, PREFACE) | _settings(first, size)
 
-    def resumes(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
+    def probe_message(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
         """A type that is known, with flags that it has, of a stream or of none as it must be, no longer than all must allow."""
         length = first[:, 0].astype(np.int64) << 16 | first[:, 1].astype(np.int64) << 8 | first[:, 2]
         kind = np.minimum(first[:, 3], len(ALLOWED))
@@ -229,18 +228,20 @@ class Frames(Prefixed):
         order = np.lexsort((start, run))
         return run[order], start[order], end[order], upto, bad
 
-    def cut(self, s: ContiguousRuns) -> Framed:
-        """The frames that these stretches complete."""
-        cut = super().cut(s)
-        torn = self.torn(s, cut)
-        listed, unread = np.zeros((2, len(cut.direction)), np.int64)
-        run = np.searchsorted(s.start, cut.start, "right") - 1
-        sent = s.position[run] + cut.end - s.start[run]
-        kind = cut.data[cut.start + 3]
-        kind[_magic(cut.data, cut.start)] = DATA
+    def split(self, s: ContiguousRuns) -> Framed:
+        """The frames that these runs complete."""
+        framed = super().split(s)
+        torn = self.torn(s, framed)
+        listed, unread = np.zeros((2, len(framed.direction)), np.int64)
+        run = np.searchsorted(s.start, framed.start, "right") - 1
+        sent = s.position[run] + framed.end - s.start[run]
+        kind = framed.data[framed.start + 3]
+        kind[_magic(framed.data, framed.start)] = DATA
         # What is forgotten for want of room hangs on who spoke when, in all directions.
         reads = np.flatnonzero(torn | np.isin(kind, (HEADERS, PUSH, CONTINUATION)))
-        turns = [(by, 0, direction, i) for by, direction, i in zip(cut.by[reads].tolist(), cut.direction[reads].tolist(), reads.tolist())]
+        turns = [
+            (by, 0, direction, i) for by, direction, i in zip(framed.by[reads].tolist(), framed.direction[reads].tolist(), reads.tolist())
+        ]
         turns += [(until, 1, direction, -1) for until, direction in zip(s.until[s.ended].tolist(), s.direction[s.ended].tolist())]
         made: dict[int, bytes] = {}
         for _, ends, number, i in sorted(turns):
@@ -253,7 +254,7 @@ class Frames(Prefixed):
             if torn[i]:
                 direction.lost, direction.block = MISSING, None
             if kind[i] in (HEADERS, PUSH, CONTINUATION):
-                made[i] = _listed(direction, cut.data[cut.start[i] : cut.end[i]].tobytes(), int(sent[i]))
+                made[i] = _listed(direction, framed.data[framed.start[i] : framed.end[i]].tobytes(), int(sent[i]))
                 listed[i], unread[i] = len(made[i]), direction.lost
             self.directions[number] = direction
             self.weight += direction.weight
@@ -263,11 +264,13 @@ class Frames(Prefixed):
                 self.gone.add(eldest)
         parts, done = [], 0
         for i in np.flatnonzero(listed).tolist():
-            parts += [cut.data[done : cut.end[i]], np.frombuffer(made[i], np.uint8)]
-            done = int(cut.end[i])
+            parts += [framed.data[done : framed.end[i]], np.frombuffer(made[i], np.uint8)]
+            done = int(framed.end[i])
         upto = np.cumsum(listed)
-        data = np.concatenate((*parts, cut.data[done:]))
-        return cut._replace(data=data, start=cut.start + upto - listed, end=cut.end + upto, told={"listed": listed, "unread": unread})
+        data = np.concatenate((*parts, framed.data[done:]))
+        return framed._replace(
+            data=data, start=framed.start + upto - listed, end=framed.end + upto, columns={"listed": listed, "unread": unread}
+        )
 
 
 def _agrees(first: np.ndarray, size: np.ndarray, word: bytes) -> np.ndarray:

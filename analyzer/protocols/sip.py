@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..fields import Column, Field, Headers, Payload, Protocol, Reading, gather, text, u16, u32
 from .common.commands import numbers, said, texts
-from .common.framing import ContiguousRuns, Framed, whole
+from .common.framing import StreamFramer
 
 METHODS = (b"INVITE", b"ACK", b"BYE", b"CANCEL", b"OPTIONS", b"REGISTER", b"PRACK", b"SUBSCRIBE", b"NOTIFY", b"PUBLISH", b"INFO", b"REFER",
            b"MESSAGE", b"UPDATE")  # fmt: skip
@@ -22,7 +23,6 @@ COMPACT = {b"v": b"via", b"f": b"from", b"t": b"to", b"m": b"contact", b"i": b"c
 FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:[ \t]*+((?:[^\r\n]|\r?\n[ \t])*+)(?:\r?\n|$)")
 START = re.compile(rb"(?:SIP/2\.0 \d{3}(?: [^\r\n]*)?|[!#$%&'*+.^_`|~0-9A-Za-z-]+ \S+ SIP/2\.0)\r?\n")
 LENGTH = re.compile(rb"\r?\n(?:content-length|l)[ \t]*:[ \t]*(\d{1,10})[ \t]*(?=\r?\n)", re.I)
-BLANK = re.compile(rb"[\r\n]*+")  # keep-alives, RFC 5626 §3.5.1
 END = re.compile(rb"\r?\n\r?\n")
 QUOTED = re.compile(r'\s*+"(?:[^"\\]|\\.)*+"\s*+', re.S)
 SCHEMES = ("sip", "sips", "tel", "urn", "im", "pres")
@@ -53,57 +53,9 @@ def _begins(first: np.ndarray, size: np.ndarray) -> np.ndarray:
     return found
 
 
-class Messages:
-    """Messages in TCP streams."""
-
-    sure = True
-
-    def begins(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
-        """A status line, or a request for something of SIP's."""
-        found = _begins(first, size)
-        for i in np.flatnonzero(found).tolist():
-            line = first[i, : size[i]].tobytes()
-            rest = line.partition(b" ")[2]
-            found[i] = line.startswith(ANSWER) or rest[:4].lower() in (b"sip:", b"sips", b"tel:", b"urn:")
-        return found
-
-    def cut(self, s: ContiguousRuns) -> Framed:
-        """Messages one behind the other; where none begins, all is lost up to the next piece that begins one."""
-        found: list[tuple[int, int, int]] = []
-        lost: list[tuple[int, int]] = []
-        upto = s.start.copy()
-        behind = np.append(s.first[1:], len(s.rows))
-        for i, (here, stop) in enumerate(zip(s.start.tolist(), s.end.tolist())):
-            data = s.data[here:stop].tobytes()
-            pieces = s.place[s.first[i] : behind[i]]
-            at = 0
-            while (at := BLANK.match(data, at).end()) < len(data):  # type: ignore[union-attr]
-                size = _size(data, at)
-                if size == 0 and not s.last[i]:
-                    break
-                if size > 0 and at + size > len(data):
-                    if not s.last[i]:
-                        break
-                    size = len(data) - at  # the connection ended before
-                if size > 0:
-                    found.append((i, here + at, here + at + size))
-                    at += size
-                    continue
-                edges = pieces[pieces > here + at]
-                next_at = int(edges[0]) - here if len(edges) and edges[0] < stop else len(data)
-                piece = int(s.first[i]) + int(np.searchsorted(pieces, here + at, "right")) - 1
-                lost.append((int(s.by[piece]), next_at - at))
-                at = next_at
-            upto[i] = here + at
-        which, start, end = np.array(found, np.int64).reshape(-1, 3).T
-        by, size_lost = np.array(sorted(lost), np.int64).reshape(-1, 2).T
-        return whole(s, which, np.ascontiguousarray(start), np.ascontiguousarray(end), upto, by, size_lost)
-
-
-def _size(data: bytes, at: int) -> int:
-    """Bytes of the message at data[at:]; 0: more must come; -1: none begins here."""
-    line = data.find(b"\n", at, at + SECTION)
-    if line < 0:
+def _end(data: bytes, at: int) -> int:
+    """Where the message at data[at:] ends; 0: not there yet; -1: none begins here."""
+    if data.find(b"\n", at, at + SECTION) < 0:
         return 0 if len(data) - at < SECTION else -1
     if not START.match(data, at):
         return -1
@@ -112,7 +64,26 @@ def _size(data: bytes, at: int) -> int:
         return 0 if len(data) - at < SECTION else -1
     length = LENGTH.search(data, at, end.start() + 2)
     body = int(length[1]) if length else 0
-    return -1 if body > BODY else end.end() + body - at
+    return -1 if body > BODY else end.end() + body
+
+
+@dataclass
+class SipMessages(StreamFramer):
+    """Messages in TCP streams, RFC 3261 §18.3."""
+
+    header: int = 1
+    limit: int = SECTION + BODY
+    find_end: Callable[[bytes, int], int] | None = _end
+    between: re.Pattern[bytes] = re.compile(rb"[\r\n]*+")  # keep-alives, RFC 5626 §3.5.1
+
+    def probe_stream(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
+        """A status line, or a request for something of SIP's."""
+        found = _begins(first, size)
+        for i in np.flatnonzero(found).tolist():
+            line = first[i, : size[i]].tobytes()
+            rest = line.partition(b" ")[2]
+            found[i] = line.startswith(ANSWER) or rest[:4].lower() in (b"sip:", b"sips", b"tel:", b"urn:")
+        return found
 
 
 def probe(r: Reading) -> np.ndarray:
@@ -306,7 +277,7 @@ PROTOCOL = Protocol(
     on={"udp.port": 5060, "tcp.port": 5060},
     info="{sip.line}",
     contents=contents,
-    framer=Messages,
+    framer=SipMessages,
     probe=probe,
     derived=((FIELDS, _read),),
 )

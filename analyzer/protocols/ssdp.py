@@ -7,7 +7,7 @@ import numpy as np
 
 from ..fields import Column, Headers, Layout, Protocol, Reading, gather
 from . import http
-from .common.framing import LOOKED_AT
+from .common.framing import PROBE_SIZE
 
 HEADER = Layout()
 SECTION = 1 << 16  # bytes of the longest header section: a datagram's
@@ -15,9 +15,9 @@ SECTION = 1 << 16  # bytes of the longest header section: a datagram's
 
 def probe_port(r: Reading) -> np.ndarray:
     """A method or a status line begins it."""
-    first, size = gather(r.buffer, r.start, LOOKED_AT), np.minimum(r.end - r.start, LOOKED_AT)
-    first[np.arange(LOOKED_AT) >= size[:, None]] = 0
-    return (size == LOOKED_AT) & http.Messages().begins(first, size)
+    first, size = gather(r.buffer, r.start, PROBE_SIZE), np.minimum(r.end - r.start, PROBE_SIZE)
+    first[np.arange(PROBE_SIZE) >= size[:, None]] = 0
+    return (size == PROBE_SIZE) & http.Messages().probe_stream(first, size)
 
 
 def check(h: Headers) -> None:

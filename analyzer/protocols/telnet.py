@@ -12,7 +12,7 @@ import numpy as np
 from ..fields import Column, Field, Headers, Protocol, text, u8, u16
 from .common import _commands
 from .common.commands import said, texts
-from .common.framing import ContiguousRuns, Framed, whole
+from .common.framing import ContiguousRuns, Framed, complete
 from .common.parts import Parts
 
 COMMANDS = {
@@ -40,19 +40,19 @@ ENDS = re.compile(rb"[^\r\n]*(?:\r\n|\r\0?|\n|$)")
 class Turns:
     """What each piece completed. Column `inside`: whether it begins in a subnegotiation."""
 
-    sure = True
+    any_port = True
 
     def __init__(self) -> None:
         self.going: dict[int, int] = {}
 
-    def begins(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
+    def probe_stream(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
         """Two commands that negotiate options."""
         found = size >= 6
         for at in (0, 3):
             found &= (first[:, at] == 255) & (first[:, at + 1] >= 251) & (first[:, at + 1] < 255)
         return found
 
-    def cut(self, s: ContiguousRuns) -> Framed:
+    def split(self, s: ContiguousRuns) -> Framed:
         """All but a command that has begun."""
         run = np.searchsorted(s.first, np.arange(len(s.rows)), "right") - 1
         runs = np.stack((s.direction, s.start, s.end, s.gap, s.last)).astype(np.int64)
@@ -60,9 +60,9 @@ class Turns:
         found, upto = _commands.turns(s.data.data, runs.data, pieces.data, self.going)
         which, start, end, inside, forced = np.ascontiguousarray(np.array(found, np.int64).reshape(-1, 5).T)
         none = np.zeros(0, np.int64)
-        made = whole(s, which, start, end, np.array(upto, np.int64), none, none)
+        made = complete(s, which, start, end, np.array(upto, np.int64), none, none)
         by = np.where(forced, np.maximum(s.until[which], made.by), made.by)  # that nothing follows was known only then
-        return made._replace(by=by, told={"inside": inside})
+        return made._replace(by=by, columns={"inside": inside})
 
 
 def _rows(h: Headers) -> np.ndarray:

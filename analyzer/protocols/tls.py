@@ -10,7 +10,7 @@ import numpy as np
 from ..fields import Column, Field, Headers, Layout, Protocol, Reading, flag, raw, text, u8, u16
 from .common import _tls, certificates, tls_fingerprints, tls_handshake
 from .common._tls import CHANGE, HANDSHAKE, SEALED, TLS13
-from .common.framing import ContiguousRuns, Framed, Prefixed
+from .common.framing import ContiguousRuns, Framed, StreamFramer
 
 ALERT, DATA, HEARTBEAT = 21, 23, 24
 TYPE = {CHANGE: "change cipher spec", ALERT: "alert", HANDSHAKE: "handshake", DATA: "application data", HEARTBEAT: "heartbeat"}
@@ -97,7 +97,7 @@ WAITING = 64 << 20  # bytes of handshake messages of all directions that wait fo
 
 
 @dataclass
-class Records(Prefixed):
+class Records(StreamFramer):
     """Records, one behind the other, and what becomes of each (`_handshake.records`): columns `becomes` and `version`.
 
     A record that ends a handshake message which began in records before holds all of that message in the buffer that is made.
@@ -106,54 +106,54 @@ class Records(Prefixed):
     header: int = HEADER.size
     at: int = 3
     width: int = 2
-    plus: int = HEADER.size
-    most: int = HEADER.size + LARGEST
+    offset: int = HEADER.size
+    limit: int = HEADER.size + LARGEST
     first: tuple[int, ...] | None = tuple(TYPE)
     second: int | None = 3  # of the version
     versions: np.ndarray = field(default_factory=lambda: np.zeros(1024, np.int64))
     changed: np.ndarray = field(default_factory=lambda: np.zeros(2048, np.uint8))
     waiting: dict[int, bytearray] = field(default_factory=dict)
 
-    def turns(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
+    def probe_midstream(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
         """A record that begins with a client hello: behind CONNECT to a proxy (RFC 9110 §9.3.6), STARTTLS and its like (RFC 3207)."""
         length = first[:, 3].astype(np.int64) << 8 | first[:, 4]
         hello = (first[:, 0] == HANDSHAKE) & (first[:, 5] == tls_handshake.CLIENT) & (first[:, 6] == 0)
         return hello & (first[:, 1] == 3) & (first[:, 9] == 3) & (length > 40) & (length <= LARGEST) & (size >= 11)
 
-    def cut(self, s: ContiguousRuns) -> Framed:
-        """The records that these stretches complete."""
-        cut = super().cut(s)
-        torn = self.torn(s, cut)  # there a record goes on with no handshake message
-        if not len(cut.direction):
-            return cut
-        most = int(cut.direction.max()) >> 1
+    def split(self, s: ContiguousRuns) -> Framed:
+        """The records that these runs complete."""
+        framed = super().split(s)
+        torn = self.torn(s, framed)  # there a record continues no handshake message
+        if not len(framed.direction):
+            return framed
+        most = int(framed.direction.max()) >> 1
         while most >= len(self.versions):
             self.versions = np.concatenate((self.versions, np.zeros(len(self.versions), np.int64)))
             self.changed = np.concatenate((self.changed, np.zeros(len(self.changed), np.uint8)))
         # What a record means hangs on those before it, of both directions.
-        order = np.lexsort((np.arange(len(cut.direction)), cut.direction, cut.by))
+        order = np.lexsort((np.arange(len(framed.direction)), framed.direction, framed.by))
         becomes, version = np.zeros(len(order), np.uint8), np.zeros(len(order), np.int64)
-        of = (np.ascontiguousarray(column[order]) for column in (cut.start, cut.end, cut.direction, torn.astype(np.uint8)))
+        of = (np.ascontiguousarray(column[order]) for column in (framed.start, framed.end, framed.direction, torn.astype(np.uint8)))
         start, end, direction, fresh = of
         state = self.versions.data, self.changed.data, self.waiting, tls_handshake.TYPES.data, tls_handshake.MOST, WAITING
-        made = _tls.records(cut.data.data, start.data, end.data, direction.data, fresh.data, *state, becomes.data, version.data)
+        made = _tls.records(framed.data.data, start.data, end.data, direction.data, fresh.data, *state, becomes.data, version.data)
         back = np.empty_like(order)
         back[order] = np.arange(len(order))
-        cut = cut._replace(told={"becomes": becomes[back], "version": version[back]})
-        return _laid(cut, [(int(order[i]), before) for i, before in made]) if made else cut
+        framed = framed._replace(columns={"becomes": becomes[back], "version": version[back]})
+        return _laid(framed, [(int(order[i]), before) for i, before in made]) if made else framed
 
 
-def _laid(cut: Framed, made: list[tuple[int, bytes]]) -> Framed:
+def _laid(framed: Framed, made: list[tuple[int, bytes]]) -> Framed:
     """Put what came before of their first message into these records, behind their headers."""
     made.sort()
-    parts, grown, done = [], np.zeros(len(cut.start), np.int64), 0
+    parts, grown, done = [], np.zeros(len(framed.start), np.int64), 0
     for i, before in made:
-        at = int(cut.start[i]) + HEADER.size
-        parts += [cut.data[done:at], np.frombuffer(before, np.uint8)]
+        at = int(framed.start[i]) + HEADER.size
+        parts += [framed.data[done:at], np.frombuffer(before, np.uint8)]
         grown[i] = len(before)
         done = at
     upto = np.cumsum(grown)
-    return cut._replace(data=np.concatenate((*parts, cut.data[done:])), start=cut.start + upto - grown, end=cut.end + upto)
+    return framed._replace(data=np.concatenate((*parts, framed.data[done:])), start=framed.start + upto - grown, end=framed.end + upto)
 
 
 def _records(h: Headers) -> dict[str, Column]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Payload, Protocol, Reading, bits, flag, raw, text, u16, u32, u64
 from .common import _websocket
-from .common.framing import ContiguousRuns, Framed, Prefixed
+from .common.framing import ContiguousRuns, Framed, StreamFramer
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 OPCODE = {CONTINUATION: "continuation", TEXT: "text", BINARY: "binary", CLOSE: "close", PING: "ping", PONG: "pong"}
@@ -38,34 +38,33 @@ ALL = 64 << 20  # of all of them
 
 
 @dataclass
-class Frames(Prefixed):
+class Frames(StreamFramer):
     """Frames, told apart by their own length. State: messages of which the last frame has not come, by direction."""
 
     header: int = 2
-    at: int = 1
-    width: int = 1
-    plus: int = 0
-    most: int = MOST
-    sure: bool = False
+    limit: int = MOST
+    any_port: bool = False
     parts: dict[int, tuple[int, bytearray]] = field(default_factory=dict)
     held: int = 0
 
-    def begins(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
+    def probe_message(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
         """An opcode that is defined, with no reserved bits but that of compression; a control frame is short and final."""
         kind, length = first[:, 0] & 15, first[:, 1] & 127
         control = kind >= 8
         return np.isin(kind, list(OPCODE)) & (first[:, 0] & 0x30 == 0) & (~control | ((first[:, 0] >= 128) & (length < 126)))
 
-    def messages(self, data: np.ndarray, begin: np.ndarray, end: np.ndarray, good: np.ndarray) -> tuple[Any, Any, Any]:
-        found: tuple[Any, Any, Any] = _websocket.frames(data.data, begin.data, end.data, self.most, good.data)
+    def find_messages(
+        self, data: np.ndarray, begin: np.ndarray, end: np.ndarray, last: np.ndarray, candidates: np.ndarray
+    ) -> tuple[Any, Any, Any]:
+        found: tuple[Any, Any, Any] = _websocket.frames(data.data, begin.data, end.data, self.limit, candidates.data)
         return found
 
-    def cut(self, s: ContiguousRuns) -> Framed:
-        """The frames that these stretches complete."""
-        cut = super().cut(s)
-        if not len(cut.start):
-            return cut
-        data, start, end = cut.data.copy(), cut.start.copy(), cut.end.copy()
+    def split(self, s: ContiguousRuns) -> Framed:
+        """The frames that these runs complete."""
+        framed = super().split(s)
+        if not len(framed.start):
+            return framed
+        data, start, end = framed.data.copy(), framed.start.copy(), framed.end.copy()
         second = data[start + 1]
         header = np.select([second & 127 == 126, second & 127 == 127], [4, 10], 2)
         masked = np.flatnonzero(second >= 128)
@@ -79,7 +78,7 @@ class Frames(Prefixed):
         more = [data]
         place = len(data)
         for i in np.flatnonzero((kind == CONTINUATION) | (~final & (kind < CLOSE))).tolist():  # rare: messages in several frames
-            direction, payload = int(cut.direction[i]), data[start[i] + header[i] : end[i]]
+            direction, payload = int(framed.direction[i]), data[start[i] + header[i] : end[i]]
             opcode, held = self.parts.pop(direction, (-1, bytearray())) if kind[i] == CONTINUATION else (int(message[i]), bytearray())
             if kind[i] != CONTINUATION:
                 self._forget(direction)
@@ -96,8 +95,8 @@ class Frames(Prefixed):
             start[i], end[i] = place, place + len(made)
             place += len(made)
             reassembled[i] = len(held)
-        told = {"message": message, "reassembled": reassembled, "payload": header, "final": final.astype(np.int64)}
-        return cut._replace(data=np.concatenate(more), start=start, end=end, told=told)
+        columns = {"message": message, "reassembled": reassembled, "payload": header, "final": final.astype(np.int64)}
+        return framed._replace(data=np.concatenate(more), start=start, end=end, columns=columns)
 
     def _forget(self, direction: int) -> None:
         if (old := self.parts.pop(direction, None)) is not None:

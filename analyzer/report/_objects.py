@@ -23,7 +23,7 @@ from ..errors import UsageError
 from ..expert._verdicts import count
 from ..fields import Field, Headers, text, u32, u64
 from ..protocols.common.content_coding import decoded
-from ..protocols.common.framing import WHOLE, HandsOn
+from ..protocols.common.framing import WHOLE, StreamsBodies
 from ..protocols.http import REQUEST
 from ..tables._carried import NEEDS, Piece, carried
 
@@ -257,7 +257,7 @@ class Http:
         self.asked = Named()
 
     def __call__(self, d: Dissection | None, messages: Messages | None) -> Iterator[Part]:
-        framer = messages and next((one for one in messages.framers.values() if isinstance(one, HandsOn)), None)
+        framer = messages and next((one for one in messages.framers.values() if isinstance(one, StreamsBodies)), None)
         groups: list[tuple[Headers, np.ndarray]] = []
         if d is not None:
             groups = [(h, h.frame + d.batch.first) for h in (d.unfiltered or d).chunks.get("http", ()) if "direction" in h.context]

@@ -19,7 +19,7 @@ from ..capture.batch import SLACK
 from ..correlators.expectations import Transfers
 from ..fields import Headers, Spans, gather
 from ..protocols import protocols
-from ..protocols.common.framing import GREETING, LOOKED_AT, ContiguousRuns, Framed, Framer, Turns, Waits
+from ..protocols.common.framing import GREETING_SIZE, PROBE_SIZE, ContiguousRuns, Framed, Framer, KeepsIncomplete, ProbesMidstream
 from ._reassembly import OUTPUT
 from .reassembly import DATA, MISSING, Pieces, Reader, StreamEvents
 
@@ -115,7 +115,7 @@ class Messages:
             protocol, mine = rest.pop(0)
             reader = self.readers.setdefault(protocol, Reader())
             runs = reader.feed(mine)
-            cut = self.framers[protocol].cut(runs)
+            cut = self.framers[protocol].split(runs)
             reader.used(runs, cut.upto)
             if len(cut.lost):
                 lost.append((protocol, cut.lost_by, cut.lost))
@@ -151,7 +151,7 @@ class Messages:
                 rows += reader.dropped
                 for one in reader.left.values():
                     rows += zip(one["frame"].tolist(), one["size"].tolist())
-            if isinstance(framer, Waits):
+            if isinstance(framer, KeepsIncomplete):
                 rows += framer.pending()
             frame, size = np.array(sorted(rows), np.int64).reshape(-1, 2).T
             found.append((protocol, frame[size > 0], size[size > 0]))
@@ -165,8 +165,8 @@ class Messages:
         parts: list[tuple[np.ndarray, Mapping[str, np.ndarray]]] = []
         if (cut := self.ending(number)) is not None:
             ends = {"direction": cut.direction, "by": cut.by, "start": cut.start, "end": cut.end}
-            parts.append((cut.data, {**cut.told, **ends}))
-        if isinstance(framer, Waits):
+            parts.append((cut.data, {**cut.columns, **ends}))
+        if isinstance(framer, KeepsIncomplete):
             parts.append(framer.unfinished())
         made = []
         for data, told in parts:
@@ -190,7 +190,7 @@ class Messages:
         if not len(mine):
             return None
         self.holes.update(mine["direction"][np.isin(mine["kind"], MISSING)].tolist())
-        return self.framers[protocol].cut(self.readers.setdefault(protocol, Reader()).feed(mine))
+        return self.framers[protocol].split(self.readers.setdefault(protocol, Reader()).feed(mine))
 
     def _decide(self, s: Segments) -> None:
         """Say what the streams speak of which the first data came."""
@@ -200,17 +200,17 @@ class Messages:
             return
         _, first = np.unique(stream[new], return_index=True)
         new = self.fresh = new[np.sort(first)]
-        begin, size = self._first(s, new, GREETING)
+        begin, size = self._first(s, new, GREETING_SIZE)
         lower, upper = (self.ports[port] for port in _ports(s, new))
         by_port = np.where(lower >= 0, lower, upper)
         says = np.full(len(new), NONE)
         for protocol in np.unique(by_port[by_port >= 0]).tolist():
             rows = np.flatnonzero((by_port == protocol) & (size > 0))
-            says[rows[self.framers[protocol].begins(begin[rows], size[rows])]] = protocol
+            says[rows[self.framers[protocol].probe_stream(begin[rows], size[rows])]] = protocol
         for protocol, framer in self.framers.items():
             rows = np.flatnonzero((says == NONE) & (size > 0) & ((size >= ENOUGH) | (by_port >= 0)))
-            if framer.sure and len(rows):
-                says[rows[framer.begins(begin[rows], size[rows])]] = protocol
+            if framer.any_port and len(rows):
+                says[rows[framer.probe_stream(begin[rows], size[rows])]] = protocol
         said = self._said(s, new)
         self.service[stream[new]] = np.where(said != UNDECIDED, said, np.where(says >= 0, says, by_port))
         self.guesses[:, stream[new]] = by_port, says
@@ -231,7 +231,7 @@ class Messages:
         begin, size = self._first(s, others)
         stream = s["stream"]
         for protocol, framer in self.framers.items():
-            turns = others[framer.turns(begin, size)] if isinstance(framer, Turns) else others[:0]
+            turns = others[framer.probe_midstream(begin, size)] if isinstance(framer, ProbesMidstream) else others[:0]
             if len(turns):
                 used, first = np.unique(stream[turns], return_index=True)
                 nth = np.minimum(np.searchsorted(used, stream), len(used) - 1)
@@ -240,7 +240,7 @@ class Messages:
                 self.pieces.order.restart([*(2 * used).tolist(), *(2 * used + 1).tolist()])
 
     @staticmethod
-    def _first(s: Segments, new: np.ndarray, wide: int = LOOKED_AT) -> tuple[np.ndarray, np.ndarray]:
+    def _first(s: Segments, new: np.ndarray, wide: int = PROBE_SIZE) -> tuple[np.ndarray, np.ndarray]:
         """The first `wide` bytes of these segments' data, zeros where there are fewer, uint8 (n, wide); how many are there."""
         begin = np.zeros((len(new), wide), np.uint8)
         size = np.zeros(len(new), np.int64)
@@ -257,10 +257,10 @@ class Messages:
 
     def _beyond(self, protocol: int, s: ContiguousRuns, cut: Framed) -> list[tuple[int, StreamEvents]]:
         """What follows where streams changed their protocol, as its reader takes it: (protocol or NONE, pieces)."""
-        if not len(cut.beyond):
+        if not len(cut.upgrades):
             return []
-        run, place, by, agreed = cut.beyond.T
-        named = [list(protocols()).index(name) if name else NONE for name in cut.turns_to]
+        run, place, by, agreed = cut.upgrades.T
+        named = [list(protocols()).index(name) if name else NONE for name in cut.upgraded_to]
         behind = np.append(s.first[1:], len(s.rows))[run]
         first = np.where(place > s.start[run], np.searchsorted(s.place, place, "right") - 1, s.first[run])
         count = behind - first
@@ -277,11 +277,11 @@ class Messages:
             if one not in self.inside and named[told_so] in self.framers:
                 self.inside[one] = named[told_so]
             elif one not in self.inside and stop > begin:
-                size = min(stop - begin, LOOKED_AT)
-                bytes_there = np.zeros((1, LOOKED_AT), np.uint8)
+                size = min(stop - begin, PROBE_SIZE)
+                bytes_there = np.zeros((1, PROBE_SIZE), np.uint8)
                 bytes_there[0, :size] = s.data[begin : begin + size]
-                others = ((n, framer) for n, framer in self.framers.items() if n != protocol and framer.sure)
-                agree = [n for n, framer in others if framer.begins(bytes_there, np.array([size]))[0]]
+                others = ((n, framer) for n, framer in self.framers.items() if n != protocol and framer.any_port)
+                agree = [n for n, framer in others if framer.probe_stream(bytes_there, np.array([size]))[0]]
                 self.inside[one] = agree[0] if agree else NONE
         speaks = np.array([self.inside.get(one, NONE) for one in (told["direction"] >> 1).tolist()], np.int64)
         found = []
@@ -313,14 +313,14 @@ class Messages:
                 continue
             row, end = place[mine] - bounds[nth], cut.end[mine]
             spans = Spans(frame[mine], cut.start[mine], end, end, np.zeros(len(mine), bool), row)
-            told = {name: column[mine] for name, column in cut.told.items()}
+            told = {name: column[mine] for name, column in cut.columns.items()}
             made.append(FramedMessages(protocol, h, buffer, base, spans, cut.direction[mine], told))
             self._segments(h, row, cut, mine)
         return made
 
     def _segments(self, h: Headers, row: np.ndarray, cut: Framed, mine: np.ndarray) -> None:
         """Tell the TCP headers that made a message of several segments whole which these are."""
-        pieces = cut.told.get("pieces", cut.counts)
+        pieces = cut.columns.get("pieces", cut.counts)
         several = np.flatnonzero(pieces[mine] > 1)
         many = mine[several]
         count, last = cut.counts[many], np.cumsum(cut.counts)[many]

@@ -183,7 +183,7 @@ class Reader:
         """The reader is done with data[start[i]:upto[i]] of each stretch (int64 (k,)). Only the last of a way can go on."""
         goes_on = np.append(s.direction[1:] != s.direction[:-1], True)[: len(s.direction)] & ~s.ended & (upto < s.end)
         at = np.flatnonzero(goes_on)
-        for i, begin, first, last in zip(at.tolist(), upto[at].tolist(), *(one.tolist() for one in s.pieces(upto[at], s.end[at]))):
+        for i, begin, first, last in zip(at.tolist(), upto[at].tolist(), *(one.tolist() for one in s.segments(upto[at], s.end[at]))):
             rows = s.rows[first:last].copy()
             size = rows[:, OUTPUT.index("size")]
             cut = np.maximum(begin - s.place[first:last], 0)

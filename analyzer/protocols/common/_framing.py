@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""Messages that say their length, one behind the other: a loop, since where one begins hangs on the one before.
+"""Messages whose header gives their length, back to back: a loop, since each message begins where the one before it ends.
 
 Compiled by Cython when the package is built; runs interpreted too.
 """
@@ -16,18 +16,19 @@ def prefixed(
     header: cython.longlong,
     at: cython.longlong,
     width: cython.longlong,
-    plus: cython.longlong,
-    most: cython.longlong,
+    varint: cython.bint,
+    offset: cython.longlong,
+    limit: cython.longlong,
     first: cython.const[cython.uchar][::1],
     second: cython.longlong,
-    good: cython.const[cython.longlong][::1],
+    candidates: cython.const[cython.longlong][::1],
 ):
-    """The whole messages in stretches data[begin:end]: as `Prefixed` describes them.
+    """Find the complete messages in the runs data[begin:end]. header … limit: as in `StreamFramer`.
 
-    first: 256 bytes, 0 for each that no message begins with. second: the second byte of all messages, -1 for any. good: sorted places
-    where a message may begin behind what is none.
-    Returns three arrays of int64: (stretch, start, end) of each message, one behind the other; how far each stretch was read; and
-    (stretch, start, end, whether it ends with a good place) of what is no message.
+    first: 256 bytes, 0 for each value that no message begins with. second: the second byte of every message, -1 for any. candidates:
+    sorted places where a message may begin behind bytes that are none.
+    Returns three arrays of int64: (run, start, end) of each message, flat; how far each run was read, (runs,); and
+    (run, start, end, 1 if it ends at a candidate else 0) of bytes that are in no message, flat.
     """
     found = array("q")
     upto = array("q", bytes(8 * len(begin)))
@@ -36,22 +37,37 @@ def prefixed(
     k: cython.longlong
     here: cython.longlong
     size: cython.longlong
+    used: cython.longlong
     lost: cython.longlong
-    next_good: cython.longlong = 0
-    goods: cython.longlong = len(good)
+    next_candidate: cython.longlong = 0
+    count: cython.longlong = len(candidates)
     for i in range(len(begin)):
         here = begin[i]
         while end[i] - here >= header:
             size = 0
-            for k in range(here + at, here + at + width):
-                size = (size << 8) | data[k]
-            size += plus
-            if size < header or size > most or not first[data[here]] or (second >= 0 and data[here + 1] != second):
+            if varint:  # groups of 7 bits, the least significant first; the high bit says that another follows
+                used = 0
+                while used < width and here + at + used < end[i]:
+                    k = data[here + at + used]
+                    size |= (k & 127) << (7 * used)
+                    used += 1
+                    if k < 128:
+                        break
+                else:
+                    if used < width:
+                        break  # the length itself is incomplete
+                    size = limit  # too long to be a length: fails below
+                size += used
+            else:
+                for k in range(here + at, here + at + width):
+                    size = (size << 8) | data[k]
+            size += offset
+            if size < header or size > limit or not first[data[here]] or (second >= 0 and data[here + 1] != second):
                 lost = here
-                while next_good < goods and good[next_good] < here + header:
-                    next_good += 1
-                if next_good < goods and good[next_good] < end[i]:
-                    here = good[next_good]
+                while next_candidate < count and candidates[next_candidate] < here + header:
+                    next_candidate += 1
+                if next_candidate < count and candidates[next_candidate] < end[i]:
+                    here = candidates[next_candidate]
                     bad.extend((i, lost, here, 1))
                     continue
                 here = end[i]

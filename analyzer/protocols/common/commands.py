@@ -21,14 +21,14 @@ class Control:
     greets: what a server's first line says, in any letters, if no port tells. opens: commands with which a client may begin.
     """
 
-    sure = True
+    any_port = True
 
     def __init__(self, mail: bool, greets: tuple[bytes, ...], opens: tuple[bytes, ...]) -> None:
         self.talks = _commands.Talks(mail)
         self.greets = re.compile(rb"[0-9]{3}[- ].*(?:" + b"|".join(greets) + rb")", re.I | re.S)
         self.opens = re.compile(rb"(?:" + b"|".join(opens) + rb")[ \r\n]", re.I)
 
-    def begins(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
+    def probe_stream(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
         """A server's greeting that names the protocol, or a client's first command that no other protocol has."""
         found = np.zeros(len(first), bool)
         digit = (first[:, :3] >= ord("0")) & (first[:, :3] <= ord("9"))
@@ -38,7 +38,7 @@ class Control:
             found[i] = bool(self.greets.match(line) or self.opens.match(line))
         return found
 
-    def cut(self, s: ContiguousRuns) -> Framed:
+    def split(self, s: ContiguousRuns) -> Framed:
         """What these stretches complete."""
         n = len(s.direction)
         run = np.searchsorted(s.first, np.arange(len(s.rows)), "right") - 1
@@ -49,7 +49,7 @@ class Control:
         told = np.array(given, np.int64).reshape(-1, len(_commands.OUTPUT)).T
         column = dict(zip(_commands.OUTPUT, np.ascontiguousarray(told)))
         shift = np.where(column["kind"] == END, len(s.data), 0)
-        first, last = s.pieces(column["from"], column["to"])
+        first, last = s.segments(column["from"], column["to"])
         count = last - first
         at = np.repeat(first, count) + np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
         lost_by, lost_size = np.array(sorted(zip(lost[::2], lost[1::2])), np.int64).reshape(-1, 2).T

@@ -310,17 +310,17 @@ class Part(NamedTuple):
 
 
 def vectors(
-    h: Headers, parts: Part, header: int, at: int, width: int, plus: int, types: np.ndarray | None = None
+    h: Headers, parts: Part, header: int, at: int, width: int, offset: int, types: np.ndarray | None = None
 ) -> tuple[Part, np.ndarray, np.ndarray]:
-    """What lies in these parts one behind the other, each saying its length as `Prefixed` does.
+    """What lies in these parts one behind the other, each saying its length as `StreamFramer` does.
 
     Returns the things, header included, the index of the part that holds each, and where in each part the last one does not fit
     (int64; the part's end if all do).
     """
     heads = ANY if types is None else types
     ends = np.maximum(parts.end, parts.start)
-    measures = header, at, width, plus, 1 << 24
-    found = _framing.prefixed(h.buffer.data, parts.start.copy().data, ends.data, *measures, heads.data, -1, NO_PLACE.data)
+    length = header, at, width, False, offset, 1 << 24
+    found = _framing.prefixed(h.buffer.data, parts.start.copy().data, ends.data, *length, heads.data, -1, NO_PLACE.data)
     nth, start, end = np.frombuffer(found[0], np.int64).reshape(-1, 3).T
     upto = np.frombuffer(found[1], np.int64).copy()
     bad = np.frombuffer(found[2], np.int64).reshape(-1, 4)
