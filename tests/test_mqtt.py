@@ -206,6 +206,7 @@ def test_any_bytes_give_the_same_however_they_are_cut(parts, connect, head):
         Path(name).write_bytes(pcap(*packets))
         printed(name, "frame", *ALL)
         same(name, "expert")
+        same(name, "undecoded")
 
 
 @pytest.mark.parametrize("name", [BROKER, FORMS])

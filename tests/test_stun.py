@@ -271,6 +271,7 @@ def test_any_bytes_give_the_same_however_they_are_cut(parts, head):
         Path(name).write_bytes(pcap(*frames))
         printed(name, "frame", *ALL)
         same(name, "expert")
+        same(name, "undecoded")
         first, *others = (matched(name, size) for size in BATCHES)
         assert all(other == first for other in others)
 

@@ -5,14 +5,13 @@ Which version a connection speaks its CONNECT says; where that is missing, messa
 
 from __future__ import annotations
 
-from array import array
+import re
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Protocol, Reading, bits, flag, gather, raw, text, u8, u16, u32, u64
-from .common.framing import ContiguousRuns, Framed, Prefixed
+from .common.framing import PROBE_SIZE, ContiguousRuns, Framed, StreamFramer
 from .common.parts import Parts, misfits, peek
 from .common.tlv import items, repeated
 
@@ -110,8 +109,7 @@ OPTIONS = Layout(
 )  # fmt: skip
 LENGTH = Layout(Field("length", u16, ""))
 MOST = 16 << 20  # bytes of a message; a longer one is lost, and counted
-NAMES = (b"\0\4MQTT", b"\0\6MQIsdp")  # of the protocol, at the begin of a CONNECT
-LONGEST = 5  # bytes of a fixed header
+BEGIN = re.compile(rb"\x10[\x80-\xff]{0,3}[\x00-\x7f]\x00(?:\x04MQTT|\x06MQIsdp)(.)", re.S)  # a CONNECT up to its version
 
 
 def variable(buffer: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -123,86 +121,52 @@ def variable(buffer: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 @dataclass
-class Messages(Prefixed):
+class MqttMessages(StreamFramer):
     """Messages behind their fixed headers. `versions`: of each stream, what its CONNECT said, which becomes the column `version`."""
 
-    header: int = LONGEST
+    header: int = 2
+    limit: int = MOST
     at: int = 1
-    width: int = 1
-    plus: int = 0
-    most: int = MOST
+    width: int = 4
+    varint: bool = True
+    offset: int = 1
+    first: tuple[int, ...] | None = tuple(range(CONNECT << 4, 256))
     versions: np.ndarray = field(default_factory=lambda: np.zeros(1024, np.uint8))
 
-    def begins(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
+    def probe_stream(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
         """A CONNECT with the name of the protocol."""
-        data = np.concatenate((first.reshape(-1), np.zeros(LONGEST, np.uint8)))
-        _, width = variable(data, np.arange(len(first)) * first.shape[1] + 1)
-        good = np.zeros(len(first), bool)
-        for name in NAMES:
-            for digits in range(1, 5):
-                there = np.minimum(size - 1 - digits, len(name))
-                told = np.arange(len(name))
-                agrees = (first[:, 1 + digits : 1 + digits + len(name)] == np.frombuffer(name, np.uint8)) | (told >= there[:, None])
-                good |= (width == digits) & (there > 2) & agrees.all(axis=1)
-        return good & (first[:, 0] == CONNECT << 4)
+        good = first[:, 0] == CONNECT << 4
+        for i in np.flatnonzero(good).tolist():
+            good[i] = BEGIN.match(first[i].tobytes()) is not None
+        return good
 
-    def resumes(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
+    def probe_message(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
         """A fixed header as the standard wants it, of a message that ends with or before the segment."""
-        data = np.concatenate((first.reshape(-1), np.zeros(LONGEST, np.uint8)))
+        data = np.concatenate((first.reshape(-1), np.zeros(4, np.uint8)))
         length, width = variable(data, np.arange(len(first)) * first.shape[1] + 1)
         return ~wrong_flags(first[:, 0]) & (width > 0) & (1 + width + length <= size)
 
-    def messages(self, data: np.ndarray, begin: np.ndarray, end: np.ndarray, good: np.ndarray) -> tuple[Any, Any, Any]:
-        found, upto, bad = array("q"), array("q"), array("q")
-        for i, (here, stop) in enumerate(zip(begin.tolist(), end.tolist(), strict=True)):
-            while stop - here >= 2:
-                size, width = 0, 1
-                for byte in data[here + 1 : min(here + LONGEST, stop)].tolist():
-                    size |= (byte & 127) << 7 * (width - 1)
-                    width += 1
-                    if byte < 128:
-                        size += width
-                        break
-                else:
-                    size = MOST + 1 if width == LONGEST else 0  # 0: the number has not ended yet
-                if size <= MOST and data[here] >= 16:
-                    if not size or here + size > stop:
-                        break
-                    found.extend((i, here, here + size))
-                    here += size
-                    continue
-                if stop - here < LONGEST:
-                    break
-                nth = int(np.searchsorted(good, here + 1))
-                goes_on = nth < len(good) and bool(good[nth] < stop)
-                bad.extend((i, here, int(good[nth]) if goes_on else stop, goes_on))
-                here = bad[-2]
-            upto.append(here)
-        return found, upto, bad
-
-    def cut(self, s: ContiguousRuns) -> Framed:
+    def split(self, s: ContiguousRuns) -> Framed:
         """The messages that these runs complete."""
-        cut = super().cut(s)
-        if not len(cut.start):
-            return cut
-        stream = cut.direction >> 1
+        framed = super().split(s)
+        if not len(framed.start):
+            return framed
+        stream = framed.direction >> 1
         while stream.max() >= len(self.versions):
             self.versions = np.concatenate((self.versions, np.zeros(len(self.versions), np.uint8)))
         # The CONNECT before a message says its version: both directions are taken in the order of their frames.
-        order = np.lexsort((np.arange(len(stream)), cut.by, stream))
-        stream, start = stream[order], cut.start[order]
-        connects, version = cut.data[start] == CONNECT << 4, self.versions[stream]
+        order = np.lexsort((np.arange(len(stream)), framed.by, stream))
+        stream, start = stream[order], framed.start[order]
+        connects, version = framed.data[start] == CONNECT << 4, self.versions[stream]
         for i in np.flatnonzero(connects).tolist():
-            message = cut.data[start[i] : cut.end[order[i]]].tobytes()
-            name = next(nth for nth, byte in enumerate(message) if nth and byte < 128) + 1
-            at = name + 2 + int.from_bytes(message[name : name + 2], "big")
-            version[i] = message[at] if at < len(message) else 0
+            begin = BEGIN.match(framed.data[start[i] : framed.end[order[i]]][:PROBE_SIZE].tobytes())
+            version[i] = begin[1][0] if begin else 0
         since = np.maximum.accumulate(np.where(connects | (np.diff(stream, prepend=-1) != 0), np.arange(len(stream)), 0))
         version = version[since]
         self.versions[stream] = version  # the last of several counts
         back = np.empty(len(order), np.uint8)
         back[order] = version
-        return cut._replace(told={"version": back})
+        return framed._replace(columns={"version": back})
 
 
 def wrong_flags(first: np.ndarray) -> np.ndarray:
@@ -461,6 +425,6 @@ PROTOCOL = Protocol(
     info="{mqtt.msgtype:words}[ {mqtt.msgid}][ of {mqtt.clientid}][, {mqtt.topic}][: {mqtt.conack.val:words}]"
     "[: {mqtt.connack.reason_code:words}][: {mqtt.disconnect.reason_code:words}], {mqtt.len} bytes",
     check=check,
-    framer=Messages,
+    framer=MqttMessages,
     derived=((FIELDS, _derived),),
 )

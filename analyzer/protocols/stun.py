@@ -6,9 +6,8 @@ A row is a STUN message or TURN's ChannelData, which share ports. Over TCP both 
 from __future__ import annotations
 
 import zlib
-from array import array
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -34,7 +33,7 @@ from ..fields import (
     u64,
 )
 from .common import checksums
-from .common.framing import Prefixed
+from .common.framing import StreamFramer
 from .common.parts import Parts, misfits, needs, peek
 from .common.registries import IPPROTO
 from .common.tlv import Options, items, repeated
@@ -161,43 +160,35 @@ def probe_port(r: Reading) -> np.ndarray:
     return (cookie & (kind < 0x4000)) | (np.isin(kind, CLASSIC) & (SIZE + length >= size) & (size >= SIZE)) | channel
 
 
+def _end(data: bytes, at: int) -> int:
+    """Where the message at data[at:] ends; 0: not there yet; -1: none begins here. ChannelData ends with its padding."""
+    if len(data) - at < CHANNEL_SIZE:
+        return 0
+    length = int.from_bytes(data[at + 2 : at + 4], "big")
+    if CHANNELS[0] >> 8 <= data[at] <= CHANNELS[1] >> 8:
+        end = at + CHANNEL_SIZE + length + -length % 4
+    elif len(data) - at < COOKIE_END:
+        return 0
+    elif data[at] < 0x40 and length % 4 == 0 and data[at + COOKIE_AT : at + COOKIE_END] == COOKIE_BYTES:
+        end = at + SIZE + length
+    else:
+        return -1
+    return end if end <= len(data) else 0
+
+
 @dataclass
-class Messages(Prefixed):
-    """STUN messages and ChannelData, the latter with its padding. What is neither is told by 8 bytes."""
+class StunMessages(StreamFramer):
+    """STUN messages and ChannelData in TCP streams."""
 
     header: int = COOKIE_END
-    at: int = 2
-    width: int = 2
-    plus: int = SIZE
-    most: int = SIZE + 0xFFFF
+    limit: int = SIZE + 0xFFFF
+    find_end: Callable[[bytes, int], int] | None = _end
 
-    def begins(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
+    def probe_message(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
         """Only a STUN message, by its cookie: what looks like ChannelData may be anything."""
         cookie = np.frombuffer(COOKIE_BYTES, np.uint8)
         agrees = (first[:, COOKIE_AT:COOKIE_END] == cookie) | (np.arange(COOKIE_AT, COOKIE_END) >= size[:, None])
         return agrees.all(axis=1) & (first[:, 0] < 0x40) & (first[:, 3] % 4 == 0)
-
-    def messages(self, data: np.ndarray, begin: np.ndarray, end: np.ndarray, good: np.ndarray) -> tuple[Any, Any, Any]:
-        found, upto, bad = array("q"), array("q"), array("q")
-        for i, (here, stop) in enumerate(zip(begin.tolist(), end.tolist(), strict=True)):
-            while stop - here >= CHANNEL_SIZE:
-                first, length = int(data[here]), int(data[here + 2]) << 8 | int(data[here + 3])
-                channel = CHANNELS[0] >> 8 <= first <= CHANNELS[1] >> 8
-                size = CHANNEL_SIZE + length + -length % 4 if channel else SIZE + length
-                if not channel and stop - here < COOKIE_END:
-                    break
-                if channel or (first < 0x40 and length % 4 == 0 and data[here + COOKIE_AT : here + COOKIE_END].tobytes() == COOKIE_BYTES):
-                    if here + size > stop:
-                        break
-                    found.extend((i, here, here + size))
-                    here += size
-                    continue
-                nth = int(np.searchsorted(good, here + 1))
-                goes_on = nth < len(good) and bool(good[nth] < stop)
-                bad.extend((i, here, int(good[nth]) if goes_on else stop, goes_on))
-                here = bad[-2]
-            upto.append(here)
-        return found, upto, bad
 
 
 def _start(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -378,7 +369,7 @@ PROTOCOL = Protocol(
     info="{stun.type:words}[channel {stun.channel}], {stun.length} bytes[, {stun.att.error.reason}][, {stun.att.username}]"
     "[, {stun.att.ipv4}][, {stun.att.ipv6}]",
     contents=contents,
-    framer=Messages,
+    framer=StunMessages,
     probe=probe,
     probe_port=probe_port,
     derived=((HEADS, _heads), (FIELDS, _values), ((checksums.status_field("stun.att.crc32.status"),), _status)),
