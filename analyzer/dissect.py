@@ -23,7 +23,7 @@ from .correlators.dns_matching import FIELDS as ANSWERED
 from .correlators.dns_matching import PROTOCOLS as ASKING
 from .correlators.dns_matching import Answers
 from .correlators.echo_matching import ECHOES, Echoes
-from .correlators.expectations import Media
+from .correlators.expectations import Media, Transfers
 from .correlators.fragments import CARRIERS, Arrived, Datagrams, fill
 from .correlators.ntp_matching import CLOCKS, Clocks
 from .correlators.quic_initial import Arrived as Offered
@@ -290,6 +290,7 @@ class Dissector:
         # What nobody decodes is made headers of `data`, and counted, only if somebody looks at it.
         self.rest = bool({"frame.protocols", "data"} & self.wanted) or any(f.name in self.wanted for f in protocols()["data"].fields())
         self.messages: Messages | None = None
+        self.transfers = Transfers()
         self.datagrams = Datagrams(overlap)
         self.neighbors = Neighbors()
         self.echoes = Echoes()
@@ -353,7 +354,7 @@ class Dissector:
     @property
     def transfers_forgotten(self) -> int:
         """Announcements of FTP that were forgotten for want of memory."""
-        return self.messages.transfers.forgotten if self.messages is not None else 0
+        return self.transfers.forgotten
 
     def _asked_for(self, p: Protocol) -> bool:
         """Whether somebody will ask for something of that protocol; a filter may ask for the protocol itself."""
@@ -384,7 +385,7 @@ class Dissector:
         said = self._said["tcp.port"]
         said = np.where((said == UNDECIDED) | np.isin(said, list(speak)), said, NONE)
         leads = self._names.index("ftp"), self._names.index("ftp.data")
-        self.messages = Messages(framers, np.where(np.isin(ports, list(speak)), ports, -1), said, leads)
+        self.messages = Messages(framers, np.where(np.isin(ports, list(speak)), ports, -1), said, *leads, self.transfers)
 
     def __call__(self, batch: Batch, interfaces: list[Interface]) -> Dissection:
         """The headers of one batch. interfaces: what its frames' interface numbers count."""
@@ -497,14 +498,14 @@ class Dissector:
 
         def opened(heard: list[FramedMessages], lost: Lost, groups: Groups) -> list[Headers]:
             for one in heard:
-                told = {"direction": one.direction, **one.told}
+                told = {"direction": one.direction, **one.columns}
                 groups.setdefault(one.protocol, []).append(Found(one.headers, one.spans, "tcp.port", one.buffer, one.base, told))
             for protocol, frame, size in lost:
                 done.undecoded.append(Undecoded("stream", np.full(len(frame), protocol), frame - first, size))
             return self._opened(done, groups, path)
 
         ahead = opened(*messages.lead(s, done.batch), {})
-        messages.transfers.feed([h for h in ahead if h.protocol.name == "ftp"], first)
+        self.transfers.feed([h for h in ahead if h.protocol.name == "ftp"], first)
         heard, lost, others = messages.feed(s, done.batch)
         sizes = np.array([len(h) for h in s.chunks])
         bounds = np.cumsum(sizes) - sizes
@@ -523,7 +524,7 @@ class Dissector:
         turn = [*ahead, *opened(heard, lost, groups)]
         for h in turn:
             if h.protocol.name == "ftp.data" and "direction" in h.context:
-                messages.transfers.told(h, first)
+                self.transfers.told(h, first)
         return turn
 
     def _hand_on(self, done: Dissection, h: Headers, payload: Payload, groups: Groups, pieces: list[Arrived], depth: int) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analyzer.protocols import protocols
 from analyzer.protocols.common.framing import ContiguousRuns, StreamFramer, line_end
 
 LIMIT = 300
@@ -131,3 +132,35 @@ def test_the_length_in_a_varint_decides_whether_a_message_may_begin(begin, may):
     first[0, : len(begin)] = list(begin)
     framer = StreamFramer(limit=LIMIT, **DECLARED["varint"][1])
     assert framer.probe_stream(first, np.array([len(begin)])).tolist() == [may]
+
+
+# ---------------------------------------------------------------- which protocol a stream speaks
+
+OPENINGS = [  # what streams begin with, and who takes it where no port tells
+    (b"220 one FTP server ready, mail by SMTP\r\n", "ftp"),
+    (b"220 mail ESMTP Postfix\r\n", "smtp"),
+    (b"EHLO one\r\n", "smtp"),
+    (b"SYST\r\n", "ftp"),
+    (b"GET / HTTP/1.1\r\n", "http"),
+    (b"HTTP/1.1 200 OK\r\n", "http"),
+    (b"P", "http"),
+    (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "http2"),
+    (bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]), "http2"),
+    (b"OPTIONS sip:one@host SIP/2.0\r\n", "sip"),
+    (b"OPTIONS * HTTP/1.1\r\n", "http"),
+    (b"SIP/2.0 200 OK\r\n", "sip"),
+    (bytes([255, 253, 1, 255, 251, 3]), "telnet"),
+    (bytes([22, 3, 1, 0, 5]), "tls"),
+]
+
+
+def test_which_grammar_takes_a_stream_is_declared():
+    """The lowest precedence; grammars of the same precedence match no opening together, however much of it is there."""
+    framers = {name: p.framer() for name, p in protocols().items() if p.framer is not None}
+    for opening, taker in OPENINGS:
+        for size in range(1, len(opening) + 1):
+            first = np.zeros((1, 64), np.uint8)
+            first[0, :size] = list(opening[:size])
+            match = [(f.precedence, name) for name, f in framers.items() if f.any_port and f.probe_stream(first, np.array([size]))[0]]
+            assert len({precedence for precedence, _ in match}) == len(match), (opening[:size], match)
+        assert min(match)[1] == taker

@@ -45,7 +45,7 @@ OPEN = [sent("S", 0), answered("SA", 0, 1), sent("A", 1)]
 
 def story(name: str, batch: int, node: int | None = None, **limits: int) -> list[tuple]:
     """What is told of stream 0 in order: (kind, offset or bytes, size, frame)."""
-    made, found = reassembly.Pieces(**limits), []
+    made, found = reassembly.StreamReassembler(**limits), []
 
     def take(events: reassembly.StreamEvents) -> None:
         for direction, kind, position, size, start, end, frame, _, _, source in events.rows.tolist():
@@ -139,7 +139,7 @@ def test_a_hole_nobody_acknowledged_is_told_at_the_end(told):
 def test_what_is_held_behind_a_hole_is_bounded(told):
     """Held are the bytes and 128 for each segment: the third does not fit into 1000."""
     frames = [sent("A", 5 + 300 * nth, bytes([97 + nth]) * 300) for nth in range(3)]
-    found = told(*OPEN, *frames, sent("A", 1, b"late"), most=1000)
+    found = told(*OPEN, *frames, sent("A", 1, b"late"), limit=1000)
     assert [one[0] for one in found] == ["hole", "data", "data", "data", "late"]
     assert found[0] == ("hole", 1, 4, 6)
 
@@ -303,7 +303,7 @@ def test_follow_prints_what_tshark_prints(save, name):
 
 def messages(name: str, batch: int) -> tuple[list[tuple], list[tuple]]:
     """Messages of a length byte and that many bytes: (way, text, frames that it came in, frame that completed it); gaps and ends."""
-    made, reader = reassembly.Pieces(), reassembly.Reader()
+    made, reader = reassembly.StreamReassembler(), reassembly.ByteStreams()
     found, other = [], []
 
     def take(events: reassembly.StreamEvents) -> None:
@@ -324,7 +324,7 @@ def messages(name: str, batch: int) -> tuple[list[tuple], list[tuple]]:
                 )
                 at = behind
             upto[i] = at
-        reader.used(s, upto)
+        reader.consume(s, upto)
 
     for d in Analysis(name, batch_frames=batch).dissections(reassembly.NEEDS):
         if d.segments is not None:
@@ -359,7 +359,7 @@ def test_what_a_reader_leaves_is_bounded(save, monkeypatch):
         sent("A", 101, b"\x02ok"),
         answered("A", 3, 1, b"k"),
     ]
-    monkeypatch.setattr(reassembly, "ALL", 2 * reassembly.LEFT + 101)
+    monkeypatch.setattr(reassembly, "ALL", 2 * reassembly.OVERHEAD + 101)
     found = [(0, b"ok", [6], 6), (1, b"ok", [5, 7], 7)]
     assert messages(save(pcap(*frames)), 1) == (found, [(0, "gap", 1, 100)])
 

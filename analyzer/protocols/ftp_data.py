@@ -18,7 +18,7 @@ TEXT = np.isin(np.arange(256), [*range(0x20, 0x7F), *b"\t\n\v\f\r"])
 class Everything:
     """Takes each piece as it comes."""
 
-    any_port = False
+    any_port, precedence = False, 0
 
     def probe_stream(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
         """Never: any bytes may be a file."""

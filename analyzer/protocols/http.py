@@ -101,7 +101,7 @@ SEVERAL = {"set_cookie", "via", "forwarded"}  # that messages repeat
 class Messages:
     """Requests and responses, found by the loop of `_http`."""
 
-    any_port = True
+    any_port, precedence = True, 0
 
     def __init__(self) -> None:
         self.talks = _http.Talks()

@@ -186,6 +186,7 @@ class Frames(StreamFramer):
     width: int = 3
     offset: int = FRAME.size
     limit: int = FRAME.size + LARGEST
+    precedence: int = 1  # `P` may begin a method of HTTP/1.1, too
     directions: dict[int, Direction] = field(default_factory=dict)
     weight: int = 0
     gone: set[int] = field(default_factory=set)

@@ -40,7 +40,7 @@ ENDS = re.compile(rb"[^\r\n]*(?:\r\n|\r\0?|\n|$)")
 class Turns:
     """What each piece completed. Column `inside`: whether it begins in a subnegotiation."""
 
-    any_port = True
+    any_port, precedence = True, 0
 
     def __init__(self) -> None:
         self.going: dict[int, int] = {}

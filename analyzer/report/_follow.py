@@ -17,7 +17,20 @@ from ..expert._verdicts import place
 from ..fields import Headers, texts
 from ..protocols import register
 from ..strings import HEX
-from ..tcp.reassembly import ACKNOWLEDGED, CONFLICT, CUT, DATA, HOLE, LATE, MISSING, NEEDS, URGENT, Pieces, StreamEvents, told
+from ..tcp.reassembly import (
+    ACKNOWLEDGED,
+    CONFLICT,
+    CUT,
+    DATA,
+    HOLE,
+    LATE,
+    MISSING,
+    NEEDS,
+    URGENT,
+    StreamEvents,
+    StreamReassembler,
+    stream_events,
+)
 
 if TYPE_CHECKING:
     from ..analysis import Analysis
@@ -167,7 +180,7 @@ class Follow:
         analysis.notes += self.notes
 
     def _tcp(self, analysis: Analysis) -> Iterator[StreamEvents]:
-        pieces = Pieces()
+        reassembler = StreamReassembler()
         for d in analysis.dissections(NEEDS):
             s = d.segments
             if s is None:
@@ -179,8 +192,8 @@ class Follow:
                 wanted &= d.kept[s.frame]
             if wanted.any():
                 self._begin(s.chunks, s.order, wanted, s["back"])
-                yield pieces.feed(s, wanted)
-        yield pieces.finish()
+                yield reassembler.feed(s, wanted)
+        yield reassembler.finish()
 
     def _udp(self, analysis: Analysis) -> Iterator[StreamEvents]:
         for d in analysis.dissections({"udp.stream"}):
@@ -211,7 +224,7 @@ class Follow:
         rows = np.sort(rows)
         cut = np.append(False, rows[1:] == rows[:-1])[: len(rows)]
         end = np.cumsum(size)
-        return told(
+        return stream_events(
             np.frombuffer(data, np.uint8),
             self.stream * 2 + back[at][rows],
             kind=np.where(cut, CUT, DATA),

@@ -25,6 +25,7 @@ class Control:
 
     def __init__(self, mail: bool, greets: tuple[bytes, ...], opens: tuple[bytes, ...]) -> None:
         self.talks = _commands.Talks(mail)
+        self.precedence = int(mail)  # a greeting may name both protocols
         self.greets = re.compile(rb"[0-9]{3}[- ].*(?:" + b"|".join(greets) + rb")", re.I | re.S)
         self.opens = re.compile(rb"(?:" + b"|".join(opens) + rb")[ \r\n]", re.I)
 

@@ -90,10 +90,12 @@ class Framed(NamedTuple):
 class Framer(Protocol):
     """Finds the messages of one protocol in TCP streams; keeps its own state from batch to batch.
 
-    any_port: whether `probe_stream` tells the protocol from others on any port; else its messages are looked for on its ports only.
+    any_port: whether `probe_stream` tells the protocol from others on any port; else it is looked for on its ports only.
+    precedence: of the grammars that match the first bytes of a stream, the lowest takes it; those of equal precedence share none.
     """
 
     any_port: bool
+    precedence: int
 
     def probe_stream(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
         """Whether a stream may begin with these bytes, bool (n,). first: uint8 (n, 16 or more), zeros behind size (int64) bytes."""
@@ -156,7 +158,7 @@ class StreamFramer:
     big-endian; varint: the length has one to `width` bytes of 7 bits, the least significant first (MQTT 5.0 §1.5.5). offset: bytes of
     a message that the length does not count, a varint's own aside. limit: bytes of a message; a greater length is none.
     first: what the first byte of a message may be; second: what its second byte is; None: any. skip: bytes before a message that are
-    not part of it. any_port: as in `Framer`.
+    not part of it. any_port, precedence: as in `Framer`.
     find_end, in place of a length: (bytes, at) → where the message that begins at bytes[at] ends, 0: not there yet, -1: no message
     begins there. An end behind the last byte is that of an incomplete message; if nothing follows, the message ends early.
     between: what may stand between messages.
@@ -176,6 +178,7 @@ class StreamFramer:
     second: int | None = None
     skip: int = 0
     any_port: bool = True
+    precedence: int = 0
     find_end: Callable[[bytes, int], int] | None = None
     between: re.Pattern[bytes] = re.compile(b"")
     adrift: set[int] = field(default_factory=set)
