@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -70,9 +70,10 @@ class StunTransactions(Correlator):
                 own_rows = np.array(sorted(values), np.int64)
                 h.put(name, np.array([values[one] for one in own_rows.tolist()], np.int64), own_rows)
 
-    def forgotten(self) -> Iterator[tuple[int, str, str]]:
-        if self.transactions.forgotten:
-            yield self.transactions.forgotten, "STUN transactions", "later responses to them are not matched"
+    def forgotten(self) -> Iterator[Any]:
+        count = self.transactions.forgotten
+        if count:
+            yield f"{count:,} STUN transactions, the oldest, were forgotten to bound memory: a later response belongs to none"
 
 
 def _classes(h: Headers) -> np.ndarray:
