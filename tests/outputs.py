@@ -12,6 +12,8 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # this checkout, wherever another is installed
+
 from sweep import captures
 
 COMMANDS = (["packets"], ["packets", "-V"], ["explain"], ["report"])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from analyzer import Analysis
 from analyzer.protocols.common.content_coding import decoded
-from analyzer.protocols.http import Messages, bodies, firsts, lines, said
+from analyzer.protocols.http import HttpFramer, ascii_texts, bodies, field_lines, start_lines
 
 WRAP = 2**32 - 300  # a number of a SYN after which data passes 2³²
 
@@ -23,11 +23,11 @@ def messages(name: str, batch: int, **more) -> list[tuple]:
     found = []
     for d in Analysis(name, batch_frames=batch, **more).dissections({"http.line", "http.file_data"}):
         for h in d.chunks.get("http", ()):
-            rows, bounds = firsts(h)
+            rows, bounds = start_lines(h)
             data, whose, _ = bodies(h)
             body = dict(zip(whose.tolist(), data))
-            for row, line in zip(rows.tolist(), said(h.buffer, bounds[:, 0], bounds[:, 5]).tolist()):
-                told = int(h.context_of("missing")[row]), int(h.context_of("asked_frame")[row])
+            for row, line in zip(rows.tolist(), ascii_texts(h.buffer, bounds[:, 0], bounds[:, 5]).tolist()):
+                told = int(h.context_of("missing")[row]), int(h.context_of("request_frame")[row])
                 found.append((int(h.frame[row]) + d.batch.first, line, body.get(row, b""), *told))
     return found
 
@@ -478,8 +478,8 @@ def test_dpkt_reads_the_same_recording():
     count = 0
     for d in Analysis(str(RECORDINGS / "http.pcap.xz")).dissections({"http.line", "http.file_data"}):
         for h in d.chunks["http"]:
-            rows, fields = firsts(h)[0], lines(h)
-            names = said(h.buffer, fields[:, 2], fields[:, 3])
+            rows, fields = start_lines(h)[0], field_lines(h)
+            names = ascii_texts(h.buffer, fields[:, 2], fields[:, 3])
             for row in rows.tolist():
                 if h.context_of("kind")[row] == 2 and h.context_of("framing")[row] == 0:  # dpkt does not know what HEAD and 304 lack
                     continue
@@ -495,7 +495,7 @@ def test_dpkt_reads_the_same_recording():
 
 def test_names_and_begins():
     """A stream is HTTP's by its first bytes, on whatever port."""
-    framer = Messages()
+    framer = HttpFramer()
     first = np.zeros((6, 16), np.uint8)
     for row, data in enumerate(
         [b"GET / HTTP/1.1\r\n", b"HTTP/1.0 200 OK ", b"GET", b"OPTIONS sip:x SI", b"\x16\x03\x01", b"CONNECT a.b:443 "]

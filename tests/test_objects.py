@@ -174,7 +174,7 @@ def test_a_long_body_is_whole_and_little_of_it_is_held(save, tmp_path, monkeypat
     """3 MiB, of which a message keeps 1 MiB and this 100 kB at a time."""
     from analyzer.report import _objects
 
-    monkeypatch.setattr(_objects, "HELD", 100_000)
+    monkeypatch.setattr(_objects, "MEMORY_LIMIT", 100_000)
     body = bytes(range(256)) * 12_288
     chunked = b"".join(b"%x\r\n%s\r\n" % (len(one), one) for one in parts(body, 50_000)) + b"0\r\n\r\n"
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -18,7 +18,7 @@ from scapy.all import IP, TCP, Ether, IPv6, Raw
 
 from analyzer import Analysis
 from analyzer.errors import UsageError
-from analyzer.tables._carried import NEEDS, carried
+from analyzer.tables._carried import NEEDS, carried_files
 
 MACS = {"src": "02:00:00:00:00:01", "dst": "02:00:00:00:00:02"}
 
@@ -192,8 +192,8 @@ def test_a_message_ends_with_a_dot_however_it_was_cut(save, cuts):
     """RFC 5321 §4.1.1.4, §4.5.2: the dot that was added before a line's first is taken away."""
     name = save(mail(*cuts).pcap())
     for batch in BATCHES:
-        pieces = [p for d in Analysis(name, batch_frames=batch).dissections(NEEDS) for p in carried(d)]
-        assert [(p.data, p.kind, p.missing) for p in pieces] == [(BARE, "message/rfc822", 0)]
+        pieces = [p for d in Analysis(name, batch_frames=batch).dissections(NEEDS) for p in carried_files(d)]
+        assert [(p.data, p.content_type, p.missing) for p in pieces] == [(BARE, "message/rfc822", 0)]
     rows = same(name, "smtp")
     assert [r["smtp.line"] for r in rows if r["smtp.line"] and not r["smtp.line"].startswith("message")] == [
         "220 mail ESMTP", "EHLO x", "250-x …", "MAIL FROM:<a@b>", "RCPT TO:<c@d>", "DATA", "250 1", "250 2", "354 go", "QUIT",
@@ -211,7 +211,7 @@ def test_bdat_says_how_many_bytes_follow(save):
     talk = Conversation().talk(("s", b"220 SMTP\r\n"), ("c", b"BDAT 7\r\nA: b\r\n\r"), ("c", b"BDAT 5 LAST\r\n\n.\r\n.QUIT\r\n"), port=25)
     name = save(talk.pcap())
     for batch in BATCHES:
-        pieces = [p for d in Analysis(name, batch_frames=batch).dissections(NEEDS) for p in carried(d)]
+        pieces = [p for d in Analysis(name, batch_frames=batch).dissections(NEEDS) for p in carried_files(d)]
         assert [p.data for p in pieces] == [b"A: b\r\n\r\n.\r\n."]
     assert [r["smtp.line"] for r in same(name, "smtp")][-1] == "QUIT"
 
@@ -235,8 +235,8 @@ def test_attachments(save):
     parts += b'Content-Type: image/png; name="a.png"\r\nContent-Transfer-Encoding: base64\r\n'
     parts += b'Content-Disposition: attachment; filename="a.png"\r\n\r\n' + coded.replace(b"\n", b"\r\n") + b"\r\n--X--\r\n"
     talk = Conversation().talk(("s", b"220 SMTP\r\n"), ("c", b"DATA\r\n"), ("s", b"354 go\r\n"), ("c", parts + b".\r\n"), port=25)
-    pieces = [p for d in Analysis(save(talk.pcap())).dissections(NEEDS) for p in carried(d)]
-    assert [(p.name, p.protocol, p.kind, p.data) for p in pieces] == [
+    pieces = [p for d in Analysis(save(talk.pcap())).dissections(NEEDS) for p in carried_files(d)]
+    assert [(p.name, p.protocol, p.content_type, p.data) for p in pieces] == [
         ("s", "smtp", "message/rfc822", parts),
         ("a.png", "imf", "image/png", b"\x00\x01file" * 9),
     ]

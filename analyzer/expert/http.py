@@ -38,7 +38,7 @@ def server_error(h):
 def slow_answer(h):
     """The answer was complete a second or more after its request. Table `http_transactions` tells the wait for the first byte (the
     server's work) from the time that the rest took (the network, or a long body)."""
-    return (h.context_of("asked_frame") > 0) & (h.context_of("time") - h.context_of("asked_time") >= SLOW)
+    return (h.context_of("request_frame") > 0) & (h.context_of("time") - h.context_of("request_time") >= SLOW)
 
 
 @finding("http", "note", "capture", "{http.missing} bytes of the body are not in the capture: {http.line}")
@@ -66,7 +66,7 @@ def early_answer(h):
 def unmatched_answer(h):
     """The request came before the capture began, or was lost in it, or passed where the recorder does not see it. A server also sends 408
     unasked when a client is silent. As Zeek's unmatched_HTTP_reply."""
-    return (h.context_of("status") >= 200) & (h.context_of("asked") == 0)
+    return (h.context_of("status") >= 200) & (h.context_of("request") == 0)
 
 
 @finding("http", "note", "protocol", "says the length of its body more than once: {http.line}")

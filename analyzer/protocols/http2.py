@@ -16,7 +16,7 @@ from ..fields import Column, Field, Headers, Layout, Protocol, bits, flag, raw, 
 from .common.framing import ContiguousRuns, Framed, Prefixed
 from .common.parts import Parts, peek
 from .common.tls_handshake import Part, vectors
-from .http import said
+from .http import ascii_texts
 
 HEADER = Layout()  # the preface is no frame: what stands in frames is read from FRAME
 DATA, HEADERS, PRIORITY, RST, SETTINGS, PUSH, PING, GOAWAY, WINDOW, CONTINUATION = range(10)
@@ -446,9 +446,9 @@ def _lists(h: Headers) -> dict[str, Column]:
         "http2.header.count": Column(count.astype(np.uint32), rows),
         "http2.header.length": Column(size[rows].astype(np.uint32), rows),
         "http2.header.name.length": Column((value - name).astype(np.uint32), found.row),
-        "http2.header.name": Column(said(h.buffer, name, value), found.row),
+        "http2.header.name": Column(ascii_texts(h.buffer, name, value), found.row),
         "http2.header.value.length": Column((found.end - value).astype(np.uint32), found.row),
-        "http2.header.value": Column(said(h.buffer, value, found.end), found.row),
+        "http2.header.value": Column(ascii_texts(h.buffer, value, found.end), found.row),
     }
 
 
@@ -457,7 +457,7 @@ def _named(name: str, h: Headers) -> dict[str, Column]:
     found, value = h.memo(_items)
     names = h.column("http2.header.name").values
     mine = np.flatnonzero(names == name)
-    values = said(h.buffer, value[mine], found.end[mine])
+    values = ascii_texts(h.buffer, value[mine], found.end[mine])
     own = _own(name)
     if own.kind is not text:
         digits = 4 if own.kind is u16 else 18
