@@ -27,8 +27,8 @@ def messages(name: str, batch: int, **more) -> list[tuple]:
             data, whose, _ = bodies(h)
             body = dict(zip(whose.tolist(), data))
             for row, line in zip(rows.tolist(), ascii_texts(h.buffer, bounds[:, 0], bounds[:, 5]).tolist()):
-                told = int(h.context_of("missing")[row]), int(h.context_of("request_frame")[row])
-                found.append((int(h.frame[row]) + d.batch.first, line, body.get(row, b""), *told))
+                more = int(h.context_of("missing")[row]), int(h.context_of("request_frame")[row])
+                found.append((int(h.frame[row]) + d.batch.first, line, body.get(row, b""), *more))
     return found
 
 
@@ -127,7 +127,7 @@ def test_two_lengths_that_differ(save):
         (4, "POST / HTTP/1.1", b"hello"),
         (5, "GET /a HTTP/1.1", b""),
     ]
-    assert [said for _, said in expert(name)] == [
+    assert [sentence for _, sentence in expert(name)] == [
         "HTTP says several lengths of its body that differ; the least counts, in the message put together here"
     ]
 
@@ -143,7 +143,7 @@ def test_one_hundred_continue_belongs_to_the_request_that_waits(save):
 
 
 def test_length_and_chunked(save):
-    """Chunked counts, RFC 9112 §6.3, and it is said."""
+    """Chunked counts, RFC 9112 §6.3, and it is reported."""
     both = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nT: 1\r\n\r\n"
     name = save(Script().say("c", GET).say("s", *parts(both, 9)).trace.pcap())
     assert [one[1:3] for one in same(name)] == [("GET /a HTTP/1.1", b""), ("HTTP/1.1 200 OK", b"hello")]
@@ -320,7 +320,7 @@ def conversation(draw):
 @settings(max_examples=60, deadline=None)
 @given(conversation())
 def test_any_conversation(made):
-    """Whatever way the bytes are cut into segments, nearby segments swapped and some sent twice: the messages are those that were sent."""
+    """However the bytes are cut into segments, nearby segments swapped and some sent twice: the messages are those that were sent."""
     pairs, size, isn, pipelined, chance = made
     talk = Script(isn, isn)
 
@@ -382,7 +382,7 @@ def test_any_conversation(made):
     st.integers(1, 40),
 )
 def test_anything_is_read(words, holes, size):
-    """No bytes and no holes hurt, and nothing hangs on the batch."""
+    """No bytes and no holes hurt, and the size of a batch changes nothing."""
     talk = Script()
     talk.say("c", *parts(b"".join(words), size), skip=tuple(holes)).wait("s").say(
         "s", *parts(b"".join(reversed(words)), size), skip=tuple(holes), end=True
@@ -412,8 +412,8 @@ def test_a_long_body_takes_no_more_than_its_limit(save):
     rows = Analysis(name).table("http").select("http.line", "http.body_len").rows()
     assert rows == [("GET /a HTTP/1.1", 0), ("HTTP/1.1 200 OK", size), ("GET /a HTTP/1.1", 0), ("HTTP/1.1 200 OK", 5)]
     assert len(messages(name, 1 << 20)[1][2]) == 1 << 20
-    told = run("packets", name, "-Y", "http.response", "-T", "fields", "-e", "tcp.reassembled.length", "-e", "tcp.segment.count").out
-    assert told.splitlines()[0] == f"{size + 44}\t{1 + -(-size // 32_000)}"
+    output = run("packets", name, "-Y", "http.response", "-T", "fields", "-e", "tcp.reassembled.length", "-e", "tcp.segment.count").out
+    assert output.splitlines()[0] == f"{size + 44}\t{1 + -(-size // 32_000)}"
 
 
 def test_a_header_section_without_end(save):
@@ -487,7 +487,7 @@ def test_dpkt_reads_the_same_recording():
                 one = (dpkt.http.Response if h.context_of("kind")[row] == 2 else dpkt.http.Request)(data)
                 mine = fields[fields[:, 0] == row]
                 assert len(mine) == sum(1 if isinstance(value, str) else len(value) for value in one.headers.values())
-                assert {said.rstrip(": ").lower() for said in names[fields[:, 0] == row].tolist()} == set(one.headers)
+                assert {text.rstrip(": ").lower() for text in names[fields[:, 0] == row].tolist()} == set(one.headers)
                 assert h.context_of("body")[row] == len(one.body)
                 count += 1
     assert count == 43
@@ -523,8 +523,8 @@ def test_ssdp(save):
     )
     name = save(trace.pcap())
     fields = ("frame.protocols", "http.request", "http.response.code", "http.request.full_uri", "http.location")
-    said = run("packets", name, "-T", "fields", *(word for field in fields for word in ("-e", field))).out
-    assert [line.split("\t") for line in said.splitlines()] == [
+    output = run("packets", name, "-T", "fields", *(word for field in fields for word in ("-e", field))).out
+    assert [line.split("\t") for line in output.splitlines()] == [
         ["eth:ethertype:ip:udp:ssdp", "1", "", "http://239.255.255.250:1900*", ""],
         ["eth:ethertype:ip:udp:ssdp", "", "200", "", "http://10.0.0.2/d.xml"],
         ["eth:ethertype:ip:udp:data", "", "", "", ""],
@@ -557,10 +557,10 @@ def test_segments_that_a_message_came_in():
     """tshark's numbers: a segment that ends the header section and begins the body is one."""
     for size in BATCHES[1:]:
         words = [word for name in ("frame.number", "tcp.segment.count", "tcp.reassembled.length") for word in ("-e", name)]
-        said = run(
+        output = run(
             "packets", str(RECORDINGS / "http.pcap.xz"), "-Y", "tcp.segment.count", "--batch-frames", str(size), "-T", "fields", *words
         ).out
-        assert [tuple(map(int, line.split("\t"))) for line in said.splitlines()] == SEGMENTS
+        assert [tuple(map(int, line.split("\t"))) for line in output.splitlines()] == SEGMENTS
 
 
 SEGMENTS = [(16, 6, 8557), (178, 143, 205_058), (354, 143, 205_053), (390, 5, 5178), (491, 6, 5151)]

@@ -77,6 +77,7 @@ def _is_command(data: cython.const[cython.uchar][::1], at: cython.longlong, end:
 class LineDirection:
     """One direction of a connection, and its message that is not whole yet."""
 
+    number: cython.longlong  # twice the number of its stream, plus its side
     state: cython.longlong
     skips_line: cython.bint  # up to the end of a line whose begin is missing, or that is too long
     reply_code: cython.longlong  # of a reply of several lines that is not complete, 0: none
@@ -95,7 +96,8 @@ class LineDirection:
     first_frame: cython.longlong
     fragments: cython.longlong
 
-    def __init__(self):
+    def __init__(self, number: cython.longlong):
+        self.number = number
         self.state = self.reply_code = self.by = self.to = self.bdat_left = self.message_end = self.row_count = 0
         self.last_row = -1
         self.skips_line = self.bdat_last = self.ended = False
@@ -120,12 +122,12 @@ class CommandConnection:
     login: cython.bint  # SMTP: the mechanism of AUTH is LOGIN; FTP: the user is anonymous
     directions: tuple
 
-    def __init__(self):
+    def __init__(self, stream: cython.longlong):
         self.server = -1
         self.encrypted = self.in_auth = self.login = False
         self.auth_line = 0
         self.pending = deque()
-        self.directions = (LineDirection(), LineDirection())
+        self.directions = (LineDirection(2 * stream), LineDirection(2 * stream + 1))
 
 
 @cython.final
@@ -171,6 +173,7 @@ class CommandParser:
         k: cython.longlong
         nth: cython.longlong
         connection: CommandConnection
+        direction: LineDirection
         for i in range(n):
             here[i] = runs[RUN_START, i]
         for nth in range(order.shape[0]):
@@ -178,49 +181,39 @@ class CommandParser:
             i = pieces[PIECE_RUN, k]
             connection = self.connections.get(runs[RUN_DIRECTION, i] >> 1)
             if connection is None:
-                connection = self.connections[runs[RUN_DIRECTION, i] >> 1] = CommandConnection()
+                connection = self.connections[runs[RUN_DIRECTION, i] >> 1] = CommandConnection(runs[RUN_DIRECTION, i] >> 1)
+            direction = connection.directions[runs[RUN_DIRECTION, i] & 1]
             if k == runs[RUN_FIRST, i] and runs[RUN_GAP, i]:
-                self._gap(connection, runs[RUN_DIRECTION, i] & 1, runs[RUN_GAP, i])
+                self._gap(connection, direction, runs[RUN_GAP, i])
             edge: cython.longlong = runs[RUN_END, i]
             final: cython.bint = k + 1 >= pieces.shape[1] or pieces[PIECE_RUN, k + 1] != i
             if not final:
                 edge = min(edge, pieces[PIECE_PLACE, k + 1])
             here[i] = self._read_piece(
-                connection,
-                data,
-                source,
-                i,
-                runs[RUN_DIRECTION, i],
-                runs[RUN_END, i],
-                here[i],
-                pieces[PIECE_PLACE, k],
-                edge,
-                pieces[PIECE_BY, k],
+                connection, direction, data, source, i, runs[RUN_END, i], here[i], pieces[PIECE_PLACE, k], edge, pieces[PIECE_BY, k]
             )
             if final and runs[RUN_LAST, i] and here[i] < runs[RUN_END, i]:
-                self._unterminated(connection, data, runs[RUN_DIRECTION, i], here[i], runs[RUN_END, i], runs[RUN_UNTIL, i])
+                self._unterminated(connection, direction, data, here[i], runs[RUN_END, i], runs[RUN_UNTIL, i])
                 here[i] = runs[RUN_END, i]
             if final and runs[RUN_ENDED, i]:
-                self._close(connection, runs[RUN_DIRECTION, i])
+                self._close(connection, direction)
         result = self.rows, self.messages, here, self.lost, self.beyond
         self._clear()
         return result
 
     @cython.cfunc
-    def _close(self, connection: CommandConnection, number: cython.longlong):
+    def _close(self, connection: CommandConnection, direction: LineDirection):
         """A direction ended; when both have, the connection is forgotten."""
-        direction: LineDirection = connection.directions[number & 1]
-        other: LineDirection = connection.directions[1 - (number & 1)]
+        other: LineDirection = connection.directions[1 - (direction.number & 1)]
         self.held -= len(direction.kept)
         direction._new_message()
         direction.ended = True
         if other.ended:
-            self.connections.pop(number >> 1, None)
+            self.connections.pop(direction.number >> 1, None)
 
     @cython.cfunc
-    def _gap(self, connection: CommandConnection, side: cython.longlong, size: cython.longlong):
+    def _gap(self, connection: CommandConnection, direction: LineDirection, size: cython.longlong):
         """Bytes are missing right before this."""
-        direction: LineDirection = connection.directions[side]
         if direction.state == IN_DATA:
             direction.missing += size
             direction.line_start = 3
@@ -238,10 +231,10 @@ class CommandParser:
     def _read_piece(
         self,
         connection: CommandConnection,
+        direction: LineDirection,
         data: cython.const[cython.uchar][::1],
         source: bytes,
         i: cython.longlong,
-        number: cython.longlong,
         stop: cython.longlong,
         here: cython.longlong,
         place: cython.longlong,
@@ -249,23 +242,22 @@ class CommandParser:
         by: cython.longlong,
     ) -> cython.longlong:
         """Read data[here:edge], of which the bytes from `place` on are new; the run ends at `stop`. Returns where to continue."""
-        direction: LineDirection = connection.directions[number & 1]
         p: cython.longlong
         while here < edge:
             if connection.encrypted:
                 self.beyond.extend((i, here, by, 0))
                 return stop
             if direction.state == IN_DATA:
-                here = self._read_data(connection, direction, data, source, number, here, edge, by)
+                here = self._read_data(connection, direction, data, source, here, edge, by)
                 continue
             if direction.state == IN_BDAT:
                 p = min(edge, here + direction.bdat_left)
                 self._keep(direction, source, here, p, by)
                 direction.bdat_left -= p - here
                 if direction.bdat_left == 0 and direction.bdat_last:
-                    self._emit_message(direction, number, by, here, p, 0)
+                    self._emit_message(direction, by, here, p, 0)
                 else:
-                    self._emit(direction, number, by, here, p, FRAGMENT, 0, 0)
+                    self._emit(direction, by, here, p, FRAGMENT, 0, 0)
                 if direction.bdat_left == 0:
                     direction.state = IN_COMMANDS
                 here = p
@@ -277,10 +269,10 @@ class CommandParser:
                 self.lost.extend((by, p - here))
                 here = p
             elif p >= 0:
-                self._read_line(connection, direction, data, source, number, here, p + 1, by)
+                self._read_line(connection, direction, data, source, here, p + 1, by)
                 here = p + 1
             elif edge - here >= LINE_LIMIT:
-                self._unterminated(connection, data, number, here, here + LINE_LIMIT, by)
+                self._unterminated(connection, direction, data, here, here + LINE_LIMIT, by)
                 here += LINE_LIMIT
                 direction.skips_line = True
             else:
@@ -291,7 +283,6 @@ class CommandParser:
     def _emit(
         self,
         direction: LineDirection,
-        number: cython.longlong,
         by: cython.longlong,
         start: cython.longlong,
         end: cython.longlong,
@@ -310,26 +301,25 @@ class CommandParser:
             self.rows[direction.last_row + END] = self.rows[direction.last_row + TO] = direction.to = end
             return
         direction.last_row, direction.by, direction.to = len(self.rows), by, end
-        self.rows.extend((number, by, start, end, start, end, kind, code, detail, 0, 0, 0))
+        self.rows.extend((direction.number, by, start, end, start, end, kind, code, detail, 0, 0, 0))
 
     @cython.cfunc
     def _unterminated(
         self,
         connection: CommandConnection,
+        direction: LineDirection,
         data: cython.const[cython.uchar][::1],
-        number: cython.longlong,
         here: cython.longlong,
         stop: cython.longlong,
         by: cython.longlong,
     ):
         """A line without an end: it changes no state."""
-        direction: LineDirection = connection.directions[number & 1]
         if connection.server < 0:
-            self._emit(direction, number, by, here, stop, UNDECIDED, 0, 0)
-        elif connection.server == number & 1:
-            self._emit(direction, number, by, here, stop, REPLY, _reply_code(data, here, stop), 0)
+            self._emit(direction, by, here, stop, UNDECIDED, 0, 0)
+        elif connection.server == direction.number & 1:
+            self._emit(direction, by, here, stop, REPLY, _reply_code(data, here, stop), 0)
         else:
-            self._emit(direction, number, by, here, stop, AUTH_RESPONSE if connection.in_auth else COMMAND, 0, 0)
+            self._emit(direction, by, here, stop, AUTH_RESPONSE if connection.in_auth else COMMAND, 0, 0)
 
     @cython.cfunc
     def _read_line(
@@ -338,7 +328,6 @@ class CommandParser:
         direction: LineDirection,
         data: cython.const[cython.uchar][::1],
         source: bytes,
-        number: cython.longlong,
         here: cython.longlong,
         stop: cython.longlong,
         by: cython.longlong,
@@ -347,24 +336,24 @@ class CommandParser:
         code: cython.longlong = _reply_code(data, here, stop)
         if connection.server < 0:
             if code:
-                connection.server = number & 1
+                connection.server = direction.number & 1
             elif _is_command(data, here, stop):
-                connection.server = 1 - (number & 1)
+                connection.server = 1 - (direction.number & 1)
             else:
-                self._emit(direction, number, by, here, stop, UNDECIDED, 0, 0)
+                self._emit(direction, by, here, stop, UNDECIDED, 0, 0)
                 return
-        if connection.server == number & 1:
-            self._reply_line(connection, direction, data, number, here, stop, by, code)
+        if connection.server == direction.number & 1:
+            self._reply_line(connection, direction, data, here, stop, by, code)
             return
         if data[here] == 10 or (data[here] == 13 and stop - here == 2):  # an empty line adds to the row before it
             if direction.last_row >= 0 and direction.by == by and direction.to == here:
                 self.rows[direction.last_row + END] = self.rows[direction.last_row + TO] = direction.to = stop
             else:
-                self._emit(direction, number, by, here, stop, COMMAND, 0, 0)
+                self._emit(direction, by, here, stop, COMMAND, 0, 0)
             return
         if connection.in_auth:
             connection.auth_line += 1
-            self._emit(direction, number, by, here, stop, AUTH_RESPONSE, 0, connection.auth_line if connection.login else 0)
+            self._emit(direction, by, here, stop, AUTH_RESPONSE, 0, connection.auth_line if connection.login else 0)
             connection.in_auth = False
             return
         words = source[here:stop].split(None, 2)
@@ -372,9 +361,9 @@ class CommandParser:
         if not self.smtp:
             if word == b"USER":
                 connection.login = len(words) > 1 and words[1].lower() in ANONYMOUS_USERS
-            self._emit(direction, number, by, here, stop, COMMAND, 0, ANONYMOUS if word == b"PASS" and connection.login else 0)
+            self._emit(direction, by, here, stop, COMMAND, 0, ANONYMOUS if word == b"PASS" and connection.login else 0)
         else:
-            self._emit(direction, number, by, here, stop, COMMAND, 0, AFTER_MESSAGE if direction.message_end == by else 0)
+            self._emit(direction, by, here, stop, COMMAND, 0, AFTER_MESSAGE if direction.message_end == by else 0)
         command: cython.longlong = COMMANDS.get(word, PLAIN)
         if command == BDAT:
             self._bdat(connection, direction, words)
@@ -404,7 +393,6 @@ class CommandParser:
         connection: CommandConnection,
         direction: LineDirection,
         data: cython.const[cython.uchar][::1],
-        number: cython.longlong,
         here: cython.longlong,
         stop: cython.longlong,
         by: cython.longlong,
@@ -417,7 +405,7 @@ class CommandParser:
             if not self.rows[direction.last_row + CODE]:
                 self.rows[direction.last_row + CODE] = code
         else:
-            self._emit(direction, number, by, here, stop, REPLY, code, 0)
+            self._emit(direction, by, here, stop, REPLY, code, 0)
         if continues:
             if not direction.reply_code:
                 direction.reply_code = code
@@ -477,7 +465,6 @@ class CommandParser:
         direction: LineDirection,
         data: cython.const[cython.uchar][::1],
         source: bytes,
-        number: cython.longlong,
         here: cython.longlong,
         edge: cython.longlong,
         by: cython.longlong,
@@ -491,7 +478,7 @@ class CommandParser:
                 direction.line_start, direction.dot_bytes = 2, 2
             elif (direction.line_start == 1 or direction.line_start == 2) and data[p] == 10:
                 self._keep(direction, source, here, p + 1, by)
-                self._emit_message(direction, number, by, here, p + 1, direction.dot_bytes + 1)
+                self._emit_message(direction, by, here, p + 1, direction.dot_bytes + 1)
                 direction.state = IN_COMMANDS
                 if len(connection.pending) < PENDING_LIMIT:
                     connection.pending.append(PLAIN)
@@ -506,14 +493,13 @@ class CommandParser:
                 continue
             p += 1
         self._keep(direction, source, here, edge, by)
-        self._emit(direction, number, by, here, edge, FRAGMENT, 0, 0)
+        self._emit(direction, by, here, edge, FRAGMENT, 0, 0)
         return edge
 
     @cython.cfunc
     def _emit_message(
         self,
         direction: LineDirection,
-        number: cython.longlong,
         by: cython.longlong,
         here: cython.longlong,
         stop: cython.longlong,
@@ -531,20 +517,6 @@ class CommandParser:
         else:
             self.messages += direction.kept
         direction.last_row, direction.message_end = -1, by
-        self.rows.extend(
-            (
-                number,
-                by,
-                begin,
-                len(self.messages),
-                here,
-                stop,
-                MESSAGE,
-                0,
-                0,
-                direction.missing,
-                direction.first_frame,
-                direction.fragments,
-            )
-        )
+        row = (direction.number, by, begin, len(self.messages), here, stop, MESSAGE, 0, 0)
+        self.rows.extend((*row, direction.missing, direction.first_frame, direction.fragments))
         direction._new_message()

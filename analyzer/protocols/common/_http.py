@@ -619,12 +619,8 @@ class HttpParser:
         status: cython.longlong = 0
         if is_response:
             status = (data[at + 9] - 48) * 100 + (data[at + 10] - 48) * 10 + data[at + 11] - 48
-        direction.leading, direction.header, direction.first_frame, direction.first_time = (
-            at - here,
-            h - here,
-            pieces[PIECE_FRAME, first],
-            pieces[PIECE_TIME, first],
-        )
+        direction.leading, direction.header = at - here, h - here
+        direction.first_frame, direction.first_time = pieces[PIECE_FRAME, first], pieces[PIECE_TIME, first]
         direction.header_frame, direction.header_time, direction.status, direction.message_number = by, time, status, self.message_count
         direction.nth += 1
         self.incomplete[direction.number] = direction
@@ -978,7 +974,7 @@ class HttpParser:
         row[n + OUT_START], row[n + OUT_END] = start, len(self.data)
         row[n + OUT_COUNTS], row[n + OUT_PIECES] = len(direction.frames), direction.pieces
         row[n + OUT_SIZE], row[n + OUT_NUMBER] = direction.size, direction.message_number
-        row[n + OUT_KIND] = RESPONSE if is_response else REQUEST
+        row[n + OUT_KIND], row[n + OUT_REQUEST] = RESPONSE if is_response else REQUEST, number
         row[n + OUT_LEADING], row[n + OUT_HEADER] = direction.leading, direction.header
         row[n + OUT_BODY], row[n + OUT_MISSING] = direction.body, direction.missing
         row[n + OUT_FRAMING], row[n + OUT_IS_TEXT] = direction.framing, direction.is_text
@@ -987,7 +983,6 @@ class HttpParser:
         row[n + OUT_HEADER_FRAME], row[n + OUT_HEADER_TIME] = direction.header_frame, direction.header_time
         row[n + OUT_TIME], row[n + OUT_NTH] = time, direction.nth
         row[n + OUT_PREVIOUS_FRAME], row[n + OUT_STATUS] = direction.previous_frame, direction.status
-        row[n + OUT_REQUEST] = number
         row[n + OUT_REQUEST_FRAME], row[n + OUT_REQUEST_TIME] = frame, when
         row[n + OUT_RESPONSE_FRAME] = 0
         self.filled += COLUMNS
