@@ -108,7 +108,7 @@ def _status(h: Headers) -> dict[str, Column]:
     # Cisco's code adds an odd last byte as a signed word of its own, and then subtracts one too many from a negative one.
     more = np.zeros(len(h), np.int64)
     more[rows] = np.where(odd, np.where(last > 0x7F, 0xFF00 | last - 1, last), 0)
-    return {"cdp.checksum.status": Column(checksums.judged(h, end - odd, more, rows), rows)}
+    return {"cdp.checksum.status": Column(checksums.status(h, end - odd, more, rows), rows)}
 
 
 def _derived(h: Headers) -> dict[str, Column]:

@@ -167,13 +167,8 @@ NTP_VALUES = {
     1: Layout(Field("dhcpv6.ntpserver.addr", ipv6, "NTP server", many=True)),
     2: Layout(Field("dhcpv6.ntpserver.mc_addr", ipv6, "NTP multicast address", many=True)),
 }
-OPTIONS_AT = {
-    IA_NA: IA_TIMERS.size,
-    IA_TA: TEMPORARY.size,
-    ADDRESS: IAADDR.size,
-    IA_PD: IA_TIMERS.size,
-    PREFIX: IAPREFIX.size,
-}  # bytes before an option's own options
+# Bytes of an option before the options that it holds.
+OPTIONS_AT = {IA_NA: IA_TIMERS.size, IA_TA: TEMPORARY.size, ADDRESS: IAADDR.size, IA_PD: IA_TIMERS.size, PREFIX: IAPREFIX.size}
 DUID_FIELDS = {CLIENT: "dhcpv6.duid.client", SERVER: "dhcpv6.duid.server"}
 MAX_DEPTH = 40  # nested options and messages; RFC 9915 §7.6: at most 8 relay agents
 Y2000 = 946_684_800  # RFC 9915 §11.2: the second from which DUID times count

@@ -114,7 +114,7 @@ def _options(h: Headers) -> dict[str, Column]:
         columns.update({f.name: reading.column(f.name) for f in layout.fields if f.label})
     there = columns["gre.checksum"].rows
     assert there is not None
-    status = checksums.judged(h, h.wire[there], None, there)
+    status = checksums.status(h, h.wire[there], None, there)
     status[~h["gre.flags.checksum"][there]] = checksums.UNVERIFIED
     columns["gre.checksum.status"] = Column(status, there)
     rows = np.flatnonzero(h.trusted >= 2)
