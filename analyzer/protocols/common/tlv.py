@@ -52,8 +52,9 @@ def walk(
         room = room // 2 + len(start)  # all others take two bytes at least, except a last one that does not fit
     bad = np.empty(len(start), np.int64)
     row, at, size = np.empty((3, room), np.int64)
-    kinds = (sum(1 << kind for kind in some) for some in (single, skipped, last))  # bit masks
-    n = _tlv.options(h.buffer.data, start.data, end.data, *kinds, unit, head, terminator, bad.data, row.data, at.data, size.data)
+    singles, skips, lasts = (sum(1 << kind for kind in kinds) for kinds in (single, skipped, last))  # bit masks
+    rules = singles, skips, lasts, unit, head, terminator
+    n = _tlv.options(h.buffer.data, start.data, end.data, *rules, bad.data, row.data, at.data, size.data)
     return Options(row[:n], at[:n], size[:n], h.buffer[at[:n]], bad)
 
 
