@@ -232,25 +232,21 @@ class Payload:
 
 @dataclass(frozen=True, eq=False)
 class Protocol:
-    """A protocol, as its file in `protocols/` declares it.
+    """A protocol, as its file in `protocols/` declares it; the file gives it its name and description, too.
 
-    name: as in frame.protocols, which is the file's name with `_` for `.`. label: what packet lines call it. description: the
-    file's docstring. header: the fields that every header has, in wire order. on: the number spaces, and the numbers in them,
-    that lead to it. contents: yields what the headers carry. check: reports faults, of a protocol that carries nothing.
-    derived: fields without a fixed place, and the function that computes their columns. external_fields: fields that a
-    correlator, the TCP tracker or the dissection computes. info: template of the packet line. addresses: fields of source and
-    destination. aliases: names that stand for several fields. display_name: what frame.protocols calls it, if not `name`.
-    network_id: the field that tells networks apart in which one address may be two hosts. framer: makes the `Framer` of its
-    messages in TCP streams. changes_port: its servers answer from another UDP port than was asked. probe_port: which payloads
-    (bool) are this protocol's, of those that one of its ports names. probe: the same of UDP payloads that no port names.
-    announces: its messages may announce connections of other protocols. precedence: of several protocols whose probes agree, the
-    one with the least wins. padded: the link pads short frames, so what it carries says where it ends. generic: it says nothing about
-    what it holds, so packet lines show what carries it.
+    label: what packet lines call it. header: the fields that every header has, in wire order. on: the number spaces, and the numbers
+    in them, that lead to it. contents: yields what the headers carry. check: reports faults, of a protocol that carries nothing.
+    derived: fields without a fixed place, and the function that computes their columns. external_fields: fields that a correlator,
+    the TCP tracker or the loop computes. info: template of the packet line. addresses: fields of source and destination. aliases:
+    names that stand for several fields. display_name: what frame.protocols calls it, if not by its name. network_id: the field that
+    tells networks apart in which one address may be two hosts. framer: makes the `Framer` of its messages in TCP streams.
+    changes_port: its servers answer from another UDP port than was asked. probe_port: which payloads (bool) are this protocol's, of
+    those that one of its ports names; probe: of UDP payloads that no port names. precedence: of several protocols whose probes agree,
+    the one with the least wins. announces: its messages may announce connections of other protocols. padded: the link pads short
+    frames, so what it carries says where it ends. generic: it says nothing about what it holds; packet lines show what carries it.
     """
 
-    name: str
     label: str
-    description: str | None
     header: Layout = field(default_factory=lambda: Layout())
     on: Mapping[str, int | tuple[int, ...]] = field(default_factory=dict)
     contents: Callable[[Headers], Iterable[Payload]] | None = None
@@ -270,10 +266,14 @@ class Protocol:
     precedence: int = 0
     padded: bool = False
     generic: bool = False
+    name: str = field(default="", init=False)
+    description: str = field(default="", init=False)
 
-    def __post_init__(self) -> None:
-        if not self.display_name:
-            object.__setattr__(self, "display_name", self.name)
+    def belongs_to(self, name: str, docstring: str) -> None:
+        """Tell the protocol its name and description: the name of its file, `_` standing for a dot, and that file's docstring."""
+        values = {"name": name, "description": docstring, "display_name": self.display_name or name}
+        for attribute, value in values.items():
+            object.__setattr__(self, attribute, value)
 
     def fields(self) -> Iterator[Field]:
         """Every field of the protocol, the layout's first."""

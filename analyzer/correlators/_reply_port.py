@@ -29,13 +29,7 @@ class Conversations:
         """How many were forgotten to bound memory."""
         return self.lost
 
-    def feed(
-        self,
-        sent: list,
-        received: list,
-        inputs: cython.const[cython.longlong][:, ::1],
-        outputs: cython.longlong[:, ::1],
-    ):
+    def feed(self, sent: list, received: list, inputs: cython.const[cython.longlong][:, ::1], outputs: cython.longlong[:, ::1]):
         """Take datagrams in the order of their frames.
 
         sent, received: keys (bytes) of each as a client's and as a server's. inputs: rows of source port, destination port, protocol

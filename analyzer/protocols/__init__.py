@@ -16,15 +16,14 @@ from ..fields import Field, Protocol
 
 @cache
 def protocols() -> dict[str, Protocol]:
-    """Every protocol by its name, as in frame.protocols. Raises TypeError if a file declares another name than its own."""
+    """Every protocol by its name, as in frame.protocols."""
     found = {}
     for module in pkgutil.iter_modules(__path__):
-        if module.ispkg:
-            continue
-        declared: Protocol = importlib.import_module(f"{__name__}.{module.name}").PROTOCOL
-        if declared.name.replace(".", "_") != module.name:
-            raise TypeError(f"protocols/{module.name}.py declares {declared.name!r}, which is not its name")
-        found[declared.name] = declared
+        if not module.ispkg:
+            file, name = importlib.import_module(f"{__name__}.{module.name}"), module.name.replace("_", ".")
+            declared: Protocol = file.PROTOCOL
+            declared.belongs_to(name, (file.__doc__ or "").strip())
+            found[name] = declared
     return found
 
 

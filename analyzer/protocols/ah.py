@@ -35,9 +35,7 @@ def _icv(h: Headers) -> dict[str, Column]:
 
 
 PROTOCOL = Protocol(
-    "ah",
     "AH",
-    __doc__,
     header=HEADER,
     on={"ipproto": 51},
     info="SPI {ah.spi}, sequence {ah.sequence}, next: {ah.next_header:words}",

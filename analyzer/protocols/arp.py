@@ -77,9 +77,7 @@ def _addresses(h: Headers) -> dict[str, Column]:
 
 
 PROTOCOL = Protocol(
-    "arp",
     "ARP",
-    __doc__,
     header=HEADER,
     on={"ethertype": (0x0806, 0x8035), "gre.proto": 0x0806},
     info="{arp.opcode:words}[ for {arp.dst.proto_ipv4}][ from {arp.src.proto_ipv4}][ at {arp.src.hw_mac}]",

@@ -98,11 +98,8 @@ FIELDS = (
     Field("bfd.checksum", raw, "Digest", "of the packet and the secret key"),
 )
 
-
 PROTOCOL = Protocol(
-    "bfd",
     "BFD",
-    __doc__,
     header=HEADER,
     on={"udp.port": (3784, 4784, 6784, 7784)},
     info="session[ {bfd.sta:words}], {bfd.diag:words}[?bfd.flags.p:, poll{bfd.flags.p:mark}][?bfd.flags.f:, final{bfd.flags.f:mark}]",

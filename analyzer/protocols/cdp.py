@@ -180,11 +180,8 @@ FIELDS = (
     Field("cdp.protocol", raw, "Protocol", "of an address", many=True),
 )
 
-
 PROTOCOL = Protocol(
-    "cdp",
     "CDP",
-    __doc__,
     header=HEADER,
     on={"llc.cisco_pid": 0x2000, "chdlc.protocol": 0x2000, "gre.proto": 0x2000},
     info="neighbor[ {cdp.deviceid}][, port {cdp.portid}][, {cdp.platform}], good for {cdp.ttl} s",

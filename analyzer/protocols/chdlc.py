@@ -21,4 +21,4 @@ def contents(h: Headers):
     yield Payload("chdlc.protocol", h["chdlc.protocol"], h.start + HEADER.size, h.wire)
 
 
-PROTOCOL = Protocol("chdlc", "Cisco HDLC", __doc__, header=HEADER, on={"linktype": 104}, info="{chdlc.protocol:words}", contents=contents)
+PROTOCOL = Protocol("Cisco HDLC", header=HEADER, on={"linktype": 104}, info="{chdlc.protocol:words}", contents=contents)

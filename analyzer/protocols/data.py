@@ -10,9 +10,7 @@ def _data(h: Headers) -> dict[str, Column]:
 
 
 PROTOCOL = Protocol(
-    "data",
     "Data",
-    __doc__,
     generic=True,
     info="{data.len} bytes",
     derived=(((Field("data.data", raw, "Data"), Field("data.len", u32, "Length", "bytes, as on the wire")), _data),),

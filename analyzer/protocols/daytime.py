@@ -18,7 +18,4 @@ def _derived(h: Headers) -> dict[str, Column]:
 
 FIELDS = (Field("daytime.string", text, "Date and time"), Field("daytime.response_request", flag, "Answer", "sent from port 13"))
 
-
-PROTOCOL = Protocol(
-    "daytime", "Daytime", __doc__, on={"udp.port": 13, "tcp.port": 13}, info="{daytime.string}", derived=((FIELDS, _derived),)
-)
+PROTOCOL = Protocol("Daytime", on={"udp.port": 13, "tcp.port": 13}, info="{daytime.string}", derived=((FIELDS, _derived),))

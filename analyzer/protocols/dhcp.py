@@ -389,11 +389,8 @@ FIELDS = (
     Field("dhcp.option.value", raw, "Option value", "of every option, decoded or not", many=True),
 )
 
-
 PROTOCOL = Protocol(
-    "dhcp",
     "DHCP",
-    __doc__,
     header=HEADER,
     on={"udp.port": (67, 68, 4011)},
     info="{dhcp.type:words}[, {dhcp.option.dhcp:words}], transaction {dhcp.id}[, for {dhcp.option.requested_ip_address}]",

@@ -355,11 +355,8 @@ FIELDS = (
     Field("dhcpv6.ntpserver.fqdn", text, "NTP server's name", many=True),
 )
 
-
 PROTOCOL = Protocol(
-    "dhcpv6",
     "DHCPv6",
-    __doc__,
     on={"udp.port": (546, 547)},
     info="{dhcpv6.msgtype:words}[, transaction {dhcpv6.xid}]",
     check=check,

@@ -2,4 +2,4 @@
 
 from ..fields import Protocol
 
-PROTOCOL = Protocol("discard", "Discard", __doc__, on={"udp.port": 9, "tcp.port": 9}, display_name="data", info="thrown away")
+PROTOCOL = Protocol("Discard", on={"udp.port": 9, "tcp.port": 9}, display_name="data", info="thrown away")

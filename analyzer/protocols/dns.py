@@ -38,9 +38,7 @@ def probe(r: Reading) -> np.ndarray:
 
 
 PROTOCOL = Protocol(
-    "dns",
     "DNS",
-    __doc__,
     header=HEADER,
     on={"udp.port": 53, "tcp.port": 53},
     info=dns_messages.INFO,

@@ -18,4 +18,4 @@ def contents(h: Headers):
     yield Payload("eapol.type", h["eapol.type"], h.start + HEADER.size, end)
 
 
-PROTOCOL = Protocol("eapol", "EAPOL", __doc__, header=HEADER, on={"ethertype": 0x888E}, info="{eapol.type:words}", contents=contents)
+PROTOCOL = Protocol("EAPOL", header=HEADER, on={"ethertype": 0x888E}, info="{eapol.type:words}", contents=contents)

@@ -18,9 +18,7 @@ def _derived(h: Headers) -> dict[str, Column]:
 
 
 PROTOCOL = Protocol(
-    "echo",
     "Echo",
-    __doc__,
     on={"udp.port": 7, "tcp.port": 7},
     info="[?echo.request:request{echo.request:mark}][?echo.response:response{echo.response:mark}]",
     derived=(

@@ -46,10 +46,7 @@ TIMESTAMPED = Layout(
     Field("erspan.gra", bits(2), "Granularity", value_names=GRANULARITY),
     Field("erspan.o", flag, "Platform subheader is there"),
 )
-PLATFORM = Layout(
-    Field("erspan.platid", bits(6), "Platform", "says what its eight bytes mean"),
-    Field("", bits(26), ""),
-)
+PLATFORM = Layout(Field("erspan.platid", bits(6), "Platform", "says what its eight bytes mean"), Field("", bits(26), ""))
 TYPE_III_PROTO = 0x22EB
 ETHERNET = 0x6558
 
@@ -94,11 +91,8 @@ def _derived(h: Headers) -> dict[str, Column]:
 
 LAYOUTS = (FIRST, ENCAPSULATED, FRAME_ERROR, INDEX, TIMESTAMPED, PLATFORM)
 
-
 PROTOCOL = Protocol(
-    "erspan",
     "ERSPAN",
-    __doc__,
     header=HEADER,
     on={"gre.proto": (0x88BE, 0x22EB)},
     network_id="erspan.spanid",

@@ -17,9 +17,7 @@ def _data(h: Headers) -> dict[str, Column]:
 
 
 PROTOCOL = Protocol(
-    "esp",
     "ESP",
-    __doc__,
     header=HEADER,
     on={"ipproto": 50, "udpencap": 0},
     info="SPI {esp.spi}, sequence {esp.sequence}",

@@ -5,11 +5,7 @@ import numpy as np
 from ..fields import Column, Field, Headers, Layout, Protocol, Reading, mac, raw, u32
 from .common import ethertype
 
-HEADER = Layout(
-    Field("eth.dst", mac, "Destination"),
-    Field("eth.src", mac, "Source"),
-    ethertype.word("eth.type_or_len"),
-)
+HEADER = Layout(Field("eth.dst", mac, "Destination"), Field("eth.src", mac, "Source"), ethertype.word("eth.type_or_len"))
 FCS = Layout(Field("eth.fcs", u32, "Frame check sequence", "CRC of the frame, where the capture has it", hex=8))
 LINKS = ("frame", "isl")  # a frame in these is as it was on the link, padding and check sequence included
 MIN_FRAME = 60  # bytes of the shortest frame, without its check sequence
@@ -56,9 +52,7 @@ def _trailers(h: Headers) -> dict[str, Column]:
 
 
 PROTOCOL = Protocol(
-    "eth",
     "Ethernet",
-    __doc__,
     padded=True,
     header=HEADER,
     on={"linktype": 1, "ipproto": 143, "ethertype": 0x6558, "gre.proto": (0x6558, 0x6400), "vxlan.next_proto": 3},

@@ -55,9 +55,7 @@ def _flags(h: Headers) -> dict[str, Column]:
 
 
 PROTOCOL = Protocol(
-    "frame",
     "Frame",
-    __doc__,
     contents=contents,
     derived=((tuple(f for f, _, _ in FLAGS), _flags),),
     external_fields=(

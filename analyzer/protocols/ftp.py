@@ -143,11 +143,8 @@ FIELDS = (
     Field("ftp.line", text, "Line", "the first, without passwords"),
 )
 
-
 PROTOCOL = Protocol(
-    "ftp",
     "FTP",
-    __doc__,
     on={"tcp.port": 21},
     info="{ftp.line}",
     framer=lambda: CommandFramer(False, (b"ftp", b"filezilla"), (b"PASV", b"EPSV", b"SYST", b"CWD")),

@@ -46,9 +46,7 @@ def _sizes(h: Headers) -> dict[str, Column]:
 
 
 PROTOCOL = Protocol(
-    "ftp.data",
     "FTP-DATA",
-    __doc__,
     on={"tcp.port": 20},
     display_name="ftp-data",
     info="{ftp-data.len} bytes[, {ftp-data.command}]",

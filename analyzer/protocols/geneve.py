@@ -70,9 +70,7 @@ def _derived(h: Headers) -> dict[str, Column]:
 
 
 PROTOCOL = Protocol(
-    "geneve",
     "GENEVE",
-    __doc__,
     header=HEADER,
     on={"udp.port": 6081},
     network_id="geneve.vni",

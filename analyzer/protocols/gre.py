@@ -133,11 +133,8 @@ def _options(h: Headers) -> dict[str, Column]:
 
 LAYOUTS = (CHECKSUM, OFFSET, KEY, NETWORK, CALL, SEQUENCE, ACKNOWLEDGED, ROUTE)
 
-
 PROTOCOL = Protocol(
-    "gre",
     "GRE",
-    __doc__,
     header=HEADER,
     on={"ipproto": 47, "udp.port": 4754},
     network_id="gre.key",

@@ -23,9 +23,7 @@ HEADER = Layout(
     Field("gtp.teid", u32, "Tunnel", "endpoint identifier, chosen by the receiver", hex=8),
 )  # fmt: skip
 OPTIONAL = Layout(
-    Field("gtp.seq_number", u16, "Sequence number", hex=4),
-    Field("gtp.npdu_number", u8, "N-PDU number", hex=2),
-    Field("next", u8, ""),
+    Field("gtp.seq_number", u16, "Sequence number", hex=4), Field("gtp.npdu_number", u8, "N-PDU number", hex=2), Field("next", u8, "")
 )
 NEXT = Layout(Field("gtp.ext_hdr.next", u8, "Next extension header", hex=2, value_names=EXTENSION), many=True)
 LENGTH = Layout(Field("gtp.ext_hdr.length", u8, "Length of an extension header", "in units of 4 bytes"), many=True)
@@ -126,11 +124,8 @@ def _derived(h: Headers) -> dict[str, Column]:
 
 LAYOUTS = (OPTIONAL, NEXT, LENGTH, *VALUES.values())
 
-
 PROTOCOL = Protocol(
-    "gtp",
     "GTP",
-    __doc__,
     header=HEADER,
     on={"udp.port": (2152, 2123)},
     network_id="gtp.teid",

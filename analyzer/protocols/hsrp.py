@@ -129,11 +129,8 @@ FIELDS = (
     Field("hsrp2.md5_auth_data", raw, "Digest"),
 )
 
-
 PROTOCOL = Protocol(
-    "hsrp",
     "HSRP",
-    __doc__,
     on={"udp.port": (1985, 2029)},
     info="standby[ {hsrp.opcode:words}][ {hsrp2.opcode:words}][, {hsrp.state:words}][, {hsrp2.state:words}][, group {hsrp.group}]"
     "[, group {hsrp2.group}][, priority {hsrp.priority}][, priority {hsrp2.priority}][, {hsrp.virt_ip}][, {hsrp2.virt_ip}]",

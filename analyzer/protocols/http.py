@@ -435,11 +435,8 @@ PARTS = (
 )
 KINDS = (Field("http.request", flag, "Request"), Field("http.response", flag, "Response"))
 
-
 PROTOCOL = Protocol(
-    "http",
     "HTTP",
-    __doc__,
     on={"tcp.port": (80, 1900, 2710, 2869, 3128, 3132, 5985, 8080, 8088, 11371)},
     info="{http.line}",
     contents=contents,

@@ -480,9 +480,7 @@ def _full_uri(h: Headers) -> dict[str, Column]:
 
 
 PROTOCOL = Protocol(
-    "http2",
     "HTTP/2",
-    __doc__,
     header=HEADER,
     info="{http2.words}[, stream {http2.streamid}][, {http2.headers.method}][ {http2.headers.path}][, status {http2.headers.status}]",
     check=check,

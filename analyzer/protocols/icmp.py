@@ -83,10 +83,7 @@ EXTENDED = (3, 11, 12)  # RFC 4884 §4: these have the length of the quoted data
 LEGACY_QUOTE = 128  # bytes that senders older than RFC 4884 quote before extensions
 IDENT = Layout(Field("icmp.ident", u16, "Identifier", "which program asks"))
 SEQUENCE = Layout(Field("before", u16, ""), Field("icmp.seq", u16, "Sequence number"))
-EXTENDED_ECHO = Layout(
-    Field("before", u16, ""),
-    Field("icmp.ext.echo.seq", u8, "Sequence number", "of an extended echo, RFC 8335"),
-)
+EXTENDED_ECHO = Layout(Field("before", u16, ""), Field("icmp.ext.echo.seq", u8, "Sequence number", "of an extended echo, RFC 8335"))
 PROBE_BODY = Layout(
     Field("before", u24, ""), Field("", bits(7), ""), Field("icmp.ext.echo.req.local", flag, "Local", "an interface of the router itself")
 )
@@ -237,11 +234,8 @@ LAYOUTS = (IDENT, SEQUENCE, EXTENDED_ECHO, PROBE_BODY, ANSWER_BODY, GATEWAY, MTU
 FIELDS = (f for layout in LAYOUTS for f in layout.fields if f.label)
 QUOTED_BYTES = Field("icmp.length.original_datagram", u16, "Length of the quoted datagram", "bytes")
 
-
 PROTOCOL = Protocol(
-    "icmp",
     "ICMP",
-    __doc__,
     header=HEADER,
     on={"ipproto": 1},
     info="{icmp.type:words}[, code {icmp.code}][, id {icmp.ident}][, seq {icmp.seq}]"

@@ -232,11 +232,8 @@ OPTION_FIELDS = (
     *(f for layout in (LINK, PREFIX, LINK_MTU, SERVER) for f in layout.fields if f.label),
 )
 
-
 PROTOCOL = Protocol(
-    "icmpv6",
     "ICMPv6",
-    __doc__,
     header=HEADER,
     on={"ipproto": 58},
     info="{icmpv6.type:words}[ for {icmpv6.nd.ns.target_address}][ for {icmpv6.nd.na.target_address}][ id {icmpv6.echo.identifier}]"

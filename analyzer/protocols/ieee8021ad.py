@@ -16,9 +16,7 @@ def contents(h: Headers):
 
 
 PROTOCOL = Protocol(
-    "ieee8021ad",
     "Provider VLAN",
-    __doc__,
     padded=True,
     header=HEADER,
     on={"ethertype": 0x88A8},

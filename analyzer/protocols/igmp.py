@@ -106,11 +106,8 @@ def _derived(h: Headers) -> dict[str, Column]:
 
 FIELDS = (*GROUP.fields, COUNT.fields[1], *GROUP_RECORD.fields[:3], *QUERY3_BODY.fields[1:4], *SOURCE.fields)
 
-
 PROTOCOL = Protocol(
-    "igmp",
     "IGMP",
-    __doc__,
     header=HEADER,
     on={"ipproto": 2},
     info="{igmp.type:words}[ of {igmp.maddr}]",

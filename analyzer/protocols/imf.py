@@ -72,13 +72,6 @@ def _read(h: Headers) -> dict[str, Column]:
 
 FIELDS = tuple(Field(f"imf.{name}", text, label, many=name in REPEATED) for name, label in NAMED.items())
 
-
 PROTOCOL = Protocol(
-    "imf",
-    "IMF",
-    __doc__,
-    on={"smtp.message": 1},
-    info="mail[ from {imf.from}][: {imf.subject}]",
-    contents=contents,
-    derived=((FIELDS, _read),),
+    "IMF", on={"smtp.message": 1}, info="mail[ from {imf.from}][: {imf.subject}]", contents=contents, derived=((FIELDS, _read),)
 )

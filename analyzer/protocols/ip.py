@@ -161,9 +161,7 @@ def _slots(start: np.ndarray, count: np.ndarray, step: np.ndarray | int = 4) -> 
 
 
 PROTOCOL = Protocol(
-    "ip",
     "IPv4",
-    __doc__,
     header=HEADER,
     on={
         "linktype": 228,

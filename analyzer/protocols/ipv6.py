@@ -38,9 +38,7 @@ def contents(h: Headers):
 
 
 PROTOCOL = Protocol(
-    "ipv6",
     "IPv6",
-    __doc__,
     header=HEADER,
     on={
         "linktype": 229,

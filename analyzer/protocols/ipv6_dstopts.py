@@ -4,10 +4,7 @@ from ..fields import Field, Headers, Layout, Protocol, u8
 from .common import ipv6_extension
 from .common.registries import IPPROTO
 
-HEADER = Layout(
-    Field("ipv6.dstopts.nxt", u8, "Next header", value_names=IPPROTO),
-    ipv6_extension.length("ipv6.dstopts"),
-)
+HEADER = Layout(Field("ipv6.dstopts.nxt", u8, "Next header", value_names=IPPROTO), ipv6_extension.length("ipv6.dstopts"))
 
 
 def contents(h: Headers):
@@ -15,9 +12,7 @@ def contents(h: Headers):
 
 
 PROTOCOL = Protocol(
-    "ipv6.dstopts",
     "Destination options",
-    __doc__,
     header=HEADER,
     on={"ipproto": 60},
     info="next: {ipv6.dstopts.nxt:words}",

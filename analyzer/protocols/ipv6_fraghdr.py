@@ -27,9 +27,7 @@ def contents(h: Headers):
 
 
 PROTOCOL = Protocol(
-    "ipv6.fraghdr",
     "Fragment header",
-    __doc__,
     header=HEADER,
     on={"ipproto": 44},
     info="{ipv6.fraghdr.nxt:words}, piece at {ipv6.fraghdr.offset}, id {ipv6.fraghdr.ident}",

@@ -4,10 +4,7 @@ from ..fields import Field, Headers, Layout, Protocol, u8
 from .common import ipv6_extension
 from .common.registries import IPPROTO
 
-HEADER = Layout(
-    Field("ipv6.hopopts.nxt", u8, "Next header", value_names=IPPROTO),
-    ipv6_extension.length("ipv6.hopopts"),
-)
+HEADER = Layout(Field("ipv6.hopopts.nxt", u8, "Next header", value_names=IPPROTO), ipv6_extension.length("ipv6.hopopts"))
 
 
 def contents(h: Headers):
@@ -15,9 +12,7 @@ def contents(h: Headers):
 
 
 PROTOCOL = Protocol(
-    "ipv6.hopopts",
     "Hop-by-hop options",
-    __doc__,
     header=HEADER,
     on={"ipproto": 0},
     info="next: {ipv6.hopopts.nxt:words}",

@@ -18,11 +18,5 @@ def contents(h: Headers):
 
 
 PROTOCOL = Protocol(
-    "ipv6.routing",
-    "Routing header",
-    __doc__,
-    header=HEADER,
-    on={"ipproto": 43},
-    info="{ipv6.routing.type:words}, {ipv6.routing.segleft} left",
-    contents=contents,
+    "Routing header", header=HEADER, on={"ipproto": 43}, info="{ipv6.routing.type:words}, {ipv6.routing.segleft} left", contents=contents
 )

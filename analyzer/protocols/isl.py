@@ -60,9 +60,7 @@ def _derived(h: Headers) -> dict[str, Column]:
 
 
 PROTOCOL = Protocol(
-    "isl",
     "ISL",
-    __doc__,
     header=HEADER,
     on={"link": 1},
     addresses=("isl.src", "isl.dst"),

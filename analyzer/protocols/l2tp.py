@@ -167,11 +167,8 @@ def _derived(h: Headers) -> dict[str, Column]:
 
 LAYOUTS = (FLAGS, LENGTH, TUNNEL, SESSION, CONNECTION, NUMBERS, OFFSET, ATTRIBUTE, *VALUES.values())
 
-
 PROTOCOL = Protocol(
-    "l2tp",
     "L2TP",
-    __doc__,
     header=HEADER,
     on={"udp.port": 1701, "ipproto": 115},
     network_id="l2tp.session",

@@ -86,11 +86,8 @@ FIELDS = (
     *DELAY.fields,
 )
 
-
 PROTOCOL = Protocol(
-    "lacp",
     "LACP",
-    __doc__,
     header=HEADER,
     on={"slow.subtype": 1},
     info="actor {lacp.actor.sysid} port {lacp.actor.port} key {lacp.actor.key} {lacp.actor.state_str}"

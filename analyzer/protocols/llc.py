@@ -73,9 +73,7 @@ def _derived(h: Headers) -> dict[str, Column]:
 
 
 PROTOCOL = Protocol(
-    "llc",
     "LLC",
-    __doc__,
     header=HEADER,
     on={"802.3": 0, "ethertype": 0x8870, "linktype": 100},  # 0x8870: LLC in frames beyond 1500 bytes
     info="{llc.dsap:words}",

@@ -205,11 +205,8 @@ FIELDS = (
     Field("lldp.ieee.802_1.vlan.name", text, "VLAN's name", many=True),
 )
 
-
 PROTOCOL = Protocol(
-    "lldp",
     "LLDP",
-    __doc__,
     on={"ethertype": 0x88CC},
     info="neighbor[ {lldp.tlv.system.name}][, chassis {lldp.chassis.id.mac}][, chassis {lldp.chassis.id.ip4}][, port {lldp.port.id}]"
     "[, port {lldp.port.id.mac}][, good for {lldp.time_to_live} s]",

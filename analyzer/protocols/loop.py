@@ -56,11 +56,8 @@ def _derived(h: Headers) -> dict[str, Column]:
 
 FIELDS = (*ADDRESS.fields, RECEIPT.fields[1], NEXT)
 
-
 PROTOCOL = Protocol(
-    "loop",
     "Loopback",
-    __doc__,
     header=HEADER,
     on={"ethertype": 0x9000},
     info="test[: {loop.relevant_function:words}][, receipt {loop.receipt_number}]",

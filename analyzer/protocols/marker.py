@@ -12,11 +12,8 @@ HEADER = Layout(
     Field("marker.requesterTransId", u32, "Transaction", "number of the question"),
 )
 
-
 PROTOCOL = Protocol(
-    "marker",
     "Marker",
-    __doc__,
     header=HEADER,
     on={"slow.subtype": 2},
     info="{marker.tlvType:words}, {marker.requesterSystem} port {marker.requesterPort}, transaction {marker.requesterTransId}",

@@ -5,11 +5,8 @@ from .common import dns_messages
 
 HEADER = dns_messages.HEADER
 
-
 PROTOCOL = Protocol(
-    "mdns",
     "mDNS",
-    __doc__,
     header=HEADER,
     on={"udp.port": 5353},
     info=dns_messages.INFO,

@@ -52,9 +52,7 @@ def _entries(h: Headers) -> dict[str, Column]:
 
 
 PROTOCOL = Protocol(
-    "mpls",
     "MPLS",
-    __doc__,
     on={
         "ethertype": (0x8847, 0x8848),
         "pppproto": (0x0281, 0x0283),

@@ -417,9 +417,7 @@ FIELDS = (
 )  # fmt: skip
 
 PROTOCOL = Protocol(
-    "mqtt",
     "MQTT",
-    __doc__,
     header=HEADER,
     on={"tcp.port": 1883},
     info="{mqtt.msgtype:words}[ {mqtt.msgid}][ of {mqtt.clientid}][, {mqtt.topic}][: {mqtt.conack.val:words}]"

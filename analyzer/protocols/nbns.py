@@ -132,9 +132,7 @@ def _counts(h: Headers) -> dict[str, Column]:
 
 
 PROTOCOL = Protocol(
-    "nbns",
     "NBNS",
-    __doc__,
     header=HEADER,
     on={"udp.port": 137},
     info="{nbns.flags.opcode:words} {nbns.flags.response:words} {nbns.id}[, {nbns.type:words}][ {nbns.name}][, {nbns.addr}]"

@@ -183,11 +183,8 @@ MATCHED = (  # by correlators/ntp_matching.py
     ),
 )
 
-
 PROTOCOL = Protocol(
-    "ntp",
     "NTP",
-    __doc__,
     header=HEADER,
     on={"udp.port": 123},
     info="version {ntp.flags.vn}, {ntp.flags.mode:words}[, stratum {ntp.stratum}][, {ntp.ctrl.flags2.opcode:words}]"

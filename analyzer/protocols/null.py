@@ -35,9 +35,7 @@ def _derived(h: Headers) -> dict[str, Column]:
 
 
 PROTOCOL = Protocol(
-    "null",
     "BSD loopback",
-    __doc__,
     header=HEADER,
     on={"linktype": (0, 108)},
     info="family {null.family:words}",

@@ -153,10 +153,7 @@ SIZE, LENGTH_AT = LSA2_HEAD.size, LSA2_HEAD.places["ospf.lsa.length"].offset
 ASKED2 = Layout(Field("type", u24, ""), LS_TYPE, STATE_ID, WHOSE)
 ASKED3 = Layout(Field("type", u16, ""), LS_TYPE3, STATE_ID, WHOSE)
 OPAQUE_HEAD = Layout(*(f if f is not LS_ID else Field("opaque", ipv4, "") for f in LSA2_HEAD.fields))  # its number is two: RFC 5250 §3
-OPAQUE_ID = Layout(
-    Field("before", u32, ""),
-    Field("ospf.lsid_opaque_type", u8, "Opaque type", "1: traffic engineering", many=True),
-)
+OPAQUE_ID = Layout(Field("before", u32, ""), Field("ospf.lsid_opaque_type", u8, "Opaque type", "1: traffic engineering", many=True))
 OPAQUE_REST = Layout(*OPAQUE_ID.fields, Field("ospf.lsid.opaque_id", u24, "Opaque number", many=True))
 TE_REST = Layout(
     *OPAQUE_ID.fields, Field("reserved", u8, ""), Field("ospf.lsid_te_lsa.instance", u16, "Instance of traffic engineering", many=True)
@@ -514,11 +511,8 @@ FIELDS = (
     Field("ospf.auth.crypt.data", raw, "Digest"),
 )
 
-
 PROTOCOL = Protocol(
-    "ospf",
     "OSPF",
-    __doc__,
     header=HEADER,
     on={"ipproto": 89},
     info="{ospf.msg:words}, version {ospf.version}, router {ospf.srcrouter}, area {ospf.area_id}",

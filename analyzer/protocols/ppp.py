@@ -36,9 +36,7 @@ def _derived(h: Headers) -> dict[str, Column]:
 
 
 PROTOCOL = Protocol(
-    "ppp",
     "PPP",
-    __doc__,
     header=HEADER,
     on={"linktype": (9, 50), "ppp": 0, "ethertype": 0x880B, "gre.proto": 0x880B},
     info="{ppp.protocol:words}",

@@ -11,11 +11,5 @@ def contents(h: Headers):
 
 
 PROTOCOL = Protocol(
-    "pppoed",
-    "PPPoE discovery",
-    __doc__,
-    header=HEADER,
-    on={"ethertype": 0x8863},
-    info="{pppoe.code:words}, session {pppoe.session_id}",
-    contents=contents,
+    "PPPoE discovery", header=HEADER, on={"ethertype": 0x8863}, info="{pppoe.code:words}, session {pppoe.session_id}", contents=contents
 )

@@ -11,11 +11,5 @@ def contents(h: Headers):
 
 
 PROTOCOL = Protocol(
-    "pppoes",
-    "PPPoE session",
-    __doc__,
-    header=HEADER,
-    on={"ethertype": 0x8864},
-    info="{pppoe.code:words}, session {pppoe.session_id}",
-    contents=contents,
+    "PPPoE session", header=HEADER, on={"ethertype": 0x8864}, info="{pppoe.code:words}, session {pppoe.session_id}", contents=contents
 )

@@ -32,11 +32,5 @@ def contents(h: Headers):
 
 
 PROTOCOL = Protocol(
-    "ptp",
-    "PTP",
-    __doc__,
-    header=HEADER,
-    on={"ethertype": 0x88F7},
-    info="{ptp.v2.messagetype:words}, sequence {ptp.v2.sequenceid}",
-    contents=contents,
+    "PTP", header=HEADER, on={"ethertype": 0x88F7}, info="{ptp.v2.messagetype:words}, sequence {ptp.v2.sequenceid}", contents=contents
 )

@@ -66,12 +66,9 @@ HEADER = Layout(
         "but for the form its bits mean another thing in each kind of packet",
         hex=2,
         parts=(Field("quic.header_form", bits(1), "Header form", value_names={0: "short", 1: "long"}),),
-    ),
+    )
 )
-FORM = Layout(
-    Field("quic.version", u32, "Version", hex=8, value_names=VERSION),
-    Field("quic.dcil", u8, "Destination id's length"),
-)
+FORM = Layout(Field("quic.version", u32, "Version", hex=8, value_names=VERSION), Field("quic.dcil", u8, "Destination id's length"))
 SCIL = Layout(Field("quic.scil", u8, "Source id's length"))
 SUPPORTED = Layout(Field("quic.supported_version", u32, "Supported version", "RFC 9000 §6", hex=8, value_names=VERSION), many=True)
 HEAD = (
@@ -280,9 +277,7 @@ def _frames_words(h: Headers) -> dict[str, Column]:
 
 
 PROTOCOL = Protocol(
-    "quic",
     "QUIC",
-    __doc__,
     header=HEADER,
     info="{quic.words}[ {quic.packet_number}][, {quic.version:words}][, to {quic.dcid}][, from {quic.scid}][, {quic.frames_words}]",
     contents=contents,

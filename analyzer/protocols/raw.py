@@ -10,4 +10,4 @@ def contents(h: Headers):
     yield Payload("ipversion", Reading(FIRST, h.buffer, h.start, h.end)["version"], h.start, h.wire)
 
 
-PROTOCOL = Protocol("raw", "Raw IP", __doc__, header=HEADER, on={"linktype": (12, 14, 101)}, contents=contents)
+PROTOCOL = Protocol("Raw IP", header=HEADER, on={"linktype": (12, 14, 101)}, contents=contents)

@@ -90,11 +90,8 @@ FIELDS = (
     Field("rip.authentication_data", raw, "Digest"),
 )
 
-
 PROTOCOL = Protocol(
-    "rip",
     "RIP",
-    __doc__,
     header=HEADER,
     on={"udp.port": 520},
     info="{rip.command:words}, version {rip.version}[, {rip.ip}][, metric {rip.metric}]",

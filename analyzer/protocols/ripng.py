@@ -32,9 +32,7 @@ def _derived(h: Headers) -> dict[str, Column]:
 
 
 PROTOCOL = Protocol(
-    "ripng",
     "RIPng",
-    __doc__,
     header=HEADER,
     on={"udp.port": 521},
     info="{ripng.cmd:words}, version {ripng.version}[, {ripng.rte.ipv6_prefix}][, metric {ripng.rte.metric}]",

@@ -43,10 +43,7 @@ BLOCK = Layout(
         "rtcp.ssrc.ext_high",
         u32,
         "Highest sequence number",
-        parts=(
-            Field("rtcp.ssrc.high_cycles", u16, "Cycles"),
-            Field("rtcp.ssrc.high_seq", u16, "Highest sequence number", "received"),
-        ),
+        parts=(Field("rtcp.ssrc.high_cycles", u16, "Cycles"), Field("rtcp.ssrc.high_seq", u16, "Highest sequence number", "received")),
     ),
     Field("rtcp.ssrc.jitter", u32, "Jitter", "in units of the payload's clock"),
     Field("rtcp.ssrc.lsr", u32, "Last sender report", "the middle 32 bits of its NTP time"),
@@ -177,11 +174,8 @@ FIELDS = (
 )
 FIELDS = tuple({f.name: f for f in FIELDS if f.name}.values())
 
-
 PROTOCOL = Protocol(
-    "rtcp",
     "RTCP",
-    __doc__,
     header=HEADER,
     on={"udp.port": ()},
     info="{rtcp.pt:words}[, from {rtcp.senderssrc}][, {rtcp.sdes.text}]",

@@ -85,18 +85,10 @@ def _derived(h: Headers) -> dict[str, Column]:
     return dict(parts.columns())
 
 
-FIELDS = (
-    *SOURCE.fields,
-    *MORE.fields,
-    Field("rtp.payload", raw, "Payload"),
-    Field("rtp.padding.count", u8, "Padding bytes"),
-)
-
+FIELDS = (*SOURCE.fields, *MORE.fields, Field("rtp.payload", raw, "Payload"), Field("rtp.padding.count", u8, "Padding bytes"))
 
 PROTOCOL = Protocol(
-    "rtp",
     "RTP",
-    __doc__,
     header=HEADER,
     on={"udp.port": ()},
     info="{rtp.p_type:words}, source {rtp.ssrc}, sequence {rtp.seq}, time {rtp.timestamp}[?rtp.marker:, marker{rtp.marker:mark}]",

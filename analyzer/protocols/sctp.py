@@ -429,11 +429,8 @@ DECLARED = (
 )
 FIELDS = tuple({f.name: f for f in DECLARED}.values())
 
-
 PROTOCOL = Protocol(
-    "sctp",
     "SCTP",
-    __doc__,
     header=HEADER,
     on={"ipproto": 132, "udp.port": 9899},
     aliases={"sctp.port": ("sctp.srcport", "sctp.dstport")},

@@ -162,5 +162,4 @@ FIELDS = (
     Field("sdp.sample_rate", text, "Clock", "per second", many=True),
 )
 
-
-PROTOCOL = Protocol("sdp", "SDP", __doc__, on={"sip.content": 1}, info="[{sdp.media}]", derived=((FIELDS, _read),))
+PROTOCOL = Protocol("SDP", on={"sip.content": 1}, info="[{sdp.media}]", derived=((FIELDS, _read),))

@@ -269,11 +269,8 @@ FIELDS = (
 )
 SINGLE = {f.name.removeprefix("sip.") for f in FIELDS if not f.many}
 
-
 PROTOCOL = Protocol(
-    "sip",
     "SIP",
-    __doc__,
     on={"udp.port": 5060, "tcp.port": 5060},
     info="{sip.line}",
     contents=contents,

@@ -61,7 +61,4 @@ KIND_FIELDS = (
     Field("sll.src.eth", mac, "Source", "where the address has six bytes"),
 )
 
-
-PROTOCOL = Protocol(
-    "sll", "Linux cooked", __doc__, header=HEADER, on={"linktype": 113}, info=INFO, contents=contents, derived=((KIND_FIELDS, _derived),)
-)
+PROTOCOL = Protocol("Linux cooked", header=HEADER, on={"linktype": 113}, info=INFO, contents=contents, derived=((KIND_FIELDS, _derived),))

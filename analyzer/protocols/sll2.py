@@ -24,9 +24,7 @@ def _derived(h: Headers) -> dict[str, Column]:
 
 
 PROTOCOL = Protocol(
-    "sll2",
     "Linux cooked",
-    __doc__,
     header=HEADER,
     on={"linktype": 276},
     display_name="sll",  # Wireshark has one name for both

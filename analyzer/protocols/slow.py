@@ -10,6 +10,4 @@ def contents(h: Headers):
     yield Payload("slow.subtype", h["slow.subtype"], h.start + HEADER.size, h.wire)
 
 
-PROTOCOL = Protocol(
-    "slow", "Slow protocols", __doc__, header=HEADER, on={"ethertype": 0x8809}, info="{slow.subtype:words}", contents=contents
-)
+PROTOCOL = Protocol("Slow protocols", header=HEADER, on={"ethertype": 0x8809}, info="{slow.subtype:words}", contents=contents)

@@ -118,11 +118,8 @@ FIELDS = (
     Field("smtp.line", text, "Line", "the first, without passwords"),
 )
 
-
 PROTOCOL = Protocol(
-    "smtp",
     "SMTP",
-    __doc__,
     on={"tcp.port": (25, 587)},
     info="{smtp.line}",
     contents=contents,

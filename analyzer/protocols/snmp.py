@@ -239,11 +239,8 @@ FIELDS = (
     Field("snmp.value.opaque", raw, "Value", "of a kind of its own", many=True),
 )
 
-
 PROTOCOL = Protocol(
-    "snmp",
     "SNMP",
-    __doc__,
     on={"udp.port": (161, 162, 8161)},
     info="{snmp.version:words}{snmp.msgVersion:words}[, {snmp.data:words}][, request {snmp.request_id}][, {snmp.error_status:words}]",
     check=check,

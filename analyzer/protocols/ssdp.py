@@ -45,11 +45,8 @@ def _kinds(h: Headers) -> dict[str, Column]:
 
 EXCLUDED = {"http.chunk_size", "http.file_data", "http.credentials"}  # fields of bodies and of what SSDP does not use
 
-
 PROTOCOL = Protocol(
-    "ssdp",
     "SSDP",
-    __doc__,
     header=HEADER,
     on={"udp.port": 1900},
     info="{http.line}",

@@ -181,11 +181,8 @@ FIELDS = (
     Field("mstp.config_digest", raw, "Digest of the configuration", "which VLAN is in which tree", many=True),
 )
 
-
 PROTOCOL = Protocol(
-    "stp",
     "STP",
-    __doc__,
     header=HEADER,
     on={"llc.dsap": 0x42, "llc.cisco_pid": 0x010B},
     info="{stp.protocol:words}[: {stp.type:words}][, root {stp.root.prio}][/{stp.root.ext}][/{stp.root.hw}][, cost {stp.root.cost}]"

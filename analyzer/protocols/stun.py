@@ -362,9 +362,7 @@ FIELDS = tuple({f.name: f for f in (
 )}.values())  # fmt: skip
 
 PROTOCOL = Protocol(
-    "stun",
     "STUN",
-    __doc__,
     on={"udp.port": 3478, "tcp.port": 3478},
     aliases={"stun.attribute": ("stun.att.type",)},
     info="{stun.type:words}[channel {stun.channel}], {stun.length} bytes[, {stun.att.error.reason}][, {stun.att.username}]"

@@ -86,11 +86,8 @@ FIELDS = (
     Field("syslog.msgid", text, "Kind of message"),
 )
 
-
 PROTOCOL = Protocol(
-    "syslog",
     "Syslog",
-    __doc__,
     header=HEADER,
     on={"udp.port": 514},
     info="{syslog.facility:words}.{syslog.level:words}: {syslog.msg}",

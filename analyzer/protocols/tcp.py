@@ -310,10 +310,7 @@ def _data(h: Headers) -> dict[str, Column]:
     start = h.start + h["tcp.hdr_len"]
     rows = np.flatnonzero(h.whole & (start <= h.wire) & ~h.quoted)
     full = rows[h.end[rows] > start[rows]]
-    return {
-        "tcp.len": Column((h.wire - start)[rows], rows),
-        "tcp.payload": Column(np.column_stack((start[full], h.end[full])), full),
-    }
+    return {"tcp.len": Column((h.wire - start)[rows], rows), "tcp.payload": Column(np.column_stack((start[full], h.end[full])), full)}
 
 
 def _status(h: Headers) -> dict[str, Column]:
@@ -327,9 +324,7 @@ def _status(h: Headers) -> dict[str, Column]:
 
 
 PROTOCOL = Protocol(
-    "tcp",
     "TCP",
-    __doc__,
     header=HEADER,
     on={"ipproto": 6},
     aliases={"tcp.port": ("tcp.srcport", "tcp.dstport")},

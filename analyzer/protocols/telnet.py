@@ -126,11 +126,8 @@ FIELDS = (
     Field("telnet.naws_subopt.height", u16, "Window's height", many=True),
 )
 
-
 PROTOCOL = Protocol(
-    "telnet",
     "TELNET",
-    __doc__,
     on={"tcp.port": 23},
     info="Telnet[: {telnet.cmd:words}][ ({telnet.subcmd:words})][: {telnet.data}]",
     framer=TelnetFramer,

@@ -79,9 +79,7 @@ def _derived(h: Headers) -> dict[str, Column]:
 
 
 PROTOCOL = Protocol(
-    "teredo",
     "Teredo",
-    __doc__,
     header=HEADER,
     on={"udp.port": 3544},
     info="IPv6[ of {teredo.orig.addr}][, port {teredo.orig.port}]",

@@ -4,14 +4,4 @@ from ..fields import Layout, Protocol
 
 HEADER = Layout()
 
-
-PROTOCOL = Protocol(
-    "text.lines",
-    "Text",
-    __doc__,
-    header=HEADER,
-    on={"http.content": 1, "text": 1},
-    display_name="data-text-lines",
-    generic=True,
-    info="text",
-)
+PROTOCOL = Protocol("Text", header=HEADER, on={"http.content": 1, "text": 1}, display_name="data-text-lines", generic=True, info="text")

@@ -73,11 +73,8 @@ FIELDS = (
     Field("tftp.error.message", text, "Error message"),
 )
 
-
 PROTOCOL = Protocol(
-    "tftp",
     "TFTP",
-    __doc__,
     header=HEADER,
     on={"udp.port": 69},
     changes_port=True,

@@ -195,9 +195,7 @@ def words(h: Headers) -> dict[str, Column]:
 
 
 PROTOCOL = Protocol(
-    "tls",
     "TLS",
-    __doc__,
     header=HEADER,
     on={"tcp.port": 443},
     info="{tls.record.words}[: {tls.handshake.words}][, {tls.handshake.extensions_server_name}]"

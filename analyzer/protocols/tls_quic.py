@@ -9,11 +9,8 @@ from .tls import words
 
 HEADER = Layout()
 
-
 PROTOCOL = Protocol(
-    "tls.quic",
     "TLS",
-    __doc__,
     header=HEADER,
     on={"quic": 1},
     display_name="tls",  # Wireshark has one name for both

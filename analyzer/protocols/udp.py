@@ -57,9 +57,7 @@ def _status(h: Headers) -> dict[str, Column]:
 
 
 PROTOCOL = Protocol(
-    "udp",
     "UDP",
-    __doc__,
     header=HEADER,
     on={"ipproto": 17},
     aliases={"udp.port": ("udp.srcport", "udp.dstport")},

@@ -31,9 +31,7 @@ def _derived(h: Headers) -> dict[str, Column]:
 
 
 PROTOCOL = Protocol(
-    "udpencap",
     "UDPencap",
-    __doc__,
     header=HEADER,
     on={"udp.port": 4500},
     info="[keep-alive{udpencap.nat_keepalive:mark}][IKE{udpencap.non_esp_marker:mark}]",

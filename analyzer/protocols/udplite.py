@@ -40,9 +40,7 @@ def _status(h: Headers) -> dict[str, Column]:
 
 
 PROTOCOL = Protocol(
-    "udplite",
     "UDP-Lite",
-    __doc__,
     header=HEADER,
     on={"ipproto": 136},
     aliases={"udp.port": ("udp.srcport", "udp.dstport")},

@@ -16,9 +16,7 @@ def contents(h: Headers):
 
 
 PROTOCOL = Protocol(
-    "vlan",
     "VLAN",
-    __doc__,
     padded=True,
     header=HEADER,
     on={"ethertype": (0x8100, 0x9100, 0x9200)},

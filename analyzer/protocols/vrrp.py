@@ -75,11 +75,8 @@ FIELDS = (
     Field("vrrp.auth_string", text, "Password", "version 2 of RFC 2338"),
 )
 
-
 PROTOCOL = Protocol(
-    "vrrp",
     "VRRP",
-    __doc__,
     header=HEADER,
     on={"ipproto": 112},
     info="{vrrp.type:words}, router {vrrp.virt_rtr_id}, priority {vrrp.prio}[, {vrrp.ip_addr}][, {vrrp.ipv6_addr}]",

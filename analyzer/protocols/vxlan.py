@@ -34,9 +34,7 @@ def flags(h: Headers, layout: Layout) -> dict[str, Column]:
 
 
 PROTOCOL = Protocol(
-    "vxlan",
     "VXLAN",
-    __doc__,
     header=HEADER,
     on={"udp.port": 4789},
     network_id="vxlan.vni",

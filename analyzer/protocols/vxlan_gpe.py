@@ -25,9 +25,7 @@ def contents(h: Headers):
 
 
 PROTOCOL = Protocol(
-    "vxlan.gpe",
     "VXLAN-GPE",
-    __doc__,
     header=HEADER,
     on={"udp.port": 4790},
     display_name="vxlan",

@@ -153,9 +153,7 @@ def _payloads(h: Headers) -> dict[str, Column]:
 
 
 PROTOCOL = Protocol(
-    "websocket",
     "WebSocket",
-    __doc__,
     header=HEADER,
     info="{websocket.opcode:words}, {websocket.len} bytes[ {websocket.payload.close.status_code:words}][ {websocket.payload.text}]",
     contents=contents,
