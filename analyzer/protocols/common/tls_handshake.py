@@ -50,25 +50,8 @@ ANY_TYPE, NO_CANDIDATES = np.ones(256, np.uint8), np.zeros(0, np.int64)
 RETRY = bytes.fromhex(
     "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
 )  # the random of a hello retry request, RFC 8446 §4.1.3
-(
-    NAME,
-    FRAGMENT,
-    STATUS,
-    GROUPS,
-    FORMATS,
-    ALGORITHMS,
-    HEARTBEAT,
-    ALPN,
-    COMPRESS,
-    LIMIT,
-    RESUMES,
-    PSK,
-    VERSIONS,
-    MODES,
-    CERT_ALGORITHMS,
-    SHARE,
-    RENEGOTIATION,
-) = (0, 1, 5, 10, 11, 13, 15, 16, 27, 28, 35, 41, 43, 45, 50, 51, 65281)
+(NAME, FRAGMENT, STATUS, GROUPS, FORMATS, ALGORITHMS, HEARTBEAT, ALPN, COMPRESS, LIMIT, RESUMES, PSK, VERSIONS, MODES, CERT_ALGORITHMS,
+ SHARE, RENEGOTIATION) = 0, 1, 5, 10, 11, 13, 15, 16, 27, 28, 35, 41, 43, 45, 50, 51, 65281  # fmt: skip
 EXTENSION = {
     NAME: "server name",
     FRAGMENT: "maximum fragment length",
@@ -246,38 +229,10 @@ CURVE = Layout(
     Field(f"{HS}.server_point_len", u8, "Public key length", "bytes", many=True),
 )
 PRIME = _list("p_len", u16, "Prime length", "bytes; of a server's Diffie-Hellman key exchange up to TLS 1.2")
-LAYOUTS = (
-    PRIME,
-    MESSAGES,
-    HELLO,
-    SUITES_LENGTH,
-    CIPHER,
-    METHODS_LENGTH,
-    METHOD,
-    EXTENSIONS_LENGTH,
-    HEAD,
-    VERSION_OFFERED,
-    SUPPORTED_GROUP,
-    SIGNATURE,
-    FORMAT,
-    SHARED,
-    SELECTED_GROUP,
-    NAMES_LENGTH,
-    NAME_HEAD,
-    ALPN_LENGTH,
-    PROTOCOL_LENGTH,
-    FRAGMENT_CODE,
-    SIZE_LIMIT,
-    STATUS_TYPE,
-    BEAT,
-    MODE,
-    COMPRESSION,
-    SELECTED_KEY,
-    LIFETIME,
-    CERTIFICATES_LENGTH,
-    CERTIFICATE_LENGTH,
-    CURVE,
-)
+LAYOUTS = (PRIME, MESSAGES, HELLO, SUITES_LENGTH, CIPHER, METHODS_LENGTH, METHOD, EXTENSIONS_LENGTH, HEAD, VERSION_OFFERED,
+    SUPPORTED_GROUP, SIGNATURE, FORMAT, SHARED, SELECTED_GROUP, NAMES_LENGTH, NAME_HEAD, ALPN_LENGTH, PROTOCOL_LENGTH,
+    FRAGMENT_CODE, SIZE_LIMIT, STATUS_TYPE, BEAT, MODE, COMPRESSION, SELECTED_KEY, LIFETIME, CERTIFICATES_LENGTH,
+    CERTIFICATE_LENGTH, CURVE)  # fmt: skip
 FIELDS = (
     *(f for layout in LAYOUTS for f in layout.fields if f.label),
     Field(f"{HS}.random", raw, "Random", many=True),
@@ -482,7 +437,7 @@ def columns(h: Headers) -> dict[str, Column]:
     columns[f"{HS}.retry"] = Column(np.ones(len(rows), bool), rows)
     rows = np.unique(whole.row[~client])
     columns[f"{HS}.chosen_version"] = Column(_version(h)[rows].astype(np.uint16), rows)
-    for name, mask, sentence in (("weak", ~client, _chosen), ("weak_offered", client, _offered)):
+    for name, mask, sentence in (("weak", ~client, _weak_suite), ("weak_offered", client, _weak_suites)):
         suites = columns[f"{HS}.ciphersuite"]
         assert suites.rows is not None
         weak = np.flatnonzero(np.isin(suites.values, list(WEAK)) & np.isin(suites.rows, whole.row[mask]))
@@ -492,12 +447,12 @@ def columns(h: Headers) -> dict[str, Column]:
     return columns
 
 
-def _chosen(suite: int, many: int) -> str:
+def _weak_suite(suite: int, many: int) -> str:
     return f"{SUITE[suite]}: {WEAK[suite]}"
 
 
-def _offered(suite: int, many: int) -> str:
-    return _chosen(suite, many) if many == 1 else f"{_chosen(suite, many)}; and {many - 1} more"
+def _weak_suites(suite: int, many: int) -> str:
+    return _weak_suite(suite, many) if many == 1 else f"{_weak_suite(suite, many)}; and {many - 1} more"
 
 
 def chains(h: Headers) -> VectorSpans:
