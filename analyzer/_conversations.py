@@ -1,9 +1,9 @@
 # cython: wraparound=False, initializedcheck=False
 # mypy: ignore-errors
-"""Keys of conversations, and numbers for them in order of their first frame: a loop, since each row hangs on those before it.
+"""Keys of conversations, and numbers for them in order of their first frame: a loop, since each row depends on those before.
 
-Compiled by Cython when the package is built; runs interpreted too. The keys live in a dict, whose hash CPython seeds
-anew for each process: nobody can craft addresses that collide.
+Compiled by Cython when the package is built; runs interpreted too. CPython seeds a dict's hash anew for each
+process, so nobody can craft addresses that collide.
 """
 
 import cython
@@ -12,7 +12,7 @@ import cython
 @cython.final
 @cython.cclass
 class Numbers:
-    """Key (bytes) → 0, 1, 2 … in order of appearance."""
+    """Numbers keys (bytes) 0, 1, 2 … in order of appearance."""
 
     known: dict
 
@@ -28,11 +28,11 @@ class Numbers:
         i: cython.longlong
         n: cython.longlong = len(known)
         for i in range(len(keys)):
-            found = known.get(keys[i])
-            if found is None:
-                known[keys[i]] = found = n
+            number = known.get(keys[i])
+            if number is None:
+                known[keys[i]] = number = n
                 n += 1
-            out[i] = found
+            out[i] = number
 
 
 def pair(
@@ -44,11 +44,12 @@ def pair(
     key: cython.ulonglong[::1],
     back: cython.uchar[::1],
 ):
-    """Write the unordered pair of ends of each header: into five words of `key` the smaller end's address (two words), the greater
-    end's, both ports with the version above them; into `back` whether it goes from the greater end to the smaller.
+    """Write the unordered pair of endpoints of n headers.
 
-    high, low: halves of source and destination, uint64 arrays (m,); those of `high` are empty where 64 bits hold an address. rows: which
-    of these each header has. ports: uint64 (n,) of source and destination, empty where there are none.
+    key: five words each: the smaller endpoint's address (two words), the greater endpoint's, both ports with `version` above them.
+    back: 1 if the header goes from the greater endpoint to the smaller.
+    high, low: (source, destination) halves of m addresses, uint64 (m,); `high` is empty if 64 bits hold an address. rows: int64 (n,), the
+    address row of each header. ports: (source, destination), uint64 (n,), empty if there are none.
     """
     high_a: cython.const[cython.ulonglong][::1] = high[0]
     high_b: cython.const[cython.ulonglong][::1] = high[1]

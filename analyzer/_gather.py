@@ -1,6 +1,6 @@
 # cython: wraparound=False, initializedcheck=False
 # mypy: ignore-errors
-"""The first thing that is done to every header: its bytes are copied from wherever it lies to a row of a matrix.
+"""Copies the bytes of headers from their places in the buffer to rows of a matrix.
 
 Compiled by Cython when the package is built; runs interpreted too.
 """
@@ -19,7 +19,7 @@ def _copy(
     size: cython.longlong,
     out: cython.pointer[cython.uchar],
 ) -> cython.void:
-    """Copy so many bytes from each offset. The usual sizes are spelled out: a copy of known length is a few instructions, no call."""
+    """Copy `size` bytes from each offset. The usual sizes are constants: a copy of known length is a few instructions, no call."""
     i: cython.Py_ssize_t
     n: cython.Py_ssize_t = at.shape[0]
     if size == 20:  # IPv4, TCP
@@ -28,7 +28,7 @@ def _copy(
     elif size == 14:  # Ethernet
         for i in range(n):
             memcpy(out + 14 * i, data + at[i], 14)
-    elif size == 4:  # the first that is looked at of every frame
+    elif size == 4:  # the first bytes of every frame
         for i in range(n):
             memcpy(out + 4 * i, data + at[i], 4)
     elif size == 8:  # UDP
@@ -46,7 +46,7 @@ def _copy(
 
 
 def gather(buffer, offsets, size):
-    """`size` bytes at each offset (int64) of a uint8 buffer → uint8 (n, size). Raises IndexError if they are not in the buffer."""
+    """`size` bytes at each offset (int64, (n,)) of a uint8 buffer → uint8 (n, size). Raises IndexError out of bounds."""
     if size == 0 or not len(offsets):
         return np.zeros((len(offsets), size), np.uint8)
     if offsets.min() < 0 or offsets.max() > len(buffer) - size:
@@ -54,9 +54,9 @@ def gather(buffer, offsets, size):
     if not cython.compiled:
         window = np.ndarray((len(buffer) - size + 1,), f"V{size}", buffer.data, strides=(1,))
         return window[offsets].view(np.uint8).reshape(-1, size)
-    made = np.empty((len(offsets), size), np.uint8)
+    rows = np.empty((len(offsets), size), np.uint8)
     data: cython.const[cython.uchar][::1] = buffer
     at: cython.const[cython.longlong][::1] = np.ascontiguousarray(offsets, np.int64)
-    out: cython.uchar[:, ::1] = made
+    out: cython.uchar[:, ::1] = rows
     _copy(cython.address(data[0]), at, size, cython.address(out[0, 0]))
-    return made
+    return rows

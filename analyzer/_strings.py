@@ -1,6 +1,6 @@
 # cython: wraparound=False, initializedcheck=False
 # mypy: ignore-errors
-"""Loops that write text: digits, addresses, and many short stretches one behind the other. Nothing but bytes goes in and out.
+"""Loops that write text into a buffer: decimal digits, IPv4 addresses, many short slices.
 
 Compiled by Cython when the package is built; runs interpreted too.
 """
@@ -14,9 +14,9 @@ def decimal(
     out: cython.uchar[::1],
     start: cython.longlong[::1],
 ):
-    """Write each value into its cell of `out`, the digits at the cell's end, `point` of them behind a decimal point.
+    """Write each value into its cell of `out`, the digits at the cell's end, `point` of them after a decimal point.
 
-    out: as many cells of equal size as there are values, large enough for what comes. start[i] becomes where text i begins.
+    out: a cell for each value, all of equal size and large enough. start: becomes the offset of each text in `out`.
     """
     count: cython.longlong = values.shape[0]
     size: cython.longlong = out.shape[0] // max(count, 1)
@@ -42,7 +42,7 @@ def decimal(
 
 
 def dotted(values: cython.const[cython.ulonglong][::1], out: cython.uchar[::1], start: cython.longlong[::1]):
-    """As `decimal`, four bytes as four numbers with dots between."""
+    """As `decimal`, each value as an IPv4 address."""
     count: cython.longlong = values.shape[0]
     size: cython.longlong = out.shape[0] // max(count, 1)
     i: cython.longlong
@@ -65,7 +65,7 @@ def dotted(values: cython.const[cython.ulonglong][::1], out: cython.uchar[::1], 
         start[i] = at
 
 
-@cython.boundscheck(False)  # the bounds of a stretch are checked, not those of each byte of it
+@cython.boundscheck(False)  # the bounds of a slice are checked, not those of each byte
 @cython.wraparound(False)
 def append(
     data: cython.const[cython.uchar][::1],
@@ -74,7 +74,7 @@ def append(
     out: cython.uchar[::1],
     at: cython.longlong[::1],
 ):
-    """Copy data[start[i]:end[i]] to out[at[i]:] for each i, and move at[i] behind it. Raises IndexError for what lies outside."""
+    """Copy data[start[i]:end[i]] to out[at[i]:] for each i, and advance at[i] past it. Raises IndexError out of bounds."""
     count: cython.longlong = start.shape[0]
     size: cython.longlong = data.shape[0]
     room: cython.longlong = out.shape[0]
@@ -90,7 +90,7 @@ def append(
         length = end[i] - first
         to = at[i]
         if first < 0 or length < 0 or length > size - first or to < 0 or length > room - to:
-            raise IndexError("a stretch outside of its buffer")
+            raise IndexError("a slice outside of its buffer")
         if cython.compiled:
             for p in range(length):
                 out[to + p] = data[first + p]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .capture.merge import Trace
-from .correlators.fragments import LIMIT
-from .dissect import MAX_STREAMS, Dissection, Dissector, decoded_as, filtered, matching, only
+from .demultiplexer import parse_decode_as
+from .dissect import MAX_STREAMS, Dissector
+from .dissection import Dissection
 from .errors import Damage
+from .lookup import filtered, matching, only
 from .tables import Table, make
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ class Analysis:
     batch_frames: frames taken at a time; never changes a result. count: frames to read at the most. checksums: whether those of
     IPv4, TCP and UDP are verified. filter: a display filter; tables see only the frames that match.
     max_streams: TCP connections held at the most, those idle longest are forgotten beyond. overlap: whose bytes count where IP
-    fragments overlap: 'bsd', 'first', 'last' or 'linux' (see `reassembly.datagrams.Datagrams`).
+    fragments overlap: 'bsd', 'first', 'last' or 'linux' (see `correlators.fragments.Fragments`).
     decode_as: what ports lead to, whatever they are known for: 'tcp.port==8081,http', 'udp.port==5000-5010,rtp'; of several that speak
     of one port the last counts.
     on_batch: called with (frames so far, bytes read so far, bytes in all if known) after each batch.
@@ -47,7 +49,7 @@ class Analysis:
         overlap: str = "bsd",
         decode_as: Iterable[str] = (),
     ) -> None:
-        self.decode_as = [decoded_as(one) for one in decode_as]
+        self.decode_as = [parse_decode_as(one) for one in decode_as]
         self.filter = filtered(filter) if filter else None
         self.trace = Trace(list(captures), batch_frames)
         self.count = count
@@ -84,27 +86,7 @@ class Analysis:
                 self.on_batch(batch.first + len(batch) - 1, sum(file.at for file in files), total)
             if self.count is not None and batch.first + len(batch) - 1 >= self.count:
                 break
-        for n, what, then in (
-            (dissector.neighbors.forgotten, "IP addresses that ARP had spoken of", "a second MAC address for them is not noticed"),
-            (dissector.echoes.forgotten, "echo requests without an answer", "a later answer belongs to none"),
-            (dissector.changes_port.forgotten, "transfers of TFTP", "what comes of them later is data"),
-            (dissector.media.forgotten, "announcements of SDP", "what comes on these ports is data"),
-            (dissector.transfers_forgotten, "announcements of FTP", "a later data connection belongs to none"),
-            (dissector.leases.forgotten, "questions and servers of DHCP", "what repeats or contradicts them is not noticed"),
-            (dissector.clocks.forgotten, "questions of NTP", "a later answer belongs to none"),
-            (dissector.initials.forgotten, "QUIC connections", "their further Initial packets cannot be read"),
-        ):
-            if n:
-                self.notes.append(f"{n:,} {what}, the oldest, were forgotten to bound memory: {then}")
-        if dissector.streams.forgotten:
-            self.notes.append(
-                f"{dissector.streams.forgotten:,} TCP connections, those idle longest, were forgotten to hold {self.max_streams:,} at the "
-                "most (--max-streams); what came of them later counts as new"
-            )
-
-        if given_up := dissector.datagrams.given_up:
-            most = f"{LIMIT >> 20} MiB of pieces at the most"
-            self.notes.append(f"{given_up:,} datagrams in pieces, the eldest, were given up before they were whole, to hold {most}")
+        self.notes += dissector.forgotten()
 
     def stream(self, names: Iterable[str]) -> Iterator[tuple[str, pl.DataFrame]]:
         """The rows of these tables as they become final: (table, rows). Raises UsageError for an unknown name."""

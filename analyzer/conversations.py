@@ -1,4 +1,4 @@
-"""Conversations: which headers speak between the same two ends, and the order in which they were sent."""
+"""Conversations: which headers pass between the same two endpoints, and in which order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEY = 40  # bytes of a conversation's key: two addresses of 16, two ports, the I
 
 
 def words(h: Headers, name: str) -> tuple[np.ndarray | None, np.ndarray]:
-    """An address field as uint64 (high, low) for each header; high is None where 64 bits hold it. Comparing them compares addresses."""
+    """An address field as (high, low), uint64 (n,) each, in the order of addresses; high is None if 64 bits hold it."""
     values = h[name]
     if values.dtype.kind == "V":
         pair = values.view(">u8").reshape(-1, 2).astype(np.uint64)
@@ -28,22 +28,22 @@ def words(h: Headers, name: str) -> tuple[np.ndarray | None, np.ndarray]:
 
 
 def pairs(h: Headers, ports: tuple[str, str] | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """(key, back) of each header: the unordered pair of its addresses (and ports) as V40, and whether it goes from the
-    greater end to the smaller (bool). Two headers belong to one conversation when their keys are equal."""
+    """(key, back) of each header: the unordered pair of its addresses (and ports), V40 (n,), and whether it goes from the
+    greater endpoint to the smaller, bool (n,). Headers of one conversation have equal keys."""
     key, back = np.zeros(len(h) * KEY // 8, np.uint64), np.zeros(len(h), bool)
     net, rows = (h, np.arange(len(h))) if h.protocol.addresses else h.network_layer() or (None, None)
     if net is not None and rows is not None and net.protocol.addresses is not None:
         none = np.zeros(0, np.uint64)
         halves = [words(net, name) for name in net.protocol.addresses]
-        high = tuple(none if one is None else np.ascontiguousarray(one) for one, _ in halves)
-        low = tuple(np.ascontiguousarray(one) for _, one in halves)
-        ends = tuple(h[name].astype(np.uint64) for name in ports) if ports else (none, none)
-        pair(high, low, rows, ends, net.protocol.name == "ipv6", key, back.view(np.uint8))
+        high = tuple(none if half is None else np.ascontiguousarray(half) for half, _ in halves)
+        low = tuple(np.ascontiguousarray(half) for _, half in halves)
+        numbers = tuple(h[name].astype(np.uint64) for name in ports) if ports else (none, none)
+        pair(high, low, rows, numbers, net.protocol.name == "ipv6", key, back.view(np.uint8))
     return key.view(f"V{KEY}"), back
 
 
 def in_order(chunks: Sequence[Headers]) -> np.ndarray:
-    """The order (int64) that puts the headers of all chunks, one chunk behind the other, by frame; outer headers first."""
+    """The indices (int64) that sort the concatenated headers of all chunks by frame; outer headers first."""
     frame = np.concatenate([h.frame for h in chunks])
     if len(chunks) == 1:
         return np.arange(len(frame))
@@ -51,14 +51,14 @@ def in_order(chunks: Sequence[Headers]) -> np.ndarray:
 
 
 def keyed(h: Headers, ports: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
-    """`pairs`, remembered for who counts conversations later."""
+    """`pairs`, kept in `h.conversation` for the table of conversations."""
     h.conversation = pairs(h, ports)
     return h.conversation
 
 
 @dataclass
 class Clock:
-    """Times of the frames of each batch, ns; a frame that has none takes place when the one before it did."""
+    """Times of the frames of each batch, int64 (n,), ns; a frame without one has that of the frame before."""
 
     last: int = 0
 
@@ -72,8 +72,8 @@ class Clock:
 
 
 def spread(chunks: list[Headers], order: np.ndarray, columns: dict[str, np.ndarray]) -> None:
-    """Hand columns that are in `order` back to the chunks that they came from."""
-    back = np.argsort(order, kind="stable")  # nearly sorted already, which this kind is quick with
+    """Put columns, whose rows stand in `order` (as from `in_order`), into the chunks that they belong to."""
+    back = np.argsort(order, kind="stable")  # timsort: `order` is nearly sorted
     rows = order[back]
     at = 0
     for h in chunks:

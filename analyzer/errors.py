@@ -1,16 +1,17 @@
-"""Everything that goes wrong because of a file or of usage: one family, each a sentence for a person."""
+"""Exceptions for bad input and bad usage; their messages are sentences for users."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
 class AnalyzeError(Exception):
-    """Base of the family; `str()` is one sentence for a person."""
+    """Base class; `str()` is one sentence for users."""
 
 
 class UsageError(AnalyzeError):
-    """The command or call asks for something that does not exist or does not fit."""
+    """A command or call with an unknown name or an unfit value."""
 
 
 class InputError(AnalyzeError):
@@ -19,15 +20,23 @@ class InputError(AnalyzeError):
 
 @dataclass(frozen=True)
 class Damage:
-    """Where a capture stops making sense. Data, not an exception: all before it is good.
+    """Where a capture file is corrupt. Data, not an exception: everything before it is good.
 
-    frame is the number of the frame that is hurt (1-based), offset its place in the file in bytes.
+    frame: number of the first damaged frame (1-based) of the source. offset: its position in the file in bytes.
     """
 
     source: str
     frame: int
     offset: int
-    says: str
+    reason: str
 
     def __str__(self) -> str:
-        return f"{self.source}: damaged at frame {self.frame}, byte {self.offset}: {self.says}"
+        return f"{self.source}: damaged at frame {self.frame}, byte {self.offset}: {self.reason}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """', nearest: a, b' or ''."""
+    import difflib
+
+    close = difflib.get_close_matches(name, list(known), 3, 0.6)
+    return f", nearest: {', '.join(close)}" if close else ""

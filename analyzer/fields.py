@@ -1,4 +1,4 @@
-"""Fields: declared once, read by everyone. Kinds, Field, Layout, Column, Headers.
+"""Fields, declared once and read by everyone: kinds, Field, Layout, Column, Protocol, Headers.
 
 A `Layout` is the list of a header's fields in wire order, as in the RFC's picture; offsets follow from it.
 `Headers` are the occurrences of one header in a batch: reading a field of all of them is one gather.
@@ -12,12 +12,13 @@ import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from ._gather import gather as gather
-from .strings import Strings, always, decimal, dotted, hexadecimal, hexed, joined, strings
+from .strings import Strings, concat_str, constant, decimal, dotted, hexadecimal, hexlify, strings
 
 T = TypeVar("T")
 
@@ -25,7 +26,7 @@ T = TypeVar("T")
 
 
 class Kind(NamedTuple):
-    """What sort of value a field has. bits: its width on the wire, 0 if it has no fixed place. dtype: of its column."""
+    """The type of a field. bits: its width on the wire, 0 if it has no fixed place. dtype: of its column."""
 
     name: str
     bits: int
@@ -39,15 +40,15 @@ ipv6 = Kind("ipv6", 128, "V16")
 flag = Kind("flag", 1, "?")
 text = Kind("text", 0, "O")
 signed = Kind("int", 0, "i8")
-raw = Kind("bytes", 0, "i8")  # a pair (start, end) into the batch's buffer: shape (n, 2)
-seconds = Kind("seconds", 0, "i8")  # a span, ns
-milliseconds = Kind("milliseconds", 0, "i8")  # a span, ns, that Wireshark counts in ms
+raw = Kind("bytes", 0, "i8")  # bounds in the headers' buffer: int64 (n, 2), start and end
+seconds = Kind("seconds", 0, "i8")  # a duration, ns
+milliseconds = Kind("milliseconds", 0, "i8")  # a duration, ns, that Wireshark prints in ms
 time = Kind("time", 0, "i8")  # ns since 1970
 date = Kind("date", 0, "i8")  # the same, printed as a date
 
 
 def bits(n: int) -> Kind:
-    """`n` bits of a byte or word that neighbours share."""
+    """An unsigned integer of `n` bits, in a byte or word that it shares with its neighbours."""
     return Kind("bits", n, "u1" if n <= 8 else "u2" if n <= 16 else "u4")
 
 
@@ -83,8 +84,8 @@ class Column(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a field lies in its layout: the word that holds it (byte offset, bytes), shift and width in bits, and the
-    byte offset behind the field's last bit."""
+    """Where a field lies in its layout: byte offset and size of the word that holds it, shift and width in bits in that word, and
+    the byte offset behind the field's last bit."""
 
     field: Field
     offset: int
@@ -130,7 +131,7 @@ def _repeated(f: Field) -> Field:
 class Layout:
     """Fields of a header in wire order. `size` is its length in bytes; `places` maps a field's name to its place.
 
-    many: it is a part of a header (an option, an item of a list) that may be there several times, so all its fields may.
+    many: the layout is that of an option or a list item, which a header may hold several times, so its fields are `many` too.
     """
 
     def __init__(self, *fields: Field, many: bool = False) -> None:
@@ -157,10 +158,10 @@ def _word(data: np.ndarray, offset: int, size: int) -> np.ndarray:
 
 
 class Spans(NamedTuple):
-    """Stretches of a buffer that hold a header and what it carries; arrays of shape (n,).
+    """Byte ranges of a buffer, each a header and what it carries; arrays of shape (n,).
 
-    frame: int64, row in the batch. start, end: int64, the bytes that are there. wire: int64, where they would end had the
-    capture kept all. quoted: bool, inside the header that an ICMP error quotes. row: int64, of the header that carries it.
+    frame: int64, row in the batch. start, end: int64, the bytes that were captured. wire: int64, where they end on the wire.
+    quoted: bool, inside what an ICMP error quotes. row: int64, of the header that carries it.
     """
 
     frame: np.ndarray
@@ -174,13 +175,13 @@ class Spans(NamedTuple):
         return Spans(*(column[rows] for column in self))
 
 
-CUT = "cut by the capture: needs {needed} bytes, {had} were kept"  # what a fault says that is the recorder's, not the sender's
+CUT = "cut by the capture: needs {needed} bytes, {had} were kept"  # the fault that is the recorder's, not the sender's
 
 
 @dataclass
 class Fault:
-    """Headers that cannot be what they say. Arrays of shape (n,): frame (row in batch), at (byte offset in the frame),
-    needed and had (what the sentence speaks of)."""
+    """Headers that contradict themselves or are cut. Arrays of shape (n,): frame (row in batch), at (byte offset in the frame),
+    needed and had (numbers in the sentence)."""
 
     protocol: str
     field: str
@@ -191,32 +192,32 @@ class Fault:
     had: np.ndarray
 
     def same(self, other: Fault) -> bool:
-        """Whether both say the same of the same places."""
+        """Whether both report the same fault at the same places."""
         places = zip((self.frame, self.at), (other.frame, other.at))
         return (self.field, self.says) == (other.field, other.says) and all(np.array_equal(a, b) for a, b in places)
 
 
-class Piece(NamedTuple):
-    """Which piece of a datagram a payload is; arrays of shape (n,).
+class Fragment(NamedTuple):
+    """Which fragment of a datagram a payload is; arrays of shape (n,).
 
-    identity: int64, equal for all pieces of a datagram between two addresses. offset: int64, bytes. more: bool, it is not the last.
+    identity: int64, equal for all fragments of a datagram between two addresses. offset: int64, bytes. more: bool, it is not the last.
     """
 
     identity: np.ndarray
     offset: np.ndarray
     more: np.ndarray
 
-    def take(self, rows: np.ndarray) -> Piece:
-        return Piece(*(column[rows] for column in self))
+    def take(self, rows: np.ndarray) -> Fragment:
+        return Fragment(*(column[rows] for column in self))
 
 
 @dataclass
 class Payload:
-    """What a header carries. space and number say which protocol it is; several numbers are tried in order (ports).
+    """What a header carries. space and number tell its protocol; of several numbers (ports) the first that is known counts.
 
     start, wire: int64, bounds of the payload; wire beyond the header's own is cut back to it. rows: which headers (None: all).
-    hide_layer: an Ethernet type that Wireshark does not show as a layer of its own. piece: these are pieces of datagrams, decoded when
-    they are whole; space and number speak of the datagram.
+    hide_layer: an Ethernet type that Wireshark does not show as a layer of its own. fragment: these are fragments of
+    datagrams, decoded when the datagram is whole; space and number are the datagram's.
     """
 
     space: str
@@ -226,7 +227,7 @@ class Payload:
     rows: np.ndarray | None = None
     quoted: bool = False
     hide_layer: bool = False
-    piece: Piece | None = None
+    fragment: Fragment | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,8 +243,9 @@ class Protocol:
     network_id: the field that tells networks apart in which one address may be two hosts. framer: makes the `Framer` of its
     messages in TCP streams. changes_port: its servers answer from another UDP port than was asked. probe_port: which payloads
     (bool) are this protocol's, of those that one of its ports names. probe: the same of UDP payloads that no port names.
-    padded: the link pads short frames, so what it carries says where it ends. generic: it says nothing about what it holds, so
-    packet lines show what carries it.
+    announces: its messages may announce connections of other protocols. precedence: of several protocols whose probes agree, the
+    one with the least wins. padded: the link pads short frames, so what it carries says where it ends. generic: it says nothing about
+    what it holds, so packet lines show what carries it.
     """
 
     name: str
@@ -264,6 +266,8 @@ class Protocol:
     changes_port: bool = False
     probe_port: Callable[[Reading], np.ndarray] | None = None
     probe: Callable[[Reading], np.ndarray] | None = None
+    announces: bool = False
+    precedence: int = 0
     padded: bool = False
     generic: bool = False
 
@@ -280,10 +284,10 @@ class Protocol:
 
 
 class Reading:
-    """The same layout at many places of a buffer. Arrays are of shape (n,).
+    """One layout read at many places of a buffer. Arrays are of shape (n,).
 
-    `r["ip.ttl"]` is a dense array, 0 where the field is not there; `r.column(name)` has only what is there, with the rows
-    that `owner` (int64, default 0…n-1) gives. `trusted` (int64) counts the leading bytes of each place that can be believed.
+    `r["ip.ttl"]` is a dense array, 0 where the field is absent; `r.column(name)` has only the values that are present, and the rows
+    that `owner` (int64, default 0…n-1) gives. `trusted` (int64) counts the leading bytes of each place that may be used.
     """
 
     def __init__(self, layout: Layout, buffer: np.ndarray, start: np.ndarray, end: np.ndarray, owner: np.ndarray | None = None) -> None:
@@ -296,7 +300,7 @@ class Reading:
         return len(self.start)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """Values of a field at every place, shape (n,); zero where it is not there. Raises KeyError."""
+        """Values of a field at every place, shape (n,); zero where it is absent. Raises KeyError."""
         found = self._dense.get(name)
         if found is None:
             place = self.layout.places[name]
@@ -321,7 +325,7 @@ class Reading:
         return word.astype(kind.dtype, copy=False)
 
     def column(self, name: str) -> Column:
-        """The values that are there, and the rows that they belong to. Raises KeyError if there is no such field."""
+        """The values that are present, and the rows that they belong to. Raises KeyError if there is no such field."""
         values, there = self[name], self.trusted >= self.layout.places[name].behind
         if there.all():
             return Column(values, self.owner)
@@ -331,8 +335,8 @@ class Reading:
 class Headers(Reading):
     """All occurrences of one protocol's header that one turn of the dissecting loop found; sorted by frame.
 
-    path: int64, which protocols the frame has up to here (an index that the dissection explains). payload_end: int64, where what
-    they carry really ends, if they say so. context: columns of what is known of them beyond their bytes, from those before, and of
+    path: int64, the protocols of the frame up to here, a number of `dissection.Paths`. payload_end: int64, where what they carry
+    ends, if they tell. context: columns of what is known of them beyond their bytes, from those before, and of
     what was found in them once; conversation: the keys and directions that `conversations.keyed` makes.
     """
 
@@ -343,9 +347,9 @@ class Headers(Reading):
         size = self.layout.size
         self.whole = self.trusted == size
         self.path = np.zeros(len(self), np.int64)
-        self.payload_end: np.ndarray | None = None  # where the contents really end, if they said so
+        self.payload_end: np.ndarray | None = None  # where the contents end, if they tell
         self.faults: list[Fault] = []
-        self.checksums: bool = parent is not None and parent.checksums  # whether those that take a pass over the data are verified
+        self.checksums: bool = parent is not None and parent.checksums  # whether those over the payload are verified
         self.context: dict[str, Column] = {}
         self.conversation: tuple[np.ndarray, np.ndarray] | None = None
         self._columns: dict[str, Column] = {}
@@ -359,10 +363,10 @@ class Headers(Reading):
     def fault(
         self, bad: np.ndarray, name: str, says: str, needed: np.ndarray | int = 0, had: np.ndarray | int = 0, at: np.ndarray | None = None
     ) -> None:
-        """The headers at `bad` (a mask) lie in field `name`: report it, and trust nothing behind that field.
+        """Report that field `name` of the headers at `bad` (a mask) is wrong, and trust nothing behind that field.
 
-        says is the rest of a sentence about the field; {needed} and {had} are filled in.
-        at: the buffer offset of the fault when it is not the field's; then what the layout holds stays trusted.
+        says: the rest of a sentence about the field, with {needed} and {had} for numbers. at: the buffer offset of the fault if it is
+        not the field's; then the layout's fields stay trusted.
         """
         rows = np.flatnonzero(bad)
         if not len(rows):
@@ -379,11 +383,11 @@ class Headers(Reading):
             where = self.start[rows] if at is None else at[rows]
         frame = self.frame[rows]
         made = Fault(self.protocol.name, name, says, frame, where - self.base[frame], needs, has)
-        if not any(made.same(one) for one in self.faults):  # what was found before headers were taken is found in them again
+        if not any(made.same(one) for one in self.faults):  # `take` makes headers whose faults are found again
             self.faults.append(made)
 
     def take(self, rows: np.ndarray) -> Headers:
-        """The same headers, only those at `rows` (sorted indices)."""
+        """The headers at `rows` (sorted indices)."""
         if len(rows) == len(self):
             return self
         made = copy.copy(self)
@@ -408,19 +412,19 @@ class Headers(Reading):
 
     @property
     def reassembled(self) -> bool:
-        """Whether these lie in datagrams that were put together, not in the frames: offsets count from the datagram's begin."""
+        """Whether these lie in a reassembled datagram or message, not in the frames: offsets count from its first byte."""
         return self.buffer is not self.frames.buffer
 
     @property
     def frames(self) -> Headers:
-        """The frames at the root: what the file says of each, by `frame`."""
+        """The headers of `frame` at the root; `frame` is the row there."""
         at = self
         while at.parent is not None:
             at = at.parent
         return at
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """Values of a field for every header, shape (n,); zero where it is not there. Raises KeyError."""
+        """Values of a field for every header, shape (n,); zero where it is absent. Raises KeyError."""
         if name in self.layout.places:
             return super().__getitem__(name)
         values, rows = self.column(name)
@@ -431,7 +435,7 @@ class Headers(Reading):
         return found
 
     def column(self, name: str) -> Column:
-        """The values that are there, and the headers that they belong to. Raises KeyError if there is no such field."""
+        """The values that are present, and the headers that they belong to. Raises KeyError if there is no such field."""
         found = self._columns.get(name)
         if found is not None:
             return found
@@ -441,16 +445,19 @@ class Headers(Reading):
             if any(f.name == name for f in fields):
                 self._columns.update(function(self))
                 return self._columns[name]
+        for f in self.protocol.external_fields:
+            if f.name == name:  # nothing in this batch has a value
+                return Column(np.empty(0, f.kind.dtype), np.empty(0, np.int64))
         raise KeyError(name)
 
     def memo(self, make: Callable[[Headers], T]) -> T:
-        """What that function makes of these headers; it is called once, and several columns can be made of it when they are asked for."""
+        """What that function returns for these headers. It is called once, however many columns are made of it."""
         if make not in self._memo:
             self._memo[make] = make(self)
         return self._memo[make]
 
     def put(self, name: str, values: np.ndarray, rows: np.ndarray | None = None) -> None:
-        """Add a column that was computed outside of the protocol's file."""
+        """Add a column of a field that was computed outside of the protocol's file."""
         self._columns[name] = Column(values, rows)
 
     def set_context(self, name: str, values: np.ndarray, rows: np.ndarray | None = None) -> None:
@@ -473,7 +480,7 @@ class Headers(Reading):
         return name in self._columns
 
     def network_layer(self) -> tuple[Headers, np.ndarray] | None:
-        """The nearest headers below that have addresses, and for each of ours the row there; None if there are none."""
+        """The nearest enclosing headers that have addresses, and for each of these the row there; None if there are none."""
         at, rows = self.parent, self.row
         while at is not None:
             if at.protocol.addresses is not None:
@@ -482,8 +489,24 @@ class Headers(Reading):
         return None
 
     def set_payload_end(self, end: np.ndarray) -> None:
-        """Say where the contents really end (int64), so that what is behind is the link's padding or trailer."""
+        """Tell where the contents end (int64); what follows is the link's padding or trailer."""
         self.payload_end = np.minimum(end, self.wire)
+
+
+class Carried(NamedTuple):
+    """Payloads at `spans` that one group of headers carries, and the protocol that they are.
+
+    space: the number space that named it, '' if it is no layer to show. buffer, base: the bytes that hold them, and where those of
+    each frame begin, int64 (frames,). columns: what is known of each beyond its bytes, for fields or `Headers.context`.
+    """
+
+    protocol: str
+    parent: Headers
+    spans: Spans
+    space: str
+    buffer: np.ndarray
+    base: np.ndarray
+    columns: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
 # ---------------------------------------------------------------- values as text
@@ -518,15 +541,15 @@ def dates(ns: np.ndarray) -> Strings:
         year, month, nth = day.split("-")
         said.append(f"{MONTHS[int(month) - 1]} {int(nth):2}, {year} {clock}")
     fraction = decimal_seconds(rest)
-    return joined([strings(said).take(inverse), replace(fraction, start=fraction.start + 1), always(" UTC", len(ns))])
+    return concat_str([strings(said).take(inverse), replace(fraction, start=fraction.start + 1), constant(" UTC", len(ns))])
 
 
 def texts(f: Field, values: np.ndarray, buffer: np.ndarray | None = None) -> Strings:
-    """Values of a field as `-T fields` prints them. buffer: what byte fields point into."""
+    """Values of a field as `-T fields` prints them. buffer: that the bounds of byte fields refer to."""
     kind = f.kind
     if kind is raw:
         assert buffer is not None
-        return hexed(buffer, *np.ascontiguousarray(values.T))
+        return hexlify(buffer, *np.ascontiguousarray(values.T))
     if kind is text:
         return strings(values.tolist())
     if kind is ipv6:
@@ -545,5 +568,5 @@ def texts(f: Field, values: np.ndarray, buffer: np.ndarray | None = None) -> Str
 
 
 def part(f: Field, **changes: Any) -> Field:
-    """A copy of a field with some things said otherwise."""
+    """A copy of a field with these attributes changed."""
     return replace(f, **changes)

@@ -1,4 +1,4 @@
-"""Sentences over fields: a protocol's packet line, a finding's summary."""
+"""Templates filled from fields: a protocol's packet line, a finding's sentence."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import numpy as np
 
 from .fields import Field, Headers, texts
 from .protocols import register
-from .strings import Strings, always, joined, placed, strings
+from .strings import Strings, concat_str, constant, scatter, strings
 
 
-def pieces(template: str) -> Iterator[tuple[str, str, str, str]]:
-    """A template cut up: (literal before, field, form, condition) with one field each, '' where there is none.
+def parse(template: str) -> Iterator[tuple[str, str, str, str]]:
+    """(literal with %s for the value, field, form, condition) of each part of a template; one field each, '' if there is none.
 
-    `{name}` is a field's value (several: with commas between), `{name:words}` what it is called, `{name:mark}` nothing, and `[…]`
-    is left out where its field is absent; `[?flag: …]` where that flag is false.
+    `{name}` is the value of a field (several: comma-separated), `{name:words}` the name of the value, `{name:mark}` nothing.
+    `[…]` is left out where its field is absent, `[?flag: …]` where that flag is false.
     """
     rest = template
     while rest:
-        cut = min((at for at in (rest.find("{"), rest.find("[")) if at >= 0), default=len(rest))
-        if cut:
-            yield rest[:cut], "", "", "always"
-            rest = rest[cut:]
+        stop = min((at for at in (rest.find("{"), rest.find("[")) if at >= 0), default=len(rest))
+        if stop:
+            yield rest[:stop], "", "", "always"
+            rest = rest[stop:]
         elif rest[0] == "{":
             name, _, form = rest[1 : rest.index("}")].partition(":")
             yield "%s", name, form, "always"
@@ -42,25 +42,25 @@ def pieces(template: str) -> Iterator[tuple[str, str, str, str]]:
             if inner[0] == "?":
                 condition, inner = inner[1:].split(":", 1)
             before, _, after = inner.partition("{")
-            spec, _, behind = after.partition("}")
+            spec, _, after = after.partition("}")
             name, _, form = spec.partition(":")
-            yield f"{before}%s{behind}", name, form, condition
+            yield f"{before}%s{after}", name, form, condition
             rest = rest[rest.index("]") + 1 :]
 
 
 def template_fields(template: str) -> set[str]:
     """The fields that a template needs."""
-    return {n for _, name, _, condition in pieces(template) for n in (name, condition) if n not in ("", "always", "present")}
+    return {n for _, name, _, condition in parse(template) for n in (name, condition) if n not in ("", "always", "present")}
 
 
-def says(h: Headers, template: str, rows: np.ndarray) -> Strings:
-    """The template filled in for each of these headers."""
-    parts = [always("", len(rows))]
+def fill_template(h: Headers, template: str, rows: np.ndarray) -> Strings:
+    """The template filled for each of the headers at `rows` (int64)."""
+    parts = [constant("", len(rows))]
     place = np.full(len(h), -1, np.int64)
     place[rows] = np.arange(len(rows))
-    for literal, name, form, condition in pieces(template):
+    for literal, name, form, condition in parse(template):
         if not name:
-            parts.append(always(literal, len(rows)))
+            parts.append(constant(literal, len(rows)))
             continue
         f = register()[name].field
         values, at = h.column(name)
@@ -72,33 +72,33 @@ def says(h: Headers, template: str, rows: np.ndarray) -> Strings:
             values, where = values[keep], where[keep]
         if not len(where):
             continue
-        there = np.zeros(len(rows), bool)
-        there[where] = True
-        before, _, behind = literal.partition("%s")
+        present = np.zeros(len(rows), bool)
+        present[where] = True
+        before, _, after = literal.partition("%s")
         if before:
-            parts.append(always(before, there))
+            parts.append(constant(before, present))
         if form != "mark":
-            made = worded(f, values) if form == "words" and f.value_names else texts(f, values, h.buffer)
-            parts.append(placed(len(rows), [_listed(where, made)]))
-        if behind:
-            parts.append(always(behind, there))
-    return joined(parts)
+            column = named(f, values) if form == "words" and f.value_names else texts(f, values, h.buffer)
+            parts.append(scatter(len(rows), [_comma_separated(where, column)]))
+        if after:
+            parts.append(constant(after, present))
+    return concat_str(parts)
 
 
-def _listed(where: np.ndarray, said: Strings) -> tuple[np.ndarray, Strings]:
-    """One text for each row: several for a row (which follow each other in `where`) become a list with commas."""
+def _comma_separated(where: np.ndarray, column: Strings) -> tuple[np.ndarray, Strings]:
+    """(rows, one text each). where: the row of each text of the column; equal rows are adjacent."""
     if not (where[1:] == where[:-1]).any():
-        return where, said
+        return where, column
     first, last = np.flatnonzero(np.diff(where, prepend=-1)), np.flatnonzero(np.diff(where, append=-1))
     between = np.ones(len(where), bool)
     between[last] = False
-    line = joined([said, always(", ", between)])
+    line = concat_str([column, constant(", ", between)])
     return where[first], Strings(line.data, line.start[first], line.end[last])
 
 
-def worded(f: Field, values: np.ndarray) -> Strings:
-    """What each value is called, with the field's label where it has no name."""
+def named(f: Field, values: np.ndarray) -> Strings:
+    """The name of each value; for values without a name the field's label and the number."""
     assert f.value_names
     used, inverse = np.unique(values, return_inverse=True)
-    named = zip(used.tolist(), texts(f, used).tolist(), strict=True)
-    return strings([f.value_names.get(value) or f"{f.label.lower()} {said}" for value, said in named]).take(inverse)
+    numbers = zip(used.tolist(), texts(f, used).tolist(), strict=True)
+    return strings([f.value_names.get(value) or f"{f.label.lower()} {number}" for value, number in numbers]).take(inverse)

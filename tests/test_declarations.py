@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from functools import cache
 
 import click
 import pytest
@@ -12,10 +13,11 @@ from conftest import RECORDINGS, ROOT, SHARED, run
 
 from analyzer.analysis import Analysis
 from analyzer.cli import cli
-from analyzer.expert import SEVERITIES, findings
+from analyzer.expert import SEVERITIES, TABLES, rules
+from analyzer.fields import Protocol
 from analyzer.protocols import protocols, register
 from analyzer.tables import make, names
-from analyzer.templates import template_fields
+from analyzer.templates import parse
 
 CONTEXT = click.Context(cli)
 
@@ -51,21 +53,89 @@ def test_every_protocol_is_a_file_with_its_source(name):
         assert re.fullmatch(r"[a-z0-9_-]+(\.[a-zA-Z0-9_-]+)+", field.name), field.name
     declared = [field.name for field in protocol.fields()]
     assert len(declared) == len(set(declared)), "a field that is declared twice is printed twice"
-    for field in template_fields(protocol.info):
-        assert field in register(), field
+    assert not template_faults(protocol.info, protocol)
 
 
-@pytest.mark.parametrize("name", sorted(findings()))
-def test_every_finding_has_its_page(name):
-    finding = findings()[name]
-    assert len(finding.page) > 40
-    assert finding.severity in SEVERITIES
-    assert finding.protocol in protocols()
-    assert name.split(".")[1] in run("fields", name).out
+# ---------------------------------------------------------------- templates
+
+FIELD = r"\{[\w.-]+(?::words|:mark)?\}"
+TEMPLATE = re.compile(  # plain text, a field, literal brackets with or without a field alone, [text field text], [?flag:text field text]
+    rf"([^][{{}}]|{FIELD}|\[({FIELD}|[^][{{}}?][^][{{}}]*)\]|\[([^][{{}}?][^][{{}}]*|\?[\w.-]+:[^][{{}}]*){FIELD}[^][{{}}]*\])*"
+)
+
+
+def template_faults(template: str, protocol: Protocol) -> list[str]:
+    """Why a template of this protocol cannot be filled: its syntax, or a part of it."""
+    if not TEMPLATE.fullmatch(template):
+        return [template]
+    own = {field.name: field for field in protocol.fields()}
+    faults = []
+    for _, name, form, condition in parse(template):
+        if name and (name not in own or (form == "words" and not own[name].value_names)):
+            faults.append(name)
+        if condition not in ("always", "present") and (condition not in own or own[condition].kind.name != "flag"):
+            faults.append(condition)
+    return faults
+
+
+@pytest.mark.parametrize(
+    ("template", "fault"),
+    [
+        ("[, from {udp.srcport} to {udp.dstport}]", "[, from {udp.srcport} to {udp.dstport}]"),  # two fields in one bracket
+        ("[{udp.srcport}, port]", "[{udp.srcport}, port]"),
+        ("[?udp.srcport: no field]", "[?udp.srcport: no field]"),
+        ("{udp.srcport", "{udp.srcport"),
+        ("udp.srcport}", "udp.srcport}"),
+        ("[a [b {udp.srcport}]]", "[a [b {udp.srcport}]]"),
+        ("{udp.srcport:mac}", "{udp.srcport:mac}"),
+        ("{udp.sorceport}", "udp.sorceport"),
+        ("{tcp.srcport}", "tcp.srcport"),
+        ("{udp.srcport:words}", "udp.srcport"),
+        ("[?udp.length: of {udp.srcport}]", "udp.length"),
+        ("[?tcp.flags.syn: of {udp.srcport}]", "tcp.flags.syn"),
+        ("{udp.srcport} → [{udp.dstport}] [none][ Len={udp.length}]", None),
+    ],
+)
+def test_a_template_that_cannot_be_filled_is_found(template, fault):
+    assert template_faults(template, protocols()["udp"]) == ([] if fault is None else [fault])
+
+
+# ---------------------------------------------------------------- rules
+
+
+@cache
+def printed_pages() -> str:
+    return "".join(run("fields", ".").out.split())
+
+
+@pytest.mark.parametrize("name", rules())
+def test_every_rule_has_its_page(name):
+    rule = rules()[name]
+    assert rule.name == name
+    assert len(rule.page) > 40
+    assert rule.severity in SEVERITIES
+    assert rule.kind
+    assert "".join(f"{name} ({rule.severity}) {rule.page}".split()) in printed_pages()
+    if rule.subject in protocols():
+        assert rule.template
+        assert not template_faults(rule.template, protocols()[rule.subject])
+    else:
+        assert rule.subject == name.split(".")[0]
+        assert rule.subject in ("connection", *TABLES)
+
+
+def test_no_rule_takes_the_name_of_another():
+    """A function of the same name in a family would take its place without a word."""
+    files = (ROOT / "analyzer" / "expert").glob("*.py")
+    assert len(rules()) == sum(len(re.findall(r"^@rule\(", file.read_text(), re.M)) for file in files)
+
+
+def test_tables_with_rules_are_declared():
+    assert {rule.subject for rule in rules().values()} - {"connection", *protocols()} == set(TABLES) <= set(names())
 
 
 @pytest.mark.parametrize("name", names())
-def test_every_table_has_columns_that_say_what_they_are(name):
+def test_every_table_has_labelled_columns(name):
     table = make(name)
     assert table.description
     assert all(field.label for field in table.columns)

@@ -297,10 +297,10 @@ def test_outcomes(table):
     )
     assert [(row["transaction"], row["asks"], row["outcome"]) for row in rows] == [
         (1, "reboot", "refused"), (2, "address", "no answer"), (3, "address", "offered"), (4, "address", "no answer to the request"),
-        (5, None, "not asked"), (6, "settings", "told"), (7, "decline", "declined"), (8, "renewal", "no answer"),
+        (5, None, "not asked"), (6, "settings", "informed"), (7, "decline", "declined"), (8, "renewal", "no answer"),
         (9, "rebinding", "no answer"),
     ]  # fmt: skip
-    assert rows[0]["said"] == "wrong network" and rows[0]["address"] == [] and rows[1]["repeats"] == 1
+    assert rows[0]["status_message"] == "wrong network" and rows[0]["address"] == [] and rows[1]["repeats"] == 1
     assert rows[3]["requested"] == "10.0.0.5" and rows[2]["offered"] == ["10.0.0.5"]
 
 
@@ -330,7 +330,7 @@ def test_transactions_of_version_6(table):
         ("address", "given", [], ["2001:db8::5"], 900),
         ("address", "refused", [], [], None),
     ]
-    assert rows[2]["said"] == "none left" and rows[0]["client"] == "00030001020000000005"
+    assert rows[2]["status_message"] == "none left" and rows[0]["client"] == "00030001020000000005"
 
 
 # ---------------------------------------------------------------- findings

@@ -603,19 +603,19 @@ def test_time_outs_do_not_skew_the_times(table):
 
 def test_truncated_then_asked_over_tcp_is_one_story():
     """What links them, on rows as both transports give them."""
-    from analyzer.tables.dns_transactions import _repeated, _transactions
+    from analyzer.tables.dns_transactions import _retries, _transactions
 
     rows = []
-    for i, (transport, what, flags, port, at) in enumerate(
+    for i, (transport, role, flags, port, at) in enumerate(
         (("udp", 0, 0x100, 1000, 0), ("udp", 1, 0x8380, 1000, 1), ("tcp", 0, 0x100, 1001, 2)), 1
     ):
-        one = {"frame": i, "ns": at * 1000, "kept": True, "what": what, "protocol": "dns", "transport": transport, "client": CLIENT}
+        one = {"frame": i, "ns": at * 1000, "kept": True, "role": role, "protocol": "dns", "transport": transport, "client": CLIENT}
         one |= {"client_port": port, "server": SERVER, "server_port": 53, "asked": SERVER, "asked_port": 53, "id": port, "flags": flags}
-        one |= {"rcode": 0, "bytes": 30, "name": "a.test", "key": "a.test", "type": 1, "class": 1, "questions": 1, "said": 0, "real": 0}
-        rows.append(one | {"soa": 0, "ns_records": 0, "cnames": [], "addresses": []})
+        one |= {"rcode": 0, "bytes": 30, "name": "a.test", "key": "a.test", "type": 1, "class": 1, "questions": 1, "records": 0}
+        rows.append(one | {"data_records": 0, "soa": 0, "ns_records": 0, "cnames": [], "addresses": []})
     import polars as pl
 
-    found = _repeated(_transactions(pl.DataFrame(rows).with_row_index("row", 1)))
+    found = _retries(_transactions(pl.DataFrame(rows).with_row_index("row", 1)))
     assert found.select("question_frame", "retry_of", "retry_why").rows() == [(1, None, None), (3, 1, "truncated")]
 
 

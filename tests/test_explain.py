@@ -1,4 +1,4 @@
-"""`analyze explain`: all verdicts of a capture, worst first, and the story of one connection. Recordings are told in recordings/README.md;
+"""`analyze explain`: all verdicts of a capture, worst first, and the story of one connection. recordings/README.md describes the recordings;
 frames, states and numbers are those of test_states.py and docs/verdicts.md."""
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ FOLDED = re.compile(r" +… +frames (\d+) to (\d+), (.*?): ([\d,]+) segments? th
 
 
 def explain(name: str, *words: str) -> list[str]:
-    said = run("explain", name if "/" in name else str(RECORDINGS / f"{name}.pcap.xz"), *words)
-    assert (said.status, said.err) == (0, "")
-    return said.out.splitlines()
+    result = run("explain", name if "/" in name else str(RECORDINGS / f"{name}.pcap.xz"), *words)
+    assert (result.status, result.err) == (0, "")
+    return result.out.splitlines()
 
 
 def ladder(name: str, stream: int = 0, *words: str) -> tuple[dict[int, tuple[str, str, str, str]], list[tuple[str, ...]]]:
-    """Frame → (client, segment, server, what is said) of the lines, and what the folded stretches say."""
+    """Frame → (client, segment, server, remarks) of the lines, and the parts of the folded ones."""
     lines = explain(name, "--stream", str(stream), *words)
     body = lines[3 : lines.index("", 3)]
     found = {int(m[1]): (m[2], m[3], m[4], m[5] or "") for m in map(LINE.fullmatch, body) if m}
@@ -82,17 +82,17 @@ def test_a_capture_without_tcp(save, form, expected):
 
 @pytest.mark.parametrize("form", ["text", "csv", "json", "ndjson"])
 def test_no_such_stream(form):
-    said = run("explain", BACKLOG, "--stream", "10", "-T", form)
-    assert (said.status, said.out) == (2, "")
-    assert said.err == "analyze: no TCP stream 10 in this capture; `analyze table streams` lists them\n"
+    result = run("explain", BACKLOG, "--stream", "10", "-T", form)
+    assert (result.status, result.out) == (2, "")
+    assert result.err == "analyze: no TCP stream 10 in this capture; `analyze table streams` lists them\n"
     assert run("explain", BACKLOG, "--stream", "-1").status == 2
 
 
-def test_a_damaged_file_is_told_after_what_it_holds(save):
-    said = run("explain", save(Trace().open().pcap()[:-20]))
-    assert said.status != 0
-    assert "1 TCP connection" in said.out
-    assert len(said.err.splitlines()) == 1
+def test_damage_is_reported_after_what_the_file_holds(save):
+    result = run("explain", save(Trace().open().pcap()[:-20]))
+    assert result.status != 0
+    assert "1 TCP connection" in result.out
+    assert len(result.err.splitlines()) == 1
 
 
 # ---------------------------------------------------------------- one
@@ -119,7 +119,7 @@ def test_keep_alives_are_seen_one_by_one():
     ]
 
 
-def test_a_segment_is_told_by_flags_numbers_and_window():
+def test_a_segment_is_shown_with_flags_numbers_and_window():
     """tshark: 1 [SYN] Seq=0 Win=64240 Len=0; 2 [SYN, ACK] Seq=0 Ack=1 Win=65160; 4 [PSH, ACK] Seq=1 Ack=1 Win=64512 Len=8."""
     found, _ = ladder("tcp-keepalive")
     assert found[1][1] == "SYN seq 0 win 64,240 ───▶"
@@ -135,14 +135,14 @@ def test_quiet_stretches_are_folded():
 
 
 @pytest.mark.parametrize("name", ["tcp-slowstart", "tcp-fastretx", "tcp-interactive", "tcp-zerowindow", "tcp-nagle"])
-def test_every_frame_is_told_or_folded_once(name):
+def test_every_frame_is_shown_or_folded_once(name):
     found, folded = ladder(name)
-    told = sorted([*found, *(frame for first, last, *_ in folded for frame in range(int(first), int(last) + 1))])
+    frames_shown = sorted([*found, *(frame for first, last, *_ in folded for frame in range(int(first), int(last) + 1))])
     rows = run("table", "streams", str(RECORDINGS / f"{name}.pcap.xz"), "-T", "ndjson").out.splitlines()
     first = json.loads(rows[0])
-    assert len(set(told)) == len(told)
+    assert len(set(frames_shown)) == len(frames_shown)
     frames = int(first["frames"])
-    assert set(told) >= {first["first_frame"], first["last_frame"]}
+    assert set(frames_shown) >= {first["first_frame"], first["last_frame"]}
     assert len(found) + sum(int(there) + int(back.replace(",", "")) for *_, there, _, back, _, _ in folded) == frames
 
 
@@ -208,8 +208,8 @@ def test_a_server_that_takes_no_connection(save):
             trace.tcp(port + at, "c", "S", 0, ident=port * 10 + at)
     lines = run("explain", save(trace.pcap())).out
     assert lines.splitlines()[:2] == ["3 TCP connections: 3 error.", "Servers: 1 error."]
-    said = " ".join(lines.split())
-    assert "10.0.0.2:80 took none of 3 connections of 10.0.0.1 (no answer to the SYN; frames 1 to 9)." in said
+    text = " ".join(lines.split())
+    assert "10.0.0.2:80 took none of 3 connections of 10.0.0.1 (no answer to the SYN; frames 1 to 9)." in text
 
 
 def test_a_server_that_takes_some_is_none_of_it(save):
@@ -223,6 +223,6 @@ def test_a_server_that_takes_some_is_none_of_it(save):
 @pytest.mark.parametrize("name", ["tcp-handshake", "tcp-close-3", "tcp-interactive", "tcp-bulk", "http"])
 def test_what_works_raises_no_alarm(name):
     """Neither of TCP nor of what it carries: of the web server's 24 answers two are a 500 and a 503 that were asked for."""
-    said = explain(name)
-    assert "chat: healthy" in " ".join(said)
-    assert not [line for line in said if line.startswith(("error:", "warn:"))]
+    lines = explain(name)
+    assert "chat: healthy" in " ".join(lines)
+    assert not [line for line in lines if line.startswith(("error:", "warn:"))]

@@ -1,4 +1,4 @@
-"""Compressed captures, several as one trace, directories. What is packed is the same capture; what is merged is sorted by hand."""
+"""Compressed captures, merged captures, directories. Expected orders of merged frames were sorted by hand."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from test_pcapng import interface, packet, section, simple
 from analyzer import Analysis
 
 STORY = CAPTURES / "dns-http" / "dns-http.pcap"
-PACKERS = {
+COMPRESSORS = {
     "gzip": gzip.compress,
     "bzip2": bz2.compress,
     "xz": lzma.compress,
@@ -28,65 +28,67 @@ PACKERS = {
 }
 
 
-@pytest.mark.parametrize("packer", PACKERS)
+@pytest.mark.parametrize("compressor", COMPRESSORS)
 @pytest.mark.parametrize("batch", [None, 1, 1 << 20])
-def test_a_packed_capture_is_the_same_capture(save, packer, batch):
-    name = save(PACKERS[packer](STORY.read_bytes()), "trace.bin")
+def test_a_compressed_capture_is_the_same_capture(save, compressor, batch):
+    name = save(COMPRESSORS[compressor](STORY.read_bytes()), "trace.bin")
     tables = Analysis(name, batch_frames=batch).tables(["frames", "captures"])
     assert tables["frames"].equals(Analysis(str(STORY)).table("frames"))
-    assert tables["captures"]["compression"].to_list() == [packer]
+    assert tables["captures"]["compression"].to_list() == [compressor]
 
 
-@pytest.mark.parametrize("packer", PACKERS)
-def test_packed_standard_input(packer):
-    words = [sys.executable, "-m", "analyzer", "packets", "-", "-T", "fields", "-e", "frame.number"]
-    done = subprocess.run(words, input=PACKERS[packer](STORY.read_bytes()), capture_output=True, check=True)
+@pytest.mark.parametrize("compressor", COMPRESSORS)
+def test_compressed_standard_input(compressor):
+    command = [sys.executable, "-m", "analyzer", "packets", "-", "-T", "fields", "-e", "frame.number"]
+    done = subprocess.run(command, input=COMPRESSORS[compressor](STORY.read_bytes()), capture_output=True, check=True)
     assert len(done.stdout.split()) == 64
 
 
-@pytest.mark.parametrize("packer", PACKERS)
-def test_packed_data_that_is_cut_gives_what_came_before(save, packer):
+@pytest.mark.parametrize("compressor", COMPRESSORS)
+def test_truncated_compressed_data_gives_the_frames_before(save, compressor):
     frames = pcap(*[bytes([i % 256, i // 256]) * 300 for i in range(3000)])
-    packed = PACKERS[packer](frames)
-    analysis = Analysis(save(packed[: len(packed) * 3 // 4]))
+    compressed = COMPRESSORS[compressor](frames)
+    analysis = Analysis(save(compressed[: len(compressed) * 3 // 4]))
     found = len(analysis.table("frames"))
     assert analysis.damage
-    assert packer in str(analysis.damage[0])
+    assert compressor in str(analysis.damage[0])
     assert found < 3000
-    assert found > 0 or packer in ("bzip2", "xz", "zstandard")  # these hold back a whole block
+    assert found > 0 or compressor in ("bzip2", "xz", "zstandard")  # these need a whole block
 
 
-@pytest.mark.parametrize("packer", PACKERS)
+@pytest.mark.parametrize("compressor", COMPRESSORS)
 @pytest.mark.parametrize("batch", [1, 7, None])
-def test_a_cut_that_leaves_whole_records_is_said_too(save, packer, batch):
-    """What comes out before a cut ends between two records, since the packers' blocks are multiples of 64 bytes, as are the records."""
+def test_a_truncation_that_leaves_whole_records_is_reported_too(save, compressor, batch):
+    """The decompressed data end between two records, since blocks of the compressors are multiples of 64 bytes, as are the records."""
     noise = random.Random(1).randbytes(48 * 6000)
     frames = pcap(noise[:24], *[noise[at : at + 48] for at in range(0, len(noise), 48)])
-    packed = bz2.compress(frames, 1) if packer == "bzip2" else PACKERS[packer](frames)  # else it is one block, and nothing comes out
-    for cut in (len(packed) // 2, len(packed) - 1):
-        analysis = Analysis(save(packed[:cut]), batch_frames=batch)
+    compressed = (
+        bz2.compress(frames, 1) if compressor == "bzip2" else COMPRESSORS[compressor](frames)
+    )  # level 9 makes one block, of which nothing comes out
+    for cut in (len(compressed) // 2, len(compressed) - 1):
+        analysis = Analysis(save(compressed[:cut]), batch_frames=batch)
         assert len(analysis.table("captures")) == 1
         (damage,) = analysis.damage
-        assert packer in damage.says
-    assert not Analysis(save(packed), batch_frames=batch).damage
+        assert compressor in damage.reason
+    assert not Analysis(save(compressed), batch_frames=batch).damage
 
 
-def test_zstandard_frames_one_behind_the_other(save):
-    """With and without content size and checksum, one that holds no data, one whose data are one byte again and again."""
+def test_consecutive_zstandard_frames(save):
+    """With and without content size and checksum, a skippable frame, an empty frame, RLE blocks."""
     data = STORY.read_bytes()
     parts = [data[:3000], data[3000:6000], data[6000:]]
     options = [{"write_checksum": True}, {"write_content_size": False}, {"write_checksum": True, "write_content_size": False}]
     frames = [zstandard.ZstdCompressor(**one).compress(part) for one, part in zip(options, parts, strict=True)]
     empty = b"\x5e\x2a\x4d\x18" + struct.pack("<I", 5) + b"hello"
-    packed = frames[0] + empty + zstandard.ZstdCompressor().compress(b"") + frames[1] + frames[2] + empty
-    analysis = Analysis(save(packed))
+    compressed = frames[0] + empty + zstandard.ZstdCompressor().compress(b"") + frames[1] + frames[2] + empty
+    analysis = Analysis(save(compressed))
     assert len(analysis.table("frames")) == 64
     assert not analysis.damage
     ends = {len(frames[0]), len(frames[0] + empty)}
     for cut in range(len(frames[0]), len(frames[0] + empty) + 3):
-        analysis = Analysis(save(packed[:cut]))
+        analysis = Analysis(save(compressed[:cut]))
         analysis.table("captures")
-        assert analysis.damage[0].says.startswith("the zstandard data") == (cut not in ends)
+        assert analysis.damage[0].reason.startswith("the zstandard data") == (cut not in ends)
     zeros = pcap(*[bytes(60)] * 60000)
     assert not Analysis(save(zstandard.ZstdCompressor().compress(zeros))).damage
 
@@ -97,7 +99,7 @@ def test_two_gzip_members_are_one_file(save):
 
 
 def timed(*stamps: int, order: str = "<") -> bytes:
-    """A capture whose frames hold their own number, at these seconds."""
+    """A capture whose frames hold their own number, with these timestamps in s."""
     data = bytearray(pcap(*[struct.pack(">HH", len(stamps), i) + bytes(56) for i in range(len(stamps))], order=order))
     for i, stamp in enumerate(stamps):
         struct.pack_into(order + "II", data, 24 + i * 76, stamp, 0)
@@ -105,17 +107,17 @@ def timed(*stamps: int, order: str = "<") -> bytes:
 
 
 @pytest.mark.parametrize("batch", [None, 1, 2, 1 << 20])
-def test_files_are_merged_by_time_and_a_files_own_order_stays(save, batch):
+def test_files_are_merged_by_time_and_each_keeps_its_order(save, batch):
     names = [save(timed(10, 30, 20, 40), "a.pcap"), save(timed(15, 25, 30, 35), "b.pcap"), save(timed(1, 99), "c.pcap")]
     table = Analysis(*names, batch_frames=batch).table("frames")
-    found = list(zip(table["frame.file_number"], table["frame.time"].dt.epoch("s"), strict=True))
+    order = list(zip(table["frame.file_number"], table["frame.time"].dt.epoch("s"), strict=True))
     # Keys of a: 10 30 30 40, so its frame of time 20 stays behind the one of 30; at equal keys a comes before b.
-    assert found == [(3, 1), (1, 10), (2, 15), (2, 25), (1, 30), (1, 20), (2, 30), (2, 35), (1, 40), (3, 99)]
+    assert order == [(3, 1), (1, 10), (2, 15), (2, 25), (1, 30), (1, 20), (2, 30), (2, 35), (1, 40), (3, 99)]
     assert table["frame.number"].to_list() == list(range(1, 11))
 
 
 @pytest.mark.parametrize("batch", [None, 1, 1 << 20])
-def test_streams_go_on_from_file_to_file(save, batch):
+def test_streams_continue_from_file_to_file(save, batch):
     data = STORY.read_bytes()
     ends, at = [24], 24
     while at < len(data):
@@ -127,7 +129,7 @@ def test_streams_go_on_from_file_to_file(save, batch):
     assert merged.equals(whole)
 
 
-def test_interfaces_of_several_files_are_numbered_through(save):
+def test_interfaces_of_merged_files_are_numbered_together(save):
     one = section("<") + interface("<") + packet("<", 1_000_000) + packet("<", 3_000_000)
     two = section(">") + interface(">", link=101) + packet(">", 2_000_000, b"\x45" + bytes(30)) + simple(">", b"\x45" + bytes(30))
     table = Analysis(save(one, "1.pcapng"), save(two, "2.pcapng")).table("frames")
@@ -135,26 +137,26 @@ def test_interfaces_of_several_files_are_numbered_through(save):
     assert table["frame.time"].is_null().to_list() == [False, False, True, False]
 
 
-def test_a_directory_is_read_recursively_and_what_is_no_capture_is_said(tmp_path):
+def test_a_directory_is_read_recursively_and_other_files_are_reported(tmp_path):
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "b.pcap").write_bytes(timed(2))
     (tmp_path / "a.pcap").write_bytes(timed(1, 3))
     (tmp_path / "notes.txt").write_text("remember the milk")
-    said = run("table", "captures", str(tmp_path), "-T", "csv")
-    assert said.status == 0
-    assert len(said.out.splitlines()) == 3
-    assert said.err == f"analyze: left out, no captures: {tmp_path / 'notes.txt'}\n"
+    result = run("table", "captures", str(tmp_path), "-T", "csv")
+    assert result.status == 0
+    assert len(result.out.splitlines()) == 3
+    assert result.err == f"analyze: left out, no captures: {tmp_path / 'notes.txt'}\n"
     assert run("report", str(tmp_path)).out.startswith("Captures")
 
 
-def test_damage_in_one_of_several_is_said_and_the_others_are_whole(save):
+def test_damage_in_one_of_several_files(save):
     good, bad = timed(1, 3, 5), timed(2, 4)
     analysis = Analysis(save(good, "good.pcap"), save(bad[:-5], "bad.pcap"))
     assert len(analysis.table("frames")) == 4
     assert [damage.frame for damage in analysis.damage] == [2]
 
 
-def test_hundreds_of_files_need_few_open(tmp_path):
+def test_hundreds_of_files_need_few_file_descriptors(tmp_path):
     for i in range(300):
         (tmp_path / f"{i:03}.pcap").write_bytes(timed(i, 1000 + i))
     code = (

@@ -1,4 +1,4 @@
-"""Display filters. Expected frames are those that tshark gives for the same words, or counted by hand in the story's listing."""
+"""Display filters. Expected frames are those of tshark for the same filter, or counted by hand in the packet list of the story."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analyzer import Analysis
-from analyzer.dissect import filtered
 from analyzer.errors import UsageError
+from analyzer.lookup import filtered
 
 STORY = str(CAPTURES / "dns-http" / "dns-http.pcap")
 CASES = {
@@ -39,16 +39,18 @@ CASES = {
 }
 
 
-def frames(words: str, batch: int | None = None) -> list[int]:
-    said = run("packets", STORY, "-Y", words, "-T", "fields", "-e", "frame.number", *(["--batch-frames", str(batch)] if batch else []))
-    assert said.status == 0, said.err
-    return [int(line) for line in said.out.split()]
+def frames(expression: str, batch: int | None = None) -> list[int]:
+    result = run(
+        "packets", STORY, "-Y", expression, "-T", "fields", "-e", "frame.number", *(["--batch-frames", str(batch)] if batch else [])
+    )
+    assert result.status == 0, result.err
+    return [int(line) for line in result.out.split()]
 
 
-@pytest.mark.parametrize("words", list(CASES))
+@pytest.mark.parametrize("expression", list(CASES))
 @pytest.mark.parametrize("batch", [None, 1, 7])
-def test_frames_that_match(words, batch):
-    assert frames(words, batch) == CASES[words]
+def test_frames_that_match(expression, batch):
+    assert frames(expression, batch) == CASES[expression]
 
 
 def test_not_equal_means_that_no_value_is_equal():
@@ -65,13 +67,13 @@ def test_tables_see_only_what_matches():
     assert Analysis(STORY, filter="udp").table("frames")["frame.number"].to_list() == [8, 9, 12, 13]
     assert Analysis(STORY, filter="arp").table("hierarchy")["frames"].to_list() == [4, 4]
     assert len(run("packets", STORY, "-Y", "arp").out.splitlines()) == 4
-    # Numbers that hang on earlier frames do not change because those are not shown.
+    # Numbers that depend on earlier frames do not change when those are filtered out.
     later = Analysis(STORY, filter="frame.number > 20 and tcp.port == 80").table("tcp")
     assert set(later["tcp.stream"]) == {1}
 
 
 @pytest.mark.parametrize(
-    ("words", "column", "says"),
+    ("expression", "column", "reason"),
     [
         ("ip.ttl ==", 10, "not understood"),
         ("tcp.prt == 5", 1, "tcp.port"),
@@ -88,21 +90,21 @@ def test_tables_see_only_what_matches():
         ("", 1, ""),
     ],
 )
-def test_an_error_points_at_its_column(words, column, says):
-    if not words:
-        assert run("packets", STORY, "-Y", words).status == 0
+def test_an_error_points_at_its_column(expression, column, reason):
+    if not expression:
+        assert run("packets", STORY, "-Y", expression).status == 0
         return
-    said = run("packets", STORY, "-Y", words)
-    assert said.status == 2
-    assert f"column {column}:" in said.err
-    assert says in said.err
+    result = run("packets", STORY, "-Y", expression)
+    assert result.status == 2
+    assert f"column {column}:" in result.err
+    assert reason in result.err
 
 
 @given(st.text(alphabet='ip.addr=!<>&|(){}"1:x tcporn', max_size=30))
 @settings(max_examples=100, deadline=None)
-def test_any_text_is_a_filter_or_one_clear_error(words):
+def test_any_text_is_a_filter_or_one_clear_error(expression):
     try:
-        filtered(words)
+        filtered(expression)
     except UsageError as error:
         assert "column" in str(error)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scapy.all import ICMP, IP, TCP, UDP, Dot1Q, Ether, IPv6, IPv6ExtHdrFragment, Raw
 
 from analyzer import Analysis
-from analyzer.correlators._fragments import INPUT, OUTPUT, POLICIES, Trains
+from analyzer.correlators._fragments import INPUT, OUTPUT, POLICIES, Queues
 
 ETH = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
 MARKS = ("overlap", "overlap.conflict", "multipletails", "toolongfragment")
@@ -70,7 +70,7 @@ def tables(name: str, *wanted: str, **more) -> dict[str, pl.DataFrame]:
 def test_a_ping_of_1473_bytes_travels_in_two_pieces():
     """1500 bytes and 21: eight bytes of ICMP header and 1473 of data are one more than fits (20 + 1480)."""
     found = tables(str(RECORDINGS / "frag-1473.pcap.xz"), "datagrams", "fragments", "icmp")
-    rows = found["datagrams"].select("completed_in", "length", "pieces", "mtu_least", "mtu_most", "fragmented_by", "outcome").rows()
+    rows = found["datagrams"].select("completed_in", "length", "fragments", "mtu_least", "mtu_most", "fragmented_by", "outcome").rows()
     assert rows == [(n, 1481, 2, 1500, 1507, "sender", "whole") for n in (2, 4, 6, 8)]
     assert found["fragments"].select("frame", "offset", "bytes", "completed_in").rows()[:2] == [(1, 0, 1480, 2), (2, 1480, 1, 2)]
     assert found["icmp"].select("frame.number", "icmp.type").rows() == [(2, 8), (4, 0), (6, 8), (8, 0)]
@@ -102,7 +102,7 @@ def test_a_router_that_cuts_is_told_from_a_sender():
 
 def test_ipv6_senders_cut_themselves():
     found = tables(str(RECORDINGS / "ipv6-frag.pcap.xz"), "datagrams", "icmpv6")
-    rows = found["datagrams"].select("completed_in", "length", "pieces", "mtu_least", "fragmented_by").rows()
+    rows = found["datagrams"].select("completed_in", "length", "fragments", "mtu_least", "fragmented_by").rows()
     assert rows == [(n, 3008, 3, 1280, "sender") for n in (11, 14, 17, 20)]
     answers = found["icmpv6"].filter(pl.col("icmpv6.type") == 129)["frame.number"].to_list()
     assert answers == [14, 20]
@@ -141,12 +141,12 @@ def test_any_cut_in_any_order_with_copies_and_equal_overlaps(data):
         parts.append((a, data.draw(st.integers(a + 1, len(whole)))))
     parts = data.draw(st.permutations(parts))
     for policy in POLICIES:
-        trains = Trains(1 << 20, policy)
+        trains = Queues(1 << 20, policy)
         made = []
         for frame, (a, b) in enumerate(parts, 1):
             values = {
                 "frame": frame,
-                "patience": 1,
+                "timeout": 1,
                 "offset": a,
                 "length": b - a,
                 "more": b < len(whole),
@@ -318,11 +318,11 @@ def test_a_late_copy_is_no_loss(save, look):
 
 def test_a_flood_of_unfinished_datagrams_stays_within_its_limit():
     """The eldest are given up and counted; 100,000 trains, memory for a few hundred."""
-    trains = Trains(1 << 18, "bsd")
+    trains = Queues(1 << 18, "bsd")
     data = memoryview(bytes(1000))
     count = 100_000
     matrix = np.zeros((len(INPUT), count), np.int64)
-    for name, value in {"patience": 1, "length": 1000, "more": 1, "whole": 1}.items():
+    for name, value in {"timeout": 1, "length": 1000, "more": 1, "whole": 1}.items():
         matrix[INPUT.index(name)] = value
     ended, wholes = trains.feed([b"%d" % n for n in range(count)], matrix, [data], np.zeros((len(OUTPUT), count), np.int64))
     assert not wholes[0]
@@ -344,7 +344,7 @@ def test_what_was_given_up_is_said(save):
     lost = outcomes.count("given up")
     assert lost > 1000 and set(outcomes[:lost]) == {"given up"} and set(outcomes[lost:]) == {"unfinished"}
     assert analysis.notes == [
-        f"{lost:,} datagrams in pieces, the eldest, were given up before they were whole, to hold 64 MiB of pieces at the most"
+        f"{lost:,} fragmented datagrams, the oldest, were given up before they were whole, to hold 64 MiB of fragments at the most"
     ]
 
 
@@ -391,5 +391,5 @@ def test_a_filter_sees_the_datagram_and_changes_no_number(save):
     parts = cut(udp(b"a" * 40, dport=5), [24], ident=1) + cut(udp(b"b" * 40, dport=6), [24], ident=2)
     name = save(pcap(*parts))
     found = tables(name, "datagrams", "fragments", filter="udp.dstport == 6")
-    assert found["datagrams"].select("datagram", "first_frame", "pieces").rows() == [(1, 3, 2)]
+    assert found["datagrams"].select("datagram", "first_frame", "fragments").rows() == [(1, 3, 2)]
     assert found["fragments"].select("frame", "datagram").rows() == [(4, 1)]

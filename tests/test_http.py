@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from analyzer import Analysis
 from analyzer.protocols.common.content_coding import decoded
-from analyzer.protocols.http import Messages, bodies, firsts, lines, said
+from analyzer.protocols.http import HttpFramer, ascii_texts, bodies, field_lines, start_lines
 
 WRAP = 2**32 - 300  # a number of a SYN after which data passes 2³²
 
@@ -23,12 +23,12 @@ def messages(name: str, batch: int, **more) -> list[tuple]:
     found = []
     for d in Analysis(name, batch_frames=batch, **more).dissections({"http.line", "http.file_data"}):
         for h in d.chunks.get("http", ()):
-            rows, bounds = firsts(h)
+            rows, bounds = start_lines(h)
             data, whose, _ = bodies(h)
             body = dict(zip(whose.tolist(), data))
-            for row, line in zip(rows.tolist(), said(h.buffer, bounds[:, 0], bounds[:, 5]).tolist()):
-                told = int(h.context_of("missing")[row]), int(h.context_of("asked_frame")[row])
-                found.append((int(h.frame[row]) + d.batch.first, line, body.get(row, b""), *told))
+            for row, line in zip(rows.tolist(), ascii_texts(h.buffer, bounds[:, 0], bounds[:, 5]).tolist()):
+                more = int(h.context_of("missing")[row]), int(h.context_of("request_frame")[row])
+                found.append((int(h.frame[row]) + d.batch.first, line, body.get(row, b""), *more))
     return found
 
 
@@ -127,7 +127,7 @@ def test_two_lengths_that_differ(save):
         (4, "POST / HTTP/1.1", b"hello"),
         (5, "GET /a HTTP/1.1", b""),
     ]
-    assert [said for _, said in expert(name)] == [
+    assert [sentence for _, sentence in expert(name)] == [
         "HTTP says several lengths of its body that differ; the least counts, in the message put together here"
     ]
 
@@ -143,7 +143,7 @@ def test_one_hundred_continue_belongs_to_the_request_that_waits(save):
 
 
 def test_length_and_chunked(save):
-    """Chunked counts, RFC 9112 §6.3, and it is said."""
+    """Chunked counts, RFC 9112 §6.3, and it is reported."""
     both = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nT: 1\r\n\r\n"
     name = save(Script().say("c", GET).say("s", *parts(both, 9)).trace.pcap())
     assert [one[1:3] for one in same(name)] == [("GET /a HTTP/1.1", b""), ("HTTP/1.1 200 OK", b"hello")]
@@ -320,7 +320,7 @@ def conversation(draw):
 @settings(max_examples=60, deadline=None)
 @given(conversation())
 def test_any_conversation(made):
-    """Whatever way the bytes are cut into segments, nearby segments swapped and some sent twice: the messages are those that were sent."""
+    """However the bytes are cut into segments, nearby segments swapped and some sent twice: the messages are those that were sent."""
     pairs, size, isn, pipelined, chance = made
     talk = Script(isn, isn)
 
@@ -382,7 +382,7 @@ def test_any_conversation(made):
     st.integers(1, 40),
 )
 def test_anything_is_read(words, holes, size):
-    """No bytes and no holes hurt, and nothing hangs on the batch."""
+    """No bytes and no holes hurt, and the size of a batch changes nothing."""
     talk = Script()
     talk.say("c", *parts(b"".join(words), size), skip=tuple(holes)).wait("s").say(
         "s", *parts(b"".join(reversed(words)), size), skip=tuple(holes), end=True
@@ -412,8 +412,8 @@ def test_a_long_body_takes_no_more_than_its_limit(save):
     rows = Analysis(name).table("http").select("http.line", "http.body_len").rows()
     assert rows == [("GET /a HTTP/1.1", 0), ("HTTP/1.1 200 OK", size), ("GET /a HTTP/1.1", 0), ("HTTP/1.1 200 OK", 5)]
     assert len(messages(name, 1 << 20)[1][2]) == 1 << 20
-    told = run("packets", name, "-Y", "http.response", "-T", "fields", "-e", "tcp.reassembled.length", "-e", "tcp.segment.count").out
-    assert told.splitlines()[0] == f"{size + 44}\t{1 + -(-size // 32_000)}"
+    output = run("packets", name, "-Y", "http.response", "-T", "fields", "-e", "tcp.reassembled.length", "-e", "tcp.segment.count").out
+    assert output.splitlines()[0] == f"{size + 44}\t{1 + -(-size // 32_000)}"
 
 
 def test_a_header_section_without_end(save):
@@ -478,8 +478,8 @@ def test_dpkt_reads_the_same_recording():
     count = 0
     for d in Analysis(str(RECORDINGS / "http.pcap.xz")).dissections({"http.line", "http.file_data"}):
         for h in d.chunks["http"]:
-            rows, fields = firsts(h)[0], lines(h)
-            names = said(h.buffer, fields[:, 2], fields[:, 3])
+            rows, fields = start_lines(h)[0], field_lines(h)
+            names = ascii_texts(h.buffer, fields[:, 2], fields[:, 3])
             for row in rows.tolist():
                 if h.context_of("kind")[row] == 2 and h.context_of("framing")[row] == 0:  # dpkt does not know what HEAD and 304 lack
                     continue
@@ -487,7 +487,7 @@ def test_dpkt_reads_the_same_recording():
                 one = (dpkt.http.Response if h.context_of("kind")[row] == 2 else dpkt.http.Request)(data)
                 mine = fields[fields[:, 0] == row]
                 assert len(mine) == sum(1 if isinstance(value, str) else len(value) for value in one.headers.values())
-                assert {said.rstrip(": ").lower() for said in names[fields[:, 0] == row].tolist()} == set(one.headers)
+                assert {text.rstrip(": ").lower() for text in names[fields[:, 0] == row].tolist()} == set(one.headers)
                 assert h.context_of("body")[row] == len(one.body)
                 count += 1
     assert count == 43
@@ -495,7 +495,7 @@ def test_dpkt_reads_the_same_recording():
 
 def test_names_and_begins():
     """A stream is HTTP's by its first bytes, on whatever port."""
-    framer = Messages()
+    framer = HttpFramer()
     first = np.zeros((6, 16), np.uint8)
     for row, data in enumerate(
         [b"GET / HTTP/1.1\r\n", b"HTTP/1.0 200 OK ", b"GET", b"OPTIONS sip:x SI", b"\x16\x03\x01", b"CONNECT a.b:443 "]
@@ -523,8 +523,8 @@ def test_ssdp(save):
     )
     name = save(trace.pcap())
     fields = ("frame.protocols", "http.request", "http.response.code", "http.request.full_uri", "http.location")
-    said = run("packets", name, "-T", "fields", *(word for field in fields for word in ("-e", field))).out
-    assert [line.split("\t") for line in said.splitlines()] == [
+    output = run("packets", name, "-T", "fields", *(word for field in fields for word in ("-e", field))).out
+    assert [line.split("\t") for line in output.splitlines()] == [
         ["eth:ethertype:ip:udp:ssdp", "1", "", "http://239.255.255.250:1900*", ""],
         ["eth:ethertype:ip:udp:ssdp", "", "200", "", "http://10.0.0.2/d.xml"],
         ["eth:ethertype:ip:udp:data", "", "", "", ""],
@@ -557,10 +557,10 @@ def test_segments_that_a_message_came_in():
     """tshark's numbers: a segment that ends the header section and begins the body is one."""
     for size in BATCHES[1:]:
         words = [word for name in ("frame.number", "tcp.segment.count", "tcp.reassembled.length") for word in ("-e", name)]
-        said = run(
+        output = run(
             "packets", str(RECORDINGS / "http.pcap.xz"), "-Y", "tcp.segment.count", "--batch-frames", str(size), "-T", "fields", *words
         ).out
-        assert [tuple(map(int, line.split("\t"))) for line in said.splitlines()] == SEGMENTS
+        assert [tuple(map(int, line.split("\t"))) for line in output.splitlines()] == SEGMENTS
 
 
 SEGMENTS = [(16, 6, 8557), (178, 143, 205_058), (354, 143, 205_053), (390, 5, 5178), (491, 6, 5151)]

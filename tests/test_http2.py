@@ -277,25 +277,25 @@ def test_a_list_that_grows_too_much_is_not_read(save):
 
 
 def test_lists_of_a_direction_grow_within_its_bytes(save, monkeypatch):
-    monkeypatch.setattr(http2, "LIST", 6000)
-    monkeypatch.setattr(http2, "TIMES", 2)
+    monkeypatch.setattr(http2, "LIST_LIMIT", 6000)
+    monkeypatch.setattr(http2, "EXPANSION", 2)
     said = frame(HEADERS, Encoder().encode([("x", "v" * 4000)]), 5)
     name = save(pcap(*Speaks().say("c", FIRST + said + frame(HEADERS, b"\xbe", 5, 3) * 4).frames))
     assert [row[1] is None for row in table(name, "http2.unread")][2:] == [True, True, True, False, False]
 
 
 def test_blocks_and_frames_have_a_largest(save, monkeypatch):
-    monkeypatch.setattr(http2, "BLOCK", 10)
+    monkeypatch.setattr(http2, "BLOCK_LIMIT", 10)
     name = save(pcap(*Speaks().say("c", FIRST + frame(HEADERS, b"\x82" * 8, 1) + frame(CONTINUATION, b"\x82" * 8, 4)).frames))
     assert [row[1] for row in table(name, "http2.unread")][3] == http2.WHY[http2.TOO_MUCH]
-    over = (http2.LARGEST + 1).to_bytes(3, "big") + bytes(6)
+    over = (http2.FRAME_LIMIT + 1).to_bytes(3, "big") + bytes(6)
     name = save(pcap(*Speaks().say("c", FIRST + over + b"x" * 30).frames))
     assert [row[1] for row in table(name, "http2.words")] == ["preface", "SETTINGS"]
     assert same(name, "undecoded")[0]["bytes"] == 39
 
 
 def test_so_many_tables_are_remembered(save, monkeypatch):
-    monkeypatch.setattr(http2, "ROOM", 9000)  # two of 4,096 bytes
+    monkeypatch.setattr(http2, "MEMORY_LIMIT", 9000)  # two of 4,096 bytes
     talks = [Speaks(port=40000 + n).say("c", FIRST + frame(HEADERS, b"\x82", 5)) for n in range(3)]
     for talk in talks:
         talk.say("c", frame(HEADERS, b"\x82", 5, 3))

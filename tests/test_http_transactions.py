@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from test_http import GET, OK, Script, parts
 
 from analyzer import Analysis
-from analyzer.expert._troubles import judged, troubles
+from analyzer.expert import evaluate
 from analyzer.tables.http_transactions import grouped
 
 MS = timedelta(milliseconds=1)
@@ -34,9 +34,9 @@ def picked(name: str, *columns: str, **more) -> list[tuple]:
 
 
 def explained(name: str) -> str:
-    said = run("explain", name)
-    assert said.status == 0
-    return " ".join(said.out.split())
+    output = run("explain", name)
+    assert output.status == 0
+    return " ".join(output.out.split())
 
 
 def answer(status: int, body: bytes = b"hello", more: bytes = b"") -> bytes:
@@ -221,7 +221,7 @@ def syn(source: str, target: str, port: int) -> bytes:
 
 
 def test_a_proxy_that_is_not_told(save):
-    """Via in the answer alone: whether the client knew it cannot be told."""
+    """Via in the answer alone: whether the client knew it is unknown."""
     talk = Script().say("c", GET).say("s", answer(200, b"x", b"Via: 1.1 cache\r\n"))
     assert picked(save(talk.trace.pcap()), *WHO[1:4]) == [("reverse or transparent", "server", None)]
 
@@ -254,9 +254,9 @@ def test_secrets_are_told_and_never_shown(save, request_bytes, kind):
     name = save(Script().say("c", request_bytes).say("s", OK).trace.pcap())
     assert picked(name, "credentials") == [([kind],)]
     expert = run("table", "expert", name, "-T", "csv").out
-    said = explained(name)
+    output = explained(name)
     assert f"anybody on the way can read: {kind}" in expert and SECRET not in expert
-    assert f"1 request with {kind} (frame 4)" in said and SECRET not in said
+    assert f"1 request with {kind} (frame 4)" in output and SECRET not in output
 
 
 def test_a_proof_is_no_secret(save):
@@ -269,16 +269,16 @@ def test_a_proof_is_no_secret(save):
 
 
 def test_a_server_that_never_answers(save):
-    said = explained(save(Script().say("c", asked("/a?secret=1")).wait("s").trace.pcap()))
-    assert "10.0.0.2:80 (www.example.test) never answered: 1 request (GET /a; frame 4)." in said
+    output = explained(save(Script().say("c", asked("/a?secret=1")).wait("s").trace.pcap()))
+    assert "10.0.0.2:80 (www.example.test) never answered: 1 request (GET /a; frame 4)." in output
 
 
 def test_a_burst_of_errors(save):
     talk = Script()
     for status in (200, 503, 503, 500, 503, 503):
         talk.say("c", asked()).say("s", answer(status))
-    said = explained(save(talk.trace.pcap()))
-    assert "5 of 6 answers were server errors (4 × 503, 1 × 500; frames 7 to 15), 5 within 10 s" in said
+    output = explained(save(talk.trace.pcap()))
+    assert "5 of 6 answers were server errors (4 × 503, 1 × 500; frames 7 to 15), 5 within 10 s" in output
 
 
 def test_errors_that_are_no_burst(save):
@@ -291,8 +291,8 @@ def test_errors_that_are_no_burst(save):
 def test_a_slow_server(save):
     talk = Script().say("c", asked("/slow?q=1"))
     talk.clock += 1.5
-    said = explained(save(talk.say("s", OK).trace.pcap()))
-    assert "1 of 1 answer began after a second or more, the slowest 1.51 s after its request (frame 5 for 4; GET /slow)" in said
+    output = explained(save(talk.say("s", OK).trace.pcap()))
+    assert "1 of 1 answer began after a second or more, the slowest 1.51 s after its request (frame 5 for 4; GET /slow)" in output
 
 
 def dns(source: str, target: str, port: int, answer_code: int | None = None) -> bytes:
@@ -310,18 +310,18 @@ def test_names_that_no_server_answers(save):
     trace = Trace()
     for nth, at in enumerate((0, 1, 2, 4, 4, 8, 8)):
         trace.put(at + nth / 1e5, dns("10.0.0.1", f"192.0.2.{1 + nth % 2}", 4000))
-    said = explained(save(trace.pcap()))
+    output = explained(save(trace.pcap()))
     assert (
         "10.0.0.1 could not find out appserver: DNS servers 192.0.2.1 and 192.0.2.2 did not answer, asked 7 times in 8.00 s (frames 1 to 7)"
-        in said
+        in output
     )
 
 
 def test_a_name_server_that_fails(save):
     """As stranded_clientside of docs/verdicts.md."""
     trace = Trace().put(0, dns("10.0.0.1", "192.0.2.1", 4000)).put(0.001, dns("10.0.0.1", "192.0.2.1", 4000, 2))
-    said = explained(save(trace.pcap()))
-    assert "could not find out appserver: DNS server 192.0.2.1 answered SERVFAIL after 1.00 ms (frame 2 for 1)" in said
+    output = explained(save(trace.pcap()))
+    assert "could not find out appserver: DNS server 192.0.2.1 answered SERVFAIL after 1.00 ms (frame 2 for 1)" in output
 
 
 def test_a_name_found_out_later_is_none_of_it(save):
@@ -391,13 +391,13 @@ WORDS = [
     st.booleans(),
 )
 def test_anything_is_read(asks, answers, holes, size, end):
-    """No bytes and no holes hurt, nothing hangs on the batch, and what `explain` and `objects` make of it can be said."""
+    """No bytes and no holes hurt, the size of a batch changes nothing, and `explain` and `objects` succeed."""
     talk = Script().say("c", *parts(b"".join(asks), size), skip=tuple(holes)).say("s", *parts(b"".join(answers), size), end=end)
     talk.say("c", *parts(b"".join(answers), size)).say("s", *parts(b"".join(asks), size), skip=tuple(holes))
     with tempfile.NamedTemporaryFile(suffix=".pcap") as file:
         file.write(talk.trace.pcap())
         file.flush()
         rows = table(file.name)
-        judged(grouped(rows), troubles("http_transactions"))
-        said = [run("objects", file.name, "--batch-frames", str(n), "-T", "csv") for n in BATCHES]
-    assert {one.status for one in said} == {0} and len({one.out for one in said}) == 1
+        evaluate(grouped(rows), "http_transactions")
+        output = [run("objects", file.name, "--batch-frames", str(n), "-T", "csv") for n in BATCHES]
+    assert {one.status for one in output} == {0} and len({one.out for one in output}) == 1

@@ -40,9 +40,9 @@ def asked() -> Talk:
 
 def test_a_scan_is_no_reset(save):
     """nmap -sS and traceroute -T: their kernel resets what it has not asked for (RFC 9293 §3.10.7.3)."""
-    severity, kind, said = verdict(save, Talk().add("c", "S", 0).add("s", "SA", 0, 1).add("c", "R", 1).frames)
+    severity, kind, sentence = verdict(save, Talk().add("c", "S", 0).add("s", "SA", 0, 1).add("c", "R", 1).frames)
     assert (severity, kind) == ("note", "only asked")
-    assert "10.0.0.2:80 answers: it did 10.0 ms after the SYN (frame 2), and a RST ended it (frame 3)" in said
+    assert "10.0.0.2:80 answers: it did 10.0 ms after the SYN (frame 2), and a RST ended it (frame 3)" in sentence
 
 
 def test_a_FIN_is_no_byte(save):
@@ -58,8 +58,8 @@ def test_the_first_data_waits_from_its_own_sending(save):
     talk = Talk().open()
     for _ in range(3):
         talk.add("c", "PA", 1, 1, b"x" * 100)
-    kind, said = verdict(save, talk.add("s", "A", 1, 101).frames, {4: 3, 5: 0.3, 6: 0.6, 7: 0.02})[1:]
-    assert kind == "retransmission time-outs" and "for 920 ms (frames 4 to 7)" in said
+    kind, sentence = verdict(save, talk.add("s", "A", 1, 101).frames, {4: 3, 5: 0.3, 6: 0.6, 7: 0.02})[1:]
+    assert kind == "retransmission time-outs" and "for 920 ms (frames 4 to 7)" in sentence
 
 
 def test_a_cut_path_is_no_black_hole(save):
@@ -76,8 +76,8 @@ def test_a_black_hole(save):
     talk = asked().add("c", "A", 101, 1, FULL).add("c", "PA", 1561, 1, b"x" * 10).add("s", "A", 1, 101)
     for _ in range(3):
         talk.add("c", "A", 101, 1, FULL)
-    kind, said = verdict(save, talk.frames, {9: 0.3, 10: 0.6, 11: 1.2})[1:]
-    assert kind == "path MTU black hole" and "Datagrams of 1,500 bytes" in said and "sent 4 times (frames 6 to 11)" in said
+    kind, sentence = verdict(save, talk.frames, {9: 0.3, 10: 0.6, 11: 1.2})[1:]
+    assert kind == "path MTU black hole" and "Datagrams of 1,500 bytes" in sentence and "sent 4 times (frames 6 to 11)" in sentence
 
 
 def test_datagrams_above_the_path_mtu(save):
@@ -88,8 +88,8 @@ def test_datagrams_above_the_path_mtu(save):
     talk.frames.append(bytes(message))
     for k in range(4):
         talk.add("c", "A", 1461 + 1460 * k, 1, FULL)
-    kind, said = verdict(save, talk.frames, {6: 0.5})[1:]
-    assert kind == "path MTU black hole" and "above 1000 bytes although ICMP (frame 5)" in said and "4 datagrams" in said
+    kind, sentence = verdict(save, talk.frames, {6: 0.5})[1:]
+    assert kind == "path MTU black hole" and "above 1000 bytes although ICMP (frame 5)" in sentence and "4 datagrams" in sentence
 
 
 def test_twice_at_once_is_no_time_out(save):
@@ -116,12 +116,12 @@ def test_a_tail_loss_probe_is_no_time_out(save):
 
 
 def test_of_a_lone_reset_the_state_is_assumed(save):
-    said = verdict(save, Talk().add("s", "RA", 1, 1).frames)[2]
-    assert "ESTABLISHED (assumed, no SYN was seen)" in said
+    sentence = verdict(save, Talk().add("s", "RA", 1, 1).frames)[2]
+    assert "ESTABLISHED (assumed, no SYN was seen)" in sentence
 
 
 def test_a_hole_may_have_held_the_answer(save):
-    """A capture without what was said in between: 100 s are not the server's."""
+    """A capture without the bytes in between: 100 s are not the server's."""
     talk = asked().add("s", "PA", 501, 101, b"x" * 10)
     assert verdict(save, talk.frames, {6: 100})[1] != "server slow to answer"
     assert verdict(save, asked().add("s", "PA", 1, 101, b"x" * 10).frames, {6: 100})[1] == "server slow to answer"

@@ -1,4 +1,4 @@
-"""ARP, RARP and neighbor discovery: duplicate addresses as Wireshark tells them, and the table bindings.
+"""ARP, RARP and neighbor discovery: duplicate addresses as Wireshark has them, and the table bindings.
 
 Frames and addresses of recordings are those of their labs' facts and of tshark 4.0.17; what no recording shows is crafted.
 """
@@ -60,10 +60,10 @@ def picked(row: dict, *names: str) -> tuple:
 # ---------------------------------------------------------------- Wireshark's fields
 
 
-def told(name: str, batch: int | None = None) -> dict[int, tuple[str, ...]]:
-    words = [word for field in DUPLICATES for word in ("-e", field)]
-    said = run("packets", name, "-T", "fields", "-e", "frame.number", *words, *(["--batch-frames", str(batch)] if batch else []))
-    lines = (line.split("\t") for line in said.out.splitlines())
+def duplicates(name: str, batch: int | None = None) -> dict[int, tuple[str, ...]]:
+    options = [word for field in DUPLICATES for word in ("-e", field)]
+    output = run("packets", name, "-T", "fields", "-e", "frame.number", *options, *(["--batch-frames", str(batch)] if batch else []))
+    lines = (line.split("\t") for line in output.out.splitlines())
     return {int(number): tuple(rest) for number, *rest in lines if any(rest)}
 
 
@@ -92,9 +92,9 @@ TSHARK = {3: ("1", "2", "1"), 4: ("1", "2", "2"), 6: ("1", "5", "1"), 10: ("1", 
 def test_duplicate_addresses_are_wiresharks(save, batch):
     from conftest import pcap
 
-    assert told(save(pcap(*CRAFTED)), batch) == TSHARK
-    assert told(recorded("arp-spoof"), batch) == {2: ("1,1", "1,1", "0,0"), 4: ("1,1", "3,3", "0,0")}
-    assert told(recorded("arp-conflict"), batch) == {4: ("1", "2", "0")}
+    assert duplicates(save(pcap(*CRAFTED)), batch) == TSHARK
+    assert duplicates(recorded("arp-spoof"), batch) == {2: ("1,1", "1,1", "0,0"), 4: ("1,1", "3,3", "0,0")}
+    assert duplicates(recorded("arp-conflict"), batch) == {4: ("1", "2", "0")}
 
 
 def test_addresses_beyond_the_limit_are_forgotten_and_said(save, monkeypatch):
@@ -103,9 +103,9 @@ def test_addresses_beyond_the_limit_are_forgotten_and_said(save, monkeypatch):
     monkeypatch.setattr(arp_conflicts, "MOST", 3)
     frames = [ask(A, f"10.0.1.{i}", "10.0.0.9") for i in range(1, 6)]
     name = save(pcap(*frames, ask(B, "10.0.1.5", "10.0.0.9"), ask(B, "10.0.1.1", "10.0.0.9")))
-    said = run("packets", name, "-Y", "arp.duplicate-address-frame", "-T", "fields", "-e", "frame.number")
-    assert said.out.split() == ["6"]  # the first address is known no more
-    assert "3 IP addresses that ARP had spoken of, the oldest, were forgotten" in said.err
+    output = run("packets", name, "-Y", "arp.duplicate-address-frame", "-T", "fields", "-e", "frame.number")
+    assert output.out.split() == ["6"]  # the first address is known no more
+    assert "3 IP addresses that ARP had spoken of, the oldest, were forgotten" in output.err
 
 
 def test_findings():
@@ -154,14 +154,14 @@ def test_two_owners():
     found = rows(recorded("arp-conflict"))
     owner, other = found["192.168.1.109", KONGMING], found["192.168.1.109", impostor]
     assert picked(owner, "others", "conflict_frame", "contested", "severity", "kind") == (impostor, 4, True, "error", "address conflict")
-    assert picked(other, "ways", "datagrams", "announced", "probes", "severity") == ("reply, announcement", 3, 1, 1, "chat")
+    assert picked(other, "evidence", "datagrams", "announced", "probes", "severity") == ("reply, announcement", 3, 1, 1, "chat")
     assert "frame 4" in owner["verdict"]
 
 
 def test_announcements_and_a_free_address():
     """Lab arp-gratuitous: frames 1 and 2 announce, 3 is a gratuitous reply, 4 and 5 probe."""
     found = rows(recorded("arp-gratuitous"))
-    assert picked(found["192.168.1.108", ERNEST], "announced", "ways", "unasked") == (3, "announcement, gratuitous reply", 0)
+    assert picked(found["192.168.1.108", ERNEST], "announced", "evidence", "unasked") == (3, "announcement, gratuitous reply", 0)
     assert picked(found["192.168.1.50", None], "probes", "kind", "severity", "asked_by") == (2, "free", "chat", ERNEST)
 
 
@@ -285,7 +285,7 @@ def test_use_counts_from_the_first_statement_on(save):
 
 
 def test_a_filter_picks_rows_and_changes_none(save):
-    """A row is shown if one of its frames is; what it says rests on all frames."""
+    """A row is shown if one of its frames is; its values count all frames."""
     found = same(recorded("arp"), "bindings", filter="arp.opcode == 2")
     assert [picked(row, "address", "answered", "asked", "datagrams") for row in found] == [
         ("192.168.1.108", 0, 0, 8),

@@ -18,9 +18,9 @@ MAC = "02:00:00:00:00:01"  # given, so that scapy asks nobody for one
 
 
 def listed(name: str, *words: str) -> list[dict]:
-    said = run("objects", name, *words, "-T", "ndjson")
-    assert said.status == 0, said.err
-    return [json.loads(line) for line in said.out.splitlines()]
+    output = run("objects", name, *words, "-T", "ndjson")
+    assert output.status == 0, output.err
+    return [json.loads(line) for line in output.out.splitlines()]
 
 
 def saved(name: str, folder: Path, *words: str) -> tuple[list[dict], dict[str, bytes]]:
@@ -62,8 +62,8 @@ def test_what_tftp_carried(tmp_path):
 def test_what_ftp_and_smtp_carried(tmp_path):
     """Two files of a passive and an active transfer, whole when their FIN comes; a mail. As many bytes as SIZE and the mail say."""
     rows, files = saved(str(RECORDINGS / "ftp.pcap.xz"), tmp_path / "ftp")
-    told = [(row["frame"], row["stream"], row["protocol"], row["name"], row["bytes"], row["problem"]) for row in rows]
-    assert told == [(130, 2, "ftp-data", "file.bin", 102_400, None), (257, 4, "ftp-data", "file.bin", 102_400, None)]
+    found = [(row["frame"], row["stream"], row["protocol"], row["name"], row["bytes"], row["problem"]) for row in rows]
+    assert found == [(130, 2, "ftp-data", "file.bin", 102_400, None), (257, 4, "ftp-data", "file.bin", 102_400, None)]
     assert files["000130-file.bin"] == files["000257-file.bin"] and len(files["000130-file.bin"]) == 102_400
     rows, files = saved(str(RECORDINGS / "smtp.pcap.xz"), tmp_path / "smtp")
     assert [(row["frame"], row["name"], row["problem"]) for row in rows] == [(18, "trace", None)]
@@ -137,8 +137,8 @@ def test_nothing_is_written_over(save, tmp_path):
 
 def test_a_folder_that_cannot_be(save, tmp_path):
     (tmp_path / "file").write_text("")
-    said = run("objects", save(Script().say("c", GET).say("s", OK).trace.pcap()), "-o", str(tmp_path / "file" / "in"))
-    assert said.status == 2 and "cannot be made a folder" in said.err
+    output = run("objects", save(Script().say("c", GET).say("s", OK).trace.pcap()), "-o", str(tmp_path / "file" / "in"))
+    assert output.status == 2 and "cannot be made a folder" in output.err
 
 
 # ---------------------------------------------------------------- bytes
@@ -153,7 +153,7 @@ def test_a_bomb_is_cut(save, tmp_path):
 
 
 def test_a_body_with_a_hole(save, tmp_path):
-    """Zeros stand where bytes are missing, and it is said."""
+    """Zeros stand where bytes are missing, and the row says so."""
     body = bytes(97 + n % 26 for n in range(3000))
     sent = answer(200, body)
     talk = Script().say("c", GET).say("s", *parts(sent, 1000), skip=(1,)).wait("c")
@@ -174,7 +174,7 @@ def test_a_long_body_is_whole_and_little_of_it_is_held(save, tmp_path, monkeypat
     """3 MiB, of which a message keeps 1 MiB and this 100 kB at a time."""
     from analyzer.report import _objects
 
-    monkeypatch.setattr(_objects, "HELD", 100_000)
+    monkeypatch.setattr(_objects, "MEMORY_LIMIT", 100_000)
     body = bytes(range(256)) * 12_288
     chunked = b"".join(b"%x\r\n%s\r\n" % (len(one), one) for one in parts(body, 50_000)) + b"0\r\n\r\n"
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

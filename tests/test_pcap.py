@@ -1,4 +1,4 @@
-"""Classic pcap files: every magic, every cut, lengths that lie. dpkt is the second reader."""
+"""Classic pcap files: every magic number, truncation anywhere, invalid lengths. Expected frames are those of dpkt."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def frames(name: str, **options):
 
 
 @pytest.mark.parametrize("batch", BATCHES)
-def test_frames_are_those_that_dpkt_reads(batch):
+def test_frames_are_those_of_dpkt(batch):
     name = str(CAPTURES / "dns-http" / "dns-http.pcap")
     table = frames(name, batch_frames=batch)
     with open(name, "rb") as file:
@@ -34,13 +34,13 @@ def test_frames_are_those_that_dpkt_reads(batch):
 
 @pytest.mark.parametrize(("magic", "nanoseconds"), [(0xA1B2C3D4, 123_456_000), (NS, 123_456), (MODIFIED, 123_456_000)])
 @pytest.mark.parametrize("order", "<>")
-def test_every_magic_in_both_byte_orders(save, magic, nanoseconds, order):
+def test_every_magic_number_in_both_byte_orders(save, magic, nanoseconds, order):
     table = frames(save(pcap(b"\xff" * 60, b"\x01" * 64, magic=magic, order=order)))
     assert table["frame.time"].dt.timestamp("ns").to_list() == [(1_700_000_000 + i) * 10**9 + nanoseconds for i in (0, 1)]
     assert table["frame.len"].to_list() == [60, 64]
 
 
-def test_a_file_cut_anywhere_gives_all_before_the_cut(save):
+def test_a_truncated_file_gives_all_frames_before(save):
     ends = [24]
     at = 24
     while at < len(HANDSHAKE):
@@ -59,23 +59,23 @@ def test_a_file_cut_anywhere_gives_all_before_the_cut(save):
 
 
 def test_damage_is_one_line_with_frame_and_byte_and_status_2(save):
-    said = run("packets", save(HANDSHAKE[:280]))
-    assert said.status == 2
-    assert len(said.out.splitlines()) == 2
-    assert said.err.count("\n") == 1
-    assert "frame 3, byte 204" in said.err  # 24 + 2 records of 16 + 74
+    result = run("packets", save(HANDSHAKE[:280]))
+    assert result.status == 2
+    assert len(result.out.splitlines()) == 2
+    assert result.err.count("\n") == 1
+    assert "frame 3, byte 204" in result.err  # 24 + 2 records of 16 + 74
 
 
 def test_a_file_header_alone_is_an_empty_capture(save):
-    said = run("table", "frames", save(HANDSHAKE[:24]), "-T", "csv")
-    assert (said.status, said.out.count("\n")) == (0, 1)
+    result = run("table", "frames", save(HANDSHAKE[:24]), "-T", "csv")
+    assert (result.status, result.out.count("\n")) == (0, 1)
     assert run(save(HANDSHAKE[:24])).status == 0
 
 
-def test_a_cut_file_header_is_refused(save):
-    said = run(save(HANDSHAKE[:20]))
-    assert said.status == 2
-    assert "file header" in said.err
+def test_a_truncated_file_header_is_refused(save):
+    result = run(save(HANDSHAKE[:20]))
+    assert result.status == 2
+    assert "file header" in result.err
 
 
 def test_a_record_longer_than_any_frame_is_damage(save):
@@ -86,7 +86,7 @@ def test_a_record_longer_than_any_frame_is_damage(save):
     assert (analysis.damage[0].frame, analysis.damage[0].offset) == (2, 100)
 
 
-def test_snapped_oversized_and_empty_frames_are_kept_and_marked(save):
+def test_sliced_oversized_and_empty_frames_are_kept_and_marked(save):
     name = save(pcap(b"\xff" * 60, b"\xff" * 60, b"", lengths={0: 1500, 1: 40}))
     lines = run("packets", name).out.splitlines()
     assert "[60 of 1500 bytes kept]" in lines[0]
@@ -97,7 +97,7 @@ def test_snapped_oversized_and_empty_frames_are_kept_and_marked(save):
     )
 
 
-def test_times_that_go_back_are_kept_and_said(save):
+def test_times_that_go_back_are_kept_and_reported(save):
     late = pcap(b"\0" * 60, b"\0" * 60)
     second = bytearray(late)
     second[24 + 76 : 24 + 80] = struct.pack("<I", 1_699_999_990)
@@ -107,9 +107,9 @@ def test_times_that_go_back_are_kept_and_said(save):
 
 
 def test_an_unknown_link_type_is_data_and_status_0(save):
-    said = run("table", "undecoded", save(pcap(b"\x55" * 20, link=147)), "-T", "csv")
-    assert said.status == 0
-    assert "linktype,147" in said.out
+    result = run("table", "undecoded", save(pcap(b"\x55" * 20, link=147)), "-T", "csv")
+    assert result.status == 0
+    assert "linktype,147" in result.out
     line = run("packets", save(pcap(b"\x55" * 20, link=105))).out
     assert "IEEE802_11" in line
     assert "20 not decoded" in line
@@ -117,7 +117,7 @@ def test_an_unknown_link_type_is_data_and_status_0(save):
 
 @given(st.binary(max_size=400))
 @settings(max_examples=150, deadline=None)
-def test_any_bytes_behind_the_header_end_in_frames_or_damage(tmp_path_factory, noise):
+def test_any_bytes_after_the_header_give_frames_or_damage(tmp_path_factory, noise):
     name = tmp_path_factory.getbasetemp() / "noise.pcap"
     name.write_bytes(HANDSHAKE[:24] + noise)
     seen = []
@@ -129,10 +129,10 @@ def test_any_bytes_behind_the_header_end_in_frames_or_damage(tmp_path_factory, n
         expected = sum(1 for _ in dpkt.pcap.Reader(io.BytesIO(name.read_bytes())))
     except (dpkt.Error, ValueError, struct.error):
         return
-    assert seen[0][0] <= expected  # dpkt hands on a record that the file's end cut
+    assert seen[0][0] <= expected  # dpkt returns a truncated last record
 
 
-def test_standard_input_is_read_as_it_comes():
+def test_standard_input_is_streamed():
     import subprocess
     import sys
 

@@ -1,4 +1,4 @@
-"""pcapng files built block by block from the specification."""
+"""pcapng files, built block by block after the specification."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def times(name: str) -> list[int | None]:
 
 
 @pytest.mark.parametrize("order", "<>")
-def test_microseconds_unless_the_interface_says_otherwise(save, order):
+def test_timestamps_are_microseconds_by_default(save, order):
     data = section(order) + interface(order) + packet(order, 1_700_000_000_500_000)
     assert times(save(data)) == [1_700_000_000_500_000_000]
 
@@ -59,22 +59,22 @@ def test_microseconds_unless_the_interface_says_otherwise(save, order):
         (12, 1_700_000_123_456_789_012, 1_700_000_123_456_789),
     ],
 )
-def test_time_resolutions(save, resolution, stamp, expected):
+def test_timestamp_resolutions(save, resolution, stamp, expected):
     data = section("<") + interface("<", options=option("<", 9, bytes([resolution]))) + packet("<", stamp)
     assert times(save(data)) == [expected]
 
 
-def test_the_offset_of_an_interface_is_in_seconds(save):
+def test_the_timestamp_offset_is_in_seconds(save):
     data = section("<") + interface("<", options=option("<", 14, struct.pack("<q", 1_000_000_000))) + packet("<", 700_000_000_000_000)
     assert times(save(data)) == [1_700_000_000_000_000_000]
 
 
-def test_a_stamp_beyond_what_nanoseconds_hold_does_not_wrap(save):
+def test_a_timestamp_beyond_int64_nanoseconds_is_clamped(save):
     data = section("<") + interface("<") + packet("<", (1 << 64) - 1)
     assert times(save(data)) == [(1 << 63) - 1]
 
 
-def test_a_simple_packet_has_no_time_and_obeys_the_snap_length(save):
+def test_a_simple_packet_block_has_no_timestamp_and_obeys_the_snaplen(save):
     data = section("<") + interface("<", snap=20) + simple("<", FRAME[:20], 60) + packet("<", 1_000_000)
     table = Analysis(save(data)).table("frames")
     assert table["frame.time"].is_null().to_list() == [True, False]
@@ -83,7 +83,7 @@ def test_a_simple_packet_has_no_time_and_obeys_the_snap_length(save):
     assert run("packets", save(data)).out.splitlines()[0].startswith("    1  ")
 
 
-def test_interfaces_start_again_with_each_section(save):
+def test_interface_ids_restart_in_each_section(save):
     one = section("<") + interface("<", options=option("<", 2, b"eth0")) + packet("<", 1)
     two = section(">") + interface(">", link=101, options=option(">", 2, b"tun0")) + packet(">", 2, b"\x45" + bytes(30))
     table = Analysis(save(one + two)).table("frames")
@@ -91,7 +91,7 @@ def test_interfaces_start_again_with_each_section(save):
     assert [one.split(":")[0] for one in table["frame.protocols"]] == ["eth", "raw"]
 
 
-def test_comments_are_kept_and_what_is_no_frame_is_counted(save):
+def test_comments_are_kept_and_other_blocks_are_counted(save):
     data = (
         section("<")
         + interface("<")
@@ -102,12 +102,12 @@ def test_comments_are_kept_and_what_is_no_frame_is_counted(save):
     name = save(data)
     assert Analysis(name).table("frames")["frame.comment"].to_list() == [["très\x1b[31m"]]
     assert Analysis(name).table("captures")["skipped"].to_list() == ["1 decryption secrets, 1 systemd journal"]
-    said = run("packets", name, "-T", "fields", "-e", "frame.comment").out
-    assert said == "très\\x1b[31m\n"
+    printed = run("packets", name, "-T", "fields", "-e", "frame.comment").out
+    assert printed == "très\\x1b[31m\n"
 
 
 @pytest.mark.parametrize(
-    ("tail", "says"),
+    ("tail", "reason"),
     [
         (struct.pack("<II", 6, 13), "length of 13"),
         (packet("<", 3)[:-4] + struct.pack("<I", 99), "two lengths differ"),
@@ -119,17 +119,17 @@ def test_comments_are_kept_and_what_is_no_frame_is_counted(save):
         ),
     ],
 )
-def test_damage_is_said_with_frame_and_byte(save, tail, says):
+def test_damage_is_reported_with_frame_and_byte(save, tail, reason):
     good = section("<") + interface("<") + packet("<", 1) + packet("<", 2)
     for batch in (None, 1, 1 << 20):
         analysis = Analysis(save(good + tail + bytes(40) * (len(tail) < 20 and tail[4] == 13)), batch_frames=batch)
         assert len(analysis.table("frames")) == 2
         assert analysis.damage
         assert (analysis.damage[0].frame, analysis.damage[0].offset) == (3, len(good))
-        assert says in str(analysis.damage[0])
+        assert reason in str(analysis.damage[0])
 
 
-def test_cut_anywhere(save):
+def test_truncation_anywhere(save):
     parts = [section("<"), interface("<"), packet("<", 1), simple("<"), packet("<", 2)]
     data = b"".join(parts)
     ends = [sum(map(len, parts[:n])) for n in range(1, len(parts) + 1)]
@@ -144,12 +144,12 @@ def test_cut_anywhere(save):
         assert (not analysis.damage) == (cut in ends)
 
 
-def test_a_version_that_nobody_defined_is_refused(save):
+def test_an_unknown_version_is_refused(save):
     data = bytearray(section("<"))
     data[12] = 2
-    said = run(save(bytes(data)))
-    assert said.status == 2
-    assert "version 2" in said.err
+    result = run(save(bytes(data)))
+    assert result.status == 2
+    assert "version 2" in result.err
 
 
 def stamp(order: str, value: int) -> bytes:
@@ -158,18 +158,18 @@ def stamp(order: str, value: int) -> bytes:
 
 def statistics(order: str, where: int, when: int, **counts: int) -> bytes:
     codes = {"begin": 2, "end": 3, "received": 4, "dropped": 5, "accepted": 6, "system_dropped": 7, "delivered": 8}
-    said = [
+    options = [
         option(order, codes[name], stamp(order, n) if name in ("begin", "end") else struct.pack(order + "Q", n))
         for name, n in counts.items()
     ]
-    return block(order, 5, struct.pack(order + "I", where) + stamp(order, when) + b"".join(said))
+    return block(order, 5, struct.pack(order + "I", where) + stamp(order, when) + b"".join(options))
 
 
 @pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize("batch", [1, 7, None])
-def test_what_the_recorder_lost_and_what_it_recorded_on(save, order, batch):
-    """Statistics grow from block to block, the last of each interface counts; sections number their interfaces anew."""
-    tall = [
+def test_statistics_and_options_of_interfaces(save, order, batch):
+    """Statistics are cumulative: the last block of each interface counts. Interface ids restart in each section."""
+    options = [
         option(order, 2, b"eth0"),
         option(order, 3, b"uplink"),
         option(order, 4, bytes([10, 0, 0, 1, 255, 255, 255, 0])),
@@ -185,7 +185,7 @@ def test_what_the_recorder_lost_and_what_it_recorded_on(save, order, batch):
         option(order, 1, b"two"),
     ]
     machine = option(order, 2, b"a box") + option(order, 3, b"an OS") + option(order, 4, b"a program")
-    data = section(order, machine) + interface(order, options=b"".join(tall)) + interface(order, link=101)
+    data = section(order, machine) + interface(order, options=b"".join(options)) + interface(order, link=101)
     data += packet(order, 1_700_000_000 * 10**9) + statistics(order, 0, 5, received=10, dropped=1)
     data += packet(order, 1_700_000_001 * 10**9) + packet(order, 1, b"\x45" + bytes(30), where=1)
     data += statistics(
@@ -237,7 +237,7 @@ def test_interfaces_of_merged_captures_keep_their_frames(save):
 
 @pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize("batch", [1, 7, None])
-def test_names_that_the_recorder_knew(save, order, batch):
+def test_name_resolution_blocks(save, order, batch):
     def record(kind: int, value: bytes) -> bytes:
         return option(order, kind, value)
 
@@ -258,16 +258,19 @@ def test_names_that_the_recorder_knew(save, order, batch):
 
 @pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize("batch", ["1", "7", "1000000"])
-def test_what_is_said_of_single_frames(save, order, batch):
-    """Flags: 0x81000085 is inbound, multicast, four bytes of check sequence that are wrong, and a bad symbol."""
-    said = option(order, 2, struct.pack(order + "I", 0x81000089)) + option(order, 4, struct.pack(order + "Q", 7))
+def test_options_of_packets(save, order, batch):
+    """Flags: 0x81000089 is inbound, multicast, FCS length 4, CRC error, symbol error."""
+    first = option(order, 2, struct.pack(order + "I", 0x81000089)) + option(order, 4, struct.pack(order + "Q", 7))
     more = option(order, 5, struct.pack(order + "Q", (1 << 64) - 1)) + option(order, 6, struct.pack(order + "I", 3))
     other = option(order, 7, b"\0\xca\xfe") + option(order, 3, b"\2\1\2\3\4") + option(order, 1, b"a") + option(order, 1, b"b")
     odd = option(order, 2, b"\1") + option(order, 2988, b"\0\0\0\x2a!") + option(order, 4242, b"")
     verdict = option(order, 7, b"\1" + struct.pack(order + "q", -1))
     data = section(order) + interface(order)
     data += (
-        packet(order, 1, options=said + more) + packet(order, 2) + packet(order, 3, options=other + odd) + packet(order, 4, options=verdict)
+        packet(order, 1, options=first + more)
+        + packet(order, 2)
+        + packet(order, 3, options=other + odd)
+        + packet(order, 4, options=verdict)
     )
     name = save(data)
 
@@ -301,9 +304,9 @@ def test_secrets_are_counted_and_not_shown(save):
 @pytest.mark.skipif(not (SHARED / "corpus").exists(), reason="../shared is not there")
 @pytest.mark.parametrize("order", ["be", "le"])
 def test_another_programs_captures(order):
-    """What the generator of these captures says that it put in, and what tshark 4.0.17 prints of them."""
+    """Contents as the generator of these captures documents them, and as tshark 4.0.17 prints them."""
     folder = SHARED / "corpus" / "pcapng-test-generator"
-    said = run(
+    result = run(
         "packets",
         str(folder / f"output_{order}__basic__test009.pcapng"),
         "-T",
@@ -313,7 +316,7 @@ def test_another_programs_captures(order):
         "-e",
         "frame.drop_count",
     )
-    assert said.out == "0x00000000\t0\n0x48000000\t12345\n"
+    assert result.out == "0x00000000\t0\n0x48000000\t12345\n"
     name = str(folder / f"output_{order}__advanced__test102.pcapng")
     hosts = Analysis(name).table("hosts")["address"].to_list()
-    assert (sum("." in one for one in hosts), sum(":" in one for one in hosts)) == (8, 3)  # as capinfos counts them
+    assert (sum("." in host for host in hosts), sum(":" in host for host in hosts)) == (8, 3)  # capinfos counts these

@@ -1,6 +1,6 @@
-"""Echo and its kin: `icmp.resp_to` and `icmp.resptime` as Wireshark tells them, and the table pings.
+"""Echo and its kin: `icmp.resp_to` and `icmp.resptime` as Wireshark has them, and the table pings.
 
-What tshark 4.0.17 says of the crafted captures was noted once; frames of recordings are those of their labs' facts.
+Values of crafted captures are tshark 4.0.17's, noted once; frames of recordings are those of their labs' facts.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ def outcomes(name: str) -> list[tuple]:
 
 def linked(name: str, batch: int | None = None) -> dict[int, tuple[str, str]]:
     fields = ("icmp.resp_to", "icmp.resptime", "icmp.resp_in", "icmpv6.resp_to", "icmpv6.resptime")
-    words = [word for field in fields for word in ("-e", field)]
-    said = run("packets", name, "-T", "fields", "-e", "frame.number", *words, *(["--batch-frames", str(batch)] if batch else []))
-    lines = (line.split("\t") for line in said.out.splitlines())
+    options = [word for field in fields for word in ("-e", field)]
+    output = run("packets", name, "-T", "fields", "-e", "frame.number", *options, *(["--batch-frames", str(batch)] if batch else []))
+    lines = (line.split("\t") for line in output.out.splitlines())
     return {int(number): tuple(one for one in rest if one) for number, *rest in lines if any(rest)}
 
 
@@ -67,7 +67,7 @@ def test_replies_name_their_requests_as_in_wireshark(save, batch):
     frames = [
         *(ask(), answer(), answer()),  # a second reply belongs to none
         *(ask(), answer(data=b"abd"), answer()),  # other data, another checksum
-        *(ask(2), icmp(0, ME, HOST, 2)),  # whichever way it goes
+        *(ask(2), icmp(0, ME, HOST, 2)),  # in either direction
         *(icmp(13, ME, HOST, 5), icmp(14, HOST, ME, 5)),  # echo alone
         *(six("ask", "::1:1", "::2:2"), six("answer", "::2:2", "::1:1")),
         *(ask(3, chksum=0xF7FF), answer(3, chksum=0xFFFF)),  # one's complement has two zeros
@@ -87,8 +87,8 @@ def test_recorded_replies():
 
 
 def test_milliseconds_in_filters():
-    for said in ("icmp.resptime > 0.025", "icmp.resptime > 25us"):
-        assert run("packets", recorded("ping"), "-Y", said, "-T", "fields", "-e", "frame.number").out == "4\n"
+    for condition in ("icmp.resptime > 0.025", "icmp.resptime > 25us"):
+        assert run("packets", recorded("ping"), "-Y", condition, "-T", "fields", "-e", "frame.number").out == "4\n"
 
 
 def test_requests_beyond_the_limit_are_forgotten_and_said(save, monkeypatch):
@@ -237,19 +237,23 @@ def test_no_message_is_lost(steps, tmp_path_factory):
 # ---------------------------------------------------------------- verdicts on series
 
 
-def said(save, *frames: bytes) -> str:
+def explained(save, *frames: bytes) -> str:
     return " ".join(run("explain", save(pcap(*frames))).out.split())
 
 
 def test_series(save):
-    assert "warn: pings unanswered (1) No answer to 3 pings 10.0.0.1 → 10.0.0.2 (identifier 7), frames 1 to 3." in said(
+    assert "warn: pings unanswered (1) No answer to 3 pings 10.0.0.1 → 10.0.0.2 (identifier 7), frames 1 to 3." in explained(
         save, ask(1), ask(2), ask(3)
     )
-    assert "warn: pings lost (1) 1 of 2 pings" in said(save, ask(1), answer(1), ask(2))
-    assert "1 ping 10.0.0.1 → 10.0.0.2 (identifier 7) answered by 10.0.0.3, first in frame 2." in said(save, ask(1), answer(1, by=OTHER))
-    assert "1 further answer to pings 10.0.0.1 → 10.0.0.2 (identifier 7), the last in frame 3." in said(save, ask(1), answer(1), answer(1))
-    assert "2 answers of 10.0.0.2 to 10.0.0.1 that no frame asked for, first in frame 1." in said(save, answer(1), answer(2))
+    assert "warn: pings lost (1) 1 of 2 pings" in explained(save, ask(1), answer(1), ask(2))
+    assert "1 ping 10.0.0.1 → 10.0.0.2 (identifier 7) answered by 10.0.0.3, first in frame 2." in explained(
+        save, ask(1), answer(1, by=OTHER)
+    )
+    assert "1 further answer to pings 10.0.0.1 → 10.0.0.2 (identifier 7), the last in frame 3." in explained(
+        save, ask(1), answer(1), answer(1)
+    )
+    assert "2 answers of 10.0.0.2 to 10.0.0.1 that no frame asked for, first in frame 1." in explained(save, answer(1), answer(2))
     assert (
-        said(save, *(frame for i in range(1, 12) for frame in ((ask(i), answer(i)) if i < 11 else (ask(i),))))
+        explained(save, *(frame for i in range(1, 12) for frame in ((ask(i), answer(i)) if i < 11 else (ask(i),))))
         == "No TCP connection in this capture."
     )

@@ -360,14 +360,14 @@ def test_nothing_alarms(save):
 
 
 def test_so_many_initials_of_a_connection_are_read(save):
-    lot = [initial(b"\x01\0\0\0", n) for n in range(quic_initial.OPENED + 2)]
+    lot = [initial(b"\x01\0\0\0", n) for n in range(quic_initial.DECRYPTED + 2)]
     found = table(save(pcap(*talk(*lot))), "quic.packet_number", "quic.unread")
-    assert [number for _, number, _ in found] == [*range(quic_initial.OPENED), None, None]
+    assert [number for _, number, _ in found] == [*range(quic_initial.DECRYPTED), None, None]
     assert found[-1][2].startswith("enough")
 
 
 def test_so_many_connections_are_remembered(save, monkeypatch):
-    monkeypatch.setattr(quic_initial, "HELD", 2)
+    monkeypatch.setattr(quic_initial, "CONNECTIONS", 2)
     ports = (50000, 50001, 50002)
     frames = [datagram(FIRST, client=port) for port in ports] + [datagram(SERVER_INITIAL, "server", client=port) for port in ports]
     analysis = Analysis(save(pcap(*frames)))
@@ -383,10 +383,10 @@ def test_so_many_packets_of_a_datagram_are_told(save):
 
 def test_crypto_far_ahead_is_not_held():
     crypto = quic_initial.Crypto()
-    assert crypto.add(quic_initial.STREAM, b"x") == 0
-    for at in range(quic_initial.PIECES + 10):
+    assert crypto.add(quic_initial.CRYPTO_BYTES, b"x") == 0
+    for at in range(quic_initial.CRYPTO_FRAMES + 10):
         crypto.add(2 * at + 1, b"x")
-    assert len(crypto.waiting) == quic_initial.PIECES
+    assert len(crypto.waiting) == quic_initial.CRYPTO_FRAMES
     assert crypto.add(0, b"\1\0\0\2ab" + bytes(1000)) > 0
     assert crypto.messages()[:6] == b"\1\0\0\2ab"
 

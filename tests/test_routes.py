@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analyzer import Analysis
-from analyzer.tables import routes
-from analyzer.tables._seen_set import Earlier
+from analyzer.tables import _loops, routes
+from analyzer.tables._seen_set import SeenSet
 
 HOST_MAC, OLD, NEW = "02:00:00:00:00:01", "02:00:00:00:00:0a", "02:00:00:00:00:0b"
 ME, THERE, ROUTER, GATEWAY = "10.0.0.1", "10.9.9.9", "10.0.0.254", "10.0.0.253"
@@ -93,8 +93,8 @@ def test_six(save):
     from scapy.all import UDP, Ether, ICMPv6TimeExceeded, IPv6
 
     probe = Ether(src=HOST_MAC, dst=OLD) / IPv6(src="2001:db8::1", dst="2001:db8:9::9", hlim=1) / UDP(sport=4000, dport=33434) / b"x"
-    said = Ether(src=OLD, dst=HOST_MAC) / IPv6(src="2001:db8::fe", dst="2001:db8::1") / ICMPv6TimeExceeded() / bytes(probe)[14:]
-    (row,) = same(save(pcap(bytes(probe), bytes(said))), "routes")
+    expired = Ether(src=OLD, dst=HOST_MAC) / IPv6(src="2001:db8::fe", dst="2001:db8::1") / ICMPv6TimeExceeded() / bytes(probe)[14:]
+    (row,) = same(save(pcap(bytes(probe), bytes(expired))), "routes")
     assert picked(row, "statement", "hop", "by", "source", "meaning") == ("hop", 1, "2001:db8::fe", "2001:db8::1", "hop limit exceeded")
 
 
@@ -104,7 +104,7 @@ def test_six(save):
 def test_a_redirect_obeyed_late():
     """Lab redirect: frames 4 and 10 name 192.168.1.1; frame 9 still goes to the old MAC, frame 12 to the new."""
     (row,) = same(recorded("redirect"), "routes")
-    assert picked(row, "statement", "first_frame", "last_frame", "messages", "by", "told") == (
+    assert picked(row, "statement", "first_frame", "last_frame", "messages", "by", "recipient") == (
         "redirect",
         4,
         10,
@@ -146,7 +146,7 @@ def test_a_path_mtu_obeyed():
         ([sent(size=1372, ident=3)], (True, 3, 0)),  # 1400 bytes in all
         ([sent(size=1472, ident=3, flags=0)], (True, 3, 0)),  # may be cut now: RFC 1191 §3
         ([sent(size=1472, ident=i) for i in range(3, 7)], (False, None, 4)),
-        ([sent(size=10, ident=3)], (None, None, 0)),  # a small one tells nothing
+        ([sent(size=10, ident=3)], (None, None, 0)),  # a small one shows nothing
         ([sent(size=1372, ident=3, dport=10)], (None, None, 0)),  # another conversation
         ([sent(size=1372, ident=3), *[sent(size=1472, ident=i) for i in range(4, 8)]], (False, None, 4)),
     ],
@@ -165,10 +165,10 @@ def test_a_path_mtu_of_six(save):
         return bytes(Ether(src=HOST_MAC, dst=OLD) / IPv6(src="2001:db8::1", dst="2001:db8:9::9") / UDP(sport=1, dport=2) / Raw(bytes(size)))
 
     large = datagram(1452)
-    said = bytes(
+    too_big = bytes(
         Ether(src=OLD, dst=HOST_MAC) / IPv6(src="2001:db8::fe", dst="2001:db8::1") / ICMPv6PacketTooBig(mtu=1280) / Raw(large[14:1200])
     )
-    (row,) = same(save(pcap(large, said, large, datagram(1232))), "routes")
+    (row,) = same(save(pcap(large, too_big, large, datagram(1232))), "routes")
     assert picked(row, "statement", "mtu", "obeyed", "obeyed_frame", "ignored") == ("too big", 1280, True, 4, 1)
 
 
@@ -238,7 +238,7 @@ def test_a_loop_without_mac_addresses(save):
 
 
 def test_a_loop_longer_ago_than_is_remembered(save, monkeypatch):
-    monkeypatch.setattr(routes, "PASSED", 10)
+    monkeypatch.setattr(_loops, "WINDOW", 10)
     between = [sent(ident=100 + i) for i in range(9)]
     assert len(only(save(pcap(sent(64), *between, sent(62))), "loop")) == 1
     assert only(save(pcap(sent(64), *between, sent(ident=99), sent(62))), "loop") == []
@@ -246,12 +246,12 @@ def test_a_loop_longer_ago_than_is_remembered(save, monkeypatch):
 
 @settings(max_examples=80, deadline=None)
 @given(keys=st.lists(st.integers(0, 6), max_size=60), most=st.integers(1, 8), cut=st.integers(1, 9))
-def test_earlier_is_what_a_list_would_find(keys, most, cut):
-    earlier, found = Earlier(most), []
+def test_a_seen_set_is_what_a_list_would_find(keys, most, cut):
+    seen, found = SeenSet(most), []
     for at in range(0, len(keys), cut):
         part = np.array(keys[at : at + cut], np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         out = np.empty(len(part), np.int64)
-        earlier.before(part.data, out.data)
+        seen.last_seen(part.data, out.data)
         found += out.tolist()
     for i, key in enumerate(keys):
         before = [j for j in range(max(i - most, 0), i) if keys[j] == key]
@@ -310,9 +310,9 @@ def test_a_flood_takes_no_quadratic_time(save):
     assert time.process_time() - begin < 6  # a second at the most; the square takes many times that
 
 
-def test_explain_tells_them_worst_first():
-    said = run("explain", recorded("ttl-loop")).out
-    assert "ARP, neighbor discovery and ICMP: 1 error, 1 warn." in said
-    assert said.index("error: routing loop (1)") < said.index("warn: time exceeded (1)")
+def test_explain_lists_them_worst_first():
+    text = run("explain", recorded("ttl-loop")).out
+    assert "ARP, neighbor discovery and ICMP: 1 error, 1 warn." in text
+    assert text.index("error: routing loop (1)") < text.index("warn: time exceeded (1)")
     lines = [line.split(",")[:3] for line in run("explain", str(recorded("unreachable")), "-T", "csv").out.splitlines()]
     assert lines == [["severity", "kind", "stream"], ["error", "refused by ICMP", "0"], *[["warn", "unreachable", ""]] * 4]

@@ -1,4 +1,4 @@
-"""What routers tell each other: OSPF, RIP, VRRP, HSRP, BFD, and hosts to routers: IGMP and MLD.
+"""Protocols between routers: OSPF, RIP, VRRP, HSRP, BFD; between hosts and routers: IGMP and MLD.
 
 Messages come from a recording between two routers of FRR, from scapy, or are written byte by byte after the RFC.
 """
@@ -201,14 +201,14 @@ def test_ipv4_in_version_3(cells):
 
 
 def test_an_advertisement_that_does_not_fit_ends_the_update(cells, findings):
-    """20 bytes is the least; what stands before it is read, and the place of the lie is told."""
+    """20 bytes is the least; what stands before it is read, and the place of the fault is reported."""
     lies = bytearray(UPDATE3)
     second = 16 + 4 + len(ADVERTISED[0])
     lies[second + 18 : second + 20] = struct.pack(">H", 19)
     packet = ipv6(89, bytes(lies))
     assert cells(packet, "ospf.v3.lsa.fc") == ["1"]
-    said = [text for finding, text in findings(packet) if finding == "malformed"]
-    assert said == ["OSPF: advertisement's length is more than the packet has, or less than an advertisement's header"]
+    faults = [text for finding, text in findings(packet) if finding == "malformed"]
+    assert faults == ["OSPF: advertisement's length is more than the packet has, or less than an advertisement's header"]
 
 
 def test_a_length_of_ospf_that_lies(findings):
@@ -251,7 +251,7 @@ def test_rip_of_version_1_has_no_masks(cells, findings):
     assert findings(udp(520, OLD_RIP[:-3])) == [("malformed", "RIP entries have 20 bytes each, the last has 17")]
 
 
-def test_a_password_of_rip_is_told(cells, findings):
+def test_a_password_of_rip_is_reported(cells, findings):
     secret = struct.pack(">BBHHH16s", 1, 2, 0, 0xFFFF, 2, b"letmein") + route(0, 0, "0.0.0.0", "0.0.0.0", "0.0.0.0", metric=16)
     assert cells(udp(520, secret), "rip.auth.passwd", "rip.ip", "rip.family") == ["letmein", "", "0"]
     assert findings(udp(520, secret)) == [("routing.rip_password", "a password in clear text")]
@@ -324,7 +324,7 @@ def test_bfd(cells, findings):
     wanted = ("version", "diag", "sta", "flags.p", "flags.f", "detect_time_multiplier", "my_discriminator", "desired_min_tx_interval")
     got = cells(udp(3784, bytes(packet)), *(f"bfd.{name}" for name in wanted))
     assert got == ["1", "0x03", "0x01", "1", "0", "5", "0x00000007", "50000"]
-    assert findings(udp(3784, bytes(packet))) == [("routing.bfd_down", "the session is down: the neighbor said down")]
+    assert findings(udp(3784, bytes(packet))) == [("routing.bfd_down", "the session is down: neighbor signaled session down")]
     short = bytearray(bytes(packet))
     short[3] = 20
     assert ("malformed", "BFD: length is 20, less than the 24 of a packet") in findings(udp(3784, bytes(short)))
@@ -344,8 +344,8 @@ def test_bfd_signed(cells):
 
 
 def test_igmp_queries_and_reports_with_sources(cells, findings):
-    asks = struct.pack(">BBH4sBBH", 0x11, 100, 0, four("239.1.2.3"), 0x0A, 60, 2) + four("10.1.1.1") + four("10.1.1.2")
-    got = cells(ip(2, asks), "igmp.version", "igmp.s", "igmp.qrv", "igmp.qqic", "igmp.num_src", "igmp.saddr")
+    query = struct.pack(">BBH4sBBH", 0x11, 100, 0, four("239.1.2.3"), 0x0A, 60, 2) + four("10.1.1.1") + four("10.1.1.2")
+    got = cells(ip(2, query), "igmp.version", "igmp.s", "igmp.qrv", "igmp.qqic", "igmp.num_src", "igmp.saddr")
     assert got == ["3", "1", "2", "60", "2", "10.1.1.1,10.1.1.2"]
     records = struct.pack(">BBH4s4s", 5, 1, 0, four("232.1.1.1"), b"more") + struct.pack(
         ">BBH4s4s", 6, 0, 1, four("232.1.1.2"), four("10.1.1.3")
@@ -373,9 +373,9 @@ def test_listeners_of_ipv6(cells, findings):
     wanted = [f"icmpv6.mld.{name}" for name in ("maximum_response_delay", "maximum_response_code", "multicast_address", "source_address")]
     assert cells(listeners(ICMPv6MLQuery(mladdr="ff02::1:3", mrd=1000)), *wanted) == ["1000", "", "ff02::1:3", ""]
     assert cells(listeners(ICMPv6MLDone(mladdr="ff02::1:3")), *wanted) == ["0", "", "ff02::1:3", ""]
-    asks = listeners(ICMPv6MLQuery2(mladdr="ff3e::7", mrd=1000, S=1, QRV=2, QQIC=125, sources=["2001:db8::1", "2001:db8::2"]))
-    assert cells(asks, *wanted) == ["", "1000", "ff3e::7", "2001:db8::1,2001:db8::2"]
-    assert cells(asks, "icmpv6.mld.flag.s", "icmpv6.mld.flag.qrv", "icmpv6.mld.qqi", "icmpv6.mld.nb_sources") == ["1", "2", "125", "2"]
+    query = listeners(ICMPv6MLQuery2(mladdr="ff3e::7", mrd=1000, S=1, QRV=2, QQIC=125, sources=["2001:db8::1", "2001:db8::2"]))
+    assert cells(query, *wanted) == ["", "1000", "ff3e::7", "2001:db8::1,2001:db8::2"]
+    assert cells(query, "icmpv6.mld.flag.s", "icmpv6.mld.flag.qrv", "icmpv6.mld.qqi", "icmpv6.mld.nb_sources") == ["1", "2", "125", "2"]
     wanted = [f"icmpv6.mldr.mar.{name}" for name in ("record_type", "multicast_address", "nb_sources", "source_address")]
     assert cells(listeners(REPORTED), *wanted) == ["4,5,3", "ff02::fb,ff3e::8,ff02::fc", "0,2,0", "2001:db8::1,2001:db8::2"]
     assert cells(listeners(REPORTED), "frame.protocols") == ["eth:ethertype:ipv6:ipv6.hopopts:icmpv6"]

@@ -101,7 +101,7 @@ def test_crossing_is_the_same_events_in_the_order_of_who_sent_it():
     """Seen here: FIN received, FIN sent. There: FIN sent, FIN received. Both end where the RFC's Figure 13 is."""
     index = {name: i for i, name in enumerate(STATES)}
     sent = NEXT[index["ESTABLISHED"], states.SENT_FIN]
-    assert NEXT[sent, states.FIN] == NEXT[index["CLOSE-WAIT"], states.SENT_FIN_EARLY]
+    assert NEXT[sent, states.RECEIVED_FIN] == NEXT[index["CLOSE-WAIT"], states.SENT_FIN_EARLY]
 
 
 # ---------------------------------------------------------------- recordings

@@ -11,7 +11,6 @@ from scapy.all import ICMP, IP, TCP, UDP, Dot1Q, Ether, IPv6, Raw
 
 from analyzer import Analysis
 from analyzer.tcp import tracker
-from analyzer.tcp._figures import ABOUT, FIGURES
 
 A, B = "10.0.0.1", "10.0.0.2"
 
@@ -201,12 +200,17 @@ def test_streams_count_the_frames_that_match(save, batch):
     assert (row["frames"], row["client_packets"], row["server_packets"], row["client_data_bytes"]) == (2, 1, 1, 0)
 
 
-def test_figures_are_written_in_the_order_of_their_names():
-    source = Path(tracker.__file__).with_name("_figures.py").read_text()
-    sides = re.findall(r"    out\[row, (\d+)\] = side\.(\w+)\n", source)
-    talks = re.findall(r"about\[row, (\d+)\] = (?:talk\.)?(\w+)\n", source)
-    assert sides == [(str(place), name) for place, name in enumerate(FIGURES)]
-    assert talks == [(str(place), name) for place, name in enumerate(ABOUT)]
+@pytest.mark.parametrize("module", ["_figures", "_facts"])
+def test_index_constants_are_in_the_order_of_their_names(module):
+    """Compiled they are C variables, which no test can see: the source is read."""
+    source = Path(tracker.__file__).with_name(f"{module}.py").read_text()
+    extra = re.search(r"^EXTRA_INPUT = \((.*?)^\)", source, re.M | re.S)
+    groups = re.findall(r"^(\w+(?:, \w+)+) = (?:map|\(1 << MARKS).*(?<=\()(\"[^)]+)\)", source, re.M)
+    groups += re.findall(r"^(\w+(?:, \w+)+) = range\(len\(EXTRA_INPUT\)\)()$", source, re.M)
+    assert len(groups) >= 5
+    for constants, names in groups:
+        names = re.findall(r'"(\w+)"', names) or re.findall(r'^    "(\w+)"', extra[1], re.M)
+        assert [name.lower().removeprefix("out_") for name in constants.split(", ")] == names
 
 
 @pytest.mark.parametrize("batch", [None, 1, 7])

@@ -18,13 +18,13 @@ from scapy.all import IP, TCP, Ether, IPv6, Raw
 
 from analyzer import Analysis
 from analyzer.errors import UsageError
-from analyzer.tables._carried import NEEDS, carried
+from analyzer.tables._carried import NEEDS, carried_files
 
 MACS = {"src": "02:00:00:00:00:01", "dst": "02:00:00:00:00:02"}
 
 
 class Conversation:
-    """Segments between clients (10.0.0.1, or ::1) and a server (10.0.0.2, or ::2), in the order in which they are said."""
+    """Segments between clients (10.0.0.1, or ::1) and a server (10.0.0.2, or ::2), in the order of the calls."""
 
     def __init__(self, six: bool = False) -> None:
         self.six = six
@@ -63,9 +63,9 @@ def column(rows: list[dict], *names: str) -> list[tuple]:
 def words(name: str, *fields: str, only: str) -> list[list[str]]:
     """What `-T fields` prints, the same in batches of 1, 7 and all."""
     asked = [w for field in ("frame.number", *fields) for w in ("-e", field)]
-    said = {run("packets", name, "-Y", only, "-T", "fields", *asked, "--batch-frames", str(n)).out for n in BATCHES}
-    assert len(said) == 1
-    return [line.split("\t") for line in said.pop().splitlines()]
+    output = {run("packets", name, "-Y", only, "-T", "fields", *asked, "--batch-frames", str(n)).out for n in BATCHES}
+    assert len(output) == 1
+    return [line.split("\t") for line in output.pop().splitlines()]
 
 
 # ---------------------------------------------------------------- FTP
@@ -122,18 +122,18 @@ def test_replies_of_several_lines_and_commands_in_one_segment(save):
     assert rows[6]["ftp.response.arg"] == [" EPSV"]
 
 
-@pytest.mark.parametrize(("six", "asks", "answers", "port"), [
+@pytest.mark.parametrize(("six", "command", "answers", "port"), [
     (False, b"EPRT |1|10.0.0.1|5001|\r\n", b"200 ok\r\n", (5001, 2000)),
     (True, b"EPRT |2|::1|5002|\r\n", b"200 ok\r\n", (5002, 2000)),
     (True, b"EPSV\r\n", b"229 Extended (|||5003|)\r\n", (2000, 5003)),
     (False, b"PASV\r\n", b"227 Passive (10,0,0,2,19,140)\r\n", (2000, 5004)),
     (False, b"PASV\r\n", b"227 Passive (192,168,1,1,19,141)\r\n", (2000, 5005)),  # behind an address translator
 ])  # fmt: skip
-def test_every_way_to_announce_a_data_connection(save, six, asks, answers, port):
-    talk = Conversation(six).talk(("s", b"220 FTP\r\n"), ("c", asks), ("s", answers), ("c", b"STOR a b.txt\r\n"))
+def test_each_command_that_announces_a_data_connection(save, six, command, answers, port):
+    talk = Conversation(six).talk(("s", b"220 FTP\r\n"), ("c", command), ("s", answers), ("c", b"STOR a b.txt\r\n"))
     talk.say("c", b"GET / HTTP/1.1\r\n\r\n", port[1], port[0])  # bytes that would be another protocol's
     rows = same(save(talk.pcap()), "ftp.data")
-    setup = 2 if asks.startswith(b"EPRT") else 3
+    setup = 2 if command.startswith(b"EPRT") else 3
     names = "frame.number", "ftp-data.setup-frame", "ftp-data.command", "ftp-data.control", "ftp-data.len"
     assert column(rows, *names) == [(5, setup, "STOR a b.txt", 0, 18)]
 
@@ -192,8 +192,8 @@ def test_a_message_ends_with_a_dot_however_it_was_cut(save, cuts):
     """RFC 5321 §4.1.1.4, §4.5.2: the dot that was added before a line's first is taken away."""
     name = save(mail(*cuts).pcap())
     for batch in BATCHES:
-        pieces = [p for d in Analysis(name, batch_frames=batch).dissections(NEEDS) for p in carried(d)]
-        assert [(p.data, p.kind, p.missing) for p in pieces] == [(BARE, "message/rfc822", 0)]
+        pieces = [p for d in Analysis(name, batch_frames=batch).dissections(NEEDS) for p in carried_files(d)]
+        assert [(p.data, p.content_type, p.missing) for p in pieces] == [(BARE, "message/rfc822", 0)]
     rows = same(name, "smtp")
     assert [r["smtp.line"] for r in rows if r["smtp.line"] and not r["smtp.line"].startswith("message")] == [
         "220 mail ESMTP", "EHLO x", "250-x …", "MAIL FROM:<a@b>", "RCPT TO:<c@d>", "DATA", "250 1", "250 2", "354 go", "QUIT",
@@ -211,7 +211,7 @@ def test_bdat_says_how_many_bytes_follow(save):
     talk = Conversation().talk(("s", b"220 SMTP\r\n"), ("c", b"BDAT 7\r\nA: b\r\n\r"), ("c", b"BDAT 5 LAST\r\n\n.\r\n.QUIT\r\n"), port=25)
     name = save(talk.pcap())
     for batch in BATCHES:
-        pieces = [p for d in Analysis(name, batch_frames=batch).dissections(NEEDS) for p in carried(d)]
+        pieces = [p for d in Analysis(name, batch_frames=batch).dissections(NEEDS) for p in carried_files(d)]
         assert [p.data for p in pieces] == [b"A: b\r\n\r\n.\r\n."]
     assert [r["smtp.line"] for r in same(name, "smtp")][-1] == "QUIT"
 
@@ -235,8 +235,8 @@ def test_attachments(save):
     parts += b'Content-Type: image/png; name="a.png"\r\nContent-Transfer-Encoding: base64\r\n'
     parts += b'Content-Disposition: attachment; filename="a.png"\r\n\r\n' + coded.replace(b"\n", b"\r\n") + b"\r\n--X--\r\n"
     talk = Conversation().talk(("s", b"220 SMTP\r\n"), ("c", b"DATA\r\n"), ("s", b"354 go\r\n"), ("c", parts + b".\r\n"), port=25)
-    pieces = [p for d in Analysis(save(talk.pcap())).dissections(NEEDS) for p in carried(d)]
-    assert [(p.name, p.protocol, p.kind, p.data) for p in pieces] == [
+    pieces = [p for d in Analysis(save(talk.pcap())).dissections(NEEDS) for p in carried_files(d)]
+    assert [(p.name, p.protocol, p.content_type, p.data) for p in pieces] == [
         ("s", "smtp", "message/rfc822", parts),
         ("a.png", "imf", "image/png", b"\x00\x01file" * 9),
     ]
@@ -256,7 +256,7 @@ def test_a_login_as_it_was_recorded():
 
 
 def test_commands_in_two_segments(save):
-    """RFC 854: a command that two segments brought is told with the second; two IAC are a byte of data."""
+    """RFC 854: a command in two segments stands with the second; two IAC are a byte of data."""
     talk = Conversation()
     for part in (
         b"\xff",
@@ -299,9 +299,9 @@ def test_passwords_in_clear_are_told_and_not_shown(save):
         (4, "ftp.password_in_clear"), (5, "ftp.refused"), (11, "smtp.password_in_clear"), (12, "smtp.refused"),
         (13, "smtp.password_in_clear"), (18, "telnet.password_in_clear"),
     ]  # fmt: skip
-    said = run("report", name).out + run("packets", name, "-c", "17").out + str(rows)
+    output = run("report", name).out + run("packets", name, "-c", "17").out + str(rows)
     for secret in ("s3cret", "czNjcmV0", base64.b64encode(b"\0bob\0s3cret").decode()):
-        assert secret not in said
+        assert secret not in output
 
 
 # ---------------------------------------------------------------- what speaks what
@@ -323,8 +323,8 @@ def test_the_user_overrules_port_and_bytes(save):
     name = save(talk.pcap())
     rows = same(name, "services", decode_as=["tcp.port==8020-8022,ftp", "tcp.port==80,data"])
     assert column(rows, "by_port", "by_bytes", "service") == [(None, None, "ftp"), ("http", "http", None)]
-    said = run("packets", name, "-d", "tcp.port==8021,ftp", "-T", "fields", "-e", "ftp.response.code", "-e", "_ws.col.Protocol")
-    assert said.out.splitlines() == ["220\tFTP", "\tHTTP"]
+    output = run("packets", name, "-d", "tcp.port==8021,ftp", "-T", "fields", "-e", "ftp.response.code", "-e", "_ws.col.Protocol")
+    assert output.out.splitlines() == ["220\tFTP", "\tHTTP"]
     for command in ("report", "table services", "explain"):
         assert run(*command.split(), name, "-d", "tcp.port==8021,ftp").status == 0
 
@@ -335,17 +335,17 @@ def test_the_user_overrules_for_udp_too(save):
     ends = IP(src="10.0.0.1", dst="10.0.0.2") / UDP(sport=4000, dport=9953)
     name = save(pcap(bytes(Ether() / ends / DNS(qd=DNSQR(qname="a.b"))), bytes(Ether() / ends / DNS(qr=1, qd=[]))))
     assert words(name, "dns.id", only="udp") == [["1", "0x0000"], ["2", ""]]  # the bytes of the second could be anything
-    for said, told in (("dns", ["0x0000", "0x0000"]), ("data", ["", ""])):
-        assert run("packets", name, "-d", f"udp.port==9953,{said}", "-T", "fields", "-e", "dns.id").out.splitlines() == told
+    for protocol, ids in (("dns", ["0x0000", "0x0000"]), ("data", ["", ""])):
+        assert run("packets", name, "-d", f"udp.port==9953,{protocol}", "-T", "fields", "-e", "dns.id").out.splitlines() == ids
 
 
-@pytest.mark.parametrize(("said", "why"), [
+@pytest.mark.parametrize(("rule", "why"), [
     ("tcp.port=80,http", "looks like"), ("tcp.port==80", "looks like"), ("ip.proto==6,tcp", "knows"), ("tcp.port==70000,http", "no such ports"),
     ("tcp.port==9-8,http", "no such ports"), ("tcp.port==80,htp", "nearest: http"), ("udp.port==80,smtp", "none of those"),
 ])  # fmt: skip
-def test_what_the_user_says_must_be_understood(said, why):
+def test_what_the_user_says_must_be_understood(rule, why):
     with pytest.raises(UsageError, match=why):
-        Analysis("none", decode_as=[said])
+        Analysis("none", decode_as=[rule])
 
 
 # ---------------------------------------------------------------- any bytes
@@ -369,13 +369,13 @@ PARTS = [b"220 x\r\n", b"220-a\r\n", b"DATA\r\n", b"354 go\r\n", b".\r\n", b"\r\
 )
 def test_any_conversation_of_lines_is_the_same_in_any_batch(talk, port, data):
     """Nothing crashes, and no byte is in no message, lost and uncounted."""
-    said = Conversation().say("s", b"220 x\r\n", port)
+    conversation = Conversation().say("s", b"220 x\r\n", port)
     for who, parts in talk:
         if whole := b"".join(parts):
-            said.say(who, whole, port, skip=data.draw(st.sampled_from((0, 0, 0, 5))))
+            conversation.say(who, whole, port, skip=data.draw(st.sampled_from((0, 0, 0, 5))))
     with tempfile.TemporaryDirectory() as folder:
         name = Path(folder) / "a.pcap"
-        name.write_bytes(said.pcap())
+        name.write_bytes(conversation.pcap())
         found = [
             Analysis(str(name), batch_frames=n).tables(["ftp", "smtp", "telnet", "imf", "ftp.data", "expert", "undecoded"]) for n in BATCHES
         ]
@@ -398,6 +398,6 @@ def test_passwords_in_clear_are_told_between_whom(save):
     name = save(talk.pcap())
     (row,) = same(name, "security")
     assert (row["protocol"], row["times"], row["severity"], row["first_frame"] < row["last_frame"]) == ("ftp", 2, "warn", True)
-    said = run("explain", name).out
-    assert "FTP: logs in with a password that anybody on the way can read (2 times, frames" in " ".join(said.split())
-    assert "geheim" not in said + str(row)
+    output = run("explain", name).out
+    assert "FTP: logs in with a password that anybody on the way can read (2 times, frames" in " ".join(output.split())
+    assert "geheim" not in output + str(row)

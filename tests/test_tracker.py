@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import lzma
+import re
 import struct
 from functools import cache
+from importlib import import_module
+from operator import attrgetter
 
 import pytest
-from conftest import BATCHES, RECORDINGS, Talk, pcap, recordings, run, sizes, transitions
+from conftest import BATCHES, RECORDINGS, ROOT, Talk, pcap, recordings, run, sizes, transitions
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scapy.all import IP, TCP, Ether, Raw
@@ -94,6 +98,30 @@ def test_analysis_is_tsharks(name):
         assert ours == answers()[name] | OURS.get(name, {})
 
 
+# ---------------------------------------------------------------- constants
+
+
+LOOPS = [path for path in (ROOT / "analyzer").rglob("_*.py") if "\nimport cython\n" in path.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("path", sorted(LOOPS), ids=lambda path: path.stem)
+def test_constants_are_the_indices_of_their_names(path):
+    """`A, B = range(len(NAMES))` of the compiled modules, bits too: read from the source, since C constants cannot be seen from outside.
+
+    A constant may have a prefix; `_` stands for none. Those of another module's tuple are equal to that module's own.
+    """
+    module = import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and (words := re.search(r"range\(len\(([\w.]+)\)\)", ast.unparse(node.value))):
+            names, constants = attrgetter(words[1])(module), ast.unparse(node.targets[0]).strip("()").split(", ")
+            assert len(constants) == len(names)
+            for i, (constant, name) in enumerate(zip(constants, names)):
+                if "." in words[1] and constant != "_":
+                    assert getattr(attrgetter(words[1].rpartition(".")[0])(module), constant) == i
+                elif constant != "_":
+                    assert f"_{constant}".endswith("_" + name.upper().replace(".", "_"))
+
+
 # ---------------------------------------------------------------- numbers that wrap
 
 
@@ -158,7 +186,7 @@ def shifted(data: bytes, first: int) -> bytes:
     ],
 )
 def test_numbers_may_wrap(save, name, first):
-    """Nothing but the raw numbers hangs on where they start: relative numbers, marks, values, checksums, streams, states do not."""
+    """Nothing but the raw numbers depends on where they start: relative numbers, marks, values, checksums, streams, states do not."""
     plain = lzma.decompress((RECORDINGS / f"{name}.pcap.xz").read_bytes())
     moved = shifted(plain, first)
     before, after = save(plain, "plain.pcap"), save(moved, "moved.pcap")

@@ -11,19 +11,19 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import BATCHES, RECORDINGS, ROOT, Trace, run, sizes
+from conftest import BATCHES, RECORDINGS, ROOT, Trace, sizes
 
 from analyzer import Analysis
-from analyzer.expert import SEVERITIES, verdicts
+from analyzer.expert import SEVERITIES, rules
 
 PAGE = ROOT / "docs" / "verdicts.md"
-OF = "severity", "kind", "verdict"
+COLUMNS = "severity", "kind", "verdict"
 HEALTHY = ("chat", "healthy")
 
 
-def judged(name: str, batch: int | None = None) -> dict[int, tuple[str, str, str]]:
+def verdicts(name: str, batch: int | None = None) -> dict[int, tuple[str, str, str]]:
     """Stream → severity, kind, sentence."""
-    rows = Analysis(name, batch_frames=batch).table("streams").select("stream", *OF).rows()
+    rows = Analysis(name, batch_frames=batch).table("streams").select("stream", *COLUMNS).rows()
     return {stream: (severity, kind, verdict) for stream, severity, kind, verdict in rows}
 
 
@@ -110,7 +110,7 @@ RECORDED: dict[str, dict[int, tuple[str, ...]]] = {
 }
 
 
-def test_every_recording_is_judged():
+def test_every_recording_has_its_verdict():
     """All of TCP alone; those of applications, neighbors and routers have stories of their own."""
     there = {path.name.removesuffix(".pcap.xz") for path in RECORDINGS.glob("*.pcap.xz")}
     assert {name for name in there if name.startswith("tcp-")} <= set(RECORDED) <= there
@@ -119,7 +119,7 @@ def test_every_recording_is_judged():
 @pytest.mark.parametrize("name", RECORDED)
 def test_recordings(name):
     for size in sizes(name):
-        found = judged(str(RECORDINGS / f"{name}.pcap.xz"), size)
+        found = verdicts(str(RECORDINGS / f"{name}.pcap.xz"), size)
         assert set(found) == set(RECORDED[name])
         for stream, expected in RECORDED[name].items():
             check(found[stream], expected)
@@ -128,10 +128,10 @@ def test_recordings(name):
 def test_the_page_says_what_the_program_says():
     """docs/verdicts.md sets both sentences side by side; the program's is that of the first stream of the row."""
     rows = re.findall(r"^### (\S+), streams? (\d+).*?^- \*\*Program\*\* \((.*?)\): (.*?)$", PAGE.read_text(), re.M | re.S)
-    told = {(name, int(stream)): (kind, verdict) for name, stream, kind, verdict in rows if name in RECORDED}
-    assert {name for name, _ in told} == set(RECORDED)
-    for (name, stream), said in told.items():
-        assert judged(str(RECORDINGS / f"{name}.pcap.xz"))[stream][1:] == said
+    printed = {(name, int(stream)): (kind, verdict) for name, stream, kind, verdict in rows if name in RECORDED}
+    assert {name for name, _ in printed} == set(RECORDED)
+    for (name, stream), expected in printed.items():
+        assert verdicts(str(RECORDINGS / f"{name}.pcap.xz"))[stream][1:] == expected
 
 
 # ---------------------------------------------------------------- crafted
@@ -458,7 +458,7 @@ def test_crafted(name, save):
     make, expected = CRAFTED[name]
     file = save(make().pcap())
     for size in BATCHES:
-        found = judged(file, size)
+        found = verdicts(file, size)
         assert set(found) == set(expected)
         for stream, facts in expected.items():
             check(found[stream], facts)
@@ -482,18 +482,10 @@ def test_every_verdict_is_reached():
     """A rule that no capture here needs is not tested."""
     stories = [*RECORDED.values(), *(expected for _, expected in CRAFTED.values()), {0: DAMAGED}]
     reached = {facts[:2] for story in stories for facts in story.values()}
-    assert reached == {(one.severity, one.kind) for one in verdicts().values()}
+    assert reached == {(rule.severity, rule.kind) for rule in rules("connection").values()}
 
 
-@pytest.mark.parametrize("name", verdicts())
-def test_every_verdict_has_its_page(name):
-    one = verdicts()[name]
-    assert len(one.page) > 40
-    assert one.severity in SEVERITIES
-    shown = "".join(run("fields", "connection").out.split())
-    assert "".join(f"{name} ({one.severity}) {one.page}".split()) in shown
-
-
-def test_severities_fall_but_for_what_is_only_said_when_nothing_worse_is():
-    ranks = [SEVERITIES.index(one.severity) for one in verdicts().values() if one.name != "connection.reset"]
+def test_rules_stand_worst_first():
+    """`reset` alone, a warning, stands before errors: those behind it are of connections that no RST ended."""
+    ranks = [SEVERITIES.index(rule.severity) for rule in rules("connection").values() if rule.name != "connection.reset"]
     assert ranks == sorted(ranks)

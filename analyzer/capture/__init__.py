@@ -1,17 +1,17 @@
-"""Captures: bytes of a file or pipe → batches of frames. The format is told by content, never by name."""
+"""Captures: a file or pipe → batches of frames. The format is detected by content, never by file name."""
 
 from __future__ import annotations
 
 from ..errors import InputError
-from .batch import BYTES, Batch, Interface, Source, Window
-from .compressed import unpacked
-from .files import File, Headed, Pipe, Pool
+from .batch import BYTES, Batch, Interface, ReadBuffer, Source
+from .compressed import decompressed
+from .files import File, FilePool, Pipe, PushbackStream
 from .pcap import Pcap, byte_order
 from .pcapng import Pcapng
 
 __all__ = ["Batch", "Interface", "Source", "open_capture"]
 
-OTHERS = {  # what people hand over by mistake: said by name
+OTHER_FORMATS = {  # often passed by mistake
     b"snoop\0": "a snoop capture",
     b"XCP\0": "a Network Instruments or NetXRay capture",
     b"\x7fELF": "a program",
@@ -19,38 +19,38 @@ OTHERS = {  # what people hand over by mistake: said by name
 }
 
 
-def open_capture(name: str, batch_frames: int | None = None, pool: Pool | None = None, size: int = BYTES) -> Source:
+def open_capture(name: str, batch_frames: int | None = None, pool: FilePool | None = None, size: int = BYTES) -> Source:
     """Open a capture, compressed or not; '-' is standard input.
 
-    batch_frames fixes the frames of a batch (else what the cache likes). pool: which files are open. size: bytes of the buffer.
+    batch_frames: frames of each batch; None: as many as suit the cache. pool: limits open files. size: bytes of the buffer.
     Raises InputError if it cannot be opened or is no capture.
     """
     try:
-        file = Pipe() if name == "-" else File(name, pool or Pool())
+        file = Pipe() if name == "-" else File(name, pool or FilePool())
         name = "standard input" if name == "-" else name
-        packed, stream = unpacked(*_peeked(file))
-        window = Window(stream, min(size, file.size + 64) if file.size and not packed else size, file.ready)
-        enough = window.need(12)
+        compression, stream = decompressed(*_peek(file))
+        buffer = ReadBuffer(stream, min(size, file.size + 64) if file.size and not compression else size, file.ready)
+        enough = buffer.need(12)
     except OSError as error:
         raise InputError(f"{name}: {(error.strerror or str(error)).lower()}") from None
-    head = bytes(window.data[: min(window.end, 12)])
+    head = bytes(buffer.data[: min(buffer.end, 12)])
     kind = Pcap if byte_order(head) else Pcapng if head[:4] == b"\x0a\x0d\x0d\x0a" else None
     if kind is not None:
-        source = kind(name, window, batch_frames)
-        source.file, source.compression = file, packed
+        source = kind(name, buffer, batch_frames)
+        source.file, source.compression = file, compression
         return source
     file.release()
-    if window.broken:
-        raise InputError(f"{name}: {packed} data that is damaged at once: {window.broken}")
+    if buffer.read_error:
+        raise InputError(f"{name}: {compression} data that is damaged at once: {buffer.read_error}")
     if not head:
         raise InputError(f"{name}: empty, no capture")
-    what = next((said for magic, said in OTHERS.items() if head.startswith(magic)), "" if enough else "too short")
-    inside = f"{packed} data, inside it " if packed else ""
+    what = next((format for magic, format in OTHER_FORMATS.items() if head.startswith(magic)), "" if enough else "too short")
+    inside = f"{compression} data, inside it " if compression else ""
     raise InputError(f"{name}: {inside}no pcap or pcapng capture" + (f", but {what}" if what else f" (it begins with {head[:4].hex()})"))
 
 
-def _peeked(file: File | Pipe) -> tuple[bytes, Headed]:
-    """The first bytes of a stream, and the stream from its start."""
+def _peek(file: File | Pipe) -> tuple[bytes, PushbackStream]:
+    """The first 12 bytes, and the stream from its start."""
     head = b""
     while len(head) < 12:
         some = bytearray(12 - len(head))
@@ -58,4 +58,4 @@ def _peeked(file: File | Pipe) -> tuple[bytes, Headed]:
         if not got:
             break
         head += some[:got]
-    return head, Headed(head, file)
+    return head, PushbackStream(head, file)

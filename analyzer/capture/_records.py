@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""Record boundaries of pcap and pcapng files: a loop, since each record says where the next begins.
+"""Boundaries of pcap records and pcapng packet blocks: a loop, since each length leads to the next.
 
 Compiled by Cython when the package is built; runs interpreted too. Nothing here allocates.
 Formats: https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap-03.html (pcap) and
@@ -8,15 +8,15 @@ https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-02.html (pcapng).
 
 import cython
 
-# What stopped a scan.
-MORE = 0  # the bytes end exactly behind a record
-CUT = 1  # the bytes end inside a record
-FULL = 2  # as many records as were asked for
-TOO_LONG = 3  # a record claims more bytes than any link can carry
-OTHER = 4  # pcapng: a block that is no packet stands here
-BAD_LENGTH = 5  # pcapng: a block length that cannot be
-BAD_TRAILER = 6  # pcapng: the length behind the block is not the one before it
-BAD_PACKET = 7  # pcapng: a packet claims more bytes than its block has
+# Stop reasons of a scan.
+MORE = 0  # the data end after a record
+CUT = 1  # the data end inside a record
+FULL = 2  # `limit` records
+TOO_LONG = 3  # the captured packet length is beyond that of any link
+OTHER_BLOCK = 4  # pcapng: no packet block
+BAD_LENGTH = 5  # pcapng: an invalid block total length
+BAD_TRAILER = 6  # pcapng: the trailing block total length differs from the leading one
+BAD_PACKET = 7  # pcapng: the captured packet length is beyond the block
 
 
 @cython.cfunc
@@ -55,35 +55,34 @@ def pcap(
     length: cython.longlong[::1],
     time: cython.longlong[::1],
 ):
-    """Find the records in data[start:end], at most `limit`; write where and how long they are into the int64 arrays.
+    """Scan data[start:end] for at most `limit` records; write offsets of packets in `data`, captured and original lengths, times.
 
-    `big` is the byte order, `header` the record header's length (16, or 24 in the modified format),
-    `fraction` the nanoseconds in a unit of the time's second word, `largest` the most bytes that a record
-    may hold. `offset` counts from the start of `data`; `time` is in ns since 1970.
-    Returns (records found, position behind the last of them, what stopped the scan, whether a time's second word is a second or more).
+    big: byte order. header: bytes of a record header (16, or 24 in the modified format). fraction: ns of a unit of the timestamp's
+    second word. largest: limit of the captured packet length. time: ns since 1970.
+    Returns (number of records, position after the last, stop reason, whether the second word of a timestamp is a second or more).
     """
     at: cython.longlong = start
     n: cython.longlong = 0
     size: cython.longlong
-    part: cython.longlong
-    wrong: cython.bint = False
+    nanoseconds: cython.longlong
+    bad_fraction: cython.bint = False
     while n < limit:
         if at + header > end:
-            return n, at, MORE if at == end else CUT, wrong
+            return n, at, MORE if at == end else CUT, bad_fraction
         size = _u32(data, at + 8, big)
         if size > largest:
-            return n, at, TOO_LONG, wrong
+            return n, at, TOO_LONG, bad_fraction
         if at + header + size > end:
-            return n, at, CUT, wrong
+            return n, at, CUT, bad_fraction
         offset[n] = at + header
         captured[n] = size
         length[n] = _u32(data, at + 12, big)
-        part = _u32(data, at + 4, big) * fraction
-        wrong |= part >= 1000000000
-        time[n] = _u32(data, at, big) * 1000000000 + part
+        nanoseconds = _u32(data, at + 4, big) * fraction
+        bad_fraction |= nanoseconds >= 1000000000
+        time[n] = _u32(data, at, big) * 1000000000 + nanoseconds
         at += header + size
         n += 1
-    return n, at, FULL, wrong
+    return n, at, FULL, bad_fraction
 
 
 def pcapng(
@@ -101,10 +100,10 @@ def pcapng(
     options: cython.longlong[::1],
     options_end: cython.longlong[::1],
 ):
-    """The same for a run of packet blocks (Enhanced, Simple, obsolete) of one section; stops with OTHER at any other block.
+    """The same for packet blocks (Enhanced, Simple, obsolete) of one section; stops with OTHER_BLOCK at any other block.
 
-    `time` is the stamp's raw 64 bits. `options` is where the options behind the packet begin, 0 in a Simple
-    Packet Block, which has neither options nor a time, and whose `captured` is all that the block has room for.
+    time: the raw 64 bits of the timestamp. options, options_end: offsets of the options; 0 for a Simple Packet Block, which has
+    neither options nor a timestamp, and whose captured packet length is limited by the block.
     """
     at: cython.longlong = start
     n: cython.longlong = 0
@@ -118,7 +117,7 @@ def pcapng(
             return n, at, MORE if at == end else CUT
         kind = _u32(data, at, big)
         if kind != 6 and kind != 3 and kind != 2:
-            return n, at, OTHER
+            return n, at, OTHER_BLOCK
         size = _u32(data, at + 4, big)
         head = 16 if kind == 3 else 32
         if size < head or size % 4 != 0 or size > largest + 65536:
@@ -163,10 +162,9 @@ def options(
     at: cython.longlong[::1],
     size: cython.longlong[::1],
 ):
-    """Walk the pcapng option list (§3.5) in data[start[i]:end[i]] of each packet i, up to the first that does not fit.
+    """Walk the pcapng options (§3.5) in data[start[i]:end[i]] of each packet i, up to the first that is truncated.
 
-    Writes for each option its packet, code, where its value begins and how long it is. Returns how many there are; with arrays
-    that are too short the rest is only counted.
+    Writes packet, code, offset and length of the value of each option. Returns their number, which may be beyond the arrays.
     """
     n: cython.longlong = 0
     room: cython.longlong = row.shape[0]

@@ -1,4 +1,4 @@
-"""Compressed captures, told by content: gzip, bzip2, xz, zstandard, lz4. Streaming, so memory does not grow with what comes out."""
+"""Compressed captures, detected by magic number: gzip, bzip2, xz, zstandard, lz4. Streaming: memory does not grow with the output."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import zlib
 from collections.abc import Callable, Generator
 from typing import Any
 
-FAULTS: tuple[type[Exception], ...] = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, RuntimeError)
+READ_ERRORS: tuple[type[Exception], ...] = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, RuntimeError)
 
 
 def _zstandard(stream: Any) -> Any:
     import zstandard
 
-    frames = _Frames(stream)
-    source: Any = frames  # of a file, the library wants no more than read()
-    reader = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(source, read_across_frames=True)
-    return _Zstandard(reader, frames, zstandard.ZstdError)
+    frames = _ZstdFrames(stream)
+    file: Any = frames  # the library calls read() only
+    reader = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(file, read_across_frames=True)
+    return _ZstdReader(reader, frames, zstandard.ZstdError)
 
 
 def _lz4(stream: Any) -> Any:
@@ -28,42 +28,42 @@ def _lz4(stream: Any) -> Any:
     return lz4.frame.LZ4FrameFile(stream)
 
 
-class _Frames:
-    """Hands zstandard data on and keeps step with its frames, since the library takes a cut for an end. RFC 8878 §3.1."""
+class _ZstdFrames:
+    """Passes zstandard data through and tracks frame boundaries: the library takes a truncated frame for the end. RFC 8878 §3.1."""
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
-        self.inside = False  # a frame that has not ended
-        self.got = b""
+        self.inside = False  # a frame
+        self.pending = b""
         self.steps = self._steps()
         self.wanted = next(self.steps)
 
     def read(self, size: int = -1) -> bytes:
-        some: bytes = self.stream.read(size)
+        data: bytes = self.stream.read(size)
         at = 0
-        while at < len(some) or not self.wanted:
+        while at < len(data) or not self.wanted:
             if self.wanted > 0:
-                part = some[at : at + self.wanted - len(self.got)]
-                self.got += part
+                part = data[at : at + self.wanted - len(self.pending)]
+                self.pending += part
                 self.inside = True
                 at += len(part)
-                if len(self.got) < self.wanted:
+                if len(self.pending) < self.wanted:
                     break
-                self.wanted, self.got = self.steps.send(self.got), b""
+                self.wanted, self.pending = self.steps.send(self.pending), b""
             else:
-                over = min(-self.wanted, len(some) - at)
-                at += over
-                self.wanted += over
+                skipped = min(-self.wanted, len(data) - at)
+                at += skipped
+                self.wanted += skipped
                 if not self.wanted:
                     self.wanted = self.steps.send(b"")
-        return some
+        return data
 
     def _steps(self) -> Generator[int, bytes, None]:
-        """Asks for the next bytes, or (a number below 0) to have so many passed over."""
+        """A parser of frames: yields how many bytes it needs next, or (below 0) how many to skip."""
         while True:
             self.inside = False
             magic = yield 4
-            if magic[1:] == b"\x2a\x4d\x18":  # a frame that holds no data, §3.1.2
+            if magic[1:] == b"\x2a\x4d\x18":  # a skippable frame, §3.1.2
                 yield -int.from_bytes((yield 4), "little")
                 continue
             (flags,) = yield 1
@@ -73,14 +73,14 @@ class _Frames:
             while not last:
                 word = int.from_bytes((yield 3), "little")
                 last, kind, size = word & 1, word >> 1 & 3, word >> 3
-                yield -1 if kind == 1 else -size  # a byte that is repeated, or the block
+                yield -1 if kind == 1 else -size  # an RLE block holds one byte
             yield -4 * (flags >> 2 & 1)
 
 
-class _Zstandard(io.RawIOBase):
-    """The library's reader, whose own kind of error becomes EOFError, which everyone knows."""
+class _ZstdReader(io.RawIOBase):
+    """The library's reader; raises EOFError in place of its own exception and for a truncated frame."""
 
-    def __init__(self, reader: Any, frames: _Frames, error: type[Exception]) -> None:
+    def __init__(self, reader: Any, frames: _ZstdFrames, error: type[Exception]) -> None:
         self.reader, self.frames, self.error = reader, frames, error
 
     def readinto(self, out: Any) -> int:
@@ -102,9 +102,9 @@ FORMATS: dict[bytes, tuple[str, Callable[[Any], Any]]] = {
 }
 
 
-def unpacked(head: bytes, stream: Any) -> tuple[str, Any]:
-    """(name of the compression or '', a stream of what is inside). head: the stream's first bytes, still to be read."""
-    for magic, (name, opened) in FORMATS.items():
+def decompressed(head: bytes, stream: Any) -> tuple[str, Any]:
+    """(name of the compression or '', the decompressed stream). head: the first bytes of `stream`, not consumed."""
+    for magic, (name, open_stream) in FORMATS.items():
         if head.startswith(magic):
-            return name, opened(stream)
+            return name, open_stream(stream)
     return "", stream

@@ -1,4 +1,4 @@
-"""Files as byte streams of which at most 32 are open at once, however many are being read."""
+"""Files as byte streams, of which at most MAX_OPEN are open at once."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import sys
 from collections import OrderedDict
 from typing import Any
 
-OPEN = 32
+MAX_OPEN = 32
 
 
-class Pool:
-    """The files that are open now; the longest unused is closed for the next."""
+class FilePool:
+    """Open files, least recently used first; that one is closed to open another."""
 
-    def __init__(self, most: int = OPEN) -> None:
-        self.most = most
+    def __init__(self, limit: int = MAX_OPEN) -> None:
+        self.limit = limit
         self.open: OrderedDict[int, io.FileIO] = OrderedDict()
 
     def get(self, file: File) -> io.FileIO:
         found = self.open.pop(id(file), None)
         if found is None:
-            while len(self.open) >= self.most:
+            while len(self.open) >= self.limit:
                 self.open.popitem(last=False)[1].close()
             found = io.FileIO(file.path)
             found.seek(file.at)
@@ -36,9 +36,9 @@ class Pool:
 
 
 class File(io.RawIOBase):
-    """A file that the pool may close and open again between two reads."""
+    """A file that the pool may close and reopen between reads."""
 
-    def __init__(self, path: str, pool: Pool) -> None:
+    def __init__(self, path: str, pool: FilePool) -> None:
         self.path, self.pool, self.at = path, pool, 0
         self.size = os.fstat(pool.get(self).fileno()).st_size
 
@@ -59,7 +59,7 @@ class File(io.RawIOBase):
 
 
 class Pipe(io.RawIOBase):
-    """Standard input. size is None: nobody knows how much will come."""
+    """Standard input, of unknown size."""
 
     size = None
     at = 0
@@ -76,7 +76,7 @@ class Pipe(io.RawIOBase):
         return got
 
     def ready(self) -> bool:
-        """Whether a read would not wait; where that cannot be told, it might."""
+        """Whether a read would not block; False where select does not work."""
         try:
             return bool(select.select([self.stream], [], [], 0)[0])
         except (OSError, ValueError):
@@ -86,8 +86,8 @@ class Pipe(io.RawIOBase):
         """Nothing more will be read."""
 
 
-class Headed(io.RawIOBase):
-    """A stream whose first bytes were read already and come once more."""
+class PushbackStream(io.RawIOBase):
+    """A stream whose first bytes, already read, are read again."""
 
     def __init__(self, head: bytes, stream: io.RawIOBase) -> None:
         self.head, self.stream = head, stream
@@ -97,8 +97,8 @@ class Headed(io.RawIOBase):
 
     def readinto(self, out: Any) -> int:
         if self.head:
-            some = self.head[: len(out)]
-            out[: len(some)] = some
-            self.head = self.head[len(some) :]
-            return len(some)
+            data = self.head[: len(out)]
+            out[: len(data)] = data
+            self.head = self.head[len(data) :]
+            return len(data)
         return self.stream.readinto(out) or 0

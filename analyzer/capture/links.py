@@ -1,6 +1,6 @@
-"""Link types by name. https://www.tcpdump.org/linktypes.html (the numbers that libpcap writes into files)."""
+"""Names of link types (LINKTYPE_ numbers, as in files). https://www.tcpdump.org/linktypes.html."""
 
-LINKS = {
+LINKTYPES = {
     0: "NULL",
     1: "ETHERNET",
     3: "AX25",
@@ -119,5 +119,5 @@ LINKS = {
 
 
 def link_name(number: int) -> str:
-    """'ETHERNET', or 'link type 4711' where the register has no name."""
-    return LINKS.get(number, f"link type {number}")
+    """'ETHERNET', or 'link type 4711' if it has no name."""
+    return LINKTYPES.get(number, f"link type {number}")

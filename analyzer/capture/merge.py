@@ -1,7 +1,7 @@
-"""Several captures as one trace: merged by time, the order within a file never changed.
+"""Several captures as one trace: a k-way merge by time that keeps the order of frames within a file.
 
-A frame's key is the largest time seen so far in its file, then the file's place among the arguments. Files are opened when the
-merge reaches their first time.
+The key of a frame is the largest time so far in its file, then the index of the file. A file is opened when the merge reaches its
+first time.
 """
 
 from __future__ import annotations
@@ -17,45 +17,45 @@ import numpy as np
 from ..errors import InputError
 from ..fields import Column
 from . import open_capture
-from .batch import BYTES, SLACK, Batch, Interface, Source, told_of
-from .files import Pool
+from .batch import BYTES, SLACK, Batch, Interface, Source, slice_columns
+from .files import FilePool
 
-LEAST = 256 << 10  # bytes of a file's buffer when many are open
-AT_ONCE = 256  # files begun before the frames that are ready are handed on
+MIN_BUFFER = 256 << 10  # bytes of a file's buffer when many are open
+MAX_STARTED = 256  # files started before the frames that are ready are yielded
 NEVER = np.iinfo(np.int64).max
 
 
 class Trace:
     """One or more captures, read as one.
 
-    names: files, directories (read recursively, in order of their names) and '-'. sources: the captures, in order of arguments.
-    skipped: files in directories that are no captures. interfaces: those of all sources, in the order in which they appear.
+    names: files, directories (read recursively, sorted by name) and '-'. sources: the captures, in the order of `names`.
+    skipped: files in directories that are no captures. interfaces: those of all sources, in the order of their first frames.
     Raises InputError if a named file cannot be opened or is no capture, or if nothing is left.
     """
 
     def __init__(self, names: list[str], batch_frames: int | None = None) -> None:
         self.batch_frames = batch_frames
-        self.pool = Pool()
+        self.pool = FilePool()
         self.skipped: list[str] = []
         self.interfaces: list[Interface] = []
-        found = list(self._found(names))
-        if len(found) == 1:
-            self.sources = [open_capture(found[0][0], batch_frames, self.pool)]
+        files = list(self._files(names))
+        if len(files) == 1:
+            self.sources = [open_capture(files[0][0], batch_frames, self.pool)]
             return
-        size = max(BYTES // max(len(found), 1), LEAST)
+        size = max(BYTES // max(len(files), 1), MIN_BUFFER)
         self.sources = []
-        for name, named in found:
+        for name, explicit in files:
             try:
                 self.sources.append(open_capture(name, batch_frames, self.pool, size))
             except InputError:
-                if named:
+                if explicit:
                     raise
                 self.skipped.append(name)
         if not self.sources:
             raise InputError(f"{', '.join(names)}: no capture in there")
 
-    def _found(self, names: list[str]) -> Iterator[tuple[str, bool]]:
-        """(file, whether it was named itself)."""
+    def _files(self, names: list[str]) -> Iterator[tuple[str, bool]]:
+        """(file, whether it is one of `names`, not found in a directory)."""
         for name in names:
             if not os.path.isdir(name):
                 yield name, True
@@ -68,7 +68,7 @@ class Trace:
                         yield path, False
 
     def batches(self) -> Iterator[Batch]:
-        """The frames of all sources, in order; numbers count through."""
+        """The frames of all sources, merged and numbered from 1."""
         if len(self.sources) == 1:
             (source,) = self.sources
             for batch in source.batches():
@@ -81,58 +81,58 @@ class Trace:
             first += len(batch)
 
     def _merged(self) -> Iterator[Batch]:
-        waiting = [(_first_time(source), place) for place, source in enumerate(self.sources)]
-        heapq.heapify(waiting)
-        open_now: dict[int, _Reading] = {}
-        while waiting or open_now:
-            # Nothing that is still to come from files that were begun can be before this key.
-            bound = min((one.last for one in open_now.values() if not one.final), default=(NEVER, NEVER))
-            for _ in range(AT_ONCE):
-                if not waiting or waiting[0] > bound:
+        unopened = [(_first_time(source), index) for index, source in enumerate(self.sources)]
+        heapq.heapify(unopened)
+        inputs: dict[int, _MergeInput] = {}
+        while unopened or inputs:
+            # No frame that is not read yet of an opened file can have a smaller key.
+            bound = min((each.last for each in inputs.values() if not each.final), default=(NEVER, NEVER))
+            for _ in range(MAX_STARTED):
+                if not unopened or unopened[0] > bound:
                     break
-                _, place = heapq.heappop(waiting)
-                reading = _Reading(self.sources[place], place, self)
-                if reading.more():
-                    open_now[place] = reading
-                    bound = bound if reading.final else min(bound, reading.last)
-            bound = min([bound, *waiting[:1]])
-            parts = [part for part in (one.take(bound) for _, one in sorted(open_now.items())) if part is not None]
+                _, index = heapq.heappop(unopened)
+                opened = _MergeInput(self.sources[index], index, self)
+                if opened.next_batch():
+                    inputs[index] = opened
+                    bound = bound if opened.final else min(bound, opened.last)
+            bound = min([bound, *unopened[:1]])
+            parts = [part for part in (each.take(bound) for _, each in sorted(inputs.items())) if part is not None]
             if parts:
-                yield _joined(parts)
-            for place, one in list(open_now.items()):
-                if one.empty and not one.more():
-                    del open_now[place]
+                yield _interleave(parts)
+            for index, each in list(inputs.items()):
+                if each.empty and not each.next_batch():
+                    del inputs[index]
 
-    def place(self, source: int, interfaces: list[Interface], numbers: np.ndarray) -> np.ndarray:
-        """Where a source's interfaces of these numbers (int64) stand among all; adds those that are new."""
-        places = self.sources[source].places
-        for interface in interfaces[len(places) :]:
-            places.append(len(self.interfaces))
+    def merged_interfaces(self, source: int, interfaces: list[Interface], numbers: np.ndarray) -> np.ndarray:
+        """Indices (int64) of a source's interfaces (numbers: int64) among those of all sources; adds new ones."""
+        indices = self.sources[source].interface_map
+        for interface in interfaces[len(indices) :]:
+            indices.append(len(self.interfaces))
             if interface.number is not None:
                 interface.number = len(self.interfaces)
             self.interfaces.append(interface)
         used, inverse = np.unique(numbers, return_inverse=True)
-        return np.array([places[number] for number in used.tolist()], np.int64)[inverse]
+        return np.array([indices[number] for number in used.tolist()], np.int64)[inverse]
 
 
 def _first_time(source: Source) -> int:
-    """ns of the first frame that has a time; as early as can be where none is told cheaply."""
-    found = source.first_time()
-    return -(2**63) if found is None else found
+    """Time of the first frame in ns; the earliest possible if it is not known."""
+    first = source.first_time()
+    return -(2**63) if first is None else first
 
 
-class _Reading:
-    """One source being merged: the frames of its batch that were not taken yet."""
+class _MergeInput:
+    """A source being merged: the rest of its current batch."""
 
-    def __init__(self, source: Source, place: int, trace: Trace) -> None:
-        self.source, self.place, self.trace = source, place, trace
+    def __init__(self, source: Source, index: int, trace: Trace) -> None:
+        self.source, self.index, self.trace = source, index, trace
         self.stream = source.batches()
         self.latest = -(2**63)
         self.batch: Batch | None = None
         self.at = 0
 
-    def more(self) -> bool:
-        """Get the next batch; False if there is none."""
+    def next_batch(self) -> bool:
+        """Read the next batch; False if there is none."""
         self.batch = next(self.stream, None)
         self.at = 0
         if self.batch is None:
@@ -148,17 +148,17 @@ class _Reading:
 
     @property
     def last(self) -> tuple[int, int]:
-        return self.latest, self.place
+        return self.latest, self.index
 
     @property
     def final(self) -> bool:
-        """Whether the source has nothing behind this batch, known without reading on."""
+        """Whether this batch is known to be the last, without reading on."""
         return self.source.ended
 
     def take(self, bound: tuple[int, int]) -> tuple[Batch, np.ndarray] | None:
-        """The next frames up to the bound, and their keys; None if there are none."""
+        """The next frames up to the bound, and their keys (int64, ns); None if there are none."""
         assert self.batch is not None
-        side: Literal["left", "right"] = "right" if self.place <= bound[1] else "left"
+        side: Literal["left", "right"] = "right" if self.index <= bound[1] else "left"
         end = int(np.searchsorted(self.keys, bound[0], side))
         if end <= self.at:
             return None
@@ -166,7 +166,7 @@ class _Reading:
         self.at = end
         low, high = int(batch.offset[begin]), int(batch.offset[end - 1] + batch.captured[end - 1])
         rows = slice(begin, end)
-        interface = self.trace.place(self.place, self.source.interfaces, batch.interface[rows])
+        interface = self.trace.merged_interfaces(self.index, self.source.interfaces, batch.interface[rows])
         part = Batch(
             batch.buffer[low:high],
             0,
@@ -178,14 +178,14 @@ class _Reading:
             interface,
             batch.link_type[rows],
             batch.fcs[rows],
-            told_of(batch.told, begin, end),
-            np.full(end - begin, self.place),
+            slice_columns(batch.columns, begin, end),
+            np.full(end - begin, self.index),
         )
         return part, self.keys[rows]
 
 
-def _joined(parts: list[tuple[Batch, np.ndarray]]) -> Batch:
-    """Batches as one, in order of their keys; equal keys in order of the parts."""
+def _interleave(parts: list[tuple[Batch, np.ndarray]]) -> Batch:
+    """Batches (and keys) as one batch, sorted by key; equal keys in the order of the parts."""
     sizes = [len(batch.buffer) for batch, _ in parts]
     starts = np.cumsum([0, *sizes])
     buffer = np.zeros(int(starts[-1]) + SLACK, np.uint8)
@@ -193,21 +193,23 @@ def _joined(parts: list[tuple[Batch, np.ndarray]]) -> Batch:
         buffer[start : start + len(batch.buffer)] = batch.buffer
     counts = np.cumsum([0, *(len(batch) for batch, _ in parts)])
     order = np.argsort(np.concatenate([keys for _, keys in parts]), kind="stable")
-    back = np.empty(len(order), np.int64)
-    back[order] = np.arange(len(order))
+    position = np.empty(len(order), np.int64)  # of each frame after the sort
+    position[order] = np.arange(len(order))
 
     def column(name: str) -> np.ndarray:
         return np.concatenate([getattr(batch, name) for batch, _ in parts])[order]
 
     offset = np.concatenate([batch.offset + start for (batch, _), start in zip(parts, starts, strict=False)])[order]
     timed = [np.ones(len(batch), bool) if batch.timed is None else batch.timed for batch, _ in parts]
-    told = {}
-    for name in dict.fromkeys(name for batch, _ in parts for name in batch.told):
-        some = [(batch.told[name], count) for (batch, _), count in zip(parts, counts, strict=False) if name in batch.told]
-        values, rows = np.concatenate([c.values for c, _ in some]), np.concatenate([back[count + c.rows] for c, count in some])
+    columns = {}
+    for name in dict.fromkeys(name for batch, _ in parts for name in batch.columns):
+        parts_of = [(batch.columns[name], count) for (batch, _), count in zip(parts, counts, strict=False) if name in batch.columns]
+        values, rows = np.concatenate([c.values for c, _ in parts_of]), np.concatenate([position[count + c.rows] for c, count in parts_of])
         sort = np.argsort(rows, kind="stable")
-        told[name] = Column(values[sort], rows[sort])
+        columns[name] = Column(values[sort], rows[sort])
     names = ("captured", "length", "time", "interface", "link_type", "fcs", "file")
     captured, length, time, interface, link_type, fcs, file = map(column, names)
     all_timed = np.concatenate(timed)[order]
-    return Batch(buffer, 0, offset, captured, length, time, None if all_timed.all() else all_timed, interface, link_type, fcs, told, file)
+    return Batch(
+        buffer, 0, offset, captured, length, time, None if all_timed.all() else all_timed, interface, link_type, fcs, columns, file
+    )

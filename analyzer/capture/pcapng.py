@@ -1,4 +1,4 @@
-"""pcapng files: sections, interfaces, packets, statistics, names; https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-02.html."""
+"""pcapng files: their blocks and options. https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-02.html."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import numpy as np
 from ..errors import InputError
 from ..fields import Column, gather
 from . import _records
-from .batch import LARGEST, LARGEST_BY_LINK, Batch, Interface, Name, Source
+from .batch import MAX_FRAME, MAX_FRAME_BY_LINK, Batch, Interface, ResolvedName, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 SECTION, INTERFACE, NAMES, STATISTICS = 0x0A0D0D0A, 1, 4, 5
-BLOCKS = {  # §4.6 to §4.8 and §10.1: blocks that are counted
+BLOCKS = {  # blocks that are only counted, §4.6 to §4.8 and §10.1
     9: "systemd journal",
     10: "decryption secrets",
     0xBAD: "custom",
     0x40000BAD: "custom",
 }
-CUSTOM = (2988, 2989, 19372, 19373)  # options that mean something to one company, §3.5.1
-LARGEST_BLOCK = 64 << 20  # of a block that is no packet; beyond this a length is a lie
+CUSTOM = (2988, 2989, 19372, 19373)  # Custom Options, §3.5.1
+MAX_BLOCK = 64 << 20  # bytes of a block other than a packet block
 FAULTS = {
     _records.BAD_LENGTH: "a block length of {size} cannot be",
     _records.BAD_TRAILER: "the block's two lengths differ: {size} before, {trailer} behind",
@@ -34,7 +34,7 @@ FAULTS = {
 
 
 def options(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:
-    """(code, value) of each option in a block's option list, §3.5; ends at the first that does not fit."""
+    """(code, value) of each option of a block, §3.5, up to the first that is truncated."""
     at = 0
     while at + 4 <= len(data):
         code, size = struct.unpack_from(order + "HH", data, at)
@@ -49,8 +49,8 @@ def _text(value: bytes, order: str) -> str:
 
 
 def _number(value: bytes, order: str) -> int:
-    """Eight bytes. A number that int64 cannot hold becomes the largest that it can."""
-    return min(int(struct.unpack(order + "Q", value)[0]), LARGEST_NUMBER)
+    """64 bits unsigned, clamped to int64."""
+    return min(int(struct.unpack(order + "Q", value)[0]), MAX_INT64)
 
 
 def _signed(value: bytes, order: str) -> int:
@@ -61,18 +61,18 @@ def _byte(value: bytes, order: str) -> int:
     return value[0]
 
 
-def _units(value: bytes, order: str) -> int:
+def _ticks_per_second(value: bytes, order: str) -> int:
     return 2 ** (value[0] & 0x7F) if value[0] & 0x80 else 10 ** value[0]
 
 
-def _stamp(value: bytes, order: str) -> int:
-    """A time stamp as packets have it: two words, the high one first, whatever the byte order."""
+def _timestamp(value: bytes, order: str) -> int:
+    """A timestamp as in packet blocks: two 32-bit words, the upper one first in both byte orders."""
     high, low = struct.unpack(order + "iI", value)
     return int(high << 32 | low)
 
 
 def _network(value: bytes, order: str) -> str:
-    """An address and its mask (IPv4) or prefix length (IPv6)."""
+    """if_IPv4addr: address and mask; if_IPv6addr: address and prefix length."""
     if len(value) == 8:
         return f"{ipaddress.IPv4Address(value[:4])}/{ipaddress.IPv4Address(value[4:])}"
     return f"{ipaddress.IPv6Address(value[:16])}/{value[16]}"
@@ -91,14 +91,14 @@ def _zone(value: bytes, order: str) -> str:
     return f"{struct.unpack(order + 'i', value)[0]} s east of UTC" if len(value) == 4 else _text(value, order)
 
 
-Reader = Callable[[bytes, str], object]
-SECTION_OPTIONS: dict[int, tuple[str, Reader]] = {
+Decoder = Callable[[bytes, str], object]  # (option value, byte order) → value
+SECTION_OPTIONS: dict[int, tuple[str, Decoder]] = {
     1: ("comments", _text),
     2: ("hardware", _text),
     3: ("system", _text),
     4: ("application", _text),
 }
-INTERFACE_OPTIONS: dict[int, tuple[str, Reader]] = {  # §4.2
+INTERFACE_OPTIONS: dict[int, tuple[str, Decoder]] = {  # §4.2
     1: ("comments", _text),
     2: ("name", _text),
     3: ("description", _text),
@@ -107,35 +107,35 @@ INTERFACE_OPTIONS: dict[int, tuple[str, Reader]] = {  # §4.2
     6: ("addresses", _address),
     7: ("addresses", _address),
     8: ("speed", _number),
-    9: ("units", _units),
+    9: ("ticks_per_second", _ticks_per_second),
     10: ("zone", _zone),
     11: ("filter", _filter),
     12: ("system", _text),
-    13: ("fcs", _byte),
-    14: ("offset", _signed),
+    13: ("fcs_length", _byte),
+    14: ("time_offset", _signed),
     15: ("hardware", _text),
     16: ("speed_out", _number),
     17: ("speed_in", _number),
     18: ("zone", _text),
 }
-STATISTICS_OPTIONS: dict[int, tuple[str, Reader]] = {  # §4.6
+STATISTICS_OPTIONS: dict[int, tuple[str, Decoder]] = {  # §4.6
     1: ("comments", _text),
-    2: ("begin", _stamp),
-    3: ("end", _stamp),
+    2: ("counted_from", _timestamp),
+    3: ("counted_to", _timestamp),
     4: ("received", _number),
     5: ("dropped", _number),
     6: ("accepted", _number),
     7: ("system_dropped", _number),
     8: ("delivered", _number),
 }
-NAME_OPTIONS: dict[int, tuple[str, Reader]] = {
+NAME_OPTIONS: dict[int, tuple[str, Decoder]] = {
     1: ("comments", _text),
     2: ("server", _text),
     3: ("server_address", _address),
     4: ("server_address", _address),
 }
-COMMENT, FLAGS, HASH, DROPS, PACKET, QUEUE, VERDICT = range(1, 8)  # options of a packet, §4.3
-NUMBERS = {
+COMMENT, FLAGS, HASH, DROPS, PACKET, QUEUE, VERDICT = range(1, 8)  # options of packet blocks, §4.3
+NUMERIC_OPTIONS = {
     FLAGS: ("frame.packet_flags", 4),
     DROPS: ("frame.drop_count", 8),
     PACKET: ("frame.packet_id", 8),
@@ -143,77 +143,73 @@ NUMBERS = {
 }
 HASHES = {0: "2s complement", 1: "XOR", 2: "CRC32", 3: "MD5", 4: "SHA1", 5: "Toeplitz"}
 VERDICTS = {0: "frame.verdict.hw", 1: "frame.verdict.ebpf_tc", 2: "frame.verdict.ebpf_xdp"}
-MOST_NAMES = 100_000  # that are kept
-LARGEST_NUMBER = 2**63 - 1
+MAX_NAMES = 100_000  # kept of a file
+MAX_INT64 = 2**63 - 1
 
 
 def to_nanoseconds(raw: np.ndarray, interface: Interface) -> np.ndarray:
-    """Time stamps (int64, the raw 64 bits) in units of the interface → ns since 1970, int64. §4.2, if_tsresol and if_tsoffset.
-
-    A time that int64 nanoseconds cannot hold (before 1678, after 2261) becomes the nearest that they can.
-    """
-    units, offset = interface.units, interface.offset
+    """Timestamps (int64, the raw 64 bits) of an interface → ns since 1970, int64, clamped (1678 to 2261). §4.2, if_tsresol, if_tsoffset."""
+    ticks, offset = interface.ticks_per_second, interface.time_offset
     raw = raw.view(np.uint64)
-    if units <= 10**9 and len(raw) and 0 <= int(raw.max()) // units + offset < 9 * 10**9 and int(raw.min()) // units + offset >= 0:
-        seconds, rest = np.divmod(raw, np.uint64(units))
-        part = rest * np.uint64(10**9) // np.uint64(units)
-        return (seconds.astype(np.int64) + offset) * 10**9 + part.astype(np.int64)
-    exact = [int(value) * 10**9 // units + offset * 10**9 for value in raw]
-    return np.array([min(max(value, -(2**63)), 2**63 - 1) for value in exact], np.int64)
+    if ticks <= 10**9 and len(raw) and 0 <= int(raw.max()) // ticks + offset < 9 * 10**9 and int(raw.min()) // ticks + offset >= 0:
+        seconds, fraction = np.divmod(raw, np.uint64(ticks))
+        nanoseconds = fraction * np.uint64(10**9) // np.uint64(ticks)
+        return (seconds.astype(np.int64) + offset) * 10**9 + nanoseconds.astype(np.int64)
+    exact = [int(value) * 10**9 // ticks + offset * 10**9 for value in raw]
+    return np.array([min(max(value, -(2**63)), MAX_INT64) for value in exact], np.int64)
 
 
 class Pcapng(Source):
-    """Reader of one pcapng file. Raises InputError if the first section header is cut or of an unknown version."""
+    """Reader of one pcapng file. Raises InputError if the first Section Header Block is truncated or of an unknown version."""
 
     format = "pcapng"
-
-    columns = 7
+    SCANNED = 7
 
     def _begin(self) -> None:
         self.order = "<"
-        self.base = 0  # index of the section's first interface
+        self.base = 0  # index of the first interface of the section
         self.sections = 0
-        self.largest = max(LARGEST, *LARGEST_BY_LINK.values())
+        self.largest = max(MAX_FRAME, *MAX_FRAME_BY_LINK.values())
 
     def _scan(self, at: int, limit: int, table: list[memoryview]) -> tuple[int, int, int]:
-        window = self.window
+        buffer = self.buffer
         if not self.sections:
-            return 0, at, _records.OTHER
-        return _records.pcapng(window.data.data, at, window.end, self.order == ">", self.largest, limit, *table)
+            return 0, at, _records.OTHER_BLOCK
+        return _records.pcapng(buffer.data.data, at, buffer.end, self.order == ">", self.largest, limit, *table)
 
     def _stopped(self, stop: int) -> bool:
-        if stop == _records.OTHER:
+        if stop == _records.OTHER_BLOCK:
             return self._block()
         if stop == _records.CUT:
-            self._hurt(f"the file ends {self.window.end - self.window.pos} bytes into a block")
+            self._corrupt(f"the file ends {self.buffer.end - self.buffer.pos} bytes into a block")
         elif stop in FAULTS:
             word = self.order + "I"
-            size = self.window.number(word, 4)
-            packet = self.window.number(word, 20) if stop == _records.BAD_PACKET else 0
-            trailer = self.window.number(word, size - 4) if stop == _records.BAD_TRAILER else 0
-            self._hurt(FAULTS[stop].format(size=size, packet=packet, trailer=trailer))
+            size = self.buffer.number(word, 4)
+            packet = self.buffer.number(word, 20) if stop == _records.BAD_PACKET else 0
+            trailer = self.buffer.number(word, size - 4) if stop == _records.BAD_TRAILER else 0
+            self._corrupt(FAULTS[stop].format(size=size, packet=packet, trailer=trailer))
         return False
 
     def _block(self) -> bool:
-        """Read the block at `pos` that is no packet; False if it is damaged or the file ends inside."""
-        window = self.window
-        if not window.need(12):
-            if window.end > window.pos or not self.sections:
-                return self._refuse(f"the file ends {window.end - window.pos} bytes into a block")
+        """Read the block at `pos`, which is no packet block; False if it is corrupt or truncated."""
+        buffer = self.buffer
+        if not buffer.need(12):
+            if buffer.end > buffer.pos or not self.sections:
+                return self._refuse(f"the file ends {buffer.end - buffer.pos} bytes into a block")
             return False
-        kind = window.number(self.order + "I", 0)
+        kind = buffer.number(self.order + "I", 0)
         if kind == SECTION:
-            magic = bytes(window.data[window.pos + 8 : window.pos + 12])
+            magic = bytes(buffer.data[buffer.pos + 8 : buffer.pos + 12])
             if magic not in (b"\x1a\x2b\x3c\x4d", b"\x4d\x3c\x2b\x1a"):
                 return self._refuse("a section header without its byte-order magic")
             self.order = ">" if magic[0] == 0x1A else "<"
-        size = window.number(self.order + "I", 4)
-        if size < 12 or size % 4 or size > LARGEST_BLOCK or (kind == SECTION and size < 28) or (kind == INTERFACE and size < 20):
+        size = buffer.number(self.order + "I", 4)
+        if size < 12 or size % 4 or size > MAX_BLOCK or (kind == SECTION and size < 28) or (kind == INTERFACE and size < 20):
             return self._refuse(f"a block length of {size} cannot be")
-        if not window.need(size):
-            return self._refuse(f"the file ends {window.end - window.pos} bytes into a block")
-        body = bytes(window.data[window.pos + 8 : window.pos + size - 4])
-        trailer = window.number(self.order + "I", size - 4)
+        if not buffer.need(size):
+            return self._refuse(f"the file ends {buffer.end - buffer.pos} bytes into a block")
+        body = bytes(buffer.data[buffer.pos + 8 : buffer.pos + size - 4])
+        trailer = buffer.number(self.order + "I", size - 4)
         if trailer != size:
             return self._refuse(f"the block's two lengths differ: {size} before, {trailer} behind")
         if kind == SECTION:
@@ -229,65 +225,65 @@ class Pcapng(Source):
             self._names(body)
         else:
             self._skip(BLOCKS.get(kind, f"block type 0x{kind:08x}"))
-        window.pos += size
+        buffer.pos += size
         return True
 
-    def _refuse(self, says: str) -> bool:
+    def _refuse(self, reason: str) -> bool:
         if not self.sections:
-            raise InputError(f"{self.name}: no whole pcapng section: {says}")
-        self._hurt(says)
+            raise InputError(f"{self.name}: no whole pcapng section: {reason}")
+        self._corrupt(reason)
         return False
 
-    def _read(self, body: bytes, known: dict[int, tuple[str, Reader]]) -> Iterator[tuple[str, object]]:
-        """(name, value) of the options that are known; the others are counted."""
+    def _options(self, body: bytes, known: dict[int, tuple[str, Decoder]]) -> Iterator[tuple[str, object]]:
+        """(name, value) of the known options; others are counted in `skipped`."""
         for code, value in options(body, self.order):
             if code not in known:
                 self._skip("custom options" if code in CUSTOM else "unknown options")
                 continue
-            name, read = known[code]
+            name, decode = known[code]
             try:
-                made = read(value, self.order)
-            except (struct.error, ValueError, IndexError):  # not as long as it has to be
+                decoded = decode(value, self.order)
+            except (struct.error, ValueError, IndexError):  # of a wrong length
                 self._skip("malformed options")
                 continue
-            yield name, made
+            yield name, decoded
 
     def _section(self, body: bytes) -> None:
         self.sections += 1
         self.base = len(self.interfaces)
         self.byte_order = "big" if self.order == ">" else "little"
-        for name, value in self._read(body[16:], SECTION_OPTIONS):
+        for name, value in self._options(body[16:], SECTION_OPTIONS):
             if name == "comments":
                 self.comments.append(str(value))
             else:
                 setattr(self, name, value)
 
     def _interface(self, body: bytes) -> None:
-        link, snap = struct.unpack_from(self.order + "H2xI", body)
-        interface = Interface(link, snap, section=self.sections - 1, number=len(self.interfaces) - self.base)
-        self._fill(interface, self._read(body[8:], INTERFACE_OPTIONS))
+        link, snaplen = struct.unpack_from(self.order + "H2xI", body)
+        interface = Interface(link, snaplen, section=self.sections - 1, number=len(self.interfaces) - self.base)
+        self._set(interface, self._options(body[8:], INTERFACE_OPTIONS))
         self.interfaces.append(interface)
 
-    def _fill(self, interface: Interface, said: Iterable[tuple[str, object]]) -> None:
-        for name, value in said:
+    def _set(self, interface: Interface, options: Iterable[tuple[str, object]]) -> None:
+        for name, value in options:
             setattr(interface, name, (*getattr(interface, name), value) if name in ("addresses", "comments") else value)
 
     def _statistics(self, body: bytes) -> None:
-        """Counts grow from block to block, so the last of an interface says all."""
+        """Counts are cumulative: the last block of an interface replaces those before, §4.6."""
         index = struct.unpack_from(self.order + "I", body)[0] + self.base if len(body) >= 12 else len(self.interfaces)
         if index >= len(self.interfaces):
             self._skip("statistics of an unknown interface")
             return
         interface = self.interfaces[index]
-        said = [("when", _stamp(body[4:12], self.order)), *self._read(body[12:], STATISTICS_OPTIONS)]
-        stamps = to_nanoseconds(np.array([value for name, value in said if name in ("when", "begin", "end")], np.int64), interface)
-        times = iter(stamps.tolist())
-        self._fill(interface, [(name, next(times) if name in ("when", "begin", "end") else value) for name, value in said])
+        options = [("counted_at", _timestamp(body[4:12], self.order)), *self._options(body[12:], STATISTICS_OPTIONS)]
+        raw = np.array([value for name, value in options if name.startswith("counted")], np.int64)
+        times = iter(to_nanoseconds(raw, interface).tolist())
+        self._set(interface, [(name, next(times) if name.startswith("counted") else value) for name, value in options])
 
     def _names(self, body: bytes) -> None:
-        """Records of an address and its names, each ended by a zero byte, up to a record of type 0; then options. §4.5."""
+        """Name Resolution Block: records of an address and NUL-terminated names, up to nrb_record_end; then options. §4.5."""
         at = 0
-        found = []
+        entries = []
         while at + 4 <= len(body):
             kind, size = struct.unpack_from(self.order + "HH", body, at)
             value = body[at + 4 : at + 4 + size]
@@ -298,84 +294,88 @@ class Pcapng(Source):
             if width is None or len(value) < size or size <= width:
                 self._skip("malformed name records" if width else "unknown name records")
                 continue
-            found += [(_address(value[:width]), one.decode("utf-8", "replace")) for one in value[width:].split(b"\0") if one]
+            names = [name.decode("utf-8", "replace") for name in value[width:].split(b"\0") if name]
+            entries += [(_address(value[:width]), name) for name in names]
         server: dict[str, str] = {}
-        for name, said in self._read(body[at:], NAME_OPTIONS):
-            if name == "comments":
-                self.comments.append(str(said))
+        for option, text in self._options(body[at:], NAME_OPTIONS):
+            if option == "comments":
+                self.comments.append(str(text))
             else:
-                server[name] = str(said)
-        room = max(MOST_NAMES - len(self.names), 0)
-        if len(found) > room:
-            self._skip("names beyond those kept", len(found) - room)
-        self.names += [Name(self.sections - 1, *one, server.get("server"), server.get("server_address")) for one in found[:room]]
+                server[option] = str(text)
+        room = max(MAX_NAMES - len(self.names), 0)
+        if len(entries) > room:
+            self._skip("names beyond those kept", len(entries) - room)
+        self.names += [
+            ResolvedName(self.sections - 1, *entry, server.get("server"), server.get("server_address")) for entry in entries[:room]
+        ]
 
     def _batch(self, table: np.ndarray) -> Batch:
         known = len(self.interfaces) - self.base
         if table[4].max() >= known:
             n = int(np.argmax(table[4] >= known))
-            at = self.window.behind + int(table[0, n]) - (28 if table[5, n] else 12)
-            self._hurt(f"a packet of interface {table[4, n]}, which its section does not describe", self.frames + n + 1, at)
+            at = self.buffer.file_offset + int(table[0, n]) - (28 if table[5, n] else 12)
+            self._corrupt(f"a packet of interface {table[4, n]}, which its section does not describe", self.frames + n + 1, at)
             table = table[:, :n]
         offset, captured, length, time, interface, at, end = table
         n = len(offset)
         link, fcs, stamps = np.zeros(n, np.int64), np.full(n, -1), np.zeros(n, np.int64)
         for index in np.unique(interface):
-            one, rows = self.interfaces[self.base + index], interface == index
-            one.frames += int(rows.sum())
-            link[rows] = one.link_type
-            fcs[rows] = -1 if one.fcs is None else one.fcs
-            stamps[rows] = to_nanoseconds(time[rows], one)
+            described, rows = self.interfaces[self.base + index], interface == index
+            described.frames += int(rows.sum())
+            link[rows] = described.link_type
+            fcs[rows] = -1 if described.fcs_length is None else described.fcs_length
+            stamps[rows] = to_nanoseconds(time[rows], described)
         simple = at == 0
         if simple.any() and self.interfaces[self.base].snap_length:
             captured = np.where(simple, np.minimum(captured, self.interfaces[self.base].snap_length), captured)
-        told = self._told(np.ascontiguousarray(at), np.ascontiguousarray(end))
-        if "frame.packet_flags" in told:
-            flags, rows = told["frame.packet_flags"]
-            sequence = (flags >> 5 & 15).astype(np.int64)  # an interface may have frames with and without their check sequence
+        columns = self._option_columns(np.ascontiguousarray(at), np.ascontiguousarray(end))
+        if "frame.packet_flags" in columns:
+            flags, rows = columns["frame.packet_flags"]
+            own_fcs = (flags >> 5 & 15).astype(np.int64)  # epb_flags overrides if_fcslen, §4.3.1
             assert rows is not None
-            fcs[rows[sequence > 0]] = sequence[sequence > 0]
+            fcs[rows[own_fcs > 0]] = own_fcs[own_fcs > 0]
         stamps[simple] = 0
         timed = ~simple if simple.any() else None
         where = (interface + self.base, link, fcs)
-        return Batch(self.window.data, self.frames + 1, offset, captured, length, stamps, timed, *where, told)
+        return Batch(self.buffer.data, self.frames + 1, offset, captured, length, stamps, timed, *where, columns)
 
-    def _told(self, start: np.ndarray, end: np.ndarray) -> dict[str, Column]:
-        """What the options at these places (int64) say of each packet: field → values and rows."""
+    def _option_columns(self, start: np.ndarray, end: np.ndarray) -> dict[str, Column]:
+        """field → column, from the options at start:end (int64) of each packet block."""
         room = int(np.maximum(end - start, 0).sum()) // 4
         if not room:
             return {}
-        data, big = self.window.data, self.order == ">"
+        data, big = self.buffer.data, self.order == ">"
         row, code, at, size = np.empty((4, room), np.int64)
         n = _records.options(data.data, start.data, end.data, big, row.data, code.data, at.data, size.data)
         row, code, at, size = row[:n], code[:n], at[:n], size[:n]
-        told = {}
-        for number, (name, width) in NUMBERS.items():
+        columns = {}
+        for number, (name, width) in NUMERIC_OPTIONS.items():
             pick = np.flatnonzero((code == number) & (size == width))
-            _, last = np.unique(row[pick][::-1], return_index=True)  # it may stand there once; of several the last counts
+            _, last = np.unique(row[pick][::-1], return_index=True)  # allowed once; of several the last counts
             pick = pick[len(pick) - 1 - last]
             if len(pick):
                 values = gather(data, at[pick], width).view(f"{self.order}u{width}").reshape(-1)
-                told[name] = Column((values if width == 4 else np.minimum(values, LARGEST_NUMBER)).astype(f"u{width}"), row[pick])
-        texts: dict[str, list[tuple[int, object]]] = {}
+                columns[name] = Column((values if width == 4 else np.minimum(values, MAX_INT64)).astype(f"u{width}"), row[pick])
+        others: dict[str, list[tuple[int, object]]] = {}
         for option in np.flatnonzero(np.isin(code, (COMMENT, HASH, VERDICT))).tolist():
             value = data[at[option] : at[option] + size[option]].tobytes()
-            name, said = self._said(int(code[option]), value)
-            texts.setdefault(name, []).append((int(row[option]), said))
-        bad = texts.pop("", [])
-        wrong = sum(int(((code == number) & (size != width)).sum()) for number, (_, width) in NUMBERS.items()) + len(bad)
+            name, decoded = self._option_value(int(code[option]), value)
+            others.setdefault(name, []).append((int(row[option]), decoded))
+        malformed = len(others.pop("", [])) + sum(
+            int(((code == number) & (size != width)).sum()) for number, (_, width) in NUMERIC_OPTIONS.items()
+        )
         custom = int(np.isin(code, CUSTOM).sum())
         unknown = int((code > VERDICT).sum()) - custom
-        for kind, count in (("malformed options", wrong), ("custom options", custom), ("unknown options", unknown)):
+        for kind, count in (("malformed options", malformed), ("custom options", custom), ("unknown options", unknown)):
             if count:
                 self._skip(kind, count)
-        for name, several in texts.items():
-            values = np.array([value for _, value in several], np.int64 if "ebpf" in name else object)
-            told[name] = Column(values, np.array([one for one, _ in several]))
-        return told
+        for name, pairs in others.items():
+            values = np.array([value for _, value in pairs], np.int64 if "ebpf" in name else object)
+            columns[name] = Column(values, np.array([at for at, _ in pairs]))
+        return columns
 
-    def _said(self, code: int, value: bytes) -> tuple[str, object]:
-        """(field, value) of an option that is no number; ('', None) if it cannot be."""
+    def _option_value(self, code: int, value: bytes) -> tuple[str, object]:
+        """(field, value) of an option that is no number; ('', None) if it is malformed."""
         if code == COMMENT:
             return "frame.comment", value.decode("utf-8", "replace")
         if not value:

@@ -13,7 +13,7 @@ def command(word):
 
     found = list(entries(word or ""))
     if not found:
-        from ..dissect import field_of
+        from ..lookup import field_of
 
         field_of(word)  # says what is nearest
         raise UsageError(f"nothing has {word!r} in its name or meaning")

@@ -1,9 +1,9 @@
 # mypy: ignore-errors
-"""Pieces of datagrams, put together: a loop, since what a piece is hangs on those before it. RFC 791 §3.2, RFC 815, RFC 8200 §4.5.
+"""Fragments put together: a loop, since what a fragment is depends on those before it. RFC 791 §3.2, RFC 815, RFC 8200 §4.5.
 
-Compiled by Cython when the package is built; runs interpreted too. A train is what came of one datagram so far: its pieces as
-they arrived, and the stretches of it that are there, in order and disjoint, each with the piece that brought it first. A piece
-costs what it is long, however many there are. Trains are held within a limit of bytes; beyond, the eldest is given up.
+Compiled by Cython when the package is built; runs interpreted too. A queue holds what came of one datagram so far: its fragments as
+they arrived, and the runs of its bytes that are there, in order and disjoint, each with the fragment that brought it first. The cost of
+a fragment is its length, however many there are. Queues are held within a limit of bytes; beyond, the oldest is given up.
 """
 
 from bisect import bisect_right
@@ -11,31 +11,36 @@ from collections import OrderedDict
 
 import cython
 
-INPUT = ("frame", "time", "patience", "offset", "length", "more", "number", "start", "whole", "source")
-OUTPUT = (
-    "train",
-    "found",
-    "other",
-    "whole",
-)  # other: the frame whose bytes were there before; whole: in which the same became whole before; or 0
-# What a piece was to its train when it arrived: all bytes new; all there already; some there already; some there already, but
-# others; it ends elsewhere than another last piece; it reaches behind the last piece; behind what a datagram may have
+INPUT = ("frame", "time", "timeout", "offset", "length", "more", "number", "start", "whole", "source")
+OUTPUT = ("queue", "found", "other", "completed")  # other: the frame that had some of the bytes; completed: that made the same whole; or 0
+cython.declare(FRAME=cython.int, TIME=cython.int, TIMEOUT=cython.int, OFFSET=cython.int, LENGTH=cython.int, MORE=cython.int)
+cython.declare(NUMBER=cython.int, START=cython.int, KEPT=cython.int, SOURCE=cython.int)
+cython.declare(QUEUE=cython.int, STATUS=cython.int, OTHER=cython.int, COMPLETED=cython.int)
+FRAME, TIME, TIMEOUT, OFFSET, LENGTH, MORE, NUMBER, START, KEPT, SOURCE = range(len(INPUT))
+QUEUE, STATUS, OTHER, COMPLETED = range(len(OUTPUT))
+# What a fragment was to its queue when it arrived: all bytes new; all there already; some there already; some there already, but
+# different; it ends elsewhere than another last fragment; it reaches behind the last fragment; behind what a datagram may have
 # (refused); the capture cut it (refused).
 FOUND = ("new", "duplicate", "overlap", "conflict", "second end", "behind the end", "oversize", "cut")
-NEW, DUPLICATE, OVERLAP, CONFLICT, TAIL, LONG, OVERSIZE, CUT = range(8)
-ENDED = ("train", "outcome", "frame", "length")  # length: -1 if no last piece told
+NEW, DUPLICATE, OVERLAP, CONFLICT, SECOND_END, BEHIND_END, OVERSIZE, CUT = range(8)
+ENDED = ("queue", "outcome", "frame", "length")  # length: -1 if no last fragment came
 OUTCOMES = ("whole", "late copies", "timed out", "given up", "unfinished")
 WHOLE, LATE, TIMED_OUT, GIVEN_UP, UNFINISHED = range(5)
 POLICIES = ("bsd", "first", "last", "linux")
-MARKS = ("overlap", "overlap.conflict", "multipletails", "toolongfragment")  # Wireshark's names of the bits of a piece's marks, from 1 on
-MOST = 65_535  # bytes of a datagram
-TRAIN, PIECE = 700, 250  # bytes that a train and a piece take beside their data
-KNOWN = 10_000  # keys of complete datagrams remembered, so that late copies are told; twice that at times
+MARKS = (
+    "overlap",
+    "overlap.conflict",
+    "multipletails",
+    "toolongfragment",
+)  # Wireshark's names of the bits of a fragment's marks, from 1 on
+MOST_BYTES = 65_535  # bytes of a datagram
+QUEUE_BYTES, FRAGMENT_BYTES = 700, 250  # bytes that a queue and a fragment take beside their data
+MOST_COMPLETED = 10_000  # keys of complete datagrams remembered, to recognize late copies; at times twice as many
 
 
 @cython.final
 @cython.cclass
-class Piece:
+class StoredFragment:
     offset: cython.longlong
     end: cython.longlong
     frame: cython.longlong
@@ -45,30 +50,30 @@ class Piece:
 
 @cython.final
 @cython.cclass
-class Train:
+class Queue:
     serial: cython.longlong
-    first: cython.longlong  # time of the first piece, ns
-    patience: cython.longlong  # ns
-    size: cython.longlong  # bytes of the datagram, -1 until a last piece told
+    first: cython.longlong  # time of the first fragment, ns
+    timeout: cython.longlong  # ns
+    size: cython.longlong  # bytes of the datagram, -1 until the last fragment came
     number: cython.longlong  # of the protocol that it carries, as its first bytes' header says
     there: cython.longlong  # bytes below size that are there
     charge: cython.longlong
     late: cython.longlong  # the frame in which one with the same key became whole not long before, or 0
-    pieces: list
-    starts: list  # of the stretches
-    runs: list  # (end, piece) of each
+    fragments: list
+    starts: list  # of the runs
+    runs: list  # (end, fragment) of each
 
 
-def _offset(piece: Piece):
-    return piece.offset
+def _offset(fragment: StoredFragment):
+    return fragment.offset
 
 
 @cython.final
 @cython.cclass
-class Trains:
-    """Trains at one depth of the dissection, from batch to batch.
+class Queues:
+    """Queues at one depth of the dissection, from batch to batch.
 
-    limit: bytes held at the most. policy: one of POLICIES, says whose bytes count where pieces overlap.
+    limit: bytes held at the most. policy: one of POLICIES, says whose bytes count where fragments overlap.
     """
 
     limit: cython.longlong
@@ -77,7 +82,7 @@ class Trains:
     serial: cython.longlong
     now: cython.longlong
     given_up: cython.longlong
-    waiting: object  # key → Train, eldest first
+    waiting: object  # key → Queue, oldest first
     known: dict  # key of a complete datagram → (when, frame)
     old: dict
     ended: list
@@ -89,12 +94,12 @@ class Trains:
         self.waiting, self.known, self.old = OrderedDict(), {}, {}
         self.ended = []
 
-    def feed(self, keys: list, given: cython.longlong[:, ::1], buffers: list, told: cython.longlong[:, ::1]):
-        """Take pieces in their order. keys: bytes, one a piece. given: int64 (columns of GIVEN, n); times in ns. buffers:
-        memoryviews, start points into that which source counts. told: int64 (columns of TOLD, n), is written.
+    def feed(self, keys: list, inputs: cython.longlong[:, ::1], buffers: list, outputs: cython.longlong[:, ::1]):
+        """Take fragments in their order. keys: bytes, one each. inputs: int64 (columns of INPUT, n); times in ns. buffers:
+        memoryviews; start points into the one that source numbers. outputs: int64 (columns of OUTPUT, n), is written.
 
-        Returns rows of ENDED, and of the datagrams that became whole lists of: the row of the piece that completed it; the number
-        of what it carries; its bytes; how many pieces; and for all pieces of all of them, by offset, frames and marks.
+        Returns rows of ENDED, and of the datagrams that became whole lists of: the row of the fragment that completed it; the number
+        of what it carries; its bytes; how many fragments; and for all fragments of all of them, by offset, frames and marks.
         """
         self.ended = []
         rows: list = []
@@ -108,12 +113,12 @@ class Trains:
         offset: cython.longlong
         end: cython.longlong
         start: cython.longlong
-        train: Train
-        piece: Piece
+        queue: Queue
+        fragment: StoredFragment
         for i in range(len(keys)):
             key = keys[i]
-            time, offset, start = given[1, i], given[3, i], given[7, i]
-            end = offset + given[4, i]
+            time, offset, start = inputs[TIME, i], inputs[OFFSET, i], inputs[START, i]
+            end = offset + inputs[LENGTH, i]
             if time > self.now:
                 self.now = time
             self.expire()
@@ -121,83 +126,83 @@ class Trains:
             if found is not None and self.over(found):
                 self.end(key, found, TIMED_OUT, 0)
                 found = None
-            train = self.begin(key, time, given[2, i]) if found is None else found
-            told[0, i], told[2, i], told[3, i] = train.serial, 0, train.late
-            if end > MOST:
-                told[1, i] = OVERSIZE
+            queue = self.begin(key, time, inputs[TIMEOUT, i]) if found is None else found
+            outputs[QUEUE, i], outputs[OTHER, i], outputs[COMPLETED, i] = queue.serial, 0, queue.late
+            if end > MOST_BYTES:
+                outputs[STATUS, i] = OVERSIZE
                 continue
-            if not given[8, i]:
-                told[1, i] = CUT
+            if not inputs[KEPT, i]:
+                outputs[STATUS, i] = CUT
                 continue
-            piece = Piece()
-            piece.offset, piece.end, piece.frame, piece.marks = offset, end, given[0, i], 0
-            piece.data = bytes(buffers[given[9, i]][start : start + end - offset])
-            if offset == 0 and train.number < 0:
-                train.number = given[6, i]
-            if not given[5, i]:
-                if train.size < 0:
-                    train.size = end
-                    train.there = self.below(train, end)
-                elif train.size != end:
-                    piece.marks = 4
-            told[1, i], told[2, i] = self.add(train, piece)
-            train.charge += end - offset + PIECE
-            self.held += end - offset + PIECE
-            if train.size >= 0 and train.there == train.size:
+            fragment = StoredFragment()
+            fragment.offset, fragment.end, fragment.frame, fragment.marks = offset, end, inputs[FRAME, i], 0
+            fragment.data = bytes(buffers[inputs[SOURCE, i]][start : start + end - offset])
+            if offset == 0 and queue.number < 0:
+                queue.number = inputs[NUMBER, i]
+            if not inputs[MORE, i]:
+                if queue.size < 0:
+                    queue.size = end
+                    queue.there = self.below(queue, end)
+                elif queue.size != end:
+                    fragment.marks = 4
+            outputs[STATUS, i], outputs[OTHER, i] = self.add(queue, fragment)
+            queue.charge += end - offset + FRAGMENT_BYTES
+            self.held += end - offset + FRAGMENT_BYTES
+            if queue.size >= 0 and queue.there == queue.size:
                 rows.append(i)
-                numbers.append(train.number)
-                datas.append(self.assembled(train))
-                counts.append(len(train.pieces))
-                for piece in train.pieces:
-                    frames.append(piece.frame)
-                    marks.append(piece.marks)
-                self.end(key, train, WHOLE, given[0, i])
+                numbers.append(queue.number)
+                datas.append(self.assembled(queue))
+                counts.append(len(queue.fragments))
+                for fragment in queue.fragments:
+                    frames.append(fragment.frame)
+                    marks.append(fragment.marks)
+                self.end(key, queue, WHOLE, inputs[FRAME, i])
             else:
                 self.shrink()
         return self.ended, (rows, numbers, datas, counts, frames, marks)
 
     def unfinished(self):
-        """Rows of ENDED for what waits still: what the end of the trace makes of it."""
-        return [self.row(train, UNFINISHED, 0) for train in self.waiting.values()]
+        """Rows of ENDED for the queues that the end of the trace leaves unfinished."""
+        return [self.row(queue, UNFINISHED, 0) for queue in self.waiting.values()]
 
     def lost(self):
-        """How many trains were given up for want of memory."""
+        """How many queues were given up to bound memory."""
         return self.given_up
 
     @cython.cfunc
-    def begin(self, key, time: cython.longlong, patience: cython.longlong) -> Train:
-        train: Train = Train()
-        train.serial, train.first, train.patience = self.serial, time, patience
-        train.size = train.number = -1
-        train.there = 0
-        train.charge = TRAIN
-        train.pieces, train.starts, train.runs = [], [], []
+    def begin(self, key, time: cython.longlong, timeout: cython.longlong) -> Queue:
+        queue: Queue = Queue()
+        queue.serial, queue.first, queue.timeout = self.serial, time, timeout
+        queue.size = queue.number = -1
+        queue.there = 0
+        queue.charge = QUEUE_BYTES
+        queue.fragments, queue.starts, queue.runs = [], [], []
         when, frame = self.known.get(key) or self.old.get(key) or (0, 0)
-        train.late = frame if self.now - when <= patience else 0
+        queue.late = frame if self.now - when <= timeout else 0
         self.serial += 1
-        self.held += TRAIN
-        self.waiting[key] = train
-        return train
+        self.held += QUEUE_BYTES
+        self.waiting[key] = queue
+        return queue
 
     @cython.cfunc
-    def below(self, train: Train, size: cython.longlong) -> cython.longlong:
+    def below(self, queue: Queue, size: cython.longlong) -> cython.longlong:
         """Bytes before size that are there."""
         total: cython.longlong = 0
         i: cython.longlong
         start: cython.longlong
         end: cython.longlong
-        for i in range(len(train.starts)):
-            start, end = train.starts[i], train.runs[i][0]
+        for i in range(len(queue.starts)):
+            start, end = queue.starts[i], queue.runs[i][0]
             if start < size:
                 total += min(end, size) - start
         return total
 
     @cython.cfunc
-    def add(self, train: Train, piece: Piece) -> tuple:
-        """Put a piece among the others; what it is (one of FOUND), and the frame that it overlaps or 0."""
-        starts: list = train.starts
-        runs: list = train.runs
-        begin: cython.longlong = piece.offset
+    def add(self, queue: Queue, fragment: StoredFragment) -> tuple:
+        """Add a fragment. Returns what it is (one of FOUND), and the frame that it overlaps or 0."""
+        starts: list = queue.starts
+        runs: list = queue.runs
+        begin: cython.longlong = fragment.offset
         edge: cython.longlong = begin
         shared: cython.longlong = 0
         start: cython.longlong
@@ -206,112 +211,112 @@ class Trains:
         high: cython.longlong
         other: cython.longlong = 0
         conflict: cython.bint = False
-        before: Piece
+        before: StoredFragment
         fresh: list = []
         at: cython.longlong = bisect_right(starts, begin) - 1
         if at < 0 or runs[at][0] <= begin:
             at += 1
-        while at < len(starts) and starts[at] < piece.end:
+        while at < len(starts) and starts[at] < fragment.end:
             start = starts[at]
             end, before = runs[at]
             if start > edge:
                 fresh.append((edge, start))
-            low, high = max(start, begin), min(end, piece.end)
+            low, high = max(start, begin), min(end, fragment.end)
             shared += high - low
             if not conflict:
                 other = before.frame
-                conflict = before.data[low - before.offset : high - before.offset] != piece.data[low - begin : high - begin]
+                conflict = before.data[low - before.offset : high - before.offset] != fragment.data[low - begin : high - begin]
             edge = end
             at += 1
-        if edge < piece.end:
-            fresh.append((edge, piece.end))
+        if edge < fragment.end:
+            fresh.append((edge, fragment.end))
         for low, high in fresh:
             at = bisect_right(starts, low)
             starts.insert(at, low)
-            runs.insert(at, (high, piece))
-            if low < train.size:
-                train.there += min(high, train.size) - low
-        train.pieces.append(piece)
+            runs.insert(at, (high, fragment))
+            if low < queue.size:
+                queue.there += min(high, queue.size) - low
+        queue.fragments.append(fragment)
         if conflict:
             return CONFLICT, other
-        if piece.marks:
-            return TAIL, other
-        if 0 <= train.size < piece.end:
-            return LONG, other
-        return (NEW if not shared else DUPLICATE if shared == piece.end - begin else OVERLAP), other
+        if fragment.marks:
+            return SECOND_END, other
+        if 0 <= queue.size < fragment.end:
+            return BEHIND_END, other
+        return (NEW if not shared else DUPLICATE if shared == fragment.end - begin else OVERLAP), other
 
     @cython.cfunc
-    def assembled(self, train: Train) -> bytes:
-        """The datagram; its pieces, then ordered by offset, get Wireshark's marks, which know the order bsd alone."""
-        painted: list = list(train.pieces)
-        train.pieces.sort(key=_offset)
-        size: cython.longlong = train.size
+    def assembled(self, queue: Queue) -> bytes:
+        """The datagram. Its fragments, then ordered by offset, get Wireshark's marks, which know the policy bsd alone."""
+        by_arrival: list = list(queue.fragments)
+        queue.fragments.sort(key=_offset)
+        size: cython.longlong = queue.size
         done: cython.longlong = 0
         both: cython.longlong
-        piece: Piece
+        fragment: StoredFragment
         data = bytearray(size)
-        for piece in train.pieces:
-            if piece.offset >= size:
-                piece.marks |= 8
+        for fragment in queue.fragments:
+            if fragment.offset >= size:
+                fragment.marks |= 8
                 continue
-            if piece.end > size:
-                piece.marks |= 8
-            if piece.offset < done:
-                piece.marks |= 1
-                both = min(piece.end, done)
-                if data[piece.offset : both] != piece.data[: both - piece.offset]:
-                    piece.marks |= 2
-            if piece.end > done:
-                both = min(piece.end, size)
-                data[done:both] = piece.data[done - piece.offset : both - piece.offset]
+            if fragment.end > size:
+                fragment.marks |= 8
+            if fragment.offset < done:
+                fragment.marks |= 1
+                both = min(fragment.end, done)
+                if data[fragment.offset : both] != fragment.data[: both - fragment.offset]:
+                    fragment.marks |= 2
+            if fragment.end > done:
+                both = min(fragment.end, size)
+                data[done:both] = fragment.data[done - fragment.offset : both - fragment.offset]
                 done = both
         if self.policy == "bsd":  # the bytes of who begins first count; of two that begin together, who came first
             return bytes(data)
         # The others are painted one over the other.
         if self.policy == "first":
-            painted.reverse()
+            by_arrival.reverse()
         elif self.policy == "linux":  # as bsd, but of two that begin together the later one counts
-            painted.sort(key=_offset, reverse=True)
-        for piece in painted:
-            both = min(piece.end, size)
-            if both > piece.offset:
-                data[piece.offset : both] = piece.data[: both - piece.offset]
+            by_arrival.sort(key=_offset, reverse=True)
+        for fragment in by_arrival:
+            both = min(fragment.end, size)
+            if both > fragment.offset:
+                data[fragment.offset : both] = fragment.data[: both - fragment.offset]
         return bytes(data)
 
     @cython.cfunc
-    def row(self, train: Train, outcome: cython.longlong, frame: cython.longlong) -> tuple:
-        if outcome != WHOLE and train.late > 0:
+    def row(self, queue: Queue, outcome: cython.longlong, frame: cython.longlong) -> tuple:
+        if outcome != WHOLE and queue.late > 0:
             outcome = LATE
-        return train.serial, outcome, frame, train.size
+        return queue.serial, outcome, frame, queue.size
 
     @cython.cfunc
-    def end(self, key, train: Train, outcome: cython.longlong, frame: cython.longlong):
+    def end(self, key, queue: Queue, outcome: cython.longlong, frame: cython.longlong):
         del self.waiting[key]
-        self.held -= train.charge
-        self.ended.append(self.row(train, outcome, frame))
+        self.held -= queue.charge
+        self.ended.append(self.row(queue, outcome, frame))
         if outcome == WHOLE:
-            if len(self.known) >= KNOWN:
+            if len(self.known) >= MOST_COMPLETED:
                 self.old, self.known = self.known, {}
             self.known[key] = self.now, frame
 
     @cython.cfunc
-    def over(self, train: Train) -> cython.bint:
-        return self.now - train.first > train.patience
+    def over(self, queue: Queue) -> cython.bint:
+        return self.now - queue.first > queue.timeout
 
     @cython.cfunc
     def expire(self):
-        """Give up the eldest while their time is over."""
-        train: Train
+        """Give up the oldest while their time is over."""
+        queue: Queue
         while self.waiting:
             key = next(iter(self.waiting))
-            train = self.waiting[key]
-            if not self.over(train):
+            queue = self.waiting[key]
+            if not self.over(queue):
                 return
-            self.end(key, train, TIMED_OUT, 0)
+            self.end(key, queue, TIMED_OUT, 0)
 
     @cython.cfunc
     def shrink(self):
-        """Give up the eldest while too much is held."""
+        """Give up the oldest while too much is held."""
         while self.held > self.limit:
             key = next(iter(self.waiting))
             self.given_up += 1

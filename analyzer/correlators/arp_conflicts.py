@@ -1,74 +1,71 @@
-"""Who had an IP address before: `arp.duplicate-address-*`, by Wireshark's rules."""
+"""Two MAC addresses for one IP address: `arp.duplicate-address-*`, by Wireshark's rules."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..conversations import in_order
+from . import MOST, Correlator, Remembered, forgot
 
 if TYPE_CHECKING:
     from ..capture import Batch
     from ..fields import Headers
 
 FIELDS = ("arp.duplicate-address-detected", "arp.duplicate-address-frame", "arp.seconds-since-duplicate-address-frame")
-DUPLICATES = set(FIELDS)
-MOST = 100_000  # addresses that are remembered
-REQUEST, REPLY, ETHERNET, INTERNET = 1, 2, 1, 0x0800
-GROUP = 1 << 40
+ADDRESSES = ("arp.src.hw_mac", "arp.src.proto_ipv4", "arp.dst.hw_mac", "arp.dst.proto_ipv4")
+REQUEST, REPLY, ETHERNET, IPV4 = 1, 2, 1, 0x0800
+GROUP = 1 << 40  # the bit of a MAC address that makes it a group's
 SECOND = 1_000_000_000
 
 
-class Neighbors:
-    """Remembers the MAC address that each IP address was first seen with. State lives from batch to batch.
+class ArpConflicts(Correlator):
+    """Remembers the MAC address that each IP address was first seen with.
 
-    As Wireshark: senders of requests and replies count, targets of replies that are not gratuitous, over Ethernet and IPv4 alone;
-    the first MAC stays until the end; the frame told is the latest that had it. `forgotten` counts addresses beyond MOST.
+    As Wireshark: senders of requests and replies count, and targets of replies that are not gratuitous, over Ethernet and IPv4 alone.
+    The first MAC stays until the trace ends; the frame given is the latest that had it.
     """
 
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[int, int, int]] = {}  # IP → MAC, frame, second
-        self.forgotten = 0
+    reads = ("arp",)
+    gives = frozenset(FIELDS)
 
-    def feed(self, chunks: list[Headers], batch: Batch) -> None:
-        """Add the fields to the chunks of one batch."""
-        found: list[tuple[list[int], list[int], list[int]]] = [([], [], []) for _ in chunks]
-        names = ("arp.src.hw_mac", "arp.src.proto_ipv4", "arp.dst.hw_mac", "arp.dst.proto_ipv4")
-        which = np.repeat(np.arange(len(chunks)), [len(h) for h in chunks])
-        rows = np.concatenate([np.arange(len(h)) for h in chunks])
-        told = [np.concatenate([h[name] for h in chunks]).astype(np.int64) for name in ("arp.opcode", *names)]
-        frame = np.concatenate([h.frame for h in chunks])
+    def __init__(self, wanted: AbstractSet[str]) -> None:
+        super().__init__(wanted)
+        self._known: Remembered[tuple[int, int, int]] = Remembered(MOST)  # IP → MAC, frame, second
+
+    def feed(self, headers: list[Headers], batch: Batch) -> None:
+        conflicts: list[list[tuple[int, int, int]]] = [[] for _ in headers]
+        group = np.repeat(np.arange(len(headers)), [len(h) for h in headers])
+        rows = np.concatenate([np.arange(len(h)) for h in headers])
+        opcode, *addresses = (np.concatenate([h[name] for h in headers]).astype(np.int64) for name in ("arp.opcode", *ADDRESSES))
+        frame = np.concatenate([h.frame for h in headers])
         usual = [
-            (h["arp.hw.type"] == ETHERNET) & (h["arp.proto.type"] == INTERNET) & (h["arp.hw.size"] == 6) & (h["arp.proto.size"] == 4)
-            for h in chunks
+            (h["arp.hw.type"] == ETHERNET) & (h["arp.proto.type"] == IPV4) & (h["arp.hw.size"] == 6) & (h["arp.proto.size"] == 4)
+            for h in headers
         ]
-        counts = np.concatenate(usual) & np.isin(told[0], (REQUEST, REPLY))
-        order = in_order(chunks)
-        order = order[counts[order]]
-        columns = [column[order].tolist() for column in (which, rows, frame + batch.first, batch.time[frame] // SECOND, *told)]
-        for chunk, row, number, second, opcode, source_mac, source, target_mac, target in zip(*columns, strict=True):
+        order = in_order(headers)
+        order = order[(np.concatenate(usual) & np.isin(opcode, (REQUEST, REPLY)))[order]]
+        columns = (group, rows, frame + batch.first, batch.time[frame] // SECOND, opcode, *addresses)
+        for at, row, number, second, code, source_mac, source, target_mac, target in zip(
+            *(c[order].tolist() for c in columns), strict=True
+        ):
             ends = [(source_mac, source)]
-            if opcode == REPLY and target != source:
+            if code == REPLY and target != source:
                 ends.append((target_mac, target))
             for mac, address in ends:
                 if mac and address and not mac & GROUP:
-                    earlier = self._other(mac, address, number, second)
-                    if earlier is not None:
-                        for column, value in zip(found[chunk], (row, earlier[1], second - earlier[2]), strict=True):
-                            column.append(value)
-        for h, (at, frames, since) in zip(chunks, found, strict=True):
-            rows = np.array(at, np.int64)
-            for name, values in zip(FIELDS, (np.ones(len(at), bool), np.array(frames, np.int64), np.array(since, np.int64))):
-                h.put(name, values, rows)
+                    known = self._known.get(address)
+                    if known is not None and known[0] != mac:
+                        conflicts[at].append((row, known[1], second - known[2]))
+                    else:
+                        self._known[address] = (mac, number, second)
+        for h, found in zip(headers, conflicts, strict=True):
+            at, frames, since = np.array(found, np.int64).reshape(-1, 3).T
+            for name, values in zip(FIELDS, (np.ones(len(at), bool), frames, since)):
+                h.put(name, np.ascontiguousarray(values), np.ascontiguousarray(at))
 
-    def _other(self, mac: int, address: int, number: int, second: int) -> tuple[int, int, int] | None:
-        """What is known of an address if it is another MAC's; else it is noted."""
-        known = self._known.get(address)
-        if known is not None and known[0] != mac:
-            return known
-        if known is None and len(self._known) >= MOST:
-            del self._known[next(iter(self._known))]
-            self.forgotten += 1
-        self._known[address] = (mac, number, second)
-        return None
+    def forgotten(self) -> Iterator[str]:
+        return forgot(self._known.forgotten, "IP addresses that ARP had spoken of", "a second MAC address for them is not noticed")

@@ -1,17 +1,19 @@
-"""What DHCP's messages say to each other: a question asked again, an answer of a second server. RFC 2131 §3.1, RFC 9915 §18.
+"""DHCP requests that are repeated, and answers of a second server. RFC 2131 §3.1, RFC 9915 §18.
 
-Whoever relates messages (the table of transactions, bindings) reads them here as `Lease`s, of both versions alike.
+Whoever relates messages (this correlator, the tables dhcp_transactions and bindings) reads them as `Lease`s, of both versions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..fields import Field, ipv4, ipv6, texts
 from ..protocols import dhcp, dhcpv6
+from . import MOST, Correlator, Remembered, forgot
 
 if TYPE_CHECKING:
     from ..capture import Batch
@@ -20,8 +22,7 @@ if TYPE_CHECKING:
 VERSIONS = ("dhcp", "dhcpv6")
 REPEATED = {"dhcp": "dhcp.judged.repeated", "dhcpv6": "dhcpv6.judged.repeated"}
 RIVAL = {"dhcp": "dhcp.judged.rival", "dhcpv6": "dhcpv6.judged.rival"}
-JUDGED = {*REPEATED.values(), *RIVAL.values()}
-MOST = 100_000  # questions, networks with their servers, that are remembered
+JUDGED = frozenset((*REPEATED.values(), *RIVAL.values()))
 GROUP = 1 << 40
 ASKS = {
     "dhcp": (0, dhcp.DISCOVER, dhcp.REQUEST, dhcp.INFORM),
@@ -34,10 +35,10 @@ FROM_SERVER = {"dhcp": (dhcp.OFFER, dhcp.ACK, dhcp.NAK), "dhcpv6": (dhcpv6.ADVER
 class Lease(NamedTuple):
     """A message of DHCP, not one that an ICMP error quotes. chunk, row: whose header. frame: its number; time: ns, None if it has none.
 
-    kind: the message's number, 0 of BOOTP. answers: a server sent it. realm: numbers of the VLANs, outermost first. client: its
+    kind: the message's number, 0 of BOOTP. answers: a server sent it. networks: numbers of the VLANs, outermost first. client: its
     hardware address (v4) or DUID (v6). xid: the transaction. source, destination: addresses as text. address: what is given (v6: the
     first), requested, own: what the client asks for, what it has; texts or None. all: everything that is given. lease: seconds.
-    server: its identifier, as text. hops: how often it was relayed; relay: by whom. status: number, and said: its words.
+    server: its identifier, as text. hops: how often it was relayed; relay: by whom. status: number, and message: its text.
     """
 
     chunk: int
@@ -48,7 +49,7 @@ class Lease(NamedTuple):
     version: str
     kind: int
     answers: bool
-    realm: tuple[int, ...]
+    networks: tuple[int, ...]
     client: bytes
     xid: int
     source: str | None
@@ -62,7 +63,7 @@ class Lease(NamedTuple):
     hops: int = 0
     relay: str | None = None
     status: int = 0
-    said: str | None = None
+    message: str | None = None
     hostname: str | None = None
 
     @property
@@ -88,9 +89,9 @@ class _Values:
     def all(self, name: str, f: Field | None = None) -> dict[int, list[Any]]:
         """All values of a field by row; with f as it is printed."""
         values, rows = self.h.column(name)
-        said = values.tolist() if f is None else texts(f, values, self.h.buffer).tolist()
+        printed = values.tolist() if f is None else texts(f, values, self.h.buffer).tolist()
         found: dict[int, list[Any]] = {}
-        for row, value in zip((np.arange(len(self.h)) if rows is None else rows).tolist(), said, strict=True):
+        for row, value in zip((np.arange(len(self.h)) if rows is None else rows).tolist(), printed, strict=True):
             found.setdefault(row, []).append(value)
         return found
 
@@ -117,7 +118,7 @@ def _ends(h: Headers) -> list[list[str]]:
     return [texts(f, at[name][rows]).tolist() for name in at.protocol.addresses or ()]
 
 
-def realms(h: Headers) -> list[tuple[int, ...]]:
+def networks(h: Headers) -> list[tuple[int, ...]]:
     """For each header the numbers that tell its network apart, outermost first."""
     found = []
     at: Headers | None = h
@@ -132,14 +133,14 @@ def realms(h: Headers) -> list[tuple[int, ...]]:
 def _each(nth: int, h: Headers, batch: Batch, version: str) -> Iterator[tuple[int, dict]]:
     """(row, what messages of both versions have) of each header that counts."""
     source, destination = _ends(h)
-    realm = realms(h)
+    network = networks(h)
     timed = np.ones(len(h), bool) if batch.timed is None else batch.timed[h.frame]
     when = batch.time[h.frame].tolist()
     for row in np.flatnonzero(h.whole & ~h.quoted).tolist():
         at = int(h.frame[row])
         common = {"chunk": nth, "row": row, "at": at, "frame": at + batch.first, "time": when[row] if timed[row] else None}
         yield row, common | {
-            "version": version, "realm": realm[row], "source": source[row] or None, "destination": destination[row] or None
+            "version": version, "networks": network[row], "source": source[row] or None, "destination": destination[row] or None
         }  # fmt: skip
 
 
@@ -151,7 +152,7 @@ def _four(nth: int, h: Headers, batch: Batch) -> Iterator[Lease]:
         v.first("dhcp.option.requested_ip_address", FOUR),
         v.first("dhcp.option.dhcp_server_id", FOUR),
     )
-    times, names, said = v.first("dhcp.option.ip_address_lease_time"), v.first("dhcp.option.hostname"), v.first("dhcp.option.message")
+    times, names, messages = v.first("dhcp.option.ip_address_lease_time"), v.first("dhcp.option.hostname"), v.first("dhcp.option.message")
     words = {name: texts(FOUR, h[f"dhcp.ip.{name}"]).tolist() for name in ("client", "your", "relay")}
     kind, size, xid, hops = (h[name].tolist() for name in ("dhcp.type", "dhcp.hw.len", "dhcp.id", "dhcp.hops"))
     for row, common in _each(nth, h, batch, "dhcp"):
@@ -173,7 +174,7 @@ def _four(nth: int, h: Headers, batch: Batch) -> Iterator[Lease]:
             hops=hops[row],
             relay=relay,
             status=int(message == dhcp.NAK),
-            said=said.get(row),
+            message=messages.get(row),
             hostname=names.get(row),
         )
 
@@ -184,8 +185,8 @@ def _six(nth: int, h: Headers, batch: Batch) -> Iterator[Lease]:
     kinds, xids, peers = v.all("dhcpv6.msgtype"), v.first("dhcpv6.xid"), v.all("dhcpv6.linkaddr", SIX)
     given, prefixes, sizes = v.all("dhcpv6.iaaddr.ip", SIX), v.all("dhcpv6.iaprefix.pref_addr", SIX), v.all("dhcpv6.iaprefix.pref_len")
     lives, delegated = v.all("dhcpv6.iaaddr.valid_lifetime"), v.all("dhcpv6.iaprefix.valid_lifetime")
-    client, server = v.bytes(dhcpv6.WHOSE[dhcpv6.CLIENT]), v.bytes(dhcpv6.WHOSE[dhcpv6.SERVER])
-    status, said, names = v.all("dhcpv6.status_code"), v.all("dhcpv6.status_msg"), v.first("dhcpv6.client_domain")
+    client, server = v.bytes(dhcpv6.DUID_FIELDS[dhcpv6.CLIENT]), v.bytes(dhcpv6.DUID_FIELDS[dhcpv6.SERVER])
+    status, messages, names = v.all("dhcpv6.status_code"), v.all("dhcpv6.status_msg"), v.first("dhcpv6.client_domain")
     for row, common in _each(nth, h, batch, "dhcpv6"):
         if row not in xids:  # a relay agent's message without a message
             continue
@@ -208,56 +209,58 @@ def _six(nth: int, h: Headers, batch: Batch) -> Iterator[Lease]:
             hops=len(kinds[row]) - 1,
             relay=peers[row][0] if row in peers else None,
             status=failed[0] if failed else 0,
-            said=next(iter(said.get(row, ())), None),
+            message=next(iter(messages.get(row, ())), None),
             hostname=names.get(row),
         )
 
 
-class Leases:
-    """Which questions were asked before without an answer, and which servers gave in which network. State lives from batch to batch."""
+class DhcpMatching(Correlator):
+    """Which requests were repeated without an answer, and which servers answer in one network."""
 
-    def __init__(self) -> None:
-        self._open: dict[tuple, tuple[int, int]] = {}  # question → its kind, and how often it was relayed
-        self._servers: dict[tuple, str] = {}  # version and network → the server that gave there first
-        self.forgotten = 0
+    reads = VERSIONS
+    gives = JUDGED
 
-    def feed(self, version: str, chunks: list[Headers], batch: Batch) -> None:
-        """Put the fields of `JUDGED` into the headers of one batch."""
-        found: tuple[list[list[int]], list[list[int]]] = ([[] for _ in chunks], [[] for _ in chunks])
-        for one in leases(version, chunks, batch):
-            if self._again(one):
-                found[0][one.chunk].append(one.row)
-            if self._rival(one):
-                found[1][one.chunk].append(one.row)
-        for name, rows in zip((REPEATED[version], RIVAL[version]), found, strict=True):
-            for h, own in zip(chunks, rows, strict=True):
-                h.put(name, np.ones(len(own), bool), np.array(sorted(own), np.int64))
+    def __init__(self, wanted: AbstractSet[str]) -> None:
+        super().__init__(wanted)
+        self._open: Remembered[tuple[int, int]] = Remembered(MOST)  # request → its kind, and how often it was relayed
+        self._servers: Remembered[str] = Remembered(MOST)  # version and network → the server that answered there first
 
-    def _again(self, one: Lease) -> bool:
-        key = one.key
-        if one.answers:
-            self._open.pop(key, None)
+    def feed(self, headers: list[Headers], batch: Batch) -> None:
+        for version in VERSIONS:
+            chunks = [h for h in headers if h.protocol.name == version]
+            repeated: list[list[int]] = [[] for _ in chunks]
+            rivals: list[list[int]] = [[] for _ in chunks]
+            for lease in leases(version, chunks, batch):
+                if self._is_repeated(lease):
+                    repeated[lease.chunk].append(lease.row)
+                if self._is_rival(lease):
+                    rivals[lease.chunk].append(lease.row)
+            for name, rows in ((REPEATED[version], repeated), (RIVAL[version], rivals)):
+                for h, own in zip(chunks, rows, strict=True):
+                    h.put(name, np.ones(len(own), bool), np.array(sorted(own), np.int64))
+
+    def _is_repeated(self, lease: Lease) -> bool:
+        if lease.answers:
+            self._open.pop(lease.key, None)
             return False
-        before = self._open.get(key)
-        if before is None and len(self._open) >= MOST:
-            del self._open[next(iter(self._open))]
-            self.forgotten += 1
-        asks = one.kind in ASKS[one.version]
-        if asks:
-            self._open[key] = (one.kind, one.hops)
-        return asks and before == (one.kind, one.hops)
-
-    def _rival(self, one: Lease) -> bool:
-        if one.kind not in GIVES[one.version] or one.server is None or not one.all:
+        if lease.kind not in ASKS[lease.version]:
             return False
-        key = (one.version, one.realm, one.relay)
+        before = self._open.get(lease.key)
+        self._open[lease.key] = (lease.kind, lease.hops)
+        return before == (lease.kind, lease.hops)
+
+    def _is_rival(self, lease: Lease) -> bool:
+        if lease.kind not in GIVES[lease.version] or lease.server is None or not lease.all:
+            return False
+        key = (lease.version, lease.networks, lease.relay)
         before = self._servers.get(key)
         if before is None:
-            if len(self._servers) >= MOST:
-                del self._servers[next(iter(self._servers))]
-                self.forgotten += 1
-            self._servers[key] = one.server
-        return before is not None and before != one.server
+            self._servers[key] = lease.server
+        return before is not None and before != lease.server
+
+    def forgotten(self) -> Iterator[str]:
+        count = self._open.forgotten + self._servers.forgotten
+        return forgot(count, "questions and servers of DHCP", "what repeats or contradicts them is not noticed")
 
 
 class Bound(NamedTuple):
@@ -277,9 +280,9 @@ def bound(found: Iterable[Lease]) -> Iterator[Bound]:
         mac = _mac(one)
         if one.kind != GIVES[one.version][1] or not one.answers or mac is None or one.status:
             continue
-        for said in (*one.all, *((one.own,) if one.version == "dhcp" and one.own and not one.all else ())):
-            if "/" not in said:
-                address = ipaddress.ip_address(said)
+        for text in (*one.all, *((one.own,) if one.version == "dhcp" and one.own and not one.all else ())):
+            if "/" not in text:
+                address = ipaddress.ip_address(text)
                 yield Bound(one.at, one.version, int(address) if address.version == 4 else address.packed, mac)
 
 

@@ -1,21 +1,21 @@
-"""Which answer answers which question of DNS, and what was asked again: the messages of a batch, fed to `_questions`."""
+"""Which response answers which DNS query, and what was sent again: the messages of a batch, fed to `_dns_matching`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..conversations import Clock, in_order, spread
 from ..fields import Headers, gather
-from ._dns_matching import INPUT, OUTPUT, Questions
+from . import Correlator
+from ._dns_matching import INPUT, OUTPUT, DnsMatcher
 
 if TYPE_CHECKING:
     from ..capture import Batch
 
-PROTOCOLS = ("dns", "mdns", "llmnr")
-FRAMES = {
+VALUES = {
     "request": "dns.response_to",
     "took": "dns.time",
     "asked_in": "dns.retransmit_request_in",
@@ -30,55 +30,55 @@ MARKS = {
     "dns.retransmit_response": ("answered_in",),
     "dns.unsolicited": ("unsolicited",),
 }
-FIELDS = {*FRAMES.values(), *MARKS}
 JUDGED = {"dns.judged.silent", "dns.judged.failures"}
 FAILURES = (2, 3, 5)  # SERVFAIL, NXDOMAIN, REFUSED
 
 
-@dataclass
-class Answers:
-    """Gives the messages of each batch their fields. State lives from batch to batch. wanted: names of those to give."""
+class DnsMatching(Correlator):
+    """Matches responses to queries of DNS, multicast DNS and LLMNR. What it forgets ages out: see `_dns_matching`."""
 
-    wanted: set[str]
-    questions: Questions = field(default_factory=Questions)
-    clock: Clock = field(default_factory=Clock)
+    reads = ("dns", "mdns", "llmnr")
+    gives = frozenset((*VALUES.values(), *MARKS))
+    needs = frozenset(("udp.stream",))
 
-    def feed(self, chunks: list[Headers], batch: Batch) -> None:
-        """Add the fields to the chunks of one batch; udp.stream and tcp.stream must be there."""
-        order = in_order(chunks)
-        there = np.concatenate([h.trusted >= h.layout.size for h in chunks])
-        order = order[there[order]]
-        frame = np.concatenate([h.frame for h in chunks])[order]
-        flags = np.concatenate([h["dns.flags"] for h in chunks])[order].astype(np.int64)
+    def __init__(self, wanted: AbstractSet[str]) -> None:
+        super().__init__(wanted)
+        self._matcher = DnsMatcher()
+        self._clock = Clock()
+
+    def feed(self, headers: list[Headers], batch: Batch) -> None:
+        order = in_order(headers)
+        order = order[np.concatenate([h.trusted >= h.layout.size for h in headers])[order]]
+        frame = np.concatenate([h.frame for h in headers])[order]
+        flags = np.concatenate([h["dns.flags"] for h in headers])[order].astype(np.int64)
         code = flags & 15
         columns = {
             "answer": flags >> 15,
-            "quoted": np.concatenate([h.quoted for h in chunks])[order],
-            "time": self.clock(batch)[frame],
+            "quoted": np.concatenate([h.quoted for h in headers])[order],
+            "time": self._clock(batch)[frame],
             "frame": frame + batch.first,
             "failed": np.where(np.isin(code, FAILURES), code, 0),
         }
-        keys = [key for h in chunks for key in _keys(h)]
-        servers = [server for h in chunks for server in _servers(h)] if self.wanted & JUDGED else None
-        if len(chunks) > 1 or len(order) < len(keys):
+        keys = [key for h in headers for key in _keys(h)]
+        servers = [server for h in headers for server in _servers(h)] if self.wanted & JUDGED else None
+        if len(headers) > 1 or len(order) < len(keys):
             picked = order.tolist()
             keys = [keys[i] for i in picked]
             servers = servers and [servers[i] for i in picked]
-        told = np.zeros((len(OUTPUT), len(order)), np.int64)
-        given = np.stack([columns[name] for name in INPUT])
-        self.questions.feed(keys, servers, given.data, told.data)
-        found = dict(zip(OUTPUT, told))
-        multicast = np.concatenate([np.full(len(h), h.protocol.name != "dns") for h in chunks])[order]
+        outputs = np.zeros((len(OUTPUT), len(order)), np.int64)
+        self._matcher.feed(keys, servers, np.stack([columns[name] for name in INPUT]).data, outputs.data)
+        found = dict(zip(OUTPUT, outputs))
+        multicast = np.concatenate([np.full(len(h), h.protocol.name != "dns") for h in headers])[order]
         for name in ("unsolicited", "silent", "failures"):  # whoever is asked by multicast need not answer
             found[name][multicast] = 0
-        for name, of in FRAMES.items():
+        for name, of in VALUES.items():
             if of in self.wanted:
                 rows = np.flatnonzero(found["request" if name == "took" else name])
-                spread(chunks, order[rows], {of: found[name][rows]})
+                spread(headers, order[rows], {of: found[name][rows]})
         for of, names in MARKS.items():
             if of in self.wanted:
                 rows = np.flatnonzero(sum(found[name] for name in names))
-                spread(chunks, order[rows], {of: np.ones(len(rows), bool)})
+                spread(headers, order[rows], {of: np.ones(len(rows), bool)})
 
 
 def _ends(h: Headers) -> tuple[np.ndarray, np.ndarray]:

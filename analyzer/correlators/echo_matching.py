@@ -2,64 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..conversations import KEY, in_order, pairs
+from . import MOST, Correlator, Remembered, forgot
 
 if TYPE_CHECKING:
     from ..capture import Batch
     from ..fields import Headers
 
-FIELDS = {"icmp": ("icmp.resp_to", "icmp.resptime", "icmp.resp_in"), "icmpv6": ("icmpv6.resp_to", "icmpv6.resptime")}
-ECHOES = {name for names in FIELDS.values() for name in names}
-ASKS, ANSWERS = {"icmp": 8, "icmpv6": 128}, {"icmp": 0, "icmpv6": 129}
-BETWEEN = {"icmp": 0x0800, "icmpv6": 0xFEFF}  # what the request's checksum lacks of the reply's: the types differ, RFC 1624
-OUTPUT = {"icmp": ("icmp.ident", "icmp.seq"), "icmpv6": ("icmpv6.echo.identifier", "icmpv6.echo.sequence_number")}
-MOST = 100_000  # requests without an answer that are remembered
+REQUEST, REPLY = {"icmp": 8, "icmpv6": 128}, {"icmp": 0, "icmpv6": 129}
+DIFFERENCE = {"icmp": 0x0800, "icmpv6": 0xFEFF}  # of the checksums of reply and request, since their types differ: RFC 1624
+IDENTITY = {"icmp": ("icmp.ident", "icmp.seq"), "icmpv6": ("icmpv6.echo.identifier", "icmpv6.echo.sequence_number")}
 
 
-class Echoes:
-    """Remembers echo requests until they are answered. State lives from batch to batch.
+class EchoMatching(Correlator):
+    """Remembers echo requests until they are answered.
 
-    As Wireshark: a reply belongs to the latest request between the same two addresses with the same numbers and the checksum that
-    the same data give; a second reply belongs to none. `forgotten` counts requests beyond MOST.
+    As Wireshark: a reply answers the latest request between the same two addresses with the same numbers and the checksum that the
+    same data give; a second reply answers none.
     """
 
-    def __init__(self) -> None:
-        self._open: dict[bytes, tuple[int, int]] = {}  # key → frame and time of a request
-        self.forgotten = 0
+    reads = ("icmp", "icmpv6")
+    gives = frozenset(f"{name}.{field}" for name in reads for field in ("resp_to", "resptime", "resp_in"))
 
-    def feed(self, name: str, chunks: list[Headers], batch: Batch) -> None:
-        """Add the fields of `name`, icmp or icmpv6, to the chunks of one batch."""
-        found: list[tuple[list[int], list[int], list[int]]] = [([], [], []) for _ in chunks]
+    def __init__(self, wanted: AbstractSet[str]) -> None:
+        super().__init__(wanted)
+        self._open: Remembered[tuple[int, int]] = Remembered(MOST)  # key → frame and time of a request
+
+    def feed(self, headers: list[Headers], batch: Batch) -> None:
+        for name in self.reads:
+            if chunks := [h for h in headers if h.protocol.name == name]:
+                self._feed(name, chunks, batch)
+
+    def _feed(self, name: str, chunks: list[Headers], batch: Batch) -> None:
+        answers: list[list[tuple[int, int, int]]] = [[] for _ in chunks]
         kinds = np.concatenate([np.where(h.whole & ~h.quoted, h[f"{name}.type"], 1) for h in chunks])  # 1: neither
         order = in_order(chunks)
-        order = order[np.isin(kinds[order], (ASKS[name], ANSWERS[name]))]
+        order = order[np.isin(kinds[order], (REQUEST[name], REPLY[name]))]
         if len(order):
-            keys = np.concatenate([_keys(name, h) for h in chunks])[order]
-            frame = np.concatenate([h.frame for h in chunks])[order]
-            which = np.repeat(np.arange(len(chunks)), [len(h) for h in chunks])[order]
-            rows = np.concatenate([np.arange(len(h)) for h in chunks])[order]
-            columns = (keys, kinds[order] == ASKS[name], which, rows, frame + batch.first, batch.time[frame])
-            for key, asks, chunk, row, number, when in zip(*(column.tolist() for column in columns), strict=True):
+            keys = np.concatenate([_keys(name, h) for h in chunks])
+            frame = np.concatenate([h.frame for h in chunks])
+            group = np.repeat(np.arange(len(chunks)), [len(h) for h in chunks])
+            rows = np.concatenate([np.arange(len(h)) for h in chunks])
+            columns = (keys, kinds == REQUEST[name], group, rows, frame + batch.first, batch.time[frame])
+            for key, asks, at, row, number, when in zip(*(column[order].tolist() for column in columns), strict=True):
+                request = self._open.pop(key, None)
                 if asks:
-                    self._open.pop(key, None)
-                    if len(self._open) >= MOST:
-                        del self._open[next(iter(self._open))]
-                        self.forgotten += 1
                     self._open[key] = number, when
-                elif key in self._open:
-                    request, then = self._open.pop(key)
-                    for column, value in zip(found[chunk], (row, request, when - then), strict=True):
-                        column.append(value)
-        for h, (at, requests, took) in zip(chunks, found, strict=True):
-            answers = np.array(at, np.int64)
-            for field, values in zip(FIELDS[name], (requests, took)):
-                h.put(field, np.array(values, np.int64), answers)
-            if name == "icmp":
-                h.put("icmp.resp_in", np.empty(0, np.int64), np.empty(0, np.int64))
+                elif request is not None:
+                    answers[at].append((row, request[0], when - request[1]))
+        for h, found in zip(chunks, answers, strict=True):
+            at, requests, took = np.array(found, np.int64).reshape(-1, 3).T.copy()
+            h.put(f"{name}.resp_to", requests, at)
+            h.put(f"{name}.resptime", took, at)
+
+    def forgotten(self) -> Iterator[str]:
+        return forgot(self._open.forgotten, "echo requests without an answer", "a later answer belongs to none")
 
 
 def _keys(name: str, h: Headers) -> np.ndarray:
@@ -67,9 +70,9 @@ def _keys(name: str, h: Headers) -> np.ndarray:
     key = np.zeros((len(h), KEY // 8 + 1), np.uint64)
     key[:, :-1] = _addressed(h).view(np.uint64).reshape(-1, KEY // 8)
     checksum = h[f"{name}.checksum"].astype(np.uint64)
-    asks = h[f"{name}.type"] == ASKS[name]
-    expected = (checksum + asks * np.uint64(BETWEEN[name])) % np.uint64(0xFFFF)  # 0 and 0xFFFF are one number, RFC 1071 §1
-    ident, seq = (h[field].astype(np.uint64) for field in OUTPUT[name])
+    asks = h[f"{name}.type"] == REQUEST[name]
+    expected = (checksum + asks * np.uint64(DIFFERENCE[name])) % np.uint64(0xFFFF)  # 0 and 0xFFFF are one number, RFC 1071 §1
+    ident, seq = (h[field].astype(np.uint64) for field in IDENTITY[name])
     key[:, -1] = expected << np.uint64(32) | ident << np.uint64(16) | seq
     return key.view(f"V{KEY + 8}").reshape(-1)
 

@@ -1,22 +1,27 @@
-"""Connections and datagrams that another conversation announces: FTP's data connections, the media that SDP tells of.
+"""Expectations: connections and datagrams that a control conversation announces, as FTP's data connections and SDP's media.
 
-An announcement names an address and port; what is sent from or to there in a later frame is the announced protocol, whatever port it is.
-The latest announcement counts. FTP: RFC 959 §3.2, RFC 2428; SDP: RFC 8866 §5.14, RFC 3550 §11.
+An announcement names an address and port. What is sent from or to there in a later frame is the announced protocol, whatever port it
+is. The latest announcement counts. FTP: RFC 959 §3.2, RFC 2428; SDP: RFC 8866 §5.14, RFC 3550 §11.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import deque
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from .._conversations import Numbers
-from ..fields import Headers, Spans, ipv6
+from ..fields import Carried, Headers, Reading, Spans, ipv6
+from ..protocols import protocols
 from ..protocols.sdp import media
+from . import DatagramClaimer, PendingDatagrams, StreamClaimer, forgot
 
 if TYPE_CHECKING:
+    from ..capture import Batch
     from ..tcp.tracker import Segments
 
 MOST = 100_000  # announcements, and commands of transfers, that are remembered
@@ -32,40 +37,40 @@ End = tuple[int, int]  # an address as a number, a port
 
 
 class Announcement(NamedTuple):
-    """frame: of the announcement. what: the protocol's name. by: the stream that announced it. how: in which way."""
+    """frame: of the announcement. protocol: that it announces. stream: that announced it. method: the command or protocol used."""
 
     frame: int
-    what: str
-    by: int
-    how: str
+    protocol: str
+    stream: int
+    method: str
 
 
-class Announced:
-    """Who was announced. State lives from batch to batch."""
+class Expectations:
+    """Ends that were announced, at most MOST announcements."""
 
     def __init__(self) -> None:
         self._known: dict[End, list[Announcement]] = {}
         self._arrays: dict[End, tuple[np.ndarray, np.ndarray]] = {}
-        self._eldest: deque[End] = deque()
+        self._oldest: deque[End] = deque()
         self.forgotten = 0
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def add(self, end: End, one: Announcement) -> None:
-        """Remember it; announcements of one end come in the order of their frames."""
+    def add(self, end: End, announcement: Announcement) -> None:
+        """Remember an announcement; those of one end come in the order of their frames."""
         found = self._known.setdefault(end, [])
-        if found and found[-1].frame == one.frame:
+        if found and found[-1].frame == announcement.frame:
             return
-        found.append(one)
+        found.append(announcement)
         self._arrays.pop(end, None)
-        self._eldest.append(end)
-        if len(self._eldest) > MOST:
-            eldest = self._eldest.popleft()
-            self._known[eldest].pop(0)
-            self._arrays.pop(eldest, None)
-            if not self._known[eldest]:
-                del self._known[eldest]
+        self._oldest.append(end)
+        if len(self._oldest) > MOST:
+            oldest = self._oldest.popleft()
+            self._known[oldest].pop(0)
+            self._arrays.pop(oldest, None)
+            if not self._known[oldest]:
+                del self._known[oldest]
             self.forgotten += 1
 
     def all(self, end: End) -> tuple[np.ndarray, np.ndarray] | None:
@@ -74,7 +79,7 @@ class Announced:
         if known is None:
             return None
         if end not in self._arrays:
-            self._arrays[end] = np.array([one.frame for one in known], np.int64), np.array([one.what for one in known], object)
+            self._arrays[end] = np.array([one.frame for one in known], np.int64), np.array([one.protocol for one in known], object)
         return self._arrays[end]
 
     def of(self, ends: tuple[End, ...], frame: int) -> Announcement | None:
@@ -88,26 +93,24 @@ class Announced:
         return None
 
 
-class Transfers:
-    """FTP's data connections and the control connections that they belong to. State lives from batch to batch."""
+class FtpExpectations(StreamClaimer):
+    """FTP's data connections, and the control connections that they belong to."""
 
-    def __init__(self) -> None:
-        self.announced = Announced()
+    reads = ("ftp",)
+    opens = "ftp.data"
+
+    def __init__(self, wanted: AbstractSet[str]) -> None:
+        super().__init__(wanted)
+        self._expected = Expectations()
         self._commands: dict[int, list[tuple[int, str]]] = {}  # of each control connection: frame, command
         self._count = 0
         self._links: dict[int, tuple[Announcement, tuple[int, str] | None]] = {}
 
-    @property
-    def forgotten(self) -> int:
-        """Announcements that were forgotten for want of memory."""
-        return self.announced.forgotten
-
-    def feed(self, chunks: list[Headers], first: int) -> None:
-        """Read what control connections say. chunks: headers of `ftp`; first: number of the batch's first frame."""
+    def feed(self, headers: list[Headers], batch: Batch) -> None:
         found: list[tuple[int, End, Announcement]] = []
-        for h in chunks:
+        for h in headers:
             stream = (h.context_of("direction") >> 1).tolist()
-            frame = (h.frame + first).tolist()
+            frame = (h.frame + batch.first).tolist()
             for how, (address, port) in METHODS.items():
                 ports, rows = h.column(port)
                 assert rows is not None
@@ -132,25 +135,24 @@ class Transfers:
             for one_stream in touched:
                 self._commands[one_stream].sort()
         for _, end, one in sorted(found):
-            self.announced.add(end, one)
+            self._expected.add(end, one)
 
-    def decide(self, s: Segments, rows: np.ndarray) -> np.ndarray:
-        """Which of these segments (int64, each the first with data of its stream) begin an announced connection; bool (n,)."""
-        told = np.zeros(len(rows), bool)
-        if not len(self.announced):
-            return told
-        key = np.frombuffer(s.keys, np.uint64).reshape(-1, 5)[rows].tolist()
-        back, frame, stream = (s[name][rows].tolist() for name in ("back", "frame", "stream"))
+    def decide(self, segments: Segments, rows: np.ndarray) -> np.ndarray:
+        announced = np.zeros(len(rows), bool)
+        if not len(self._expected):
+            return announced
+        key = np.frombuffer(segments.keys, np.uint64).reshape(-1, 5)[rows].tolist()
+        back, frame, stream = (segments[name][rows].tolist() for name in ("back", "frame", "stream"))
         for i, (a_high, a_low, b_high, b_low, ports) in enumerate(key):
             ends = ((a_high << 64 | a_low, ports >> 16 & 0xFFFF), (b_high << 64 | b_low, ports & 0xFFFF))
-            one = self.announced.of(ends if back[i] else ends[::-1], frame[i])  # first where it goes
-            if one is not None:
-                self._links[stream[i]] = one, None
-                told[i] = True
-        return told
+            announcement = self._expected.of(ends if back[i] else ends[::-1], frame[i])  # first where it goes
+            if announcement is not None:
+                self._links[stream[i]] = announcement, None
+                announced[i] = True
+        return announced
 
-    def told(self, h: Headers, first: int) -> None:
-        """Add to headers of `ftp.data` what is known of each: the fields `ftp-data.…`."""
+    def annotate(self, h: Headers, first: int) -> None:
+        """The fields `ftp-data.…`."""
         stream = h.context_of("direction") >> 1
         order = np.argsort(stream, kind="stable")
         used = np.unique(stream)
@@ -161,20 +163,20 @@ class Transfers:
                 continue
             link, command = self._links[one]
             if command is None:
-                given = self._commands.get(link.by, [])
-                at = bisect_right(given, link.frame, key=lambda one: one[0])
-                command = given[at] if at < len(given) else None
+                commands = self._commands.get(link.stream, [])
+                at = bisect_right(commands, link.frame, key=lambda one: one[0])
+                command = commands[at] if at < len(commands) else None
                 self._links[one] = link, command
             rows = order[bounds[n] : bounds[n + 1]]
             behind = rows[h.frame[rows] + first > command[0]] if command is not None else rows[:0]
-            told: tuple[tuple[str, object, np.ndarray], ...] = (
+            facts: tuple[tuple[str, object, np.ndarray], ...] = (
                 ("setup-frame", link.frame, rows),
-                ("setup-method", link.how, rows),
-                ("control", link.by, rows),
+                ("setup-method", link.method, rows),
+                ("control", link.stream, rows),
                 ("command", command and command[1], behind),
                 ("command-frame", command and command[0], behind),
             )
-            for name, value, where in told:
+            for name, value, where in facts:
                 if len(where):
                     values, places = columns.setdefault(name, ([], []))
                     values.append(np.full(len(where), value, object if isinstance(value, str) else np.int64))
@@ -183,6 +185,9 @@ class Transfers:
             rows = np.concatenate(places)
             order = np.argsort(rows, kind="stable")
             h.put(f"ftp-data.{name}", np.concatenate(parts)[order], rows[order])
+
+    def forgotten(self) -> Iterator[str]:
+        return forgot(self._expected.forgotten, "announcements of FTP", "a later data connection belongs to none")
 
 
 def _senders(h: Headers, rows: np.ndarray) -> list[int]:
@@ -196,37 +201,58 @@ def _senders(h: Headers, rows: np.ndarray) -> list[int]:
     return [int.from_bytes(one, "big") for one in values] if six else values
 
 
-class Media:
-    """Datagrams on ports that SDP announced. State lives from batch to batch."""
+class SdpExpectations(DatagramClaimer):
+    """Datagrams on ports that SDP announced. Both RTP and RTCP may use one port: RFC 5761."""
 
-    def __init__(self) -> None:
-        self.announced = Announced()
+    reads = ("sdp",)
+    opens = ("rtp", "rtcp")
+    precedence = 1
+
+    def __init__(self, wanted: AbstractSet[str]) -> None:
+        super().__init__(wanted)
+        self._expected = Expectations()
         self._ports = np.zeros(1 << 16, bool)
 
-    @property
-    def forgotten(self) -> int:
-        """Announcements that were forgotten for want of memory."""
-        return self.announced.forgotten
-
-    def feed(self, chunks: list[Headers], first: int) -> None:
-        """Read what these headers of `sdp` announce. first: number of the batch's first frame."""
+    def feed(self, headers: list[Headers], batch: Batch) -> None:
         found: list[tuple[int, End, Announcement]] = []
-        for h in chunks:
+        for h in headers:
             for one in media(h):
                 if one.address is None or not one.port or not one.proto.startswith("RTP/") or h.quoted[one.row]:
                     continue
-                frame = int(h.frame[one.row]) + first
+                frame = int(h.frame[one.row]) + batch.first
                 for what, port in (("rtp", one.port), ("rtcp", one.control)):
                     if 0 < port < 1 << 16 and (what == "rtp" or port != one.port):
                         found.append((frame, (one.address, port), Announcement(frame, what, 0, "SDP")))
                         self._ports[port] = True
         for _, end, announcement in sorted(found):
-            self.announced.add(end, announcement)
+            self._expected.add(end, announcement)
 
-    def find(self, h: Headers, spans: Spans, first: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    def claim(self, pending: list[PendingDatagrams], batch: Batch) -> list[Carried]:
+        claimed = []
+        for one in pending:
+            for name, (rows, frame) in self._find(one.headers, one.spans, batch.first).items():
+                rows, frame = rows[one.free[rows]], frame[one.free[rows]]
+                for other in self.opens if name == "rtp" else (name,):
+                    good = self._is(other, one, rows)
+                    if other == "rtp":
+                        good &= ~self._is("rtcp", one, rows)
+                    if good.any():
+                        method = np.full(int(good.sum()), "SDP", object)
+                        claimed.append(one.claim(other, rows[good], {f"{other}.setup-frame": frame[good], f"{other}.setup-method": method}))
+                    rows, frame = rows[~good], frame[~good]
+        return claimed
+
+    @staticmethod
+    def _is(name: str, one: PendingDatagrams, rows: np.ndarray) -> np.ndarray:
+        """Which of these payloads may be that protocol's, bool (n,)."""
+        p, spans = protocols()[name], one.spans.take(rows)
+        assert p.probe_port is not None
+        return p.probe_port(Reading(p.header, one.headers.buffer, spans.start, spans.end))
+
+    def _find(self, h: Headers, spans: Spans, first: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Which of the payloads at `spans` of these headers of `udp` were announced: protocol → (which of them, frame of the
-        announcement), int64. Of what both ends announced last the elder counts: the offer."""
-        if not len(self.announced):
+        announcement), int64. Of what both ends announced last the older counts: the offer."""
+        if not len(self._expected):
             return {}
         ports = [h[f"udp.{name}"][spans.row].astype(np.int64) for name in ("srcport", "dstport")]
         some = np.flatnonzero(self._ports[ports[0]] | self._ports[ports[1]])
@@ -252,7 +278,7 @@ class Media:
             rows = order[bounds[n] : bounds[n + 1]]
             since, what = np.full(len(rows), NEVER), np.zeros(len(rows), object)
             for end in ((a_high << 64 | a_low, both >> 16), (b_high << 64 | b_low, both & 0xFFFF)):
-                known = self.announced.all(end)
+                known = self._expected.all(end)
                 if known is not None:
                     which = np.searchsorted(known[0], frame[rows]) - 1
                     frames = np.where(which >= 0, known[0][which], NEVER)
@@ -268,3 +294,6 @@ class Media:
             order = np.argsort(row, kind="stable")
             made[name] = row[order], frames[order]
         return made
+
+    def forgotten(self) -> Iterator[str]:
+        return forgot(self._expected.forgotten, "announcements of SDP", "what comes on these ports is data")

@@ -1,116 +1,85 @@
-"""Datagrams that travelled in pieces: IPv4 and IPv6 fragments put together, whole ones given back to the dissection.
+"""IPv4 and IPv6 fragments put together; whole datagrams are given back to the dissection. RFC 791 §3.2, RFC 8200 §4.5.
 
-RFC 791 §3.2, RFC 8200 §4.5. Pieces belong together if version, addresses, identification (for IPv4 the protocol, too) and the
-networks apart (VLANs, virtual networks of tunnels) are equal, and they lie equally deep in their frames: what is found at one
-depth never hangs on another, so the batch does not matter.
+Fragments belong together if version, addresses, identification (for IPv4 the protocol, too) and the networks apart (VLANs, virtual
+networks of tunnels) are equal, and they lie equally deep in their frames: what is found at one depth never depends on another, so the
+batch does not matter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import numpy as np
 
 from ..capture import Batch
 from ..capture.batch import SLACK
-from ..fields import Field, Headers, Piece, Spans, gather
-from ._fragments import ENDED, FOUND, INPUT, MARKS, OUTCOMES, OUTPUT, POLICIES, Trains
+from ..fields import Carried, Headers, gather
+from . import FragmentGroup, Reassembler
+from ._fragments import ENDED, FOUND, INPUT, MARKS, OUTCOMES, OUTPUT, POLICIES, Queues
 
-__all__ = ["CARRIERS", "FOUND", "LIMIT", "OUTCOMES", "POLICIES", "Arrived", "Datagrams", "Made", "fill"]
+__all__ = ["FOUND", "LIMIT", "OUTCOMES", "POLICIES", "Fragments"]
 
-CARRIERS = ("ip", "ipv6.fraghdr")  # protocols whose headers say that they carry a piece
 LIMIT = 64 << 20  # bytes held of datagrams that are not whole; half as much for each two headers deeper, so twice that in all
 WHOLE_IN = {"ip": "ip.reassembled_in", "ipv6": "ipv6.reassembled.in"}
-PATIENCE = {"ip": 30, "ipv6": 60}  # seconds from the first piece on: what Linux waits for; RFC 8200 §4.5
+TIMEOUT = {"ip": 30, "ipv6": 60}  # seconds from the first fragment on: what Linux waits for; RFC 8200 §4.5
 
 
-@dataclass
-class Arrived:
-    """Pieces that one group of headers carries; arrays of shape (n,).
+class Fragments(Reassembler):
+    """Holds fragments until their datagram is whole.
 
-    headers: that carry them. spans: of the pieces. number: int64, the protocol number that their headers say. piece: where they
-    belong. told: int64 (4, n), what the piece was to its train: columns of `_datagrams.TOLD`. depth: how deep they lie.
-    completes: bool, after this piece its datagram was whole.
+    policy: whose bytes count where fragments overlap: 'bsd' (who begins first, then who came first; Wireshark's), 'first', 'last',
+    'linux' (who begins first, then who came last). limit: bytes held at the most at the outermost depth. groups, ended: the fragments
+    of this batch, and (depth, rows as `_fragments.ENDED`) of the datagrams that ended in it.
     """
 
-    headers: Headers
-    spans: Spans
-    number: np.ndarray
-    piece: Piece
-    depth: int = 0
-    told: np.ndarray = field(default_factory=lambda: np.empty((len(OUTPUT), 0), np.int64))
-    completes: np.ndarray = field(default_factory=lambda: np.empty(0, bool))
+    def __init__(self, wanted: AbstractSet[str] = frozenset(), policy: str = "bsd", limit: int = LIMIT) -> None:
+        super().__init__(wanted, policy)
+        self.policy, self.limit = policy, limit
+        self.depths: dict[int, Queues] = {}
+        self.start()
 
+    def start(self) -> None:
+        self.groups: list[FragmentGroup] = []
+        self.ended: list[tuple[int, np.ndarray]] = []
 
-@dataclass
-class Made:
-    """Datagrams that are whole, in a buffer of their own that ends in zeros; where the headers in them lie, what they are."""
-
-    headers: Headers
-    buffer: np.ndarray
-    base: np.ndarray
-    spans: Spans
-    number: np.ndarray
-
-
-@dataclass
-class Datagrams:
-    """What waits for more pieces, from batch to batch.
-
-    policy: whose bytes count where pieces overlap: 'bsd' (who begins first, then who came first; Wireshark's), 'first', 'last', 'linux'
-    (who begins first, then who came last). limit: bytes held at the most at the outermost depth.
-    """
-
-    policy: str = "bsd"
-    limit: int = LIMIT
-    depths: dict[int, Trains] = field(default_factory=dict)
-
-    def feed(self, depth: int, arrived: list[Arrived], batch: Batch) -> tuple[list[Made], np.ndarray]:
-        """Take the pieces that one turn of the dissection found, in the order of their frames.
-
-        Returns the datagrams that became whole, and a row for each train that ended: int64 (trains, ENDED).
-        """
-        trains = self.depths.get(depth)
-        if trains is None:
-            trains = self.depths[depth] = Trains(self.limit >> depth // 2, self.policy)
-        sizes = [len(one.number) for one in arrived]
+    def reassemble(self, groups: list[FragmentGroup], batch: Batch) -> list[tuple[Carried, np.ndarray]]:
+        depth = groups[0].depth
+        queues = self.depths.get(depth)
+        if queues is None:
+            queues = self.depths[depth] = Queues(self.limit >> depth // 2, self.policy)
+        sizes = [len(one.number) for one in groups]
         first = np.cumsum([0, *sizes])
-        source = np.repeat(np.arange(len(arrived)), sizes)
-        order = np.argsort(np.concatenate([one.spans.frame for one in arrived]), kind="stable")
-        keys = [key for one in arrived for key in _keys(one)]
-        given = np.concatenate([_given(one, batch) for one in arrived], axis=1)
-        told = np.empty((len(OUTPUT), len(order)), np.int64)
-        for nth, one in enumerate(arrived):
-            one.depth, one.told = depth, told[:, first[nth] : first[nth + 1]]
-            one.completes = np.zeros(sizes[nth], bool)
-        given = np.ascontiguousarray(np.concatenate((given, source[None])).take(order, axis=1))
-        out = np.empty_like(told)
-        buffers = [memoryview(one.headers.buffer.data) for one in arrived]
-        ended, (rows, *wholes) = trains.feed([keys[i] for i in order.tolist()], given, buffers, out)
-        told[:, order] = out
-        made = _made(arrived, order[rows] - first[:-1][source[order[rows]]], source[order[rows]], wholes, len(batch)) if rows else []
-        for one in arrived:
-            late = np.flatnonzero(one.told[3])
-            one.headers.put(WHOLE_IN[_family(one.headers)], one.told[3][late], one.spans.row[late])
-        return made, np.array(ended, np.int64).reshape(-1, len(ENDED))
-
-    @property
-    def given_up(self) -> int:
-        """Trains that were given up for want of memory."""
-        return sum(trains.lost() for trains in self.depths.values())
+        source = np.repeat(np.arange(len(groups)), sizes)
+        order = np.argsort(np.concatenate([one.spans.frame for one in groups]), kind="stable")
+        keys = [key for one in groups for key in _keys(one)]
+        inputs = np.concatenate([_inputs(one, batch) for one in groups], axis=1)
+        outputs = np.empty((len(OUTPUT), len(order)), np.int64)
+        for nth, one in enumerate(groups):
+            one.outputs, one.completes = outputs[:, first[nth] : first[nth + 1]], np.zeros(sizes[nth], bool)
+        inputs = np.ascontiguousarray(np.concatenate((inputs, source[None])).take(order, axis=1))
+        ordered = np.empty_like(outputs)
+        buffers = [memoryview(one.headers.buffer.data) for one in groups]
+        ended, (rows, *wholes) = queues.feed([keys[i] for i in order.tolist()], inputs, buffers, ordered)
+        outputs[:, order] = ordered
+        self.groups += groups
+        self.ended.append((depth, np.array(ended, np.int64).reshape(-1, len(ENDED))))
+        for one in groups:
+            late = np.flatnonzero(one.outputs[3])
+            one.headers.put(WHOLE_IN[_family(one.headers)], one.outputs[3][late], one.spans.row[late])
+        if not rows:
+            return []
+        return _whole(groups, order[rows] - first[:-1][source[order[rows]]], source[order[rows]], wholes, len(batch))
 
     def unfinished(self) -> list[tuple[int, np.ndarray]]:
-        """(depth, rows as `feed` gives them) of the trains that wait still, for the end of the trace."""
-        return [(depth, np.array(trains.unfinished(), np.int64).reshape(-1, len(ENDED))) for depth, trains in self.depths.items()]
+        """(depth, rows as in `ended`) of the datagrams that are not whole yet, for the end of the trace."""
+        return [(depth, np.array(queues.unfinished(), np.int64).reshape(-1, len(ENDED))) for depth, queues in self.depths.items()]
 
-
-def fill(h: Headers, fields: Iterable[Field]) -> None:
-    """Columns without values for those of these fields that nothing here has values of."""
-    for f in fields:
-        if not h.has(f.name):
-            h.put(f.name, np.empty(0, f.kind.dtype), np.empty(0, np.int64))
+    def forgotten(self) -> Iterator[str]:
+        if given_up := sum(queues.lost() for queues in self.depths.values()):
+            most = f"{LIMIT >> 20} MiB of fragments at the most"
+            yield f"{given_up:,} fragmented datagrams, the oldest, were given up before they were whole, to hold {most}"
 
 
 def _family(h: Headers) -> str:
@@ -118,17 +87,17 @@ def _family(h: Headers) -> str:
     return h.protocol.name.partition(".")[0]
 
 
-def _given(one: Arrived, batch: Batch) -> np.ndarray:
-    """The matrix (GIVEN without its last, n) that the trains are fed with."""
+def _inputs(one: FragmentGroup, batch: Batch) -> np.ndarray:
+    """The matrix (INPUT without its last, n) of what is known of each fragment."""
     frame, start, wire, end = one.spans.frame, one.spans.start, one.spans.wire, one.spans.end
     name = _family(one.headers)
     columns = {
         "frame": frame + batch.first,
         "time": batch.time[frame],
-        "patience": np.full(len(frame), PATIENCE[name] * 10**9),
-        "offset": one.piece.offset,
+        "timeout": np.full(len(frame), TIMEOUT[name] * 10**9),
+        "offset": one.fragment.offset,
         "length": wire - start,
-        "more": one.piece.more,
+        "more": one.fragment.more,
         "number": one.number,
         "start": start,
         "whole": end == wire,
@@ -136,12 +105,12 @@ def _given(one: Arrived, batch: Batch) -> np.ndarray:
     return np.stack([columns[name].astype(np.int64) for name in INPUT[:-1]])
 
 
-def _keys(one: Arrived) -> list[bytes]:
-    """What the pieces of one datagram have in common."""
+def _keys(one: FragmentGroup) -> list[bytes]:
+    """What the fragments of one datagram have in common."""
     h, rows = one.headers, one.spans.row
     family = _family(h)
     names = [family]
-    columns = [one.piece.identity[:, None]]
+    columns = [one.fragment.identity[:, None]]
     at: Headers | None = h
     apart = False  # the addresses are there
     while at is not None:
@@ -159,10 +128,12 @@ def _keys(one: Arrived) -> list[bytes]:
     return [same + key for key in whole.view(f"V{whole.shape[1]}").reshape(-1).tolist()]
 
 
-def _made(arrived: list[Arrived], rows: np.ndarray, source: np.ndarray, wholes: list[list[Any]], frames: int) -> list[Made]:
-    """The buffer that holds these datagrams, and their headers' columns that say which pieces they consist of.
+def _whole(
+    groups: list[FragmentGroup], rows: np.ndarray, source: np.ndarray, wholes: list[list[Any]], frames: int
+) -> list[tuple[Carried, np.ndarray]]:
+    """The datagrams in a buffer made for them. Their headers get the fields that say which fragments they consist of.
 
-    rows, source: int64, the piece that made each whole, and whose. wholes: what `Trains.feed` says of them.
+    rows, source: int64, the fragment that made each whole, and its group. wholes: what `Trains.feed` says of them.
     """
     numbers, datas, counts = np.array(wholes[0]), wholes[1], np.array(wholes[2])
     frame, marks = np.array(wholes[3]), np.array(wholes[4])
@@ -174,7 +145,7 @@ def _made(arrived: list[Arrived], rows: np.ndarray, source: np.ndarray, wholes: 
     bad = marks & ~1 > 0
     marked = [(mark, marks >> bit & 1 > 0) for bit, mark in enumerate(MARKS)]
     made = []
-    for nth, one in enumerate(arrived):
+    for nth, one in enumerate(groups):
         mine = np.flatnonzero(source == nth)
         if not len(mine):
             continue
@@ -185,12 +156,12 @@ def _made(arrived: list[Arrived], rows: np.ndarray, source: np.ndarray, wholes: 
         row = np.zeros(len(rows), np.int64)
         row[mine] = spans.row
         of = source[owner] == nth
-        told = [("", frame, ~bad), (".error", frame, bad)]
-        told += [(f".{mark}", there, there) for mark, there in marked]
-        for name, values, which in told:
+        columns = [("", frame, ~bad), (".error", frame, bad)]
+        columns += [(f".{mark}", there, there) for mark, there in marked]
+        for name, values, which in columns:
             picked = of & which
             h.put(f"{family}.fragment{name}", values[picked], row[owner[picked]])
         h.put(f"{family}.fragment.count", counts[mine], spans.row)
         h.put(f"{family}.reassembled.length", sizes[mine], spans.row)
-        made.append(Made(h, buffer, base, spans, numbers[mine]))
+        made.append((Carried("", h, spans, "ipproto", buffer, base), numbers[mine]))
     return made

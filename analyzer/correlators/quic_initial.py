@@ -1,58 +1,55 @@
-"""QUIC: which datagrams are its packets, whose connection each is of, and what its Initial packets say.
+"""QUIC: which datagrams are its packets, which connection each belongs to, and what its Initial packets say.
 
-A datagram is QUIC's if its bytes leave no doubt, if it comes on QUIC's port and they agree, or behind one between the same addresses and
-ports. All that runs on arrays. The first Initial packets of a connection are opened one by one, with keys that follow from the
-destination id which the client chose first (RFC 9001 §5.2); the bytes of their CRYPTO frames are put in order, and the handshake
-messages in them go on as TLS's.
+A datagram is QUIC's if its bytes leave no doubt, if it comes on QUIC's port and its bytes agree, or if it follows such a datagram between
+the same addresses and ports. All that runs on arrays. The first Initial packets of a connection are decrypted one by one, with keys
+derived from the first destination connection id that the client chose (RFC 9001 §5.2). The bytes of their CRYPTO frames are put in
+order, and the handshake messages in them are dissected as TLS.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..capture.batch import SLACK
-from ..fields import Headers, Spans
+from ..fields import Carried, Headers, Spans
 from ..protocols.common import quic_packets
 from ..protocols.common.quic_packets import Heads, Keys
+from . import DatagramClaimer, PendingDatagrams, forgot
+
+if TYPE_CHECKING:
+    from ..capture import Batch
 
 PORT = 443
-COALESCED = 64  # packets in a datagram that are told
-OPENED = 64  # Initial packets of a connection that are opened, or tried
-HELD = 4096  # connections whose keys are remembered; those silent for longest are forgotten
-STREAM = 1 << 16  # bytes of a direction's CRYPTO frames that are looked at
-ROOM = 32 << 20  # bytes of CRYPTO frames of all connections that wait for what is before them
-PIECES = 64  # of one direction that wait
-OPEN, NO_KEY, NO_VERSION, ENOUGH, CUT, UNASKED = range(6)  # what became of an Initial packet; UNASKED: it is none
+COALESCED = 64  # packets of a datagram that are dissected
+DECRYPTED = 64  # Initial packets of a connection that are decrypted, or tried
+CONNECTIONS = 4096  # connections whose keys are remembered; those idle longest are forgotten
+CRYPTO_BYTES = 1 << 16  # bytes of a direction's CRYPTO frames that are read
+CRYPTO_HELD = 32 << 20  # bytes of CRYPTO frames of all connections that wait for those before them
+CRYPTO_FRAMES = 64  # of one direction that wait
+OPENED, NO_KEY, NO_VERSION, ENOUGH, CUT, NOT_INITIAL = range(6)  # what became of an Initial packet
 REASONS = {
     NO_KEY: "its keys hang on the client's first Initial packet, which is not in the capture, or it was damaged",
     NO_VERSION: "the keys of its version are not known",
-    ENOUGH: f"{OPENED} Initial packets of the connection were read",
+    ENOUGH: f"{DECRYPTED} Initial packets of the connection were read",
     CUT: "cut by the capture",
 }
 
 
 @dataclass
-class Arrived:
-    """Datagrams that one group of UDP headers, whose streams are numbered, carries at `spans`. Found: taken, which of them are QUIC's,
-    bool (n,)."""
+class QuicCandidates:
+    """Datagrams that one group of UDP headers carries at `spans` and that may be QUIC's. rows: of these in the pending datagrams.
+    taken: which are QUIC's, bool (n,)."""
 
     headers: Headers
     spans: Spans
     depth: int
+    rows: np.ndarray
     taken: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
-
-
-@dataclass
-class Packets:
-    """Packets that one group of UDP headers carries; told: columns that their headers have, (n,) or (n, 2)."""
-
-    headers: Headers
-    spans: Spans
-    buffer: np.ndarray
-    base: np.ndarray
-    told: dict[str, np.ndarray]
 
 
 @dataclass
@@ -68,8 +65,8 @@ class Crypto:
         """Take the bytes at that offset; returns by how much more is held, or less."""
         before = len(self.data) + sum(map(len, self.waiting.values()))
         edge = self.done + len(self.data)
-        room = offset <= edge or offset in self.waiting or len(self.waiting) < PIECES
-        if offset + len(data) <= STREAM and room:
+        room = offset <= edge or offset in self.waiting or len(self.waiting) < CRYPTO_FRAMES
+        if offset + len(data) <= CRYPTO_BYTES and room:
             if len(self.waiting.get(offset, b"")) < len(data):
                 self.waiting[offset] = data
             for start in sorted(self.waiting):
@@ -100,13 +97,13 @@ class Connection:
     client: int = -1
     dcid: bytes = b""
     retry: bytes | None = None  # the id that a Retry packet asks the client for
-    left: int = OPENED
+    left: int = DECRYPTED
     keys: dict[int, tuple[Keys, Keys] | None] = field(default_factory=dict)
     tried: set[tuple[int, bytes]] = field(default_factory=set)
     directions: tuple[Crypto, Crypto] = field(default_factory=lambda: (Crypto(), Crypto()))
 
     @property
-    def begun(self) -> bool:
+    def active(self) -> bool:
         """Whether a packet was opened."""
         return any(direction.largest >= 0 for direction in self.directions)
 
@@ -120,44 +117,65 @@ class Connection:
         return sum(len(direction.data) + sum(map(len, direction.waiting.values())) for direction in self.directions)
 
 
-class Initials:
-    """From datagrams to packets. State lives from batch to batch."""
+class QuicInitial(DatagramClaimer):
+    """From datagrams to packets."""
 
-    def __init__(self) -> None:
+    opens = ("quic", "tls.quic")
+    needs = frozenset(("udp.stream",))
+    precedence = 2
+    on_demand = True
+
+    def __init__(self, wanted: AbstractSet[str]) -> None:
+        super().__init__(wanted)
         self.number = np.full(1024, -1, np.int64)  # by udp.stream, of its newest connection; -1: it is none of QUIC's
-        self.sized = np.full((1024, 2), -1, np.int64)  # by udp.stream and way: bytes of the destination id in short headers
+        self.sized = np.full((1024, 2), -1, np.int64)  # by udp.stream and direction: bytes of the destination id in short headers
         self.count = 0
         self.open: dict[int, Connection] = {}
         self.held = 0
-        self.forgotten = 0
+        self.lost = 0
 
-    def feed(self, arrived: list[Arrived], frames: int) -> list[Packets]:
-        """Say which datagrams are taken; returns the packets in them."""
-        streams, directions, begins = [], [], []
-        for one in arrived:
+    def claim(self, pending: list[PendingDatagrams], batch: Batch) -> list[Carried]:
+        candidates, sources = [], []
+        for one in pending:
+            if one.headers.has("udp.stream"):  # not so of UDP-Lite
+                rows = np.flatnonzero(one.free & one.undecided)
+                candidates.append(QuicCandidates(one.headers, one.spans.take(rows), one.depth, rows))
+                sources.append(one)
+        claimed = self.packets(candidates, len(batch)) if candidates else []
+        for one, some in zip(sources, candidates):
+            one.free[some.rows[some.taken]] = False
+        return claimed
+
+    def forgotten(self) -> Iterator[str]:
+        return forgot(self.lost, "QUIC connections", "their further Initial packets cannot be read")
+
+    def packets(self, candidates: list[QuicCandidates], frames: int) -> list[Carried]:
+        """Fill `taken` of all; returns the packets in the datagrams taken. frames: of the batch."""
+        streams, directions, first_heads = [], [], []
+        for one in candidates:
             row = one.spans.row
             streams.append(one.headers["udp.stream"][row])
             conversation = one.headers.conversation
             assert conversation is not None  # numbered with udp.stream
             directions.append(conversation[1][row].astype(np.int64))
-            begins.append(quic_packets.heads(one.headers.buffer, one.spans.start, one.spans.end, np.zeros(len(row), np.int64)))
+            first_heads.append(quic_packets.heads(one.headers.buffer, one.spans.start, one.spans.end, np.zeros(len(row), np.int64)))
         most = max((int(s.max(initial=0)) for s in streams), default=0)
         while most >= len(self.number):
             self.number = np.concatenate((self.number, np.full(len(self.number), -1)))
             self.sized = np.concatenate((self.sized, np.full(self.sized.shape, -1)))
-        self._take(arrived, streams, begins)
-        if not any(one.taken.any() for one in arrived):
+        self._take(candidates, streams, first_heads)
+        if not any(one.taken.any() for one in candidates):
             return []
-        laid = []
-        for one, stream, direction in zip(arrived, streams, directions):
+        packets = []
+        for one, stream, direction in zip(candidates, streams, directions):
             rows = np.flatnonzero(one.taken)
-            laid.append(_laid(one, rows, stream[rows], direction[rows]))
-        return [made for one, facts in zip(laid, self._tell(laid)) for made in _groups(one, facts, frames)]
+            packets.append(_split_datagrams(one, rows, stream[rows], direction[rows]))
+        return [made for one, facts in zip(packets, self._track(packets)) for made in _groups(one, facts, frames)]
 
-    def _take(self, arrived: list[Arrived], streams: list[np.ndarray], begins: list[Heads]) -> None:
+    def _take(self, candidates: list[QuicCandidates], streams: list[np.ndarray], first_heads: list[Heads]) -> None:
         """Fill `taken` of all: what is QUIC's, or comes behind it in its stream."""
         clear, may, order = [], [], []
-        for one, found in zip(arrived, begins):
+        for one, found in zip(candidates, first_heads):
             row = one.spans.row
             own = (one.headers["udp.srcport"][row] == PORT) | (one.headers["udp.dstport"][row] == PORT)
             live = ~one.spans.quoted
@@ -165,44 +183,44 @@ class Initials:
             may.append(live & (found.kind >= 0) & (one.spans.end > one.spans.start))
             order.append(one.spans.frame * 64 + one.depth)
         stream, when, first = np.concatenate(streams), np.concatenate(order), np.concatenate(clear)
-        begun = np.flatnonzero(first)
-        begun = begun[np.argsort(when[begun], kind="stable")]
-        used, at = np.unique(stream[begun], return_index=True)
+        active = np.flatnonzero(first)
+        active = active[np.argsort(when[active], kind="stable")]
+        used, at = np.unique(stream[active], return_index=True)
         since = np.full(int(stream.max(initial=0)) + 1, np.iinfo(np.int64).max)
-        since[used] = when[begun[at]]
+        since[used] = when[active[at]]
         known = self.number[stream] >= 0
         took = np.concatenate(may) & (known | (when >= since[stream])) if len(stream) else first
         done = 0
-        for one in arrived:
+        for one in candidates:
             one.taken = took[done : done + len(one.spans.frame)]
             done += len(one.spans.frame)
 
-    def _tell(self, laid: list[Laid]) -> list[Facts]:
+    def _track(self, packets: list[QuicPackets]) -> list[PacketFacts]:
         """What is known of the packets of all groups: their connections' numbers, the sizes of their ids, Initials that were opened."""
-        group = np.concatenate([np.full(len(one.start), i) for i, one in enumerate(laid)])
-        row = np.concatenate([np.arange(len(one.start)) for one in laid])
+        group = np.concatenate([np.full(len(one.start), i) for i, one in enumerate(packets)])
+        row = np.concatenate([np.arange(len(one.start)) for one in packets])
         stream, direction, frame, start = (
-            np.concatenate([getattr(one, name) for one in laid]) for name in ("stream", "direction", "frame", "start")
+            np.concatenate([getattr(one, name) for one in packets]) for name in ("stream", "direction", "frame", "start")
         )
-        kind, whole = (np.concatenate([getattr(one.heads, name) for one in laid]) for name in ("kind", "whole"))
-        scid = np.concatenate([one.heads.scid[:, 1] - one.heads.scid[:, 0] for one in laid])
-        order = np.lexsort((start, np.concatenate([np.full(len(one.start), one.depth) for one in laid]), frame))
+        kind, whole = (np.concatenate([getattr(one.heads, name) for one in packets]) for name in ("kind", "whole"))
+        scid = np.concatenate([one.heads.scid[:, 1] - one.heads.scid[:, 0] for one in packets])
+        order = np.lexsort((start, np.concatenate([np.full(len(one.start), one.depth) for one in packets]), frame))
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
         numbered, used = self.number[stream], self.sized[stream, direction]
 
-        facts = [Facts(len(one.start)) for one in laid]
+        facts = [PacketFacts(len(one.start)) for one in packets]
         fresh = order[np.unique(stream[order], return_index=True)[1]]
         looks = whole & ((kind == quic_packets.INITIAL) | (kind == quic_packets.RETRY))
         looks[fresh[self.number[stream[fresh]] < 0]] = True
         events = []  # stream, place, number of its connection from there on
         for at in order[looks[order]].tolist():
-            self._look(laid[group[at]], int(row[at]), facts[group[at]])
+            self._handle(packets[group[at]], int(row[at]), facts[group[at]])
             events.append((int(stream[at]), int(place[at]), int(self.number[stream[at]])))
 
-        # The number of a packet's connection and the size of its id are what was told of them last.
-        told = np.array(events, np.int64).reshape(-1, 3)
-        number = _last(told[:, 0], told[:, 1], told[:, 2], stream, place, numbered)
+        # The number of a packet's connection and the size of its id are the latest that are known of them.
+        changes = np.array(events, np.int64).reshape(-1, 3)
+        number = _last(changes[:, 0], changes[:, 1], changes[:, 2], stream, place, numbered)
         long = np.flatnonzero(whole & (kind != quic_packets.SHORT))
         long = long[np.argsort(place[long])]
         sized = _last(2 * stream[long] + 1 - direction[long], place[long], scid[long], 2 * stream + direction, place, used)
@@ -211,7 +229,7 @@ class Initials:
             fact.number, fact.sized = number[group == i], sized[group == i]
         return facts
 
-    def _look(self, one: Laid, i: int, fact: Facts) -> None:
+    def _handle(self, one: QuicPackets, i: int, fact: PacketFacts) -> None:
         """An Initial or a Retry packet, or the first packet of a stream."""
         stream, direction = int(one.stream[i]), int(one.direction[i])
         known = self.open.pop(stream, None)
@@ -219,7 +237,7 @@ class Initials:
         self.open[stream] = connection
         if self.number[stream] < 0:
             self._new(stream)
-        if known is None and len(self.open) > HELD:
+        if known is None and len(self.open) > CONNECTIONS:
             self._forget(next(iter(self.open)))
         kind, version = int(one.heads.kind[i]), int(one.heads.version[i])
         data = one.headers.buffer
@@ -245,7 +263,7 @@ class Initials:
             connection.left -= 1
             self._open(stream, direction, version, dcid, packet, int(one.heads.payload[i] - one.start[i]), fact, i)
 
-    def _open(self, stream: int, direction: int, version: int, dcid: bytes, packet: bytes, at: int, fact: Facts, i: int) -> None:
+    def _open(self, stream: int, direction: int, version: int, dcid: bytes, packet: bytes, at: int, fact: PacketFacts, i: int) -> None:
         """Read an Initial packet: with the keys of its connection, else with those that a client makes of this id."""
         connection = self.open[stream]
         found = None
@@ -260,7 +278,7 @@ class Initials:
             own = quic_packets.keys(version, dcid)
             found = own and quic_packets.opened(own[0], packet, at, 0)
             if found:
-                if connection.begun and connection.retry != dcid:  # another connection between the same ports
+                if connection.active and connection.retry != dcid:  # another connection between the same ports
                     self._forget(stream, 0)
                     connection = self.open[stream] = Connection()
                     self._new(stream)
@@ -278,8 +296,8 @@ class Initials:
                 self.held += crypto.add(frame.values[0], clear[slice(*frame.data)])
         messages = crypto.messages()
         self.held -= len(messages)
-        fact.why[i], fact.packet[i], fact.opened[i] = OPEN, number, (clear, begin, messages)
-        while self.held > ROOM:
+        fact.why[i], fact.packet[i], fact.opened[i] = OPENED, number, (clear, begin, messages)
+        while self.held > CRYPTO_HELD:
             self._forget(next(iter(self.open)))
 
     def _new(self, stream: int) -> None:
@@ -289,23 +307,23 @@ class Initials:
     def _forget(self, stream: int, counts: int = 1) -> None:
         gone = self.open.pop(stream)
         self.held -= gone.held
-        self.forgotten += not gone.over and counts
+        self.lost += not gone.over and counts
 
 
-class Facts:
+class PacketFacts:
     """What is known of n packets. number: of the connection. sized: bytes of the id of a short header, -1 unknown. why: what became
     of an Initial. packet: its number. genuine: of a Retry, 1 if its tag is good, 0 if not, -1 unknown. opened: by packet, its
     bytes without protection, where frames begin in them, and the handshake messages that it makes whole."""
 
     def __init__(self, n: int) -> None:
         self.number = self.sized = np.zeros(n, np.int64)
-        self.why, self.packet, self.genuine = np.full(n, UNASKED), np.full(n, -1), np.full(n, -1)
+        self.why, self.packet, self.genuine = np.full(n, NOT_INITIAL), np.full(n, -1), np.full(n, -1)
         self.opened: dict[int, tuple[bytes, int, bytes]] = {}
 
 
 @dataclass
-class Laid:
-    """Packets one behind the other in datagrams; arrays (n,), int64. row: of the UDP header. rest: bytes behind the last of a datagram
+class QuicPackets:
+    """Packets of datagrams, in their order; arrays (n,), int64. row: of the UDP header. rest: bytes behind the last of a datagram
     that are no packet."""
 
     headers: Headers
@@ -321,7 +339,7 @@ class Laid:
     heads: Heads
 
 
-def _laid(one: Arrived, rows: np.ndarray, stream: np.ndarray, direction: np.ndarray) -> Laid:
+def _split_datagrams(one: QuicCandidates, rows: np.ndarray, stream: np.ndarray, direction: np.ndarray) -> QuicPackets:
     """The packets of these datagrams. RFC 9000 §12.2."""
     buffer, some = one.headers.buffer, one.spans.take(rows)
     which, at = np.arange(len(rows)), some.start
@@ -333,7 +351,7 @@ def _laid(one: Arrived, rows: np.ndarray, stream: np.ndarray, direction: np.ndar
         counted = heads.whole & (heads.kind <= quic_packets.HANDSHAKE) & (heads.length >= quic_packets.NUMBER)
         stop = np.where(counted, np.minimum(heads.stop, wire), wire)
         goes = np.flatnonzero(stop < end)
-        more = goes[_begins(buffer, stop[goes], end[goes])] if nth + 1 < COALESCED else goes[:0]
+        more = goes[_is_packet(buffer, stop[goes], end[goes])] if nth + 1 < COALESCED else goes[:0]
         rest = np.zeros(len(which), np.int64)
         rest[goes] = (wire - stop)[goes]
         rest[more] = 0
@@ -345,17 +363,17 @@ def _laid(one: Arrived, rows: np.ndarray, stream: np.ndarray, direction: np.ndar
     order = np.lexsort((start, of))
     of, start, end, wire, rest = (column[order] for column in (of, start, end, wire, rest))
     heads = quic_packets.heads(buffer, start, end, np.zeros(len(of), np.int64))
-    return Laid(one.headers, one.depth, some.row[of], some.frame[of], stream[of], direction[of], start, end, wire, rest, heads)
+    return QuicPackets(one.headers, one.depth, some.row[of], some.frame[of], stream[of], direction[of], start, end, wire, rest, heads)
 
 
-def _begins(buffer: np.ndarray, at: np.ndarray, end: np.ndarray) -> np.ndarray:
+def _is_packet(buffer: np.ndarray, at: np.ndarray, end: np.ndarray) -> np.ndarray:
     """Whether another packet begins there: its fixed bit is set, and its header fits."""
     found = quic_packets.heads(buffer, at, end, np.zeros(len(at), np.int64))
     return found.whole & (found.first & 0x40 > 0) & (found.kind >= 0)
 
 
 def _last(of: np.ndarray, when: np.ndarray, value: np.ndarray, who: np.ndarray, now: np.ndarray, default: np.ndarray) -> np.ndarray:
-    """The value that was told last of each `who` by `now`, else the default; all int64."""
+    """The latest value of each `who` by `now`, else the default; all int64."""
     if not len(of):
         return default
     order = np.lexsort((when, of))
@@ -366,7 +384,7 @@ def _last(of: np.ndarray, when: np.ndarray, value: np.ndarray, who: np.ndarray, 
     return np.where(hit, value[at], default)
 
 
-def _groups(one: Laid, fact: Facts, frames: int) -> list[Packets]:
+def _groups(one: QuicPackets, fact: PacketFacts, frames: int) -> list[Carried]:
     """The packets of one group of UDP headers: those of datagrams with an opened packet in a buffer made for them, the others where
     they lie. A packet that makes handshake messages whole has them behind its own bytes there."""
     count = len(one.start)
@@ -376,14 +394,14 @@ def _groups(one: Laid, fact: Facts, frames: int) -> list[Packets]:
     made[list(fact.opened)] = True
     key = one.frame << 32 | one.row
     made = np.isin(key, key[made])
-    told = {"number": fact.number, "sized": fact.sized, "why": fact.why, "packet": fact.packet, "genuine": fact.genuine}
-    told |= {"size": size, "rest": one.rest}
+    known = {"number": fact.number, "sized": fact.sized, "why": fact.why, "packet": fact.packet, "genuine": fact.genuine}
+    known |= {"size": size, "rest": one.rest}
     found = []
     rows = np.flatnonzero(~made)
     if len(rows):
         spans = Spans(one.frame[rows], one.start[rows], one.end[rows], one.wire[rows], np.zeros(len(rows), bool), one.row[rows])
-        columns = {name: column[rows] for name, column in (*told.items(), ("clear", zero), ("messages", zero))}
-        found.append(Packets(one.headers, spans, one.headers.buffer, one.headers.base, columns))
+        columns = {name: column[rows] for name, column in (*known.items(), ("clear", zero), ("messages", zero))}
+        found.append(Carried("quic", one.headers, spans, "udp.port", one.headers.buffer, one.headers.base, columns))
     rows = np.flatnonzero(made)
     if len(rows):
         data = bytearray()
@@ -401,7 +419,7 @@ def _groups(one: Laid, fact: Facts, frames: int) -> list[Packets]:
         base = np.zeros(frames, np.int64)
         base[one.frame[rows][::-1]] = start[::-1]
         spans = Spans(one.frame[rows], start, end, wire, np.zeros(len(rows), bool), one.row[rows])
-        columns = {name: column[rows] for name, column in told.items()} | {"clear": clear, "messages": messages}
+        columns = {name: column[rows] for name, column in known.items()} | {"clear": clear, "messages": messages}
         buffer = np.frombuffer(bytes(data) + bytes(SLACK), np.uint8)
-        found.append(Packets(one.headers, spans, buffer, base, columns))
+        found.append(Carried("quic", one.headers, spans, "udp.port", buffer, base, columns))
     return found

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..conversations import in_order, pairs
 from ..fields import gather
 from ..protocols.stun import COOKIE_AT, PROTOCOL, SIZE
-from . import Correlator, Remembered
+from . import Correlator, Remembered, forgot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,10 +70,8 @@ class StunTransactions(Correlator):
                 own_rows = np.array(sorted(values), np.int64)
                 h.put(name, np.array([values[one] for one in own_rows.tolist()], np.int64), own_rows)
 
-    def forgotten(self) -> Iterator[Any]:
-        count = self.transactions.forgotten
-        if count:
-            yield f"{count:,} STUN transactions, the oldest, were forgotten to bound memory: a later response belongs to none"
+    def forgotten(self) -> Iterator[str]:
+        return forgot(self.transactions.forgotten, "STUN transactions", "a later response belongs to none")
 
 
 def _classes(h: Headers) -> np.ndarray:

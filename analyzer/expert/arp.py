@@ -1,15 +1,14 @@
-"""ARP messages that say something by themselves, and two MACs for one address. RFC 826, RFC 5227. Who lies and who is missing is told
-of whole exchanges, in the table bindings."""
+"""ARP messages that are suspicious by themselves, and two MACs for one address. RFC 826, RFC 5227. The table `bindings` judges whole
+exchanges: who forges, who is missing."""
 
 import numpy as np
 
-from . import finding
+from . import rule
 
 GROUP = np.uint64(1 << 40)
 
 
-@finding(
-    "arp",
+@rule(
     "warn",
     "sequence",
     "{arp.src.hw_mac} says that it has {arp.src.proto_ipv4}: for it, or for the target, an earlier frame has another MAC",
@@ -20,14 +19,14 @@ def duplicate_address(h):
     return h["arp.duplicate-address-detected"]
 
 
-@finding("arp", "warn", "protocol", "a group address, {arp.src.hw_mac}, as the sender's MAC of {arp.src.proto_ipv4}")
+@rule("warn", "protocol", "a group address, {arp.src.hw_mac}, as the sender's MAC of {arp.src.proto_ipv4}")
 def group_sender(h):
     """No host has a group address (IEEE 802.3 §3.2.3): what is sent to that IP address reaches every host of the group. Some load
     balancers do it on purpose (RFC 1812 §3.3.2 forbids routers to believe it)."""
     return (h["arp.src.hw_mac"] & GROUP) != 0
 
 
-@finding("arp", "note", "protocol", "sent by another than {arp.src.hw_mac}, which it names as the sender")
+@rule("note", "protocol", "sent by another than {arp.src.hw_mac}, which it names as the sender")
 def another_sender(h):
     """The frame's source is not the sender that the message names. Proxies and wireless bridges do so, and who forges ARP."""
     link = h.parent

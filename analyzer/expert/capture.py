@@ -1,9 +1,9 @@
 """What the capture file itself says: lengths that contradict each other, frames without bytes."""
 
-from . import finding
+from . import rule
 
 
-@finding("frame", "warn", "capture", "{frame.cap_len} bytes captured of a frame of {frame.len}: the file contradicts itself")
+@rule("warn", "capture", "{frame.cap_len} bytes captured of a frame of {frame.len}: the file contradicts itself", subject="frame")
 def longer_than_the_wire(h):
     """The file holds more bytes of a frame than it says the frame had.
 
@@ -12,13 +12,13 @@ def longer_than_the_wire(h):
     return h["frame.cap_len"] > h["frame.len"]
 
 
-@finding("frame", "note", "capture", "a frame of no bytes")
+@rule("note", "capture", "a frame of no bytes", subject="frame")
 def empty_frame(h):
     """A record without a single byte. Nothing is decoded; the frame is counted."""
     return h["frame.cap_len"] == 0
 
 
-@finding("frame", "warn", "capture", "a fraction of {frame.fraction} behind the seconds of its time is a second or more")
+@rule("warn", "capture", "a fraction of {frame.fraction} behind the seconds of its time is a second or more", subject="frame")
 def time_fraction(h):
     """The record's fraction of a second is no fraction: 1,000,000 microseconds or more.
 
@@ -28,7 +28,7 @@ def time_fraction(h):
     return h["frame.fraction"] > 0
 
 
-@finding("frame", "note", "capture", "recorded {frame.time_delta} s after the frame before it: time went back")
+@rule("note", "capture", "recorded {frame.time_delta} s after the frame before it: time went back", subject="frame")
 def time_went_back(h):
     """A frame has an earlier time than the one stored before it.
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._troubles import Found, trouble
-from ._verdicts import count, frames
+from . import Matches, rule
+from ._wording import count, frames
 
 if TYPE_CHECKING:
     import polars as pl
 
 
-@trouble("warn", "security")
-def exposed(t: pl.DataFrame) -> Found:
+@rule("warn", "security")
+def exposed(t: pl.DataFrame) -> Matches:
     """A finding on security of severity warn; its own page says what it means: `analyze fields` with its name in the table. What HTTP
-    sends in clear is told of its transactions."""
+    sends in clear stands with its transactions."""
 
-    def says(row: dict[str, Any]) -> str:
+    def sentence(row: dict[str, Any]) -> str:
         where = frames(row["first_frame"], row["last_frame"])
         often = "" if row["times"] == 1 else f"{count(row['times'], 'time')}, "
         return f"{row['source']} → {row['destination']}, {row['protocol'].upper()}: {row['summary']} ({often}{where})."
 
-    yield (t["severity"] == "warn") & (t["protocol"] != "http"), says
+    yield (t["severity"] == "warn") & (t["protocol"] != "http"), sentence

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._troubles import Found, trouble
-from ._verdicts import count, frames, place
+from . import Matches, rule
+from ._wording import count, endpoint, frames
 
 if TYPE_CHECKING:
     import polars as pl
 
 UNOPENED = ("no answer to the SYN", "refused", "refused by ICMP", "listen queue overflowed")  # kinds of verdicts
-MANY = 3  # connections to a server, all of which failed, are one trouble
+ENOUGH_CONNECTIONS = 3  # to a server, all of which failed, are one problem
 
 
-@trouble("error", "server took no connection")
-def absent(t: pl.DataFrame) -> Found:
-    """Three or more connections to one address and port, and none opened, while each has its own verdict: what uses them hangs on this one
-    server. Whether others were reached tells if it is the server, or the way of the client."""
+@rule("error", "server took no connection")
+def absent(t: pl.DataFrame) -> Matches:
+    """Three or more connections to one address and port, and none opened, while each has its own verdict: what uses them depends on this
+    one server. Whether others were reached tells if it is the server, or the path of the client."""
 
-    def says(row: dict[str, Any]) -> str:
+    def sentence(row: dict[str, Any]) -> str:
         who = row["client"] if row["clients"] == 1 else count(row["clients"], "client")
         others = f"; {count(row['elsewhere'], 'connection')} to other servers opened" if row["elsewhere"] else ""
         where = frames(row["first_frame"], row["last_frame"])
-        server = place(row["server"], row["server_port"])
+        server = endpoint(row["server"], row["server_port"])
         return f"{server} took none of {count(row['asked'], 'connection')} of {who} ({', '.join(row['kinds'])}; {where}){others}."
 
-    yield (t["failed"] == t["asked"]) & (t["asked"] >= MANY), says
+    yield (t["failed"] == t["asked"]) & (t["asked"] >= ENOUGH_CONNECTIONS), sentence

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from . import finding
+from . import rule
 
 
-@finding("telnet", "warn", "security", "asks for a password that will travel readable")
+@rule("warn", "security", "asks for a password that will travel readable")
 def password_in_clear(h):
     """The server's prompt ends in `password:`. Telnet enciphers nothing: what is typed, the password with it, is in the packets that
     follow, mostly a character each. SSH (RFC 4251) does the same work enciphered. The password is not shown here."""
     found = np.zeros(len(h), bool)
-    said, rows = h.column("telnet.data")
-    found[rows[np.array([one.rstrip().lower().endswith("password:") for one in said.tolist()], bool)]] = True
+    texts, rows = h.column("telnet.data")
+    found[rows[np.array([text.rstrip().lower().endswith("password:") for text in texts.tolist()], bool)]] = True
     return found & ~h.quoted

@@ -1,8 +1,8 @@
-"""TLS handshakes: certificates, versions, suites, alerts. Only what is not encrypted can be told: of TLS 1.3 that are the hellos."""
+"""TLS handshakes: certificates, versions, suites, alerts. Only what is not encrypted can be judged: of TLS 1.3, the hellos."""
 
 import numpy as np
 
-from . import finding
+from . import rule
 
 TLS12 = 0x0303
 
@@ -15,7 +15,7 @@ def _has(h, name):
     return found
 
 
-@finding("tls", "warn", "security", "certificate expired: {tls.certificate.expired}")
+@rule("warn", "security", "certificate expired: {tls.certificate.expired}")
 def certificate_expired(h):
     """Its notAfter (RFC 5280 §4.1.2.5) was past when the frame was captured. Clients refuse it, unless it is only a spare in the chain.
 
@@ -24,19 +24,19 @@ def certificate_expired(h):
     return _has(h, "tls.certificate.expired")
 
 
-@finding("tls", "warn", "security", "certificate not yet valid: {tls.certificate.early}")
+@rule("warn", "security", "certificate not yet valid: {tls.certificate.early}")
 def certificate_early(h):
     """Its notBefore (RFC 5280 §4.1.2.5) was still to come when the frame was captured: a fresh certificate and clocks that differ."""
     return _has(h, "tls.certificate.early")
 
 
-@finding("tls", "note", "malformed", "certificate cannot be read: {tls.certificate.unreadable}")
+@rule("note", "malformed", "certificate cannot be read: {tls.certificate.unreadable}")
 def certificate_unreadable(h):
     """It is no X.509 certificate as RFC 5280 has it. Odd software makes such; clients refuse most."""
     return _has(h, "tls.certificate.unreadable")
 
 
-@finding("tls", "warn", "security", "the server chooses {tls.handshake.chosen_version:words}")
+@rule("warn", "security", "the server chooses {tls.handshake.chosen_version:words}")
 def old_version(h):
     """SSL 2.0, SSL 3.0, TLS 1.0 and 1.1 must not be used: RFC 6176, RFC 7568, RFC 8996. They can be attacked, and browsers refuse them.
 
@@ -46,19 +46,19 @@ def old_version(h):
     return (chosen > 0) & (chosen < TLS12)
 
 
-@finding("tls", "warn", "security", "the server chooses {tls.handshake.weak}")
+@rule("warn", "security", "the server chooses {tls.handshake.weak}")
 def weak_suite(h):
     """A suite that does not encrypt, authenticates nobody, or has a cipher that can be broken: RFC 9325 §4.1, RFC 7465 (RC4)."""
     return _has(h, "tls.handshake.weak")
 
 
-@finding("tls", "note", "security", "the client offers {tls.handshake.weak_offered}")
+@rule("note", "security", "the client offers {tls.handshake.weak_offered}")
 def weak_suite_offered(h):
     """A server may choose what is offered. Old programs offer such suites, and scanners do on purpose. RFC 9325 §4.1."""
     return _has(h, "tls.handshake.weak_offered")
 
 
-@finding("tls", "warn", "protocol", "alert, {tls.alert_message.means}")
+@rule("warn", "protocol", "alert, {tls.alert_message.means}")
 def alert(h):
     """An end gives up and says why (RFC 8446 §6.2); the sender is who found the fault, not who made it. Close notify is none.
 

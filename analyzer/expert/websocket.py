@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from . import finding
+from . import rule
 
 FINE = (1000, 1001, 1005, 1012)
 
 
-@finding("websocket", "note", "response", "closes: {websocket.payload.close.status_code:words}[ {websocket.payload.close.reason}]")
+@rule("note", "response", "closes: {websocket.payload.close.status_code:words}[ {websocket.payload.close.reason}]")
 def closed_with_an_error(h):
     """One end closes and says why (RFC 6455 §7.4): something it got breaks the protocol or its rules, is too big, or it failed itself. Not
     this: a normal end, a page that is left, a restart."""
@@ -17,7 +17,7 @@ def closed_with_an_error(h):
     return found
 
 
-@finding("websocket", "warn", "protocol", "has reserved bits set that nothing known defines")
+@rule("warn", "protocol", "has reserved bits set that nothing known defines")
 def reserved_bits(h):
     """RSV2 or RSV3 (RFC 6455 §5.2): an extension that was agreed on in the handshake, or bytes that are no frame."""
     return (h["websocket.rsv"] & 3) > 0

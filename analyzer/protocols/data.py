@@ -13,6 +13,7 @@ PROTOCOL = Protocol(
     "data",
     "Data",
     __doc__,
+    generic=True,
     info="{data.len} bytes",
     derived=(((Field("data.data", raw, "Data"), Field("data.len", u32, "Length", "bytes, as on the wire")), _data),),
 )

@@ -6,8 +6,8 @@ from ..fields import Column, Field, Headers, Payload, Protocol, flag, gather, se
 
 DIRECTION = {0: "not said", 1: "inbound", 2: "outbound"}
 RECEPTION = {0: "not said", 1: "unicast", 2: "multicast", 3: "broadcast", 4: "promiscuous"}
-# What the file says of single frames; most are options of pcapng, https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-02.html §4.3
-TOLD = (
+# What the file records of each frame; most are options of pcapng, https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-02.html §4.3
+FILE_FIELDS = (
     Field("frame.comment", text, "Comment", "pcapng only", many=True),
     Field("frame.packet_flags", u32, "Packet flags", "pcapng only: direction, reception, errors of the link", hex=8),
     Field("frame.drop_count", u64, "Dropped before", "frames that the recorder lost since the one before; pcapng only"),
@@ -34,7 +34,7 @@ FLAGS = (  # (field, lowest bit, bits) of the packet flags
 )
 
 
-ETHERNET, ISL = 1, (0x01000C00, 0x0C000C00)  # destinations that begin so, and a fifth byte of 0, are no Ethernet header's
+ETHERNET, ISL = 1, (0x01000C00, 0x0C000C00)  # ISL destinations: these four bytes, then a zero
 
 
 def contents(h: Headers):
@@ -73,7 +73,7 @@ PROTOCOL = Protocol(
         Field("frame.interface_id", u32, "Interface", "pcapng only"),
         Field("frame.interface_name", text, "Interface name", "pcapng only"),
         Field("frame.interface_description", text, "Interface description", "pcapng only"),
-        *TOLD,
+        *FILE_FIELDS,
         Field("frame.file_number", u32, "File", "which of the captures it comes from, from 1"),
         Field("frame.link_type", u32, "Link type", "LINKTYPE_ number, https://www.tcpdump.org/linktypes.html"),
         Field("frame.fcs_len", u32, "Check sequence length", "bytes, where the file says it"),

@@ -1,8 +1,7 @@
 """File Transfer Protocol: the control connection. RFC 959; TLS: RFC 4217; EPRT and EPSV: RFC 2428.
 
-A row is a command (of a frame's, the first 64; the others share a row), or the lines of a reply that one frame completed. Which data
-connection belongs to it stands with that: `ftp.data`. Passwords are shown in the fields that hold them, as they were sent, and nowhere
-else.
+A row is a command (the first 64 of a frame; those after them share one), or the lines of a reply that one frame completed. The data
+connection (`ftp.data`) names the command that it belongs to. Passwords are shown only in the fields that hold them.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..fields import Column, Field, Headers, Protocol, flag, ipv4, ipv6, text, u8, u16
-from .common.commands import BODY, END, REPLY, Control, Found, lines, said
+from .common.commands import FRAGMENT, MESSAGE, REPLY, CommandFramer, FieldValues, lines, utf8
 
 CODES = {
     110: "Restart marker reply", 120: "Service ready later", 125: "Data connection already open, transfer starts",
@@ -33,76 +32,76 @@ CODES = {
     536: "Protection level not supported", 537: "Command protection not supported", 550: "File not available", 551: "Page type unknown",
     552: "Storage exceeded", 553: "File name not allowed",
 }  # fmt: skip
-SIX = re.compile(rb"(\d{1,3}),(\d{1,3}),(\d{1,3}),(\d{1,3}),(\d{1,3}),(\d{1,3})")  # RFC 959 §4.1.2
-EXTENDED = re.compile(rb"\(([!-~])\1\1(\d{1,5})\1\)")  # RFC 2428 §3
-MARKS = re.compile(rb"(?:\xff[\xec-\xfe])+")  # telnet's, before ABOR: RFC 959 §4.1.3
+HOST_PORT = re.compile(rb"(\d{1,3}),(\d{1,3}),(\d{1,3}),(\d{1,3}),(\d{1,3}),(\d{1,3})")  # RFC 959 §4.1.2
+EXTENDED_PORT = re.compile(rb"\(([!-~])\1\1(\d{1,5})\1\)")  # RFC 2428 §3
+TELNET_COMMANDS = re.compile(rb"(?:\xff[\xec-\xfe])+")  # before ABOR: RFC 959 §4.1.3
 V4, V6 = 1, 2  # RFC 2428 §2
 HIDDEN = "••••"
 Put = Callable[[str, int, object], None]
 
 
-def _named(found: list[bytes]) -> tuple[ipaddress.IPv4Address, int] | None:
-    """What `h1,h2,h3,h4,p1,p2` names."""
-    match = SIX.search(b" ".join(found))
-    if match is None or any(int(one) > 255 for one in match.groups()):
+def _host_port(lines: list[bytes]) -> tuple[ipaddress.IPv4Address, int] | None:
+    """The address and port in `h1,h2,h3,h4,p1,p2`."""
+    match = HOST_PORT.search(b" ".join(lines))
+    if match is None or any(int(number) > 255 for number in match.groups()):
         return None
-    four = [int(one) for one in match.groups()]
-    return ipaddress.IPv4Address(bytes(four[:4])), four[4] << 8 | four[5]
+    octets = [int(number) for number in match.groups()]
+    return ipaddress.IPv4Address(bytes(octets[:4])), octets[4] << 8 | octets[5]
 
 
-def _extended(arg: bytes) -> tuple[int, ipaddress.IPv4Address | ipaddress.IPv6Address | None, int] | None:
-    """Family, address and port that EPRT names: `|1|132.235.1.2|6275|`."""
+def _eprt(arg: bytes) -> tuple[int, ipaddress.IPv4Address | ipaddress.IPv6Address | None, int] | None:
+    """Family, address and port of EPRT: `|1|132.235.1.2|6275|`."""
     parts = arg.strip().split(arg.strip()[:1]) if arg.strip() else []
     if len(parts) < 4 or not (parts[1].isdigit() and len(parts[1]) < 4 and parts[3].isdigit() and len(parts[3]) < 6):
         return None
     try:
-        address = ipaddress.ip_address(said(parts[2]))
+        address = ipaddress.ip_address(utf8(parts[2]))
     except ValueError:
         address = None
     return int(parts[1]) & 0xFF, address, int(parts[3]) & 0xFFFF
 
 
-def _read(h: Headers) -> dict[str, Column]:
-    """All that stands in the lines: control connections are short, and few of many."""
+def _fields(h: Headers) -> dict[str, Column]:
+    """All fields, in a loop: control connections are few and short."""
     kind, code = h.context_of("kind"), h.context_of("code")
-    found = Found(FIELDS)
+    fields = FieldValues(FIELDS)
 
     def put(name: str, row: int, value: object) -> None:
-        found.put(f"ftp.{name}", row, value)
+        fields.put(f"ftp.{name}", row, value)
 
-    for row, said_here in lines(h):
+    for row, texts in lines(h):
         if kind[row] == REPLY:
-            _reply(put, row, said_here, int(code[row]))
+            _reply(put, row, texts, int(code[row]))
         else:
-            _request(put, row, said_here)
-    columns = found.columns()
-    spoken = np.flatnonzero((kind > 0) & (kind != BODY) & (kind != END))
-    columns["ftp.request"] = Column(kind[spoken] != REPLY, spoken)
-    columns["ftp.response"] = Column(kind[spoken] == REPLY, spoken)
-    own = np.flatnonzero(code > 0)
-    columns["ftp.response.code"] = Column(code[own].astype(np.uint16), own)
+            _request(put, row, texts)
+    columns = fields.columns()
+    rows = np.flatnonzero((kind > 0) & (kind != FRAGMENT) & (kind != MESSAGE))
+    columns["ftp.request"] = Column(kind[rows] != REPLY, rows)
+    columns["ftp.response"] = Column(kind[rows] == REPLY, rows)
+    rows = np.flatnonzero(code > 0)
+    columns["ftp.response.code"] = Column(code[rows].astype(np.uint16), rows)
     return columns
 
 
-def _request(put: Put, row: int, found: list[bytes]) -> None:
-    line = found[0]
-    mark = MARKS.match(line)
-    line = line[mark.end() :] if mark else line
+def _request(put: Put, row: int, lines: list[bytes]) -> None:
+    line = lines[0]
+    telnet = TELNET_COMMANDS.match(line)
+    line = line[telnet.end() :] if telnet else line
     command, _, arg = line.partition(b" ")
     word = command.upper()
     if command:
-        put("request.command", row, said(command))
+        put("request.command", row, utf8(command))
     if arg:
-        put("request.arg", row, said(arg))
+        put("request.arg", row, utf8(arg))
     put(
         "line",
         row,
-        said(command) + (f" {HIDDEN}" if word in (b"PASS", b"ACCT") else f" {said(arg)}" if arg else "") + (" …" if len(found) > 1 else ""),
+        utf8(command) + (f" {HIDDEN}" if word in (b"PASS", b"ACCT") else f" {utf8(arg)}" if arg else "") + (" …" if len(lines) > 1 else ""),
     )
-    if word == b"PORT" and (named := _named([arg])):
-        put("active.cip", row, int(named[0]))
-        put("active.port", row, named[1])
-    elif word == b"EPRT" and (extended := _extended(arg)):
+    if word == b"PORT" and (target := _host_port([arg])):
+        put("active.cip", row, int(target[0]))
+        put("active.port", row, target[1])
+    elif word == b"EPRT" and (extended := _eprt(arg)):
         family, address, port = extended
         put("eprt.af", row, family)
         if isinstance(address, ipaddress.IPv4Address):
@@ -112,16 +111,16 @@ def _request(put: Put, row: int, found: list[bytes]) -> None:
         put("eprt.port", row, port)
 
 
-def _reply(put: Put, row: int, found: list[bytes], code: int) -> None:
-    put("line", row, said(found[0]) + (" …" if len(found) > 1 else ""))
-    for line in found:
-        begins = line[:3].isdigit() and line[3:4] in (b" ", b"-", b"")
-        if arg := line[4:] if begins else line:
-            put("response.arg", row, said(arg))
-    if code == 227 and (named := _named([line[4:] for line in found])):
-        put("passive.ip", row, int(named[0]))
-        put("passive.port", row, named[1])
-    elif code == 229 and (match := EXTENDED.search(b" ".join(found))):
+def _reply(put: Put, row: int, lines: list[bytes], code: int) -> None:
+    put("line", row, utf8(lines[0]) + (" …" if len(lines) > 1 else ""))
+    for line in lines:
+        has_code = line[:3].isdigit() and line[3:4] in (b" ", b"-", b"")
+        if arg := line[4:] if has_code else line:
+            put("response.arg", row, utf8(arg))
+    if code == 227 and (target := _host_port([line[4:] for line in lines])):
+        put("passive.ip", row, int(target[0]))
+        put("passive.port", row, target[1])
+    elif code == 229 and (match := EXTENDED_PORT.search(b" ".join(lines))):
         put("epsv.port", row, int(match[2]) & 0xFFFF)
 
 
@@ -151,6 +150,6 @@ PROTOCOL = Protocol(
     __doc__,
     on={"tcp.port": 21},
     info="{ftp.line}",
-    framer=lambda: Control(False, (b"ftp", b"filezilla"), (b"PASV", b"EPSV", b"SYST", b"CWD")),
-    derived=((FIELDS, _read),),
+    framer=lambda: CommandFramer(False, (b"ftp", b"filezilla"), (b"PASV", b"EPSV", b"SYST", b"CWD")),
+    derived=((FIELDS, _fields),),
 )

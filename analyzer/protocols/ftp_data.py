@@ -1,7 +1,7 @@
 """File Transfer Protocol: a data connection. RFC 959 §3.2.
 
-A row is what one segment brought, in the order of the stream. Port 20 tells such a connection, or what PORT, EPRT, PASV or EPSV said on
-a control connection before.
+A row is the data of one segment, in the order of the stream. Such a connection is known by port 20, or by an earlier PORT, EPRT, PASV
+or EPSV on a control connection.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import numpy as np
 from ..fields import Column, Field, Headers, Payload, Protocol, gather, text, u32, u64
 from .common.framing import ContiguousRuns, Framed, complete
 
-LOOKS = 20  # bytes that tell whether it is text, as tshark has it
+TEXT_PROBE = 20  # bytes that decide whether it is text, as in tshark
 TEXT = np.isin(np.arange(256), [*range(0x20, 0x7F), *b"\t\n\v\f\r"])
 
 
-class Everything:
-    """Takes each piece as it comes."""
+class FtpDataFramer:
+    """Takes the data of each segment as it is: there is no framing."""
 
     any_port, precedence = False, 0
 
@@ -25,19 +25,19 @@ class Everything:
         return np.zeros(len(first), bool)
 
     def split(self, s: ContiguousRuns) -> Framed:
-        """All of it."""
+        """Each segment's data, by itself."""
         run = np.searchsorted(s.first, np.arange(len(s.rows)), "right") - 1
         end = np.minimum(np.append(s.place[1:], len(s.data)), s.end[run]) if len(s.rows) else s.place
         some = np.flatnonzero(end > s.place)
-        lost = np.zeros(0, np.int64)
-        framed = complete(s, run[some], s.place[some], end[some], s.end.copy(), lost, lost)
+        none = np.zeros(0, np.int64)
+        framed = complete(s, run[some], s.place[some], end[some], s.end.copy(), none, none)
         return framed._replace(columns={"position": s.position[run[some]] + s.place[some] - s.start[run[some]]})
 
 
 def contents(h: Headers):
-    size = np.minimum(h.end - h.start, LOOKS)
-    first = gather(h.buffer, h.start, LOOKS)
-    plain = (TEXT[first] | (np.arange(LOOKS) >= size[:, None])).all(axis=1) & (size > 0)
+    size = np.minimum(h.end - h.start, TEXT_PROBE)
+    first = gather(h.buffer, h.start, TEXT_PROBE)
+    plain = (TEXT[first] | (np.arange(TEXT_PROBE) >= size[:, None])).all(axis=1) & (size > 0)
     yield Payload("text", 1, h.start, h.wire, rows=np.flatnonzero(plain))
 
 
@@ -53,8 +53,8 @@ PROTOCOL = Protocol(
     display_name="ftp-data",
     info="{ftp-data.len} bytes[, {ftp-data.command}]",
     contents=contents,
-    framer=Everything,
-    derived=(((Field("ftp-data.len", u32, "Bytes", "of this piece"),), _sizes),),
+    framer=FtpDataFramer,
+    derived=(((Field("ftp-data.len", u32, "Bytes", "of this segment"),), _sizes),),
     external_fields=(
         Field("ftp-data.setup-frame", u64, "Set up in", "the frame of the control connection that announced it"),
         Field("ftp-data.setup-method", text, "Set up by", "PORT, EPRT, PASV or EPSV"),

@@ -1,7 +1,7 @@
 """Hypertext Transfer Protocol, version 1. RFC 9112, RFC 9110, https://www.rfc-editor.org/rfc/rfc9112
 
-A header here is a whole message, body included, in the frame that completed it. Its bytes are those of the stream; of bodies beyond
-1 MiB only these are kept, the rest is counted.
+A header here is a whole message, body included, in the frame that completed it. Its bytes are those of the stream; of a body the first
+1 MiB is kept, the rest is counted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from ..fields import Column, Field, Headers, Payload, Protocol, flag, seconds, text, u16, u32, u64
-from ..strings import Strings, joined
+from ..strings import Strings, concat_str
 from .common import _http
 from .common.content_coding import decoded
 from .common.framing import ContiguousRuns, Framed
@@ -42,7 +42,7 @@ CODES = {
 REQUEST, RESPONSE = 1, 2
 CHUNKED = _http.FRAMING.index("chunked")
 BIT = {name: 1 << nth for nth, name in enumerate(_http.FAULTS)}
-MALFORMED = {  # faults that are the sender's, and what is said of them
+MALFORMED = {  # faults of the sender, and their sentences
     "conflicting lengths": "says several lengths of its body that differ; the least counts",
     "length and chunked": "says a length of its body and that it is chunked, which proxies and servers read differently; chunked counts",
     "no length": "says a length of its body that is no number",
@@ -67,10 +67,10 @@ NAMED = {
     "cookie": "Cookies",
     "set_cookie": "Sets cookie",
     "authorization": "Authorization",
-    "proxy_authenticate": "Proxy asks who",
+    "proxy_authenticate": "Proxy authenticate",
     "proxy_authorization": "Proxy authorization",
     "proxy_connect_host": "Proxy's target",
-    "www_authenticate": "Asks who",
+    "www_authenticate": "WWW authenticate",
     "server": "Server",
     "date": "Date",
     "location": "Location",
@@ -98,17 +98,17 @@ SEVERAL = {"set_cookie", "via", "forwarded"}  # that messages repeat
 # ---------------------------------------------------------------- messages
 
 
-class Messages:
+class HttpFramer:
     """Requests and responses, found by the loop of `_http`."""
 
     any_port, precedence = True, 0
 
     def __init__(self) -> None:
-        self.talks = _http.Talks()
+        self.parser = _http.HttpParser()
 
     def probe_stream(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
-        """A method that is known and the begin of a target, or the begin of a status line, as far as the bytes go."""
-        found = np.zeros(len(first), bool)
+        """A known method and the begin of a target, or the begin of a status line, as far as the bytes go."""
+        result = np.zeros(len(first), bool)
         letters = set(first[:, 0].tolist())
         for word in (*(method + b" " for method in METHODS), b"HTTP/1."):
             if word[0] not in letters and size.all():
@@ -118,23 +118,22 @@ class Messages:
             agrees = ((first[:, : len(head)] == head) | ~known).all(axis=1)
             if word not in (b"HTTP/1.", b"CONNECT ") and len(word) < first.shape[1]:
                 agrees &= (size <= len(word)) | np.isin(first[:, len(word)], np.frombuffer(b"/*hH", np.uint8))
-            found |= agrees
-        return found
+            result |= agrees
+        return result
 
     def split(self, s: ContiguousRuns) -> Framed:
-        """The messages that these stretches complete."""
+        """The messages that these runs complete."""
         n = len(s.direction)
         last = np.append(s.first[1:], len(s.rows)) - 1
         same = (np.append(s.direction[1:], -1)[:n] == s.direction) & ~s.ended
-        own = np.where(s.frame == s.by, np.arange(len(s.rows)), 0)  # the frame that put a piece in order brought one right before it
+        own = np.where(s.frame == s.by, np.arange(len(s.rows)), 0)  # the frame that put a piece in order brought the one right before it
         by_time = s.time[np.maximum.accumulate(own)] if len(own) else s.time
         until_time = by_time[np.where(same, np.append(s.first[1:], 0)[:n], last)]
-        runs = np.stack((s.direction, s.start, s.end, s.gap, s.ended, s.last, s.first, s.until, until_time)).astype(np.int64)
+        runs = np.stack([*(getattr(s, name) for name in _http.RUNS), until_time]).astype(np.int64)
         pieces = np.stack((s.place, s.frame, s.time, s.by, by_time)).astype(np.int64)
-        given, data, frames, upto, lost, beyond = self.talks.feed(s.data.data, s.data.data, runs.data, pieces.data)
-        column = _columns(given)
+        rows, data, frames, upto, lost, beyond = self.parser.feed(s.data.data, s.data.data, runs.data, pieces.data)
+        column = _columns(rows)
         lost_by, lost_size = np.array(sorted(zip(lost[::2], lost[1::2])), np.int64).reshape(-1, 2).T
-        whose = {name: values for name, values in column.items() if name not in ("direction", "by", "start", "end", "counts")}
         return Framed(
             np.frombuffer(data, np.uint8),
             column["start"],
@@ -147,7 +146,7 @@ class Messages:
             np.array(upto, np.int64),
             lost_by,
             lost_size,
-            whose,
+            {name: values for name, values in column.items() if name not in ("direction", "by", "start", "end", "counts")},
             _matrix(beyond, 4),
             ("", "websocket"),
         )
@@ -155,51 +154,51 @@ class Messages:
     bodies = frozenset({"http.file_data", "http.chunk_size", "http.chunked_trailer_part", "text.lines", "data-text-lines"})
 
     def skim(self) -> None:
-        """As `framing.StreamsBodies`; those of requests are kept, which may hold passwords."""
-        self.talks.skim()
+        """As `framing.StreamsBodies`; bodies of requests are kept, they may hold passwords."""
+        self.parser.skim()
 
     def hand_on(self) -> None:
         """As `framing.StreamsBodies`: the column `number` says whose bytes they are."""
-        self.talks.hand_on()
+        self.parser.hand_on()
 
     def take(self) -> list[tuple[int, bytes | int]]:
-        found: list[tuple[int, bytes | int]] = self.talks.take()
-        return found
+        result: list[tuple[int, bytes | int]] = self.parser.take()
+        return result
 
     def pending(self) -> list[tuple[int, int]]:
-        """Of messages of which the end did not come: frame of the first byte, bytes."""
-        found: list[tuple[int, int]] = self.talks.pending()
-        return found
+        """Of incomplete messages: frame of the first byte, bytes."""
+        result: list[tuple[int, int]] = self.parser.pending()
+        return result
 
     def unfinished(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Once the trace has ended: the messages of which the end did not come. Bytes, and columns of TOLD; `by` and `time` are 0."""
-        given, data = self.talks.unfinished()
-        return np.frombuffer(data, np.uint8), _columns(given)
+        """Once the trace has ended: incomplete messages. Bytes, and columns of OUTPUT; `by` and `time` are 0."""
+        rows, data = self.parser.unfinished()
+        return np.frombuffer(data, np.uint8), _columns(rows)
 
 
-def _columns(given: object) -> dict[str, np.ndarray]:
-    return dict(zip(_http.OUTPUT, np.ascontiguousarray(_matrix(given, len(_http.OUTPUT)).T)))
+def _columns(rows: object) -> dict[str, np.ndarray]:
+    return dict(zip(_http.OUTPUT, np.ascontiguousarray(_matrix(rows, len(_http.OUTPUT)).T)))
 
 
 def _matrix(values: object, columns: int) -> np.ndarray:
     return np.array(values, np.int64).reshape(-1, columns)
 
 
-# ---------------------------------------------------------------- what stands in them
+# ---------------------------------------------------------------- their fields
 
 
 def contents(h: Headers):
     faults, at = h.context_of("faults"), h.start + h.context_of("fault_at")
     if faults.any():
-        for name, says in MALFORMED.items():
-            h.fault(faults & BIT[name] > 0, "", says, at=np.minimum(at, h.end))
+        for name, sentence in MALFORMED.items():
+            h.fault(faults & BIT[name] > 0, "", sentence, at=np.minimum(at, h.end))
     start = h.start + h.context_of("header")
-    kind, has = h.context_of("content"), h.context_of("kind") > 0
-    yield Payload("http.content", kind, start, h.end, rows=np.flatnonzero(has & (h.end > start)))
+    is_text, is_message = h.context_of("is_text"), h.context_of("kind") > 0
+    yield Payload("http.content", is_text, start, h.end, rows=np.flatnonzero(is_message & (h.end > start)))
 
 
-def _plain(values: np.ndarray, where: np.ndarray) -> Column:
-    """The values of the messages at `where` (bool)."""
+def _where(values: np.ndarray, where: np.ndarray) -> Column:
+    """The values of the messages where `where` (bool) is true."""
     rows = np.flatnonzero(where)
     return Column(values[rows], rows)
 
@@ -207,148 +206,151 @@ def _plain(values: np.ndarray, where: np.ndarray) -> Column:
 def _numbers(h: Headers) -> dict[str, Column]:
     kind, nth = h.context_of("kind"), h.context_of("nth")
     request, response = kind == REQUEST, kind == RESPONSE
-    previous, asked = h.context_of("previous"), h.context_of("asked_frame")
+    previous, request_in = h.context_of("previous_frame"), h.context_of("request_frame")
     yes = np.ones(len(h), bool)
     return {
-        "http.request": _plain(yes, request),
-        "http.response": _plain(yes, response),
-        "http.request_number": _plain(nth, request),
-        "http.response_number": _plain(nth, response),
-        "http.prev_request_in": _plain(previous, request & (previous > 0)),
-        "http.prev_response_in": _plain(previous, response & (previous > 0)),
-        "http.response.code": _plain(h.context_of("status"), response),
-        "http.request_in": _plain(asked, asked > 0),
-        "http.response_in": _plain(h.context_of("answered"), h.context_of("answered") > 0),
-        "http.time": _plain(h.context_of("time") - h.context_of("asked_time"), asked > 0),
-        "http.header_len": _plain(h.context_of("header") - h.context_of("lead"), kind > 0),
-        "http.body_len": _plain(h.context_of("body"), kind > 0),
-        "http.missing": _plain(h.context_of("missing"), h.context_of("missing") > 0),
+        "http.request": _where(yes, request),
+        "http.response": _where(yes, response),
+        "http.request_number": _where(nth, request),
+        "http.response_number": _where(nth, response),
+        "http.prev_request_in": _where(previous, request & (previous > 0)),
+        "http.prev_response_in": _where(previous, response & (previous > 0)),
+        "http.response.code": _where(h.context_of("status"), response),
+        "http.request_in": _where(request_in, request_in > 0),
+        "http.response_in": _where(h.context_of("response_frame"), h.context_of("response_frame") > 0),
+        "http.time": _where(h.context_of("time") - h.context_of("request_time"), request_in > 0),
+        "http.header_len": _where(h.context_of("header") - h.context_of("leading"), kind > 0),
+        "http.body_len": _where(h.context_of("body"), kind > 0),
+        "http.missing": _where(h.context_of("missing"), h.context_of("missing") > 0),
     }
 
 
-def said(data: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Stretches of bytes as text, object (n,). Bytes beyond ASCII are U+FFFD each, as tshark has them; they mean nothing, RFC 9110 §5.5."""
-    packed = joined([Strings(data, np.ascontiguousarray(start), np.maximum(start, end))])
+def ascii_texts(data: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """data[start:end] as text, object (n,). Bytes beyond ASCII become U+FFFD each, as in tshark; they mean nothing, RFC 9110 §5.5."""
+    packed = concat_str([Strings(data, np.ascontiguousarray(start), np.maximum(start, end))])
     whole = packed.data.tobytes().decode("ascii", "replace")
-    made = np.empty(len(start), object)
-    made[:] = [whole[a:b] for a, b in zip(packed.start.tolist(), packed.end.tolist())]
-    return made
+    return _objects([whole[a:b] for a, b in zip(packed.start.tolist(), packed.end.tolist())])
 
 
-def _holds(data: np.ndarray, start: np.ndarray, end: np.ndarray, some: bytes) -> np.ndarray:
-    """Which stretches hold one of these bytes, bool (n,)."""
-    at = np.flatnonzero(np.isin(data, np.frombuffer(some, np.uint8)))
+def _objects(values: list) -> np.ndarray:
+    result = np.empty(len(values), object)
+    result[:] = values
+    return result
+
+
+def _contains(data: np.ndarray, start: np.ndarray, end: np.ndarray, wanted: bytes) -> np.ndarray:
+    """Whether data[start:end] contains one of these bytes, bool (n,)."""
+    at = np.flatnonzero(np.isin(data, np.frombuffer(wanted, np.uint8)))
     return np.searchsorted(at, start) < np.searchsorted(at, end)
 
 
 def _bounds(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Messages (int64 rows), and where their lines begin and end."""
+    """Rows of messages, starts of their start lines, ends of their header sections; int64 (m,) each."""
     rows = np.flatnonzero(h.context_of("kind") > 0)
     start = h.start[rows]
-    return rows, start + h.context_of("lead")[rows], start + h.context_of("header")[rows]
+    return rows, start + h.context_of("leading")[rows], start + h.context_of("header")[rows]
 
 
-def firsts(h: Headers) -> tuple[np.ndarray, np.ndarray]:
-    """First lines of messages: rows (int64 (m,)), bounds (m, 6) as `_http.firsts`."""
-    if "firsts" not in h.context:
+def start_lines(h: Headers) -> tuple[np.ndarray, np.ndarray]:
+    """Start lines of messages: rows (int64 (m,)), bounds (m, 6) as `_http.start_lines`."""
+    if "start lines" not in h.context:
         rows, start, end = _bounds(h)
-        h.set_context("firsts", _matrix(_http.firsts(h.buffer.data, start.data, end.data), 6), rows)
-    values, whose = h.context["firsts"]
-    assert whose is not None
-    return whose, values
+        h.set_context("start lines", _matrix(_http.start_lines(h.buffer.data, start.data, end.data), 6), rows)
+    bounds, owner = h.context["start lines"]
+    assert owner is not None
+    return owner, bounds
 
 
-def lines(h: Headers) -> np.ndarray:
-    """Fields of messages: (k, 6) with the header's row, as `_http.lines`."""
-    if "lines" not in h.context:
+def field_lines(h: Headers) -> np.ndarray:
+    """Header fields of messages: int64 (k, 6) as `_http.field_lines`, with the header's row."""
+    if "field lines" not in h.context:
         rows, start, end = _bounds(h)
-        made = _matrix(_http.lines(h.buffer.data, h.buffer.tobytes(), start.data, end.data, NAMES), 6)
-        h.set_context("lines", made, rows[made[:, 0]])
-    found = h.context["lines"]
-    assert found.rows is not None
-    found.values[:, 0] = found.rows  # other rows since, where headers were left out
-    return found.values
+        fields = _matrix(_http.field_lines(h.buffer.data, h.buffer.tobytes(), start.data, end.data, NAMES), 6)
+        h.set_context("field lines", fields, rows[fields[:, 0]])
+    column = h.context["field lines"]
+    assert column.rows is not None
+    column.values[:, 0] = column.rows  # `Headers.take` may have renumbered the rows since
+    return column.values
 
 
 def _line(h: Headers) -> dict[str, Column]:
-    rows, bounds = firsts(h)
-    return {"http.line": Column(said(h.buffer, bounds[:, 0], bounds[:, 5]), rows)}
+    rows, bounds = start_lines(h)
+    return {"http.line": Column(ascii_texts(h.buffer, bounds[:, 0], bounds[:, 5]), rows)}
 
 
-def _part(nth: int, which: int, name: str, h: Headers) -> dict[str, Column]:
-    """A part of the first lines of requests, or of responses."""
-    rows, bounds = firsts(h)
-    mine = np.flatnonzero(h.context_of("kind")[rows] == which)
-    return {name: Column(said(h.buffer, *bounds[mine, 2 * nth : 2 * nth + 2].T), rows[mine])}
+def _part(nth: int, kind: int, name: str, h: Headers) -> dict[str, Column]:
+    """A part of the start lines of requests, or of responses."""
+    rows, bounds = start_lines(h)
+    mine = np.flatnonzero(h.context_of("kind")[rows] == kind)
+    return {name: Column(ascii_texts(h.buffer, *bounds[mine, 2 * nth : 2 * nth + 2].T), rows[mine])}
 
 
-def _meant(h: Headers) -> dict[str, Column]:
-    """What methods allow."""
+def _method_semantics(h: Headers) -> dict[str, Column]:
+    """Safe and idempotent methods."""
     method, rows = h.column("http.request.method")
-    known = (("http.request.safe", SAFE), ("http.request.idempotent", IDEMPOTENT))
-    return {name: Column(np.array([one in words for one in method.tolist()], bool), rows) for name, words in known}
+    sets = (("http.request.safe", SAFE), ("http.request.idempotent", IDEMPOTENT))
+    return {name: Column(np.array([value in methods for value in method.tolist()], bool), rows) for name, methods in sets}
 
 
-def _worded(h: Headers) -> dict[str, Column]:
+def _reason_phrase(h: Headers) -> dict[str, Column]:
     rows = np.flatnonzero(h.context_of("kind") == RESPONSE)
     words = np.array([CODES.get(code, f"Unknown ({code})") for code in h.context_of("status")[rows].tolist()], object)
     return {"http.response.code.desc": Column(words, rows)}
 
 
 def _full_uri(h: Headers) -> dict[str, Column]:
-    """The target with the host: what the request is for."""
+    """The target with the host."""
     uri, rows = h.column("http.request.uri")
     method = h.column("http.request.method").values
-    host, whose = h.column("http.host")
-    assert rows is not None and whose is not None
-    place = np.searchsorted(whose, rows)
-    hosts = np.append(host, "")[np.where(np.append(whose, -1)[place] == rows, place, len(host))]
-    made = []
+    host, host_rows = h.column("http.host")
+    assert rows is not None and host_rows is not None
+    place = np.searchsorted(host_rows, rows)
+    hosts = np.append(host, "")[np.where(np.append(host_rows, -1)[place] == rows, place, len(host))]
+    uris = []
     for verb, target, name in zip(method.tolist(), uri.tolist(), hosts.tolist()):
         if verb == "CONNECT" or "://" in target[:9]:
-            made.append(target)
+            uris.append(target)
         else:
-            made.append(f"http://{name}{target}" if name else "")
-    values = np.empty(len(made), object)
-    values[:] = made
+            uris.append(f"http://{name}{target}" if name else "")
+    values = _objects(uris)
     there = np.flatnonzero(values != "")
     return {"http.request.full_uri": Column(values[there], rows[there])}
 
 
 def _field(code: int, name: str, h: Headers) -> dict[str, Column]:
     """The values of one header field."""
-    found = lines(h)
-    mine = found[found[:, 1] == code]
-    return {name: Column(said(h.buffer, mine[:, 3], mine[:, 4]), mine[:, 0])}
+    fields = field_lines(h)
+    mine = fields[fields[:, 1] == code]
+    return {name: Column(ascii_texts(h.buffer, mine[:, 3], mine[:, 4]), mine[:, 0])}
 
 
 def _whole_lines(h: Headers) -> dict[str, Column]:
-    found = lines(h)
-    kind = h.context_of("kind")[found[:, 0]]
-    unknown = found[(found[:, 1] < 0) | (found[:, 1] >= len(CODE))]
-    made = {"http.unknown_header": Column(said(h.buffer, unknown[:, 2], unknown[:, 4]), unknown[:, 0])}
+    fields = field_lines(h)
+    kind = h.context_of("kind")[fields[:, 0]]
+    unknown = fields[(fields[:, 1] < 0) | (fields[:, 1] >= len(CODE))]
+    columns = {"http.unknown_header": Column(ascii_texts(h.buffer, unknown[:, 2], unknown[:, 4]), unknown[:, 0])}
     for which, name in ((REQUEST, "http.request.line"), (RESPONSE, "http.response.line")):
-        mine = found[kind == which]
-        made[name] = Column(said(h.buffer, mine[:, 2], mine[:, 5]), mine[:, 0])
-    return made
+        mine = fields[kind == which]
+        columns[name] = Column(ascii_texts(h.buffer, mine[:, 2], mine[:, 5]), mine[:, 0])
+    return columns
 
 
 def _length(h: Headers) -> dict[str, Column]:
     """Content-Length as a number, where it is one."""
     values, rows = h.column("http.content_length_header")
     assert rows is not None
-    there = np.array([one.isdigit() and len(one) < 19 for one in values.tolist()], bool)
-    return {"http.content_length": Column(np.array([int(one) for one in values[there].tolist()], np.int64), rows[there])}
+    there = np.array([value.isdigit() and len(value) < 19 for value in values.tolist()], bool)
+    return {"http.content_length": Column(np.array([int(value) for value in values[there].tolist()], np.int64), rows[there])}
 
 
 def chunks(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The chunks of chunked bodies: (k, 4) as `_http.chunks` with the header's row; rows (m,) and begin of the trailer of each."""
     rows = np.flatnonzero(h.context_of("framing") == CHUNKED)
     start = h.start[rows] + h.context_of("header")[rows]
-    found, behind = _http.chunks(h.buffer.data, start.data, h.end[rows].data)
-    pieces = _matrix(found, 4)
+    rows_of_chunks, trailers = _http.chunks(h.buffer.data, start.data, h.end[rows].data)
+    pieces = _matrix(rows_of_chunks, 4)
     pieces[:, 0] = rows[pieces[:, 0]]
-    return pieces, rows, np.array(behind, np.int64)
+    return pieces, rows, np.array(trailers, np.int64)
 
 
 def _chunked(h: Headers) -> dict[str, Column]:
@@ -357,73 +359,70 @@ def _chunked(h: Headers) -> dict[str, Column]:
     there = np.flatnonzero(size)
     return {
         "http.chunk_size": Column(pieces[:, 1], pieces[:, 0]),
-        "http.chunked_trailer_part": Column(said(h.buffer, trailer[there], (trailer + size)[there]), rows[there]),
+        "http.chunked_trailer_part": Column(ascii_texts(h.buffer, trailer[there], (trailer + size)[there]), rows[there]),
     }
 
 
 def bodies(h: Headers, most: int = LARGEST) -> tuple[list[bytes], np.ndarray, list[str]]:
-    """Bodies without transfer and content coding, at the most `most` bytes each: (bytes, the header's row (int64), what is wrong)."""
+    """Bodies without transfer and content coding, at most `most` bytes each: (bytes, the header's row (int64), what is wrong)."""
     start = h.start + h.context_of("header")
     rows = np.flatnonzero((h.context_of("kind") > 0) & (h.end > start))
     pieces, _, _ = chunks(h)
     bounds = np.searchsorted(pieces[:, 0], [rows, rows + 1]).T.tolist()
-    values, whose = h.column("http.content_encoding")
-    assert whose is not None
-    codings = dict(zip(whose.tolist(), values.tolist()))
+    values, owner = h.column("http.content_encoding")
+    assert owner is not None
+    codings = dict(zip(owner.tolist(), values.tolist()))
     chunked = (h.context_of("framing") == CHUNKED)[rows].tolist()
-    found, wrong = [], []
-    for row, one, (a, b), begin, end in zip(rows.tolist(), chunked, bounds, start[rows].tolist(), h.end[rows].tolist()):
-        raw = b"".join(h.buffer[x:y].tobytes() for x, y in pieces[a:b, 2:].tolist()) if one else h.buffer[begin:end].tobytes()
+    decoded_bodies, faults = [], []
+    for row, is_chunked, (a, b), begin, end in zip(rows.tolist(), chunked, bounds, start[rows].tolist(), h.end[rows].tolist()):
+        raw = b"".join(h.buffer[x:y].tobytes() for x, y in pieces[a:b, 2:].tolist()) if is_chunked else h.buffer[begin:end].tobytes()
         data, fault = decoded(raw, codings.get(row, ""), most)
-        found.append(data)
-        wrong.append(fault)
-    return found, rows, wrong
+        decoded_bodies.append(data)
+        faults.append(fault)
+    return decoded_bodies, rows, faults
 
 
 def _file_data(h: Headers) -> dict[str, Column]:
-    """Bodies as text: up to the first NUL, as tshark has it."""
-    found, rows, _ = bodies(h)
-    values = np.empty(len(found), object)
-    values[:] = [one.partition(b"\0")[0].decode("ascii", "replace") for one in found]
+    """Bodies as text, up to the first NUL, as in tshark."""
+    data, rows, _ = bodies(h)
+    values = _objects([body.partition(b"\0")[0].decode("ascii", "replace") for body in data])
     there = np.flatnonzero(values != "")
     return {"http.file_data": Column(values[there], rows[there])}
 
 
 def _credentials(h: Headers) -> dict[str, Column]:
-    """Which kinds of credentials a request holds that anybody can read; never what they are."""
-    found: dict[int, list[str]] = {}
-    for name, whose in (("http.authorization", ""), ("http.proxy_authorization", "proxy ")):
+    """Which kinds of credentials a request holds in clear; never their values."""
+    kinds: dict[int, list[str]] = {}
+    for name, prefix in (("http.authorization", ""), ("http.proxy_authorization", "proxy ")):
         values, rows = h.column(name)
-        for row, one in zip([] if rows is None else rows.tolist(), values.tolist()):
-            scheme = re.match(r"([A-Za-z0-9-]{1,20})\s", one)
-            found.setdefault(row, []).append(whose + (scheme[1] if scheme else "unknown scheme"))
-    rows, bounds = firsts(h)
-    asks = h.context_of("kind") == REQUEST
-    target = np.flatnonzero(asks[rows])
-    target = target[_holds(h.buffer, bounds[target, 2], bounds[target, 3], b"?@")]
-    for row, one in zip(rows[target].tolist(), said(h.buffer, bounds[target, 2], bounds[target, 3]).tolist()):
-        if "?" in one and PASSWORD.search(one.encode()):
-            found.setdefault(row, []).append("password in the target")
-        if "@" in one[:300] and re.match(r"[a-z]+://[^/@:]*:[^/@]+@", one):
-            found.setdefault(row, []).append("name and password in the target")
-    fields = lines(h)
-    kinds = fields[(fields[:, 1] == CODE["content_type"]) & asks[fields[:, 0]]]
-    for row, one in zip(kinds[:, 0].tolist(), said(h.buffer, kinds[:, 3], kinds[:, 4]).tolist()):
-        if "form" in one:
+        for row, value in zip([] if rows is None else rows.tolist(), values.tolist()):
+            scheme = re.match(r"([A-Za-z0-9-]{1,20})\s", value)
+            kinds.setdefault(row, []).append(prefix + (scheme[1] if scheme else "unknown scheme"))
+    rows, bounds = start_lines(h)
+    is_request = h.context_of("kind") == REQUEST
+    target = np.flatnonzero(is_request[rows])
+    target = target[_contains(h.buffer, bounds[target, 2], bounds[target, 3], b"?@")]
+    for row, value in zip(rows[target].tolist(), ascii_texts(h.buffer, bounds[target, 2], bounds[target, 3]).tolist()):
+        if "?" in value and PASSWORD.search(value.encode()):
+            kinds.setdefault(row, []).append("password in the target")
+        if "@" in value[:300] and re.match(r"[a-z]+://[^/@:]*:[^/@]+@", value):
+            kinds.setdefault(row, []).append("name and password in the target")
+    fields = field_lines(h)
+    types = fields[(fields[:, 1] == CODE["content_type"]) & is_request[fields[:, 0]]]
+    for row, value in zip(types[:, 0].tolist(), ascii_texts(h.buffer, types[:, 3], types[:, 4]).tolist()):
+        if "form" in value:
             begin = int(h.start[row] + h.context_of("header")[row])
             body = h.buffer[begin : min(int(h.end[row]), begin + FORM)].tobytes()
-            if (PASSWORD if "urlencoded" in one else IN_FORM).search(body):
-                found.setdefault(row, []).append("password in a form")
-    owner = np.array([row for row in sorted(found) for _ in found[row]], np.int64)
-    kinds = np.empty(len(owner), object)
-    kinds[:] = [kind for row in sorted(found) for kind in found[row]]
-    return {"http.credentials": Column(kinds, owner)}
+            if (PASSWORD if "urlencoded" in value else IN_FORM).search(body):
+                kinds.setdefault(row, []).append("password in a form")
+    owner = np.array([row for row in sorted(kinds) for _ in kinds[row]], np.int64)
+    return {"http.credentials": Column(_objects([kind for row in sorted(kinds) for kind in kinds[row]]), owner)}
 
 
 def _derived(code: int, name: str, label: str) -> tuple[tuple[Field, ...], Callable[[Headers], dict[str, Column]]]:
     full = "http.content_length_header" if name == "content_length" else f"http.{name}"
-    about = {"x_forwarded_for": "whom a proxy asks for", "via": "the proxies that it passed"}.get(name, "")
-    return (Field(full, text, label, about, many=name in SEVERAL),), partial(_field, code, full)
+    description = {"x_forwarded_for": "whom a proxy asks for", "via": "the proxies that it passed"}.get(name, "")
+    return (Field(full, text, label, description, many=name in SEVERAL),), partial(_field, code, full)
 
 
 CODE_OF_RESPONSE = Field("http.response.code", u16, "Status", value_names=CODES)
@@ -444,7 +443,7 @@ PROTOCOL = Protocol(
     on={"tcp.port": (80, 1900, 2710, 2869, 3128, 3132, 5985, 8080, 8088, 11371)},
     info="{http.line}",
     contents=contents,
-    framer=Messages,
+    framer=HttpFramer,
     derived=(
         (
             (
@@ -464,15 +463,15 @@ PROTOCOL = Protocol(
             _numbers,
         ),
         ((Field("http.line", text, "First line"),), _line),
-        *(((one,), partial(_part, nth, which, one.name)) for nth, which, one in PARTS),
+        *(((f,), partial(_part, nth, kind, f.name)) for nth, kind, f in PARTS),
         (
             (
                 Field("http.request.safe", flag, "Safe", "the method asks for nothing to change, RFC 9110 §9.2.1; unknown methods do not"),
                 Field("http.request.idempotent", flag, "Idempotent", "asked twice, it does no more than once, RFC 9110 §9.2.2"),
             ),
-            _meant,
+            _method_semantics,
         ),
-        ((Field("http.response.code.desc", text, "Status in words", "as the RFC words it"),), _worded),
+        ((Field("http.response.code.desc", text, "Status in words", "as the RFC words it"),), _reason_phrase),
         *(_derived(code, name, NAMED[name]) for name, code in CODE.items()),
         *(_derived(code, name, name.replace("_", " ").capitalize()) for name, code in OWN.items()),
         ((Field("http.request.full_uri", text, "URI", "target and host"),), _full_uri),

@@ -169,7 +169,7 @@ FIELDS = (
     Field("ntp.keyid", raw, "Key", "which key the code was made by"),
     Field("ntp.mac", raw, "Message authentication code"),
 )
-ADDED = (  # `reassembly.clocks` computes these
+MATCHED = (  # by correlators/ntp_matching.py
     Field("ntp.request_in", u64, "Request in", "the frame of the client's question"),
     Field("ntp.delta_time", seconds, "Time since the request"),
     Field(
@@ -194,5 +194,5 @@ PROTOCOL = Protocol(
     "[, request {ntp.priv.reqcode}]",
     check=check,
     derived=((FIELDS, _derived),),
-    external_fields=ADDED,
+    external_fields=MATCHED,
 )

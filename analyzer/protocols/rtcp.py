@@ -188,6 +188,7 @@ PROTOCOL = Protocol(
     check=check,
     probe_port=probe_port,
     probe=probe,
+    precedence=2,
     derived=((FIELDS, _derived),),
     external_fields=(
         Field("rtcp.setup-frame", u64, "Set up in", "the frame whose SDP announced it"),

@@ -8,24 +8,24 @@ from typing import NamedTuple
 import numpy as np
 
 from ..fields import Column, Field, Headers, Protocol, text, u16
-from .common.commands import numbers, said, texts
+from .common.commands import number_column, text_column, utf8
 from .rtp import TYPES
 
-MOST = 1 << 16  # bytes that are read
-WHOLE = {"v": "version", "o": "owner", "s": "session_name", "i": "session_info", "u": "uri", "e": "email", "p": "phone",
+LIMIT = 1 << 16  # bytes that are read
+LINES = {"v": "version", "o": "owner", "s": "session_name", "i": "session_info", "u": "uri", "e": "email", "p": "phone",
          "c": "connection_info", "b": "bandwidth", "t": "time", "m": "media"}  # fmt: skip
-PARTS = {  # words of a line that have a name
+WORDS = {  # names of the words of a line
     "o": ("owner.username", "owner.sessionid", "owner.version", "owner.network_type", "owner.address_type", "owner.address"),
     "c": ("connection_info.network_type", "connection_info.address_type", "connection_info.address"),
     "t": ("time.start", "time.stop"),
     "m": ("media.media", "media.port", "media.proto"),
 }
-FORMAT = 3  # which word of a medium its formats begin with
+FORMAT = 3  # index of the first format in the words of a media line
 DYNAMIC = range(96, 128)  # RFC 3551 §3
 
 
 class Medium(NamedTuple):
-    """A medium that is offered: address (None: unknown) and ports as numbers, 0 refuses it; proto: as RTP/AVP; rates: type → clock."""
+    """A media description: address (None: unknown) and ports as numbers, 0 refuses it; proto: as RTP/AVP; rates: type → clock."""
 
     row: int
     address: int | None
@@ -36,21 +36,21 @@ class Medium(NamedTuple):
 
 
 def _lines(h: Headers) -> list[list[tuple[str, str]]]:
-    """(letter, value) of each line of each header; what is no line is left out."""
-    found = []
+    """(letter, value) of each line of each header; lines without `=` are left out."""
+    headers = []
     for start, end in zip(h.start.tolist(), np.minimum(h.end, h.wire).tolist()):
-        whole = said(h.buffer[start : min(end, start + MOST)].tobytes())
-        split = (line.rstrip("\r").partition("=") for line in whole.split("\n"))
-        found.append([(letter, value) for letter, equal, value in split if equal and len(letter) == 1])
-    return found
+        body = utf8(h.buffer[start : min(end, start + LIMIT)].tobytes())
+        split = (line.rstrip("\r").partition("=") for line in body.split("\n"))
+        headers.append([(letter, value) for letter, equal, value in split if equal and len(letter) == 1])
+    return headers
 
 
 def media(h: Headers) -> list[Medium]:
     """The media of each header in order, RFC 8866 §5.14; addresses: §5.7, a medium's own before the session's; RTCP's port: RFC 3605."""
-    found: list[Medium] = []
+    result: list[Medium] = []
     for row, lines in enumerate(h.memo(_lines)):
         session: int | None = None
-        first = len(found)
+        first = len(result)
         for letter, value in lines:
             words = value.split()
             if letter == "c" and len(words) > 2:
@@ -58,69 +58,69 @@ def media(h: Headers) -> list[Medium]:
                     address = int(ipaddress.ip_address(words[2].partition("/")[0]))
                 except ValueError:
                     continue
-                if len(found) == first:
+                if len(result) == first:
                     session = address
                 else:
-                    found[-1] = found[-1]._replace(address=address)
+                    result[-1] = result[-1]._replace(address=address)
             elif letter == "m" and len(words) > FORMAT:
                 digits = words[1].partition("/")[0]
                 port = int(digits) if digits.isdigit() and len(digits) < 6 else 0
                 port = port if port < 1 << 16 else 0
-                found.append(Medium(row, session, port, port + 1 if port else 0, words[2], {}))
-            elif letter == "a" and len(found) > first:
+                result.append(Medium(row, session, port, port + 1 if port else 0, words[2], {}))
+            elif letter == "a" and len(result) > first:
                 field, _, rest = value.partition(":")
                 words = rest.split()
                 if field == "rtcp" and words and words[0].isdigit() and len(words[0]) < 6:
-                    found[-1] = found[-1]._replace(control=int(words[0]))
+                    result[-1] = result[-1]._replace(control=int(words[0]))
                 elif field == "rtcp-mux":
-                    found[-1] = found[-1]._replace(control=found[-1].port)
+                    result[-1] = result[-1]._replace(control=result[-1].port)
                 elif field == "rtpmap" and len(words) > 1 and words[0].isdigit() and len(words[0]) < 4:
                     rate = words[1].split("/")
                     if len(rate) > 1 and rate[1].isdigit() and len(rate[1]) < 8:
-                        found[-1].rates[int(words[0])] = int(rate[1])
-    return found
+                        result[-1].rates[int(words[0])] = int(rate[1])
+    return result
 
 
 def _read(h: Headers) -> dict[str, Column]:
-    names: dict[str, list] = {f.name: [] for f in FIELDS}
+    columns: dict[str, list] = {f.name: [] for f in FIELDS}
     for row, lines in enumerate(h.memo(_lines)):
-        inside = False
+        in_media = False
         for letter, value in lines:
-            inside |= letter == "m"
-            if letter in WHOLE:
-                names[f"sdp.{WHOLE[letter]}"].append((row, value))
+            in_media |= letter == "m"
+            if letter in LINES:
+                columns[f"sdp.{LINES[letter]}"].append((row, value))
             words = value.split()
-            for name, word in zip(PARTS.get(letter, ()), words):
+            for name, word in zip(WORDS.get(letter, ()), words):
                 if name == "media.port":
                     digits = word.partition("/")[0]
                     if digits.isdigit() and len(digits) < 6 and int(digits) < 1 << 16:
-                        names["sdp.media.port"].append((row, int(digits)))
+                        columns["sdp.media.port"].append((row, int(digits)))
                 else:
-                    names[f"sdp.{name}"].append((row, word))
+                    columns[f"sdp.{name}"].append((row, word))
             if letter == "m":
-                names["sdp.media.format"] += [(row, _format(words[2], one)) for one in words[FORMAT:]]
+                columns["sdp.media.format"] += [(row, _format(words[2], word)) for word in words[FORMAT:]]
             elif letter == "b":
                 for name, word in zip(("modifier", "value"), value.split(":", 1)):
-                    names[f"sdp.bandwidth.{name}"].append((row, word))
+                    columns[f"sdp.bandwidth.{name}"].append((row, word))
             elif letter == "a":
-                field, colon, rest = value.partition(":")
-                kind = "media_attr" if inside else "session_attr"
-                names[f"sdp.{kind}"].append((row, value))
-                names[f"sdp.{'media_attribute' if inside else kind}.field"].append((row, field))
+                field, colon, attribute = value.partition(":")
+                kind = "media_attr" if in_media else "session_attr"
+                columns[f"sdp.{kind}"].append((row, value))
+                columns[f"sdp.{'media_attribute' if in_media else kind}.field"].append((row, field))
                 if colon and field != "rtpmap" and field != "fmtp":
-                    names[f"sdp.{'media_attribute' if inside else kind}.value"].append((row, rest))
+                    columns[f"sdp.{'media_attribute' if in_media else kind}.value"].append((row, attribute))
                 if field == "rtpmap" and len(words) > 1:
                     codec, _, rate = words[1].partition("/")
-                    names["sdp.mime.type"].append((row, codec))
-                    names["sdp.sample_rate"].append((row, rate.partition("/")[0]))
-    return {f.name: texts(names[f.name]) if f.kind is text else numbers(names[f.name], f.kind.dtype) for f in FIELDS}
+                    columns["sdp.mime.type"].append((row, codec))
+                    columns["sdp.sample_rate"].append((row, rate.partition("/")[0]))
+    return {f.name: text_column(columns[f.name]) if f.kind is text else number_column(columns[f.name], f.kind.dtype) for f in FIELDS}
 
 
-def _format(proto: str, one: str) -> str:
-    """A payload type by its name, where it is one."""
-    if not proto.startswith("RTP/") or not one.isdigit() or len(one) > 3:
-        return one
-    return f"DynamicRTP-Type-{one}" if int(one) in DYNAMIC else TYPES.get(int(one), one)
+def _format(proto: str, name: str) -> str:
+    """The name of a payload type of RTP; other formats as they are."""
+    if not proto.startswith("RTP/") or not name.isdigit() or len(name) > 3:
+        return name
+    return f"DynamicRTP-Type-{name}" if int(name) in DYNAMIC else TYPES.get(int(name), name)
 
 
 FIELDS = (

@@ -1,8 +1,8 @@
 """Simple Mail Transfer Protocol. RFC 5321; AUTH: RFC 4954; STARTTLS: RFC 3207; BDAT: RFC 3030.
 
-A row is a command (of a frame's, the first 64; the others share a row), the lines of a reply that one frame completed, or what a segment
-brought of a message. With the frame that ends a message the row holds all of it (the first 16 MiB), the dots that RFC 5321 §4.5.2 adds
-taken away.
+A row is a command (the first 64 of a frame; those after them share one), the lines of a reply that one frame completed, or the part of a
+message in one segment. In the frame that ends a message the row holds all of it (the first 16 MiB), without the dots that RFC 5321
+§4.5.2 adds.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..fields import Column, Field, Headers, Payload, Protocol, flag, text, u16, u32, u64
-from .common.commands import BODY, END, REPLY, SECRET, Control, Found, lines, said
+from .common.commands import AFTER_MESSAGE, AUTH_RESPONSE, FRAGMENT, MESSAGE, REPLY, CommandFramer, FieldValues, lines, utf8
 
 CODES = {
     211: "System status", 214: "Help", 220: "Service ready", 221: "Service closes the connection", 235: "Authentication succeeded",
@@ -25,83 +25,83 @@ CODES = {
     550: "Mailbox not available", 551: "User not local", 552: "Storage exceeded", 553: "Mailbox name not allowed",
     554: "Transaction failed", 555: "Parameters of MAIL or RCPT not known", 556: "Domain does not accept mail",
 }  # fmt: skip
-USER, PASSWORD = 1, 2  # which line behind AUTH LOGIN is what
+USER_LINE = 1  # of the lines after AUTH LOGIN
 HIDDEN = "••••"
 Put = Callable[[str, int, object], None]
 
 
 def contents(h: Headers):
     kind = h.context_of("kind")
-    yield Payload("text", 1, h.start, h.wire, rows=np.flatnonzero(kind == BODY))
-    yield Payload("smtp.message", 1, h.start, h.wire, rows=np.flatnonzero(kind == END))
+    yield Payload("text", 1, h.start, h.wire, rows=np.flatnonzero(kind == FRAGMENT))
+    yield Payload("smtp.message", 1, h.start, h.wire, rows=np.flatnonzero(kind == MESSAGE))
 
 
-def _read(h: Headers) -> dict[str, Column]:
-    """All that stands in lines."""
-    kind, code, step = h.context_of("kind"), h.context_of("code"), h.context_of("step")
-    found = Found(FIELDS)
+def _line_fields(h: Headers) -> dict[str, Column]:
+    """The fields of commands and replies."""
+    kind, code, detail = h.context_of("kind"), h.context_of("code"), h.context_of("detail")
+    fields = FieldValues(FIELDS)
 
     def put(name: str, row: int, value: object) -> None:
-        found.put(f"smtp.{name}", row, value)
+        fields.put(f"smtp.{name}", row, value)
 
-    for row, said_here in lines(h):
+    for row, texts in lines(h):
         if kind[row] == REPLY:
-            _reply(put, row, said_here)
-        elif kind[row] == SECRET:
+            _reply(put, row, texts)
+        elif kind[row] == AUTH_RESPONSE:
             put("line", row, HIDDEN)
-            if step[row] == USER:
-                put("auth.username", row, said(said_here[0]))
+            if detail[row] == USER_LINE:
+                put("auth.username", row, utf8(texts[0]))
         else:
-            _request(put, row, said_here, step[row] < 0)
-    columns = found.columns()
-    for name, which in (("rsp", kind == REPLY), ("req", (kind > 0) & ~np.isin(kind, (REPLY, BODY, END)))):
-        own = np.flatnonzero(which)
-        columns[f"smtp.{name}"] = Column(np.ones(len(own), bool), own)
-    own = np.flatnonzero(code > 0)
-    columns["smtp.response.code"] = Column(code[own].astype(np.uint16), own)
-    body = np.flatnonzero(np.isin(kind, (BODY, END)))
-    shown, rows = columns["smtp.line"]
-    both = np.concatenate((shown, np.array([f"message, {size} bytes" for size in (h.wire - h.start)[body].tolist()], object)))
-    assert rows is not None
-    at = np.concatenate((rows, body))
-    order = np.argsort(at, kind="stable")
-    columns["smtp.line"] = Column(both[order], at[order])
+            _request(put, row, texts, detail[row] == AFTER_MESSAGE)
+    columns = fields.columns()
+    for name, which in (("rsp", kind == REPLY), ("req", (kind > 0) & ~np.isin(kind, (REPLY, FRAGMENT, MESSAGE)))):
+        rows = np.flatnonzero(which)
+        columns[f"smtp.{name}"] = Column(np.ones(len(rows), bool), rows)
+    rows = np.flatnonzero(code > 0)
+    columns["smtp.response.code"] = Column(code[rows].astype(np.uint16), rows)
+    body = np.flatnonzero(np.isin(kind, (FRAGMENT, MESSAGE)))
+    values, line_rows = columns["smtp.line"]
+    values = np.concatenate((values, np.array([f"message, {size} bytes" for size in (h.wire - h.start)[body].tolist()], object)))
+    assert line_rows is not None
+    rows = np.concatenate((line_rows, body))
+    order = np.argsort(rows, kind="stable")
+    columns["smtp.line"] = Column(values[order], rows[order])
     return columns
 
 
-def _request(put: Put, row: int, found: list[bytes], behind: bool) -> None:
-    line = found[0]
-    command, _, rest = line.partition(b" ")
-    if not behind:
-        put("command_line", row, said(line) + "\r\n")
-    if command and not behind:
-        put("req.command", row, said(command))
-    if rest and not behind:
-        put("req.parameter", row, said(rest))
-    secret = command.upper() == b"AUTH" and len(rest.split()) > 1
-    shown = f"{said(command)} {said(rest.split()[0])} {HIDDEN}" if secret else said(line)
-    put("line", row, shown + (" …" if len(found) > 1 else ""))
+def _request(put: Put, row: int, lines: list[bytes], after_message: bool) -> None:
+    line = lines[0]
+    command, _, parameter = line.partition(b" ")
+    if not after_message:
+        put("command_line", row, utf8(line) + "\r\n")
+    if command and not after_message:
+        put("req.command", row, utf8(command))
+    if parameter and not after_message:
+        put("req.parameter", row, utf8(parameter))
+    secret = command.upper() == b"AUTH" and len(parameter.split()) > 1
+    line_text = f"{utf8(command)} {utf8(parameter.split()[0])} {HIDDEN}" if secret else utf8(line)
+    put("line", row, line_text + (" …" if len(lines) > 1 else ""))
 
 
-def _reply(put: Put, row: int, found: list[bytes]) -> None:
-    put("line", row, said(found[0]) + (" …" if len(found) > 1 else ""))
-    if found[0]:
-        put("response", row, said(found[0]) + "\r\n")
-    for line in found:
-        begins = line[:3].isdigit() and line[3:4] in (b" ", b"-", b"")
-        if begins and line[4:]:
-            put("rsp.parameter", row, said(line[4:]))
+def _reply(put: Put, row: int, lines: list[bytes]) -> None:
+    put("line", row, utf8(lines[0]) + (" …" if len(lines) > 1 else ""))
+    if lines[0]:
+        put("response", row, utf8(lines[0]) + "\r\n")
+    for line in lines:
+        has_code = line[:3].isdigit() and line[3:4] in (b" ", b"-", b"")
+        if has_code and line[4:]:
+            put("rsp.parameter", row, utf8(line[4:]))
 
 
-def _message(h: Headers) -> dict[str, Column]:
-    rows = np.flatnonzero(h.context_of("kind") == END)
-    lacks = h.context_of("missing")[rows]
-    some = lacks > 0
+def _message_fields(h: Headers) -> dict[str, Column]:
+    rows = np.flatnonzero(h.context_of("kind") == MESSAGE)
+    missing = h.context_of("missing")[rows]
+    some = missing > 0
     return {
         "smtp.data.reassembled.length": Column((h.wire - h.start)[rows], rows),
-        "smtp.data.fragment.count": Column(h.context_of("parts")[rows], rows),
-        "smtp.data.first_frame": Column(h.context_of("opened")[rows], rows),
-        "smtp.data.missing": Column(lacks[some], rows[some]),
+        "smtp.data.fragment.count": Column(h.context_of("fragments")[rows], rows),
+        "smtp.data.first_frame": Column(h.context_of("first_frame")[rows], rows),
+        "smtp.data.missing": Column(missing[some], rows[some]),
     }
 
 
@@ -126,9 +126,9 @@ PROTOCOL = Protocol(
     on={"tcp.port": (25, 587)},
     info="{smtp.line}",
     contents=contents,
-    framer=lambda: Control(True, (b"smtp", b"postfix", b"sendmail", b"lmtp"), (b"EHLO", b"HELO", b"LHLO")),
+    framer=lambda: CommandFramer(True, (b"smtp", b"postfix", b"sendmail", b"lmtp"), (b"EHLO", b"HELO", b"LHLO")),
     derived=(
-        (FIELDS, _read),
+        (FIELDS, _line_fields),
         (
             (
                 Field("smtp.data.reassembled.length", u64, "Message", "bytes, without what frames it"),
@@ -136,7 +136,7 @@ PROTOCOL = Protocol(
                 Field("smtp.data.first_frame", u64, "Message begins in"),
                 Field("smtp.data.missing", u64, "Missing", "bytes of the message that no frame brought, or beyond 16 MiB"),
             ),
-            _message,
+            _message_fields,
         ),
     ),
 )

@@ -182,6 +182,7 @@ class StunMessages(StreamFramer):
 
     header: int = COOKIE_END
     limit: int = SIZE + 0xFFFF
+    precedence: int = 2  # few first bytes may be anything's; the cookie is STUN's alone
     find_end: Callable[[bytes, int], int] | None = _end
 
     def probe_message(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Telnet. RFC 854; options: RFC 855, https://www.iana.org/assignments/telnet-options
 
-A row is what one segment brought; a command that two brought is told with the second.
+A row is what one segment completed; a command in two segments stands with the second.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import re
 import numpy as np
 
 from ..fields import Column, Field, Headers, Protocol, text, u8, u16
-from .common import _commands
-from .common.commands import said, texts
+from .common import _telnet
+from .common.commands import text_column, utf8
 from .common.framing import ContiguousRuns, Framed, complete
 from .common.parts import Parts
 
@@ -31,91 +31,91 @@ OPTIONS = {
     39: "new environment", 40: "TN3270E", 41: "XAUTH", 42: "character set", 43: "remote serial port", 44: "port control",
     45: "suppress local echo", 46: "TLS", 47: "Kermit", 48: "send URL", 49: "forward X", 255: "extended options",
 }  # fmt: skip
-SUBOPTION, ESCAPED = 250, -1
+SUBNEGOTIATION, ESCAPED_IAC = 250, -1
 TERMINAL, WINDOW, DISPLAY = 24, 31, 35
 IS = 0  # RFC 1091, RFC 1096
-ENDS = re.compile(rb"[^\r\n]*(?:\r\n|\r\0?|\n|$)")
+LINES = re.compile(rb"[^\r\n]*(?:\r\n|\r\0?|\n|$)")
 
 
-class Turns:
-    """What each piece completed. Column `inside`: whether it begins in a subnegotiation."""
+class TelnetFramer:
+    """A message is what one piece completed. Column `inside`: whether it begins in a subnegotiation."""
 
     any_port, precedence = True, 0
 
     def __init__(self) -> None:
-        self.going: dict[int, int] = {}
+        self.in_subnegotiation: dict[int, int] = {}
 
     def probe_stream(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
         """Two commands that negotiate options."""
-        found = size >= 6
+        agrees = size >= 6
         for at in (0, 3):
-            found &= (first[:, at] == 255) & (first[:, at + 1] >= 251) & (first[:, at + 1] < 255)
-        return found
+            agrees &= (first[:, at] == 255) & (first[:, at + 1] >= 251) & (first[:, at + 1] < 255)
+        return agrees
 
     def split(self, s: ContiguousRuns) -> Framed:
-        """All but a command that has begun."""
+        """All but an incomplete command at the end."""
         run = np.searchsorted(s.first, np.arange(len(s.rows)), "right") - 1
         runs = np.stack((s.direction, s.start, s.end, s.gap, s.last)).astype(np.int64)
         pieces = np.stack((s.place, run)).astype(np.int64)
-        found, upto = _commands.turns(s.data.data, runs.data, pieces.data, self.going)
-        which, start, end, inside, forced = np.ascontiguousarray(np.array(found, np.int64).reshape(-1, 5).T)
+        rows, upto = _telnet.split(s.data.data, runs.data, pieces.data, self.in_subnegotiation)
+        which, start, end, inside, forced = np.ascontiguousarray(np.array(rows, np.int64).reshape(-1, 5).T)
         none = np.zeros(0, np.int64)
-        made = complete(s, which, start, end, np.array(upto, np.int64), none, none)
-        by = np.where(forced, np.maximum(s.until[which], made.by), made.by)  # that nothing follows was known only then
-        return made._replace(by=by, columns={"inside": inside})
+        framed = complete(s, which, start, end, np.array(upto, np.int64), none, none)
+        by = np.where(forced, np.maximum(s.until[which], framed.by), framed.by)  # that nothing follows was known only then
+        return framed._replace(by=by, columns={"inside": inside})
 
 
-def _rows(h: Headers) -> np.ndarray:
-    """Rows as `_lines.commands` tells them, int64 (n, 7)."""
-    found = _commands.commands(h.buffer.data, h.start.data, np.minimum(h.end, h.wire).data, h.context_of("inside").data)
-    return np.array(found, np.int64).reshape(-1, 7)
+def _commands(h: Headers) -> np.ndarray:
+    """Commands as `_telnet.commands` returns them, int64 (n, 7)."""
+    rows = _telnet.commands(h.buffer.data, h.start.data, np.minimum(h.end, h.wire).data, h.context_of("inside").data)
+    return np.array(rows, np.int64).reshape(-1, 7)
 
 
-def _told(h: Headers) -> dict[str, Column]:
+def _command_fields(h: Headers) -> dict[str, Column]:
     parts = Parts(h, FIELDS)
-    row, at, command, option, begin, end, _ = np.ascontiguousarray(h.memo(_rows).T)
+    row, at, command, option, begin, end, _ = np.ascontiguousarray(h.memo(_commands).T)
     real = np.flatnonzero(command > 0)
     parts.put("telnet.cmd", command[real].astype(np.uint8), row[real], at[real])
-    named = np.flatnonzero(option >= 0)
-    parts.put("telnet.subcmd", option[named].astype(np.uint8), row[named], at[named])
-    says = (command == SUBOPTION) & (end > begin)
-    string = np.flatnonzero(says & np.isin(option, (TERMINAL, DISPLAY)))
+    optional = np.flatnonzero(option >= 0)
+    parts.put("telnet.subcmd", option[optional].astype(np.uint8), row[optional], at[optional])
+    parameters = (command == SUBNEGOTIATION) & (end > begin)
+    string = np.flatnonzero(parameters & np.isin(option, (TERMINAL, DISPLAY)))
     parts.put("telnet.subcmd", h.buffer[begin[string]], row[string], begin[string])
     string = string[h.buffer[begin[string]] == IS]
     parts.text("telnet.string_subopt.value", row[string], begin[string] + 1, end[string])
-    window = np.flatnonzero(says & (option == WINDOW) & (end - begin == 4))
-    for name, plus in (("width", 0), ("height", 2)):
-        high, low = (h.buffer[begin[window] + plus + i].astype(np.uint16) for i in (0, 1))
+    window = np.flatnonzero(parameters & (option == WINDOW) & (end - begin == 4))
+    for name, offset in (("width", 0), ("height", 2)):
+        high, low = (h.buffer[begin[window] + offset + i].astype(np.uint16) for i in (0, 1))
         parts.put(f"telnet.naws_subopt.{name}", high << 8 | low, row[window], begin[window])
     return dict(parts.columns())
 
 
 def _data(h: Headers) -> dict[str, Column]:
-    """What is no command, line by line."""
-    row, at, command, _, _, _, behind = np.ascontiguousarray(h.memo(_rows).T)
+    """What is not a command, line by line."""
+    row, at, command, _, _, _, command_end = np.ascontiguousarray(h.memo(_commands).T)
     count = np.bincount(row, minlength=len(h))
     last = np.cumsum(count)
-    starts = np.insert(behind, last - count, h.start)  # between commands, of each header one run more than it has commands
+    starts = np.insert(command_end, last - count, h.start)  # data between commands: each header has one run more than commands
     stops = np.insert(np.where(at < 0, h.start[row], at), last, np.minimum(h.end, h.wire))
-    kinds = np.insert(command, last - count, 0)
-    whose = np.repeat(np.arange(len(h)), count + 1)
-    some = np.flatnonzero((stops > starts) | (kinds == ESCAPED))
+    after = np.insert(command, last - count, 0)  # the command before each run
+    owner = np.repeat(np.arange(len(h)), count + 1)
+    used = np.flatnonzero((stops > starts) | (after == ESCAPED_IAC))
     rows: list[int] = []
     runs: list[bytes] = []
-    before = -2
-    for nth, of, a, b, kind in zip(*(one.tolist() for one in (some, whose[some], starts[some], stops[some], kinds[some]))):
+    previous = -2
+    for nth, header, a, b, kind in zip(*(column.tolist() for column in (used, owner[used], starts[used], stops[used], after[used]))):
         run = h.buffer[a:b].tobytes()
-        if kind != ESCAPED:
-            rows.append(of)
+        if kind != ESCAPED_IAC:
+            rows.append(header)
             runs.append(run)
-        elif before == nth - 1 and rows and rows[-1] == of:
+        elif previous == nth - 1 and rows and rows[-1] == header:
             runs[-1] += b"\xff" + run
         else:
-            rows.append(of)
+            rows.append(header)
             runs.append(b"\xff" + run)
-        before = nth
-    lines = [(of, said(line.replace(b"\0", b""))) for of, run in zip(rows, runs) for line in ENDS.findall(run) if line]
-    return {"telnet.data": texts(lines)}
+        previous = nth
+    lines = [(header, utf8(line.replace(b"\0", b""))) for header, run in zip(rows, runs) for line in LINES.findall(run) if line]
+    return {"telnet.data": text_column(lines)}
 
 
 FIELDS = (
@@ -133,6 +133,6 @@ PROTOCOL = Protocol(
     __doc__,
     on={"tcp.port": 23},
     info="Telnet[: {telnet.cmd:words}][ ({telnet.subcmd:words})][: {telnet.data}]",
-    framer=Turns,
-    derived=((FIELDS, _told), ((Field("telnet.data", text, "Data", "line by line", many=True),), _data)),
+    framer=TelnetFramer,
+    derived=((FIELDS, _command_fields), ((Field("telnet.data", text, "Data", "line by line", many=True),), _data)),
 )

@@ -6,5 +6,12 @@ HEADER = Layout()
 
 
 PROTOCOL = Protocol(
-    "text.lines", "Text", __doc__, header=HEADER, on={"http.content": 1, "text": 1}, display_name="data-text-lines", info="text"
+    "text.lines",
+    "Text",
+    __doc__,
+    header=HEADER,
+    on={"http.content": 1, "text": 1},
+    display_name="data-text-lines",
+    generic=True,
+    info="text",
 )

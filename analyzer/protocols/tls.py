@@ -1,6 +1,6 @@
 """Transport Layer Security: records and the handshake in them. RFC 8446, RFC 5246, RFC 6101 (SSL 3.0).
 
-A row is a record. What is encrypted is told as such; nothing is decrypted.
+A row is a record. Encrypted records are marked as such; nothing is decrypted.
 """
 
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Protocol, Reading, flag, raw, text, u8, u16
 from .common import _tls, certificates, tls_fingerprints, tls_handshake
-from .common._tls import CHANGE, HANDSHAKE, SEALED, TLS13
+from .common._tls import CHANGE, ENCRYPTED, HANDSHAKE, TLS13
 from .common.framing import ContiguousRuns, Framed, StreamFramer
 
 ALERT, DATA, HEARTBEAT = 21, 23, 24
@@ -86,39 +86,39 @@ HARMLESS = (0, 90, 100)  # close notify, user canceled, no renegotiation
 HEADER = Layout(
     Field("tls.record.type", u8, "Record type", "as it stands in the record", value_names=TYPE),
     Field("tls.record.version", u16, "Record version", "TLS 1.3 says 1.2 here", hex=4, value_names=tls_handshake.VERSION),
-    Field("tls.record.length", u16, "Length", "bytes behind this header"),
+    Field("tls.record.length", u16, "Length", "bytes after this header"),
 )
 MESSAGE = Layout(
     Field("tls.alert_message.level", u8, "Alert level", value_names=LEVEL),
     Field("tls.alert_message.desc", u8, "Alert", "RFC 8446 §6", value_names=ALERTS),
 )
-LARGEST = 16_384 + 2048  # bytes of a record behind its header, RFC 5246 §6.2.3
-WAITING = 64 << 20  # bytes of handshake messages of all directions that wait for their end
+RECORD_LIMIT = 16_384 + 2048  # bytes of a record after its header, RFC 5246 §6.2.3
+MEMORY_LIMIT = 64 << 20  # bytes of incomplete handshake messages of all directions
 
 
 @dataclass
-class Records(StreamFramer):
-    """Records, one behind the other, and what becomes of each (`_handshake.records`): columns `becomes` and `version`.
+class TlsFramer(StreamFramer):
+    """Records. Columns: `readability` and `version`, as of `_tls.records`.
 
-    A record that ends a handshake message which began in records before holds all of that message in the buffer that is made.
+    A record that ends a handshake message which began in earlier records holds all of that message in a new buffer.
     """
 
     header: int = HEADER.size
     at: int = 3
     width: int = 2
     offset: int = HEADER.size
-    limit: int = HEADER.size + LARGEST
+    limit: int = HEADER.size + RECORD_LIMIT
     first: tuple[int, ...] | None = tuple(TYPE)
     second: int | None = 3  # of the version
     versions: np.ndarray = field(default_factory=lambda: np.zeros(1024, np.int64))
     changed: np.ndarray = field(default_factory=lambda: np.zeros(2048, np.uint8))
-    waiting: dict[int, bytearray] = field(default_factory=dict)
+    incomplete: dict[int, bytearray] = field(default_factory=dict)
 
     def probe_midstream(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
-        """A record that begins with a client hello: behind CONNECT to a proxy (RFC 9110 §9.3.6), STARTTLS and its like (RFC 3207)."""
+        """A record that begins with a client hello: after CONNECT to a proxy (RFC 9110 §9.3.6), STARTTLS and the like (RFC 3207)."""
         length = first[:, 3].astype(np.int64) << 8 | first[:, 4]
         hello = (first[:, 0] == HANDSHAKE) & (first[:, 5] == tls_handshake.CLIENT) & (first[:, 6] == 0)
-        return hello & (first[:, 1] == 3) & (first[:, 9] == 3) & (length > 40) & (length <= LARGEST) & (size >= 11)
+        return hello & (first[:, 1] == 3) & (first[:, 9] == 3) & (length > 40) & (length <= RECORD_LIMIT) & (size >= 11)
 
     def split(self, s: ContiguousRuns) -> Framed:
         """The records that these runs complete."""
@@ -130,55 +130,53 @@ class Records(StreamFramer):
         while most >= len(self.versions):
             self.versions = np.concatenate((self.versions, np.zeros(len(self.versions), np.int64)))
             self.changed = np.concatenate((self.changed, np.zeros(len(self.changed), np.uint8)))
-        # What a record means hangs on those before it, of both directions.
+        # What a record is depends on the earlier records of both directions.
         order = np.lexsort((np.arange(len(framed.direction)), framed.direction, framed.by))
-        becomes, version = np.zeros(len(order), np.uint8), np.zeros(len(order), np.int64)
+        readability, version = np.zeros(len(order), np.uint8), np.zeros(len(order), np.int64)
         of = (np.ascontiguousarray(column[order]) for column in (framed.start, framed.end, framed.direction, torn.astype(np.uint8)))
         start, end, direction, fresh = of
-        state = self.versions.data, self.changed.data, self.waiting, tls_handshake.TYPES.data, tls_handshake.MOST, WAITING
-        made = _tls.records(framed.data.data, start.data, end.data, direction.data, fresh.data, *state, becomes.data, version.data)
+        state = self.versions.data, self.changed.data, self.incomplete, tls_handshake.TYPES.data, tls_handshake.MESSAGE_LIMIT, MEMORY_LIMIT
+        continued = _tls.records(framed.data.data, start.data, end.data, direction.data, fresh.data, *state, readability.data, version.data)
         back = np.empty_like(order)
         back[order] = np.arange(len(order))
-        framed = framed._replace(columns={"becomes": becomes[back], "version": version[back]})
-        return _laid(framed, [(int(order[i]), before) for i, before in made]) if made else framed
+        framed = framed._replace(columns={"readability": readability[back], "version": version[back]})
+        return _with_begins(framed, [(int(order[i]), before) for i, before in continued]) if continued else framed
 
 
-def _laid(framed: Framed, made: list[tuple[int, bytes]]) -> Framed:
-    """Put what came before of their first message into these records, behind their headers."""
-    made.sort()
-    parts, grown, done = [], np.zeros(len(framed.start), np.int64), 0
-    for i, before in made:
+def _with_begins(framed: Framed, continued: list[tuple[int, bytes]]) -> Framed:
+    """Insert the begin of their first message, which came in earlier records, after the headers of these records."""
+    continued.sort()
+    parts, added, done = [], np.zeros(len(framed.start), np.int64), 0
+    for i, before in continued:
         at = int(framed.start[i]) + HEADER.size
         parts += [framed.data[done:at], np.frombuffer(before, np.uint8)]
-        grown[i] = len(before)
+        added[i] = len(before)
         done = at
-    upto = np.cumsum(grown)
-    return framed._replace(data=np.concatenate((*parts, framed.data[done:])), start=framed.start + upto - grown, end=framed.end + upto)
+    upto = np.cumsum(added)
+    return framed._replace(data=np.concatenate((*parts, framed.data[done:])), start=framed.start + upto - added, end=framed.end + upto)
 
 
 def _records(h: Headers) -> dict[str, Column]:
-    """What a record is."""
-    kind, becomes = h["tls.record.type"], h.context_of("becomes")
+    """Every field of a record that depends on its connection."""
+    kind, readability = h["tls.record.type"], h.context_of("readability")
     opaque = (kind == DATA) & (h.context_of("version") == TLS13)
     plain, hidden = np.flatnonzero(~opaque & h.whole), np.flatnonzero(opaque & h.whole)
     size = h["tls.record.length"]
-    warns = (kind == ALERT) & (size == MESSAGE.size)
-    sealed = h.whole & ((kind == DATA) | ((kind == HANDSHAKE) & (becomes == SEALED)) | ((kind == ALERT) & ~warns))
-    rows = np.flatnonzero(warns)
+    readable = (kind == ALERT) & (size == MESSAGE.size)
+    encrypted = h.whole & ((kind == DATA) | ((kind == HANDSHAKE) & (readability == ENCRYPTED)) | ((kind == ALERT) & ~readable))
+    rows = np.flatnonzero(readable)
     alert = Reading(MESSAGE, h.buffer, h.start[rows] + HEADER.size, h.end[rows], rows)
-    said, where = alert.column("tls.alert_message.desc")
+    alerts, where = alert.column("tls.alert_message.desc")
     assert where is not None
-    failed = np.flatnonzero(~np.isin(said, HARMLESS))
-    means = [
-        f"{ALERTS.get(one, f'alert {one}')}: {MEANS[one]}" if one in MEANS else ALERTS.get(one, "unknown") for one in said[failed].tolist()
-    ]
+    failed = np.flatnonzero(~np.isin(alerts, HARMLESS))
+    means = [f"{ALERTS[code]}: {MEANS[code]}" if code in MEANS else ALERTS.get(code, "unknown") for code in alerts[failed].tolist()]
     data = np.flatnonzero((kind == DATA) & h.whole)
     words = np.array([TYPE.get(one, "") for one in range(256)], object)[kind]
-    words[sealed & (kind != DATA)] = "encrypted " + words[sealed & (kind != DATA)]
+    words[encrypted & (kind != DATA)] = "encrypted " + words[encrypted & (kind != DATA)]
     return {
         "tls.record.content_type": Column(kind[plain], plain),
         "tls.record.opaque_type": Column(kind[hidden], hidden),
-        "tls.record.encrypted": Column(sealed),
+        "tls.record.encrypted": Column(encrypted),
         "tls.record.words": Column(words),
         "tls.app_data": Column(np.column_stack((h.start[data] + HEADER.size, h.end[data])), data),
         **{f.name: alert.column(f.name) for f in MESSAGE.fields},
@@ -186,19 +184,14 @@ def _records(h: Headers) -> dict[str, Column]:
     }
 
 
-def _means(alert: int) -> str:
-    named = ALERTS.get(alert, f"number {alert}")
-    return f"{named}: {MEANS[alert]}" if alert in MEANS else named
-
-
 def words(h: Headers) -> dict[str, Column]:
-    """The names of a record's handshake messages, a comma between two."""
+    """The names of each record's handshake messages, separated by commas."""
     found = tls_handshake.messages(h)
     named = [tls_handshake.MESSAGE[one] for one in tls_handshake.kinds(h, found).tolist()]
-    said: dict[int, str] = {}
+    names: dict[int, str] = {}
     for row, name in zip(found.row.tolist(), named):
-        said[row] = f"{said[row]}, {name}" if row in said else name
-    return {"tls.handshake.words": Column(np.array(list(said.values()), object), np.array(list(said), np.int64))}
+        names[row] = f"{names[row]}, {name}" if row in names else name
+    return {"tls.handshake.words": Column(np.array(list(names.values()), object), np.array(list(names), np.int64))}
 
 
 PROTOCOL = Protocol(
@@ -210,7 +203,7 @@ PROTOCOL = Protocol(
     info="{tls.record.words}[: {tls.handshake.words}][, {tls.handshake.extensions_server_name}]"
     "[: {tls.alert_message.level:words}][, {tls.alert_message.desc:words}], {tls.record.length} bytes",
     check=tls_handshake.check,
-    framer=Records,
+    framer=TlsFramer,
     derived=(
         (
             (

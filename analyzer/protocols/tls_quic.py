@@ -1,6 +1,6 @@
-"""Handshake messages of TLS in QUIC, which come without records: RFC 9001 §4. Those that Initial packets carry, which are the hellos.
+"""Handshake messages of TLS in QUIC, which come without records: RFC 9001 §4. Only Initial packets are opened, which carry the hellos.
 
-A row is what one packet made whole: a message, or several one behind the other.
+A row is the messages that one packet completed.
 """
 
 from ..fields import Field, Layout, Protocol, text

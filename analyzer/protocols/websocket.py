@@ -1,7 +1,7 @@
 """WebSocket. RFC 6455, https://www.rfc-editor.org/rfc/rfc6455; compressed messages: RFC 7692
 
-A header is a frame, whole, behind a handshake of HTTP that turned to it. Its payload is unmasked; the last frame of a message in several
-has the payload of all of them. What RFC 7692 compressed stays so.
+A header is a complete frame, after an upgrade of HTTP. Its payload is unmasked; the last frame of a fragmented message has the payload
+of all its frames. Compressed payloads (RFC 7692) stay compressed.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ HEADER = Layout(
 SHORT = Layout(Field("websocket.payload_length_ext_16", u16, "Payload length, of 16 bits"))
 LONG = Layout(Field("websocket.payload_length_ext_64", u64, "Payload length, of 64 bits"))
 CODE = Layout(Field("websocket.payload.close.status_code", u16, "Why it ends", value_names=STATUS))
-MOST = 16 << 20  # bytes of a frame; a longer one is lost, counted
-WHOLE = 1 << 20  # bytes of a message in several frames that are put together
-ALL = 64 << 20  # of all of them
+FRAME_LIMIT = 16 << 20  # bytes of a frame; a longer one is lost and counted
+MESSAGE_LIMIT = 1 << 20  # bytes of a fragmented message that are reassembled
+TOTAL_LIMIT = 64 << 20  # of all of them together
 
 
 @dataclass
 class Frames(StreamFramer):
-    """Frames, told apart by their own length. State: messages of which the last frame has not come, by direction."""
+    """Frames. State: fragmented messages whose last frame has not come, by direction: opcode and payload so far."""
 
     header: int = 2
-    limit: int = MOST
+    limit: int = FRAME_LIMIT
     any_port: bool = False
-    parts: dict[int, tuple[int, bytearray]] = field(default_factory=dict)
-    held: int = 0
+    fragments: dict[int, tuple[int, bytearray]] = field(default_factory=dict)
+    buffered: int = 0
 
     def probe_message(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
-        """An opcode that is defined, with no reserved bits but that of compression; a control frame is short and final."""
+        """A defined opcode, no reserved bit but that of compression; a control frame is short and final (RFC 6455 §5.5)."""
         kind, length = first[:, 0] & 15, first[:, 1] & 127
         control = kind >= 8
         return np.isin(kind, list(OPCODE)) & (first[:, 0] & 0x30 == 0) & (~control | ((first[:, 0] >= 128) & (length < 126)))
@@ -77,77 +77,79 @@ class Frames(StreamFramer):
         reassembled = np.zeros(len(start), np.int64)
         more = [data]
         place = len(data)
-        for i in np.flatnonzero((kind == CONTINUATION) | (~final & (kind < CLOSE))).tolist():  # rare: messages in several frames
+        for i in np.flatnonzero((kind == CONTINUATION) | (~final & (kind < CLOSE))).tolist():  # rare: fragmented messages
             direction, payload = int(framed.direction[i]), data[start[i] + header[i] : end[i]]
-            opcode, held = self.parts.pop(direction, (-1, bytearray())) if kind[i] == CONTINUATION else (int(message[i]), bytearray())
-            if kind[i] != CONTINUATION:
+            if kind[i] == CONTINUATION:
+                opcode, buffered = self.fragments.pop(direction, (-1, bytearray()))
+            else:
+                opcode, buffered = int(message[i]), bytearray()
                 self._forget(direction)
-            room = min(WHOLE - len(held), ALL - self.held)
-            held += payload[: max(room, 0)].tobytes()
-            self.held += min(len(payload), max(room, 0))
+            room = min(MESSAGE_LIMIT - len(buffered), TOTAL_LIMIT - self.buffered)
+            buffered += payload[: max(room, 0)].tobytes()
+            self.buffered += min(len(payload), max(room, 0))
             message[i] = opcode
             if not final[i]:
-                self.parts[direction] = opcode, held
+                self.fragments[direction] = opcode, buffered
                 continue
-            self.held -= len(held)
-            made = np.concatenate((data[start[i] : start[i] + header[i]], np.frombuffer(bytes(held), np.uint8)))
-            more.append(made)
-            start[i], end[i] = place, place + len(made)
-            place += len(made)
-            reassembled[i] = len(held)
+            self.buffered -= len(buffered)
+            message_bytes = np.concatenate((data[start[i] : start[i] + header[i]], np.frombuffer(bytes(buffered), np.uint8)))
+            more.append(message_bytes)
+            start[i], end[i] = place, place + len(message_bytes)
+            place += len(message_bytes)
+            reassembled[i] = len(buffered)
         columns = {"message": message, "reassembled": reassembled, "payload": header, "final": final.astype(np.int64)}
         return framed._replace(data=np.concatenate(more), start=start, end=end, columns=columns)
 
     def _forget(self, direction: int) -> None:
-        if (old := self.parts.pop(direction, None)) is not None:
-            self.held -= len(old[1])
+        if (old := self.fragments.pop(direction, None)) is not None:
+            self.buffered -= len(old[1])
 
 
-def _parts(h: Headers) -> tuple[np.ndarray, np.ndarray]:
-    """Where the payload of each frame begins, int64 (n,), and which message each belongs to (an opcode, -1 unknown)."""
+def _payload_starts(h: Headers) -> tuple[np.ndarray, np.ndarray]:
+    """Where the payload of each frame begins, int64 (n,), and the opcode of its message, -1 where it is unknown."""
     return h.start + h.context_of("payload"), h.context_of("message")
 
 
 def contents(h: Headers):
-    start, message = _parts(h)
+    start, message = _payload_starts(h)
     plain = (h["websocket.fin"] > 0) & (h["websocket.rsv"] == 0) & (h.end > start)
     for kind, which in ((1, plain & (message == TEXT)), (0, plain & (message == BINARY))):
         yield Payload("http.content", kind, start, h.wire, rows=np.flatnonzero(which))
 
 
 def _lengths(h: Headers) -> dict[str, Column]:
-    found: dict[str, Column] = {}
+    columns: dict[str, Column] = {}
     length = h["websocket.payload_length"]
     for layout, which in ((SHORT, 126), (LONG, 127)):
         rows = np.flatnonzero(length == which)
         read = Reading(layout, h.buffer, h.start[rows] + HEADER.size, h.end[rows], rows)
-        found |= {f.name: read.column(f.name) for f in layout.fields}
+        columns |= {f.name: read.column(f.name) for f in layout.fields}
     masked = np.flatnonzero(h["websocket.mask"])
-    start, _ = _parts(h)
-    found["websocket.masking_key"] = Column(np.stack((start[masked] - 4, start[masked]), 1), masked)
-    return found
+    start, _ = _payload_starts(h)
+    columns["websocket.masking_key"] = Column(np.stack((start[masked] - 4, start[masked]), 1), masked)
+    return columns
 
 
 def _payloads(h: Headers) -> dict[str, Column]:
-    start, message = _parts(h)
-    kind, said = h["websocket.opcode"], {}
+    start, message = _payload_starts(h)
+    kind, columns = h["websocket.opcode"], {}
     whole = np.flatnonzero((h["websocket.fin"] > 0) & (message == TEXT) & (h["websocket.rsv"] == 0))
     closes = np.flatnonzero((kind == CLOSE) & (h.end >= start + CODE.size))
     read = Reading(CODE, h.buffer, start[closes], h.end[closes], closes)
-    said["websocket.payload.close.status_code"] = read.column("websocket.payload.close.status_code")
+    columns["websocket.payload.close.status_code"] = read.column("websocket.payload.close.status_code")
     reasoned = closes[h.end[closes] > start[closes] + CODE.size]
     for name, rows, skip in (("text", whole, 0), ("close.reason", reasoned, CODE.size)):
         values = np.empty(len(rows), object)
         values[:] = [h.buffer[a + skip : b].tobytes().decode(errors="replace") for a, b in zip(start[rows].tolist(), h.end[rows].tolist())]
         there = values != ""
-        said[f"websocket.payload.{name}"] = Column(values[there], rows[there])
+        columns[f"websocket.payload.{name}"] = Column(values[there], rows[there])
     for name, which in (("ping", PING), ("pong", PONG)):
         rows = np.flatnonzero((kind == which) & (h.end > start))
-        said[f"websocket.payload.{name}"] = Column(np.stack((start[rows], h.end[rows]), 1), rows)
+        columns[f"websocket.payload.{name}"] = Column(np.stack((start[rows], h.end[rows]), 1), rows)
     several = np.flatnonzero(h.context_of("reassembled"))
-    said["websocket.reassembled.length"] = Column(h.context_of("reassembled")[several], several)
-    said["websocket.len"] = Column(h.end - start, None)
-    return said
+    columns["websocket.reassembled.length"] = Column(h.context_of("reassembled")[several], several)
+    columns["websocket.len"] = Column(h.end - start, None)
+    return columns
 
 
 PROTOCOL = Protocol(

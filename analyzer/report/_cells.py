@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from ..fields import decimal_seconds
-from ..strings import Strings, always, decimal, joined, strings
+from ..strings import Strings, concat_str, constant, decimal, strings
 from ._text import harmless, safe_column
 
 ISO = "%Y-%m-%dT%H:%M:%S%.9fZ"
@@ -82,7 +82,7 @@ def _numbers(values: np.ndarray, dtype: pl.DataType, flags: tuple[str, str]) -> 
         used, inverse = np.unique(second, return_inverse=True)
         days = strings(np.datetime_as_string(used.astype("M8[s]")).tolist()).take(inverse)
         fraction = decimal_seconds(rest)
-        return joined([days, replace(fraction, start=fraction.start + 1), always("Z", len(values))])
+        return concat_str([days, replace(fraction, start=fraction.start + 1), constant("Z", len(values))])
     if isinstance(dtype, pl.Duration):
         return decimal_seconds(values.view(np.int64))
     if dtype == pl.Boolean:
@@ -93,6 +93,6 @@ def _numbers(values: np.ndarray, dtype: pl.DataType, flags: tuple[str, str]) -> 
 def lines(columns: Sequence[Strings], between: str) -> Strings:
     """The rows, a line each."""
     n = len(columns[0])
-    gap = always(between, n)
+    gap = constant(between, n)
     parts = [part for column in columns for part in (gap, column)]
-    return joined([*parts[1:], always("\n", n)])
+    return concat_str([*parts[1:], constant("\n", n)])

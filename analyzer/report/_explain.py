@@ -1,5 +1,4 @@
-"""Verdicts for people: all of a capture, TCP's and what ARP and ICMP tell, grouped and worst first; or the story of one connection as
-a ladder."""
+"""Verdicts for people: all of a capture, on TCP connections and other tables, grouped and worst first; or one connection as a ladder."""
 
 from __future__ import annotations
 
@@ -14,47 +13,48 @@ import numpy as np
 import polars as pl
 
 from ..errors import UsageError
-from ..expert import SEVERITIES
-from ..expert._troubles import SERIES, TABLES, WHOSE, judged, troubles
-from ..expert._verdicts import count, place, span
+from ..expert import SEVERITIES, TABLES, evaluate, rules
+from ..expert._wording import count, duration, endpoint
 from ..tables import make
 from . import write as write_form
 from ._text import safe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from ..analysis import Analysis
 
 COLUMNS = ("severity", "kind", "stream", "first_frame", "last_frame", "verdict")
 KEPT = (*COLUMNS, "client", "server", "server_port")
-COMMON = {"duplicate ACK", "window update"}  # said so often that a stretch of them is folded too
-QUIET = 4  # segments in a row that say nothing new are folded if there are more than this
+FOLDED_FINDINGS = {"duplicate ACK", "window update"}  # so frequent that runs of segments with them are folded too
+PLAIN_FLAGS = ("ACK", "PSH, ACK")
+FOLD_ABOVE = 4  # more segments in a row than this are folded if they bring nothing new
 PAUSE = 200_000_000  # ns: a silence worth seeing
-BRIEF = {"SYN-RECEIVED": "SYN-RCVD", "ESTABLISHED": "ESTAB"}
+NOTES_OF = ("http_transactions",)  # tables whose notes are listed, too: what a connection that is healthy for TCP carried
+RANK = {severity: rank for rank, severity in enumerate(SEVERITIES)}
+SHORT_STATES = {"SYN-RECEIVED": "SYN-RCVD", "ESTABLISHED": "ESTAB"}
 
 
 def write(analysis: Analysis, stream: int | None, form: str, rows: int) -> None:
     """Write the verdicts, or with `stream` the story of that one. Raises UsageError if there is no such stream."""
     wanted = [*TABLES] if stream is None else ["streams"]
-    found: dict[str, list[pl.DataFrame]] = {name: [] for name in (*wanted, "segments")}
+    parts: dict[str, list[pl.DataFrame]] = {name: [] for name in (*wanted, "segments")}
     for name, part in analysis.stream(wanted) if stream is None or form != "text" else _both(analysis, stream):
         if name in TABLES and name != "streams":
-            found[name].append(part if name in SERIES else _told(part))
+            parts[name].append(part if _grouped(name) else _alarms(part))
             continue
         kept = part if stream is None else part.filter(pl.col("stream") == stream)
         if len(kept):
-            found[name].append(kept.select(KEPT) if stream is None else kept)
-    if stream is not None and not found["streams"]:
+            parts[name].append(kept.select(KEPT) if stream is None else kept)
+    if stream is not None and not parts["streams"]:
         raise UsageError(f"no TCP stream {stream} in this capture; `analyze table streams` lists them")
     if form != "text":
-        made = make("streams").columns
-        parts = [part.select(COLUMNS) for part in found["streams"]]
-        ranked = _merged(worst_first(pl.concat(parts)) if parts else None, _others(_loud(found)))
-        columns = [next(f for f in made if f.name == name) for name in COLUMNS]
-        write_form(form, columns, [] if ranked is None else [ranked])
+        fields = {f.name: f for f in make("streams").columns}
+        tcp = [part.select(COLUMNS) for part in parts["streams"]]
+        ranked = _merged(worst_first(pl.concat(tcp)) if tcp else None, _others(_alarms_by_table(parts)))
+        write_form(form, [fields[name] for name in COLUMNS], [] if ranked is None else [ranked])
         return
-    lines = _all(found["streams"], found, rows) if stream is None else _story(found["streams"][0], pl.concat(found["segments"]))
+    lines = _all(parts, rows) if stream is None else _story(parts["streams"][0], pl.concat(parts["segments"]))
     for line in lines:
         print(line)
 
@@ -75,9 +75,9 @@ def _both(analysis: Analysis, stream: int) -> Iterator[tuple[str, pl.DataFrame]]
 
 def worst_first(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows of `streams` in order of severity, kind by kind as the rules come."""
-    from ..expert import verdicts
-
-    order = {one.kind: place for place, one in reversed(list(enumerate(verdicts().values())))}
+    order: dict[str, int] = {}
+    for rule in rules("connection").values():
+        order.setdefault(rule.kind, len(order))
     return rows.sort(
         pl.col("severity").replace_strict(RANK, return_dtype=pl.Int64),
         pl.col("kind").replace_strict(order, return_dtype=pl.Int64),
@@ -85,42 +85,42 @@ def worst_first(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-RANK = {severity: place for place, severity in enumerate(SEVERITIES)}
+def _alarms(rows: pl.DataFrame, notes: bool = False) -> pl.DataFrame:
+    """Rows of a table with verdicts that are errors or warnings, or notes if asked for, in the columns of explain."""
+    alarms = rows.filter(pl.col("severity").is_in(["error", "warn", *(["note"] if notes else [])]), pl.col("kind") != "")
+    return alarms.select(pl.lit(None, pl.UInt32).alias(name) if name == "stream" else pl.col(name) for name in COLUMNS)
 
 
-NOTED = ("http_transactions",)  # tables of which notes are told, too: what a connection that is healthy for TCP carried
+def _grouped(table: str) -> Callable[[pl.DataFrame], pl.DataFrame] | None:
+    """Makes the rows that rules judge, of a table whose own rows have no verdicts on what they are about here."""
+    return getattr(import_module(f"..tables.{table}", __package__), "grouped", None)
 
 
-def _told(rows: pl.DataFrame, noted: bool = False) -> pl.DataFrame:
-    """Rows of a table with verdicts that deserve a warning, or a note, in the columns of explain."""
-    loud = rows.filter(pl.col("severity").is_in(["error", "warn", *(["note"] if noted else [])]), pl.col("kind") != "")
-    return loud.select(pl.lit(None, pl.UInt32).alias(name) if name == "stream" else pl.col(name) for name in COLUMNS)
+def _alarms_by_table(parts: dict[str, list[pl.DataFrame]]) -> dict[str, list[pl.DataFrame]]:
+    alarms = {}
+    for table in TABLES:
+        alarms[table] = parts.get(table, [])
+        grouped = _grouped(table)
+        if grouped and alarms[table]:
+            rows = grouped(pl.concat(alarms[table]))
+            columns = zip(("severity", "kind", "verdict"), evaluate(rows, table), strict=True)
+            rows = rows.with_columns(pl.Series(name, column, dtype=pl.String) for name, column in columns)
+            alarms[table] = [_alarms(rows, table in NOTES_OF)]
+    return alarms
 
 
-def _loud(found: dict[str, list[pl.DataFrame]]) -> dict[str, list[pl.DataFrame]]:
-    """What each table tells, of those in SERIES what their rows say together."""
-    loud = {name: found.get(name, []) for name in TABLES if name not in SERIES}
-    for name in SERIES:
-        if found.get(name):
-            rows = import_module(f"..tables.{name}", __package__).grouped(pl.concat(found[name]))
-            columns = ("severity", "kind", "verdict")
-            said = [pl.Series(name, column, dtype=pl.String) for name, column in zip(columns, judged(rows, troubles(name)), strict=True)]
-            loud[name] = [_told(rows.with_columns(said), name in NOTED)]
-    return loud
-
-
-def _others(loud: dict[str, list[pl.DataFrame]], which: tuple[str, ...] = TABLES) -> pl.DataFrame | None:
-    """What these tables tell, worst first."""
-    parts = [part for name in which for part in loud.get(name, ())]
+def _others(alarms: dict[str, list[pl.DataFrame]], tables: Iterable[str] = TABLES) -> pl.DataFrame | None:
+    """Alarms of these tables, worst first."""
+    parts = [part for name in tables for part in alarms.get(name, ())]
     if not sum(map(len, parts)):
         return None
-    order = {one.kind: place for place, one in enumerate(one for table in TABLES for one in troubles(table))}
+    order = {rule.kind: place for place, rule in enumerate(rule for table in TABLES for rule in rules(table).values())}
     rank = pl.col("severity").replace_strict(RANK, return_dtype=pl.Int64), pl.col("kind").replace_strict(order, return_dtype=pl.Int64)
     return pl.concat(parts, how="vertical_relaxed").sort(*rank, "first_frame", maintain_order=True)
 
 
 def _merged(tcp: pl.DataFrame | None, others: pl.DataFrame | None) -> pl.DataFrame | None:
-    """Both, worst first; of equal severity TCP's before the others."""
+    """Both, worst first; of equal severity, TCP's first."""
     parts = [part for part in (tcp, others) if part is not None]
     if not parts:
         return None
@@ -133,14 +133,14 @@ def _wrapped(text: str, indent: str) -> str:
     return textwrap.fill(safe(text), width, initial_indent=indent, subsequent_indent=" " * len(indent), break_on_hyphens=False)
 
 
-def _all(parts: list[pl.DataFrame], found: dict[str, list[pl.DataFrame]], rows: int) -> Iterator[str]:
-    loud = _loud(found)
-    others = _others(loud)
-    tcp = worst_first(pl.concat(parts)).select(COLUMNS) if parts else None
+def _all(parts: dict[str, list[pl.DataFrame]], rows: int) -> Iterator[str]:
+    alarms = _alarms_by_table(parts)
+    others = _others(alarms)
+    tcp = worst_first(pl.concat(parts["streams"])).select(COLUMNS) if parts["streams"] else None
     yield "No TCP connection in this capture." if tcp is None else f"{count(len(tcp), 'TCP connection')}: {_totals(tcp)}."
-    for whose, which in WHOSE.items():
-        if (some := _others(loud, which)) is not None:
-            yield f"{whose}: {_totals(some)}."
+    for heading in sorted(set(TABLES.values())):
+        if (some := _others(alarms, [table for table in TABLES if TABLES[table] == heading])) is not None:
+            yield f"{heading}: {_totals(some)}."
     ranked = _merged(tcp, others)
     if ranked is None:
         return
@@ -164,21 +164,21 @@ def _story(stream: pl.DataFrame, segments: pl.DataFrame) -> Iterator[str]:
     """A ladder: a line for each segment with both ends' states, quiet stretches folded; the verdict at the end."""
     one = stream.row(0, named=True)
     guessed = " (a guess: no SYN was seen)" if one["client_guessed"] else ""
-    took = span(stream["duration"].to_physical()[0])
+    took = duration(stream["duration"].to_physical()[0])
     yield safe(
-        f"Stream {one['stream']}: {place(one['client'], one['client_port'])}, client{guessed}, and "
-        f"{place(one['server'], one['server_port'])}, server; {count(one['frames'], 'segment')} in {took}."
+        f"Stream {one['stream']}: {endpoint(one['client'], one['client_port'])}, client{guessed}, and "
+        f"{endpoint(one['server'], one['server_port'])}, server; {count(one['frames'], 'segment')} in {took}."
     )
     yield ""
-    yield f"{'frame':>7} {'time':>11}  {'client':<11} {'':<46} {'server':<11}  what is to be said"
+    yield f"{'frame':>7} {'time':>11}  {'client':<11} {'':<46} {'server':<11}  remarks"
     rows = list(_lines(segments))
-    keep = [row["loud"] for row in rows]
+    keep = [row["news"] for row in rows]
     at = 0
     while at < len(rows):
         end = at
         while end < len(rows) and not keep[end]:
             end += 1
-        if end - at > QUIET:
+        if end - at > FOLD_ABOVE:
             yield _folded(rows[at:end])
             at = end
         for row in rows[at : max(end, at + 1)]:
@@ -195,27 +195,23 @@ def _lines(segments: pl.DataFrame) -> Iterator[dict]:
     for time, row in zip(times, segments.iter_rows(named=True), strict=True):
         paused, last = time - last, time
         moved = row["client_before"] != row["client_after"] or row["server_before"] != row["server_after"]
-        said = _said(row)
-        arrow = f"{said} ───▶" if row["end"] == "client" else f"◀─── {said}"
+        arrow = f"{_segment(row)} ───▶" if row["end"] == "client" else f"◀─── {_segment(row)}"
         notes = [row["findings"]] if row["findings"] else []
         if paused >= PAUSE:
-            notes.insert(0, f"after {span(paused)}")
-        states = [BRIEF.get(row[f"{end}_after"], row[f"{end}_after"]) for end in ("client", "server")]
+            notes.insert(0, f"after {duration(paused)}")
+        states = [SHORT_STATES.get(row[f"{end}_after"], row[f"{end}_after"]) for end in ("client", "server")]
         assumed = ["?" if row[f"{end}_assumed"] else "" for end in ("client", "server")]
         line = (
             f"{row['frame']:>7} {(time - first) / 1e9:>11.6f}  {states[0] + assumed[0]:<11} "
             f"{arrow:{'>' if row['end'] == 'client' else '<'}46} {states[1] + assumed[1]:<11}  {', '.join(notes)}"
         )
-        loud = bool(moved or not COMMON.issuperset(notes) or row["flags"] not in PLAIN)
-        yield {"line": line.rstrip(), "loud": loud, "row": row, "time": time}
+        news = bool(moved or not FOLDED_FINDINGS.issuperset(notes) or row["flags"] not in PLAIN_FLAGS)
+        yield {"line": line.rstrip(), "news": news, "row": row, "time": time}
 
 
-PLAIN = ("ACK", "PSH, ACK")
-
-
-def _said(row: dict) -> str:
+def _segment(row: dict) -> str:
     """'SYN seq 0 win 64,240', 'seq 1 ack 9 1,448 bytes win 501', 'ack 9 win 501'."""
-    flags = ", ".join(one for one in row["flags"].split(", ") if one not in PLAIN[1] or row["flags"] not in PLAIN)
+    flags = ", ".join(one for one in row["flags"].split(", ") if one not in PLAIN_FLAGS[1] or row["flags"] not in PLAIN_FLAGS)
     parts = [flags] if flags else []
     if row["bytes"] or flags:
         parts.append(f"seq {row['seq']}")
@@ -233,7 +229,7 @@ def _folded(rows: list[dict]) -> str:
     for one in rows:
         if one["row"]["findings"]:
             findings[one["row"]["findings"]] = findings.get(one["row"]["findings"], 0) + 1
-    took = span(rows[-1]["time"] - rows[0]["time"])
+    took = duration(rows[-1]["time"] - rows[0]["time"])
     return (
         f"{'…':>7} {'':>11}  frames {rows[0]['row']['frame']} to {rows[-1]['row']['frame']}, {took}: "
         f"{count(len(there), 'segment')} there with {count(sum(there), 'byte')}, {count(len(back))} back with {count(sum(back))}"

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..conversations import in_order
 from ..errors import UsageError
-from ..expert._verdicts import place
+from ..expert._wording import endpoint
 from ..fields import Headers, texts
 from ..protocols import register
 from ..strings import HEX
@@ -34,14 +34,14 @@ from ..tcp.reassembly import (
 
 if TYPE_CHECKING:
     from ..analysis import Analysis
-    from ..dissect import Dissection
+    from ..dissection import Dissection
 
 LINE = "=" * 67 + "\n"
 PRINTABLE = bytes(byte if 32 <= byte < 127 else 46 for byte in range(256))
 READABLE = np.frombuffer(PRINTABLE, np.uint8)
 UPPER = np.frombuffer(bytes(range(256)).hex().upper().encode(), "V2")  # byte → its two digits
 TEXT = bytes(byte if byte in b"\r\n" else PRINTABLE[byte] for byte in range(256))
-MOST_NOTES = 20
+NOTES_LIMIT = 20
 WHY = {
     HOLE: "missing, never acknowledged",
     ACKNOWLEDGED: "missing in capture file",
@@ -51,8 +51,8 @@ WHY = {
 
 @dataclass
 class Chunk:
-    """What one segment or datagram adds, or what is missing. node: 0 sent the first, 1 is its peer. offset: of its first byte among
-    those that the node sent. time: ns. urgent: places in `data`. says: why `size` bytes are missing, '' if they are not."""
+    """Data of one segment or datagram, or bytes that are missing. node: 0 sent the first, 1 is its peer. offset: of its first byte among
+    those that the node sent. time: ns. urgent: places in `data`. reason: why `size` bytes are missing, '' if they are not."""
 
     node: int
     offset: int
@@ -61,7 +61,7 @@ class Chunk:
     data: bytes
     size: int
     urgent: list[int] = field(default_factory=list)
-    says: str = ""
+    reason: str = ""
 
     @property
     def indent(self) -> str:
@@ -69,7 +69,7 @@ class Chunk:
 
     @property
     def missing(self) -> str:
-        return f"{self.indent}[{counted(self.size)} {self.says}]\n"
+        return f"{self.indent}[{counted(self.size)} {self.reason}]\n"
 
 
 def counted(size: int) -> str:
@@ -77,11 +77,11 @@ def counted(size: int) -> str:
 
 
 def _ascii(chunk: Chunk) -> str:
-    said = chunk.data.translate(TEXT).decode()
+    text = chunk.data.translate(TEXT).decode()
     if sys.stdout.isatty():  # a return without a new line would write over what stands there
-        said = re.sub("\r(?!\n)", ".", said)
-    urgent = "".join(f" [urgent: {said[at]!r} at {at}]" for at in chunk.urgent)
-    return f"{chunk.indent}{len(chunk.data)}{urgent}\n{said}\n"
+        text = re.sub("\r(?!\n)", ".", text)
+    urgent = "".join(f" [urgent: {text[at]!r} at {at}]" for at in chunk.urgent)
+    return f"{chunk.indent}{len(chunk.data)}{urgent}\n{text}\n"
 
 
 def _hex(chunk: Chunk) -> str:
@@ -103,13 +103,13 @@ def _hex(chunk: Chunk) -> str:
     every = np.arange(lines)
     end -= cells[every, end - 1] == 0x20
     cells[every, end] = 0x0A
-    said = cells[np.arange(78) <= end[:, None]].tobytes().decode()
+    dump = cells[np.arange(78) <= end[:, None]].tobytes().decode()
     if not (chunk.urgent or chunk.node):
-        return said
+        return dump
     marks = ["" for _ in range(lines)]
     for at in chunk.urgent:
         marks[at // 16] += f"  [urgent: {chunk.data[at]:02x}]"
-    return "".join(f"{chunk.indent}{line}{mark}\n" for line, mark in zip(said.split("\n"), marks))
+    return "".join(f"{chunk.indent}{line}{mark}\n" for line, mark in zip(dump.split("\n"), marks))
 
 
 def _raw(chunk: Chunk) -> str:
@@ -119,8 +119,8 @@ def _raw(chunk: Chunk) -> str:
 def _yaml(chunk: Chunk) -> str:
     seconds, ns = divmod(chunk.time, 1_000_000_000)
     lines = [f"  - packet: {chunk.frame}", f"    peer: {chunk.node}"]
-    if chunk.says:
-        return "\n".join([*lines, f"    missing: {chunk.size}", f"    says: {chunk.says}", ""])
+    if chunk.reason:
+        return "\n".join([*lines, f"    missing: {chunk.size}", f"    says: {chunk.reason}", ""])
     lines.append(f"    timestamp: {seconds + ns / 1e9:.9f}")  # as tshark: a double, of which the last digits are noise
     if chunk.urgent:
         lines.append(f"    urgent: {chunk.urgent}")
@@ -132,14 +132,14 @@ def _yaml(chunk: Chunk) -> str:
 MODES: dict[str, Callable[[Chunk], str]] = {"ascii": _ascii, "hex": _hex, "raw": _raw, "yaml": _yaml}
 
 
-def chunks_of(said: str | None) -> tuple[int, int]:
+def chunks_of(text: str | None) -> tuple[int, int]:
     """'3-5' or '3' as the first and last chunk. Raises UsageError."""
-    if said is None:
+    if text is None:
         return 1, sys.maxsize
-    found = re.fullmatch(r"(\d+)(?:-(\d+))?", said)
+    found = re.fullmatch(r"(\d+)(?:-(\d+))?", text)
     first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
     if not 0 < first <= last:
-        raise UsageError(f"a range of chunks is 2-5 or 3, counted from 1, not {said!r}")
+        raise UsageError(f"a range of chunks is 2-5 or 3, counted from 1, not {text!r}")
     return first, last
 
 
@@ -162,7 +162,7 @@ class Follow:
         self.offsets = [0, 0]  # of what each node sends next
         self.shifts = [0, 0]  # what makes a position an offset
         self.notes: list[str] = []
-        self.untold = 0
+        self.omitted = 0
 
     def write(self, analysis: Analysis) -> None:
         """Write it to standard output. Raises UsageError if there is no such stream."""
@@ -175,8 +175,8 @@ class Follow:
             raise UsageError(f"no {self.protocol.upper()} stream {self.stream}{there}")
         if self.mode != "yaml":
             sys.stdout.write(LINE)
-        if self.untold:
-            self.notes.append(f"{self.untold} more such notes")
+        if self.omitted:
+            self.notes.append(f"{self.omitted} more such notes")
         analysis.notes += self.notes
 
     def _tcp(self, analysis: Analysis) -> Iterator[StreamEvents]:
@@ -202,7 +202,7 @@ class Follow:
                 yield self._datagrams(d, chunks)
 
     def _datagrams(self, d: Dissection, chunks: list[Headers]) -> StreamEvents:
-        """Each datagram of the stream is a piece, and what the capture did not keep of it another."""
+        """Each datagram of the stream is an event, and what the capture cut off of it another."""
         order = in_order(chunks)
 
         def column(name: str) -> np.ndarray:
@@ -240,7 +240,7 @@ class Follow:
             self.count = max(self.count, int(streams.max()) + 1)
 
     def _begin(self, chunks: list[Headers], order: np.ndarray, wanted: np.ndarray, back: np.ndarray) -> None:
-        """Write the head at the first segment of the stream. back: bool, of each segment in `order`."""
+        """Write the heading at the first segment of the stream. back: bool, of each segment in `order`."""
         if self.directions or not wanted.any():
             return
         at = int(np.flatnonzero(wanted)[0])
@@ -251,7 +251,7 @@ class Follow:
             peers = (f"  - peer: {node}\n    host: {host}\n    port: {port}\n" for node, (host, port) in enumerate(nodes))
             sys.stdout.write(f"peers:\n{''.join(peers)}packets:\n")
         else:
-            named = (f"Node {n}: {place(host, port)}\n" for n, (host, port) in enumerate(nodes))
+            named = (f"Node {n}: {endpoint(host, port)}\n" for n, (host, port) in enumerate(nodes))
             filter = f"{self.protocol}.stream eq {self.stream}"
             sys.stdout.write(f"\n{LINE}Follow: {self.protocol},{self.mode}\nFilter: {filter}\n{''.join(named)}")
 
@@ -268,7 +268,7 @@ class Follow:
                 yield Chunk(node, offset, frame, time, data, size, [one - position for one in urgent])
                 urgent = []
             elif kind in MISSING:
-                yield Chunk(node, offset, frame, time, b"", size, says=WHY[kind])
+                yield Chunk(node, offset, frame, time, b"", size, reason=WHY[kind])
             elif kind in (CONFLICT, LATE):
                 self._note(kind, node, position + self.shifts[node], size, frame)
             if kind == DATA or kind in MISSING:
@@ -276,17 +276,17 @@ class Follow:
                 self.offsets[node] += size
 
     def _note(self, kind: int, node: int, offset: int, size: int, frame: int) -> None:
-        if len(self.notes) >= MOST_NOTES:
-            self.untold += 1
+        if len(self.notes) >= NOTES_LIMIT:
+            self.omitted += 1
         elif kind == CONFLICT:
             self.notes.append(f"node {node}, byte {offset}: frame {frame} has other values for {counted(size)}; what came first is shown")
         elif kind == LATE:
             self.notes.append(f"node {node}, byte {offset}: {counted(size)} came in frame {frame}, too late for a hole that was given up")
 
     def _show(self, chunk: Chunk) -> None:
-        self.shown += chunk.says != WHY[CUT]
+        self.shown += chunk.reason != WHY[CUT]
         if self.first <= self.shown <= self.last and self.node in (None, chunk.node):
-            sys.stdout.write(chunk.missing if chunk.says and self.mode != "yaml" else MODES[self.mode](chunk))
+            sys.stdout.write(chunk.missing if chunk.reason and self.mode != "yaml" else MODES[self.mode](chunk))
 
 
 def _ends(chunks: list[Headers], at: int, protocol: str) -> list[tuple[str, int]]:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..analysis import Analysis
-from ..dissect import COLUMNS, Dissection, field_of, nearest, needed
-from ..errors import UsageError
+from ..dissection import Dissection
+from ..errors import UsageError, nearest
 from ..fields import Field, decimal_seconds, text
+from ..lookup import COLUMNS, field_of, needed
 from ..protocols import protocols, register
-from ..strings import Strings, always, decimal, joined, placed, strings
+from ..strings import Strings, concat_str, constant, decimal, scatter, strings
 from ._text import safe_strings, show
 
 if TYPE_CHECKING:
@@ -79,10 +80,10 @@ class View:
         parts: list[Strings] = []
         for column in self.columns(d):
             if parts:
-                parts.append(always(separator, len(column)))
-            mark = always(quote, column.there()) if quote else None
+                parts.append(constant(separator, len(column)))
+            mark = constant(quote, column.nonempty()) if quote else None
             parts += (column,) if mark is None else (mark, column, mark)
-        return joined([*parts, always("\n", len(parts[0]))])
+        return concat_str([*parts, constant("\n", len(parts[0]))])
 
     def columns(self, d: Dissection) -> list[Strings]:
         """Each field's printed values, a column a field, a row for each frame that a filter kept."""
@@ -155,24 +156,24 @@ def lines(d: Dissection, clock: str, analysis: Analysis) -> Strings:
     source, target, protocol = said["source"], said["destination"], said["protocol"]
     line = (
         decimal(np.arange(d.batch.first, d.batch.first + size), width=5),
-        always(" ", size),
+        constant(" ", size),
         times(d, clock, analysis),
-        always(" ", size),
-        source.fill(15),
+        constant(" ", size),
+        source.padding(15),
         source,
-        always(" → ", size),
+        constant(" → ", size),
         target,
-        target.fill(15),
-        always(" ", size),
+        target.padding(15),
+        constant(" ", size),
         protocol,
-        protocol.fill(8),
-        always(" ", size),
+        protocol.padding(8),
+        constant(" ", size),
         decimal(d.batch.length, width=5),
-        always(" ", size),
+        constant(" ", size),
         safe_strings(said["info"]),
-        always("\n", size),
+        constant("\n", size),
     )
-    return joined([kept(d, part) for part in line])
+    return concat_str([kept(d, part) for part in line])
 
 
 def times(d: Dissection, clock: str, analysis: Analysis) -> Strings:
@@ -181,9 +182,9 @@ def times(d: Dissection, clock: str, analysis: Analysis) -> Strings:
     values, rows = d.frames.column(name)
     frames = d.frames.frame if rows is None else d.frames.frame[rows]
     used, inverse = np.unique(d.batch.interface[frames], return_inverse=True)
-    fine = np.array([analysis.trace.interfaces[index].units > 1_000_000 for index in used.tolist()], bool)[inverse]
+    fine = np.array([analysis.trace.interfaces[index].ticks_per_second > 1_000_000 for index in used.tolist()], bool)[inverse]
     told = [(frames[some], _told(values[some], clock, digits)) for digits, some in ((6, ~fine), (9, fine)) if some.any()]
-    return placed(len(d), [(np.arange(len(d)), always(" " * 11, len(d))), *told])
+    return scatter(len(d), [(np.arange(len(d)), constant(" " * 11, len(d))), *told])
 
 
 def _told(ns: np.ndarray, clock: str, digits: int) -> Strings:
@@ -193,7 +194,7 @@ def _told(ns: np.ndarray, clock: str, digits: int) -> Strings:
     second, rest = np.divmod(ns, 1_000_000_000)
     used, inverse = np.unique(second, return_inverse=True)
     fraction = decimal_seconds(rest, digits)
-    return joined([strings([_day(one, clock) for one in used.tolist()]).take(inverse), replace(fraction, start=fraction.start + 1)])
+    return concat_str([strings([_day(one, clock) for one in used.tolist()]).take(inverse), replace(fraction, start=fraction.start + 1)])
 
 
 def _day(second: int, clock: str) -> str:

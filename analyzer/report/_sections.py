@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ..expert import SEVERITIES
-from ..expert._verdicts import place
+from ..expert._wording import endpoint
 from ._explain import worst_first
 from ._text import safe
 
@@ -36,7 +36,7 @@ def count(n: int | None) -> str:
     return "" if n is None else f"{n:,}"
 
 
-def span(ns: int | None) -> str:
+def duration(ns: int | None) -> str:
     """A duration for people: '1.234 s', '2 h 03 min'."""
     if ns is None:
         return ""
@@ -54,7 +54,7 @@ def _captures(table: pl.DataFrame, rows: int) -> Section:
     starts = table["start"].dt.strftime("%Y-%m-%d %H:%M:%S").to_list()
     spans = table["duration"].dt.total_nanoseconds().to_list()
     shown = [
-        (name, count(frames), count(size), start or "", span(ns), "damaged" if damage else "")
+        (name, count(frames), count(size), start or "", duration(ns), "damaged" if damage else "")
         for (name, frames, size, damage), start, ns in zip(
             table.select("capture", "frames", "bytes", "damage").iter_rows(), starts, spans, strict=True
         )
@@ -82,7 +82,7 @@ def _capture(table: pl.DataFrame) -> Section:
         ),
         ("First frame", start),
         ("Last frame", end),
-        ("Duration", span(ns)),
+        ("Duration", duration(ns)),
     ]
     if row["frames"] and ns:
         rate = 1e9 / ns
@@ -91,13 +91,13 @@ def _capture(table: pl.DataFrame) -> Section:
     facts += [
         ("Time order", "" if row["in_time_order"] else "times go back: see `analyze table expert`"),
         ("Dropped", f"{count(row['dropped'])} frames: see `analyze table interfaces`" if row["dropped"] else ""),
-        ("Written by", ", ".join(said for said in (row["application"], row["system"], row["hardware"]) if said)),
+        ("Written by", ", ".join(filter(None, (row["application"], row["system"], row["hardware"])))),
         ("Comment", row["comment"]),
         ("Not frames", row["skipped"]),
         ("Damage", row["damage"]),
     ]
     how = "What the file says of itself. Times are UTC."
-    return Section("Capture", how, ("", ""), [(name, said) for name, said in facts if said])
+    return Section("Capture", how, ("", ""), [(name, text) for name, text in facts if text])
 
 
 def _hierarchy(table: pl.DataFrame, rows: int) -> Section:
@@ -119,7 +119,7 @@ def _endpoints(table: pl.DataFrame, rows: int) -> Iterable[Section]:
     for layer, name in LAYER.items():
         own = table.filter(pl.col("protocol") == layer).sort("bytes", descending=True, maintain_order=True)
         shown = [
-            (place(a, p), count(fs), count(bs), count(fr), count(br))
+            (endpoint(a, p), count(fs), count(bs), count(fr), count(br))
             for a, p, fs, bs, fr, br in own.select(
                 "address", "port", "frames_sent", "bytes_sent", "frames_received", "bytes_received"
             ).iter_rows()
@@ -135,7 +135,7 @@ def _conversations(table: pl.DataFrame, rows: int) -> Iterable[Section]:
         own = table.filter(pl.col("protocol") == layer).sort("bytes", descending=True, maintain_order=True)
         ns = own["duration"].dt.total_nanoseconds().to_list()
         shown = [
-            (place(a, pa), place(b, pb), count(frames), count(there), count(back), span(t))
+            (endpoint(a, pa), endpoint(b, pb), count(frames), count(there), count(back), duration(t))
             for (a, pa, b, pb, frames, there, back), t in zip(
                 own.select("address_a", "port_a", "address_b", "port_b", "frames", "bytes_ab", "bytes_ba").iter_rows(), ns
             )
@@ -150,7 +150,7 @@ def _streams(table: pl.DataFrame, rows: int) -> Section:
     ranked = worst_first(table)
     spans = ranked["duration"].dt.total_nanoseconds().to_list()
     shown = [
-        (severity, str(stream), place(client, cp), place(server, sp), count(there), count(back), span(ns), kind)
+        (severity, str(stream), endpoint(client, cp), endpoint(server, sp), count(there), count(back), duration(ns), kind)
         for (severity, stream, client, cp, server, sp, there, back, kind), ns in zip(
             ranked.select(
                 "severity",
@@ -173,12 +173,12 @@ def _streams(table: pl.DataFrame, rows: int) -> Section:
 
 
 def _expert(table: pl.DataFrame, rows: int) -> Section:
-    order = {name: place for place, name in enumerate(SEVERITIES)}
+    order = {name: rank for rank, name in enumerate(SEVERITIES)}
     grouped = (
         table.group_by("severity", "protocol", "finding")
         .agg(pl.len().alias("count"), pl.col("frame.number").min().alias("first"), pl.col("summary").first())
         .with_columns(pl.col("severity").replace_strict(order, return_dtype=pl.Int64).alias("rank"))
-        .sort("rank", "count", "first", "finding", descending=[False, True, False, False])
+        .sort("rank", "count", "first", "finding", "protocol", descending=[False, True, False, False, False])
     )
     shown = [
         (severity, count(n), finding, str(first), summary)

@@ -33,7 +33,7 @@ def safe_strings(column: Strings) -> Strings:
         return column
     import numpy as np
 
-    from ..strings import placed, strings
+    from ..strings import scatter, strings
 
     data = column.data
     behind = np.append(data[1:], np.zeros(1, np.uint8))
@@ -45,11 +45,11 @@ def safe_strings(column: Strings) -> Strings:
     if not len(rows):
         return column
     spelled = strings([safe(one) for one in column.take(rows).tolist()])
-    return placed(len(column), [(np.arange(len(column)), column), (rows, spelled)])
+    return scatter(len(column), [(np.arange(len(column)), column), (rows, spelled)])
 
 
 def show(lines: Strings) -> None:
-    """Write texts that `joined` made, as they are, to standard output."""
+    """Write texts that `concat_str` made, as they are, to standard output."""
     if sys.stdout.encoding.lower() == "utf-8":
         sys.stdout.flush()
         rest = lines.data.data

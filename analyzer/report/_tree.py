@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..fields import Field, Headers, Place, flag, raw, text, texts
 from ..protocols import protocols, register
 from ..strings import Strings

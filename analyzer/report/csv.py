@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from ..fields import Field
-from ..strings import Strings, always, joined, strings
+from ..strings import Strings, concat_str, constant, strings
 from ._cells import ROWS, lines, printed
 from ._text import show
 
@@ -20,8 +20,8 @@ def _quoted(said: Strings) -> Strings:
     odd = np.flatnonzero((said.data == ord('"')) | (said.data == ord(",")))
     if not len(odd):
         return said
-    quote = always('"', np.bincount(np.searchsorted(said.end, odd, side="right"), minlength=len(said)) > 0)
-    return joined([quote, said, quote])
+    quote = constant('"', np.bincount(np.searchsorted(said.end, odd, side="right"), minlength=len(said)) > 0)
+    return concat_str([quote, said, quote])
 
 
 def write(columns: Sequence[Field], rows: Iterable[pl.DataFrame]) -> None:
@@ -30,5 +30,5 @@ def write(columns: Sequence[Field], rows: Iterable[pl.DataFrame]) -> None:
         for some in part.iter_slices(ROWS):
             cells = printed(some, _quoted)
             if len(cells) == 1:  # most readers take a line with nothing on it for no row
-                cells.append(always('""', ~cells[0].there()))
+                cells.append(constant('""', ~cells[0].nonempty()))
             show(lines(cells, "," if some.width > 1 else ""))

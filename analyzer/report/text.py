@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from ..fields import Field, flag, ipv4, ipv6, mac, raw, text, time
-from ..strings import Strings, always, joined, laid, strings
+from ..strings import Strings, concat_str, constant, overlay, strings
 from ._cells import ROWS, printed
 from ._text import show
 
@@ -18,13 +18,13 @@ LONGEST = 100  # characters of a cell; bytes and comments may be longer, `-T jso
 
 
 def _shortened(said: Strings) -> Strings:
-    long = said.wide() > LONGEST
+    long = said.widths() > LONGEST
     if not long.any():
         return said
     begins = np.flatnonzero((said.data & 0xC0) != 0x80)  # of characters
     end = said.end.copy()
     end[long] = begins[np.searchsorted(begins, said.start[long]) + LONGEST - 1]
-    return joined([Strings(said.data, said.start, end), always("…", long)])
+    return concat_str([Strings(said.data, said.start, end), constant("…", long)])
 
 
 def _cells(rows: pl.DataFrame, columns: Sequence[Field]) -> list[Strings]:
@@ -47,20 +47,20 @@ def write(columns: Sequence[Field], rows: Iterable[pl.DataFrame]) -> None:
         end = begin  # of the last cell that is not empty
         places = []
         for column, width, aligned in zip(cells, widths, right):
-            size, wide = column.end - column.start, column.wide()
+            size, wide = column.end - column.start, column.widths()
             rest = np.maximum(width - wide, 0)
             places.append(np.where(size > 0, begin + rest if aligned else begin, 0))
             end = np.maximum(end, places[-1] + size)
             begin = begin + size + rest + 2
-        show(laid([*zip(cells, places), (always("\n", len(end)), end)], end + 1))
+        show(overlay([*zip(cells, places), (constant("\n", len(end)), end)], end + 1))
 
     def body(part: pl.DataFrame) -> None:
         for some in part.iter_slices(ROWS):
             line(_cells(some, columns))
 
     def begin() -> None:
-        shown = _cells(pl.concat(waiting).head(SAMPLE), columns) if waiting else [always("", 1)] * len(columns)
-        widths.extend(max(len(f.name), int(cells.wide().max())) for f, cells in zip(columns, shown))
+        shown = _cells(pl.concat(waiting).head(SAMPLE), columns) if waiting else [constant("", 1)] * len(columns)
+        widths.extend(max(len(f.name), int(cells.widths().max())) for f, cells in zip(columns, shown))
         line([strings([f.name]) for f in columns])
         for part in waiting:
             body(part)

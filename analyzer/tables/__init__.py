@@ -1,4 +1,4 @@
-"""The tables: what an analysis is. One file for each that relates frames; each protocol has one of its headers."""
+"""The tables: the results of an analysis. Each file is a table that relates frames; each protocol has a table of its headers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import pkgutil
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
-from ..dissect import nearest
-from ..errors import UsageError
+from ..errors import UsageError, nearest
 from ..fields import Field
 from ..protocols import protocols
 
@@ -16,13 +15,13 @@ if TYPE_CHECKING:
     import polars as pl
 
     from ..capture import Source
-    from ..dissect import Dissection
+    from ..dissection import Dissection
 
 
 class Table:
-    """A table in the making: fed each batch, then finished. Gives rows as soon as they are final.
+    """A table that is fed each batch, then finished. It returns rows as soon as they are final.
 
-    columns: what its rows have. needs: fields that dissecting must provide. after: tables that it is made from.
+    columns: its columns, in order. needs: fields and protocols that must be dissected. after: tables that it is computed from.
     """
 
     name: str
@@ -32,33 +31,33 @@ class Table:
     after: ClassVar[tuple[str, ...]] = ()
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
-        """Take a batch; return the rows that are final."""
+        """Process a batch; return the rows that are final now."""
         return None
 
     @property
     def notes(self) -> list[str]:
-        """Sentences for standard error: what was given up to bound memory. Asked for after `finish`."""
+        """Sentences for standard error: what was dropped to bound memory. Complete after `finish`."""
         return []
 
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
-        """The rows that were not final before. others: the finished tables of `after`."""
+        """The remaining rows. others: the complete tables named in `after`."""
         return None
 
 
 @cache
 def names() -> tuple[str, ...]:
-    """The names of all tables: first those that relate frames, then a protocol's headers each."""
-    own = [m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")]
-    return (*sorted(own), *sorted(set(protocols()) - {"frame"}))
+    """The names of all tables: first those that relate frames, then those of protocols' headers."""
+    relating = [m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")]
+    return (*sorted(relating), *sorted(set(protocols()) - {"frame"}))
 
 
 def make(name: str) -> Table:
-    """A fresh table of that name. Raises UsageError, with the nearest names, if there is none."""
+    """A new table of that name. Raises UsageError, with the nearest names, if there is none."""
     if name not in names():
         raise UsageError(f"no table {name!r}{nearest(name, names())}; `analyze tables` lists them")
     if name in protocols():
         from ._headers import HeaderTable
 
         return HeaderTable(name)
-    made: Table = importlib.import_module(f"{__name__}.{name}").TABLE()
-    return made
+    table: Table = importlib.import_module(f"{__name__}.{name}").TABLE()
+    return table

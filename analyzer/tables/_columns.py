@@ -1,4 +1,4 @@
-"""Columns of NumPy → columns of Polars: the documented types, addresses as text, nulls where there is nothing."""
+"""NumPy columns → Polars series: the documented types, addresses as text, null for absent values."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ TIME, SPAN = pl.Datetime("ns", "UTC"), pl.Duration("ns")
 
 
 def dtype_of(f: Field) -> pl.DataType | type[pl.DataType]:
-    """The documented type of a field's column."""
-    one = _scalar(f.kind, f.scale)
-    return pl.List(one) if f.many else one
+    """The documented Polars type of a field."""
+    scalar = _scalar(f.kind, f.scale)
+    return pl.List(scalar) if f.many else scalar
 
 
 def _scalar(kind: Kind, scale: int) -> pl.DataType | type[pl.DataType]:
@@ -29,35 +29,35 @@ def _scalar(kind: Kind, scale: int) -> pl.DataType | type[pl.DataType]:
     return {1: pl.UInt8, 2: pl.UInt16, 4: pl.UInt32, 8: pl.Int64}[min(size, 8)]
 
 
-def _plain(f: Field, values: np.ndarray, buffer: np.ndarray | None) -> pl.Series:
-    """One value a row, none missing."""
+def _dense(f: Field, values: np.ndarray, buffer: np.ndarray | None) -> pl.Series:
+    """The series of the values, without nulls."""
     scalar = _scalar(f.kind, f.scale)
-    if f.kind is text and "".join(said := values.tolist()).isascii():
-        return pl.Series(said, dtype=pl.String)
+    if f.kind is text and "".join(strings := values.tolist()).isascii():
+        return pl.Series(strings, dtype=pl.String)
     if scalar == pl.String:
         if f.kind in (mac, ipv4) and len(values) > 64:
             used, inverse = np.unique(values, return_inverse=True)
             return pl.Series(texts(f, used).tolist(), dtype=pl.String).gather(inverse)
         return pl.Series(texts(f, values, buffer).tolist(), dtype=pl.String)
-    made = pl.Series(np.ascontiguousarray(values.astype(np.int64) if values.dtype.kind in "ui" else values))
-    return made.cast(pl.Int64).cast(scalar) if scalar in (TIME, SPAN) else made.cast(scalar)
+    numbers = pl.Series(np.ascontiguousarray(values.astype(np.int64) if values.dtype.kind in "ui" else values))
+    return numbers.cast(pl.Int64).cast(scalar) if scalar in (TIME, SPAN) else numbers.cast(scalar)
 
 
 def series(f: Field, column: Column, size: int, buffer: np.ndarray | None = None) -> pl.Series:
-    """A column of `size` rows named for the field; null (or an empty list) where there is no value."""
+    """The series of a field, `size` rows; null (or an empty list) where there is no value. buffer: uint8, for values that are slices."""
     values, rows = column
     if f.many:
         at = np.arange(size) if rows is None else rows
         if not len(at):
             return pl.Series(f.name, [[]], dtype=dtype_of(f)).new_from_index(0, size)
-        grouped = pl.DataFrame({"row": at, "values": _plain(f, values, buffer)}).group_by("row", maintain_order=True).agg("values")
-        place = np.full(size, len(grouped), np.int64)  # the empty list that is put behind all
-        place[grouped["row"].to_numpy()] = np.arange(len(grouped))
-        return grouped["values"].append(pl.Series([[]], dtype=dtype_of(f))).gather(place).alias(f.name)
-    made = _plain(f, values, buffer)
+        grouped = pl.DataFrame({"row": at, "values": _dense(f, values, buffer)}).group_by("row", maintain_order=True).agg("values")
+        index = np.full(size, len(grouped), np.int64)  # the empty list appended below
+        index[grouped["row"].to_numpy()] = np.arange(len(grouped))
+        return grouped["values"].append(pl.Series([[]], dtype=dtype_of(f))).gather(index).alias(f.name)
+    result = _dense(f, values, buffer)
     if rows is not None and len(rows) != size:
-        place = np.full(size, -1, np.int64)
-        place[rows] = np.arange(len(rows))
-        index = pl.Series(place)
-        made = made.gather(index.set(index < 0, None)) if len(made) else pl.Series([None] * size, dtype=made.dtype)
-    return made.alias(f.name)
+        index = np.full(size, -1, np.int64)
+        index[rows] = np.arange(len(rows))
+        taken = pl.Series(index)
+        result = result.gather(taken.set(taken < 0, None)) if len(result) else pl.Series([None] * size, dtype=result.dtype)
+    return result.alias(f.name)

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from ..conversations import KEY
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..fields import Field, ipv4, ipv6, mac, texts
 from ..tcp.states import STATES
 from ..tcp.tracker import Segments

@@ -1,4 +1,4 @@
-"""What findings hold of headers: for the tables that list them."""
+"""Findings: where rules on headers hold, for the tables that list them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from ..expert import Finding
+from ..expert import Rule
 from ..fields import Headers
-from ..templates import says
+from ..templates import fill_template
 
 
-def held(h: Headers, rules: Iterable[Finding]) -> Iterator[tuple[Finding, np.ndarray, list[str]]]:
-    """Of each of these findings that holds of some of the headers: which (int64 rows), and what is said of each."""
+def findings(h: Headers, rules: Iterable[Rule]) -> Iterator[tuple[Rule, np.ndarray, list[str]]]:
+    """Each of the rules that holds of some of these headers: of which (int64 rows), and a sentence for each."""
     for rule in rules:
-        if rule.protocol == h.protocol.name:
-            at = np.flatnonzero(rule.rule(h))
+        if rule.subject == h.protocol.name:
+            at = np.flatnonzero(rule.test(h))
             if len(at):
-                yield rule, at, says(h, rule.says, at).tolist()
+                yield rule, at, fill_template(h, rule.template, at).tolist()

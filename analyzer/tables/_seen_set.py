@@ -1,10 +1,9 @@
 # cython: wraparound=False, initializedcheck=False
 # mypy: ignore-errors
-"""Whether something passed before: a loop, since each row hangs on those before it.
+"""Which keys were seen among the last ones: a loop, since each row depends on those before it.
 
-Compiled by Cython when the package is built; runs interpreted too. Two tables of keys are searched by a number that a secret makes
-of each: nobody can craft keys that crowd one place. When the newer is half full it becomes the older, of which nothing is
-remembered then that counts still.
+Compiled by Cython when the package is built; runs interpreted too. Two hash tables with a secret seed, so that nobody can craft keys
+that collide. When the newer one is half full it replaces the older one, all of whose rows are out of range by then.
 """
 
 import os
@@ -15,23 +14,22 @@ import cython
 WORD = cython.declare(cython.ulonglong, 0xFFFFFFFFFFFFFFFF)
 
 
-def mix(into: cython.ulonglong[::1], column: cython.const[cython.ulonglong][::1], odd: cython.ulonglong, other: cython.ulonglong):
-    """Mix a column into numbers: they stay the same for the same columns, and hardly ever become so for others. odd, other: odd numbers
-    that nobody knows."""
+def mix(hashes: cython.ulonglong[::1], column: cython.const[cython.ulonglong][::1], first: cython.ulonglong, second: cython.ulonglong):
+    """Mix a column into hashes, in place. first, second: the multipliers, odd and secret."""
     i: cython.longlong
-    one: cython.ulonglong
+    value: cython.ulonglong
     for i in range(len(column)):
-        one = ((into[i] ^ column[i]) * odd) & WORD
-        one = ((one ^ one >> 29) * other) & WORD
-        into[i] = one ^ one >> 32
+        value = ((hashes[i] ^ column[i]) * first) & WORD
+        value = ((value ^ value >> 29) * second) & WORD
+        hashes[i] = value ^ value >> 32
 
 
 @cython.final
 @cython.cclass
-class Earlier:
-    """Remembers the last `most` keys that it was shown, numbers of 64 bits."""
+class SeenSet:
+    """The last `most` keys (uint64), with the row in which each was seen last."""
 
-    new: cython.ulonglong[::1]  # pairs: a key, and the row that had it last, from 1; 0: there is no key here
+    new: cython.ulonglong[::1]  # pairs: key, and the last row that had it, from 1; 0: a free slot
     old: cython.ulonglong[::1]
     secret: cython.ulonglong
     shift: cython.int
@@ -53,22 +51,22 @@ class Earlier:
         return self.n
 
     @cython.cfunc
-    def _place(self, key: cython.ulonglong, table: cython.ulonglong[::1]) -> cython.longlong:
-        """Where the key is, or may be put."""
+    def _slot(self, key: cython.ulonglong, table: cython.ulonglong[::1]) -> cython.longlong:
+        """The index of the key, or of the slot for it."""
         at: cython.longlong = cython.cast(cython.longlong, (key * self.secret & WORD) >> self.shift)
         while table[2 * at + 1] and table[2 * at] != key:
             at = (at + 1) & self.mask
         return 2 * at
 
-    def before(self, keys: cython.const[cython.ulonglong][::1], out: cython.longlong[::1]):
-        """Write into `out` (int64) which row, of all so far, last had each row's key among the `most` before it; -1: none did."""
+    def last_seen(self, keys: cython.const[cython.ulonglong][::1], rows: cython.longlong[::1]):
+        """Add keys. rows (int64, written): the last row with the same key among the `most` before, counted from the first call; or -1."""
         i: cython.longlong
         row: cython.longlong
         at: cython.longlong
         for i in range(len(keys)):
-            at = self._place(keys[i], self.new)
-            row = self.new[at + 1] or self.old[self._place(keys[i], self.old) + 1]
-            out[i] = row - 1 if row and self.n - row < self.most else -1
+            at = self._slot(keys[i], self.new)
+            row = self.new[at + 1] or self.old[self._slot(keys[i], self.old) + 1]
+            rows[i] = row - 1 if row and self.n - row < self.most else -1
             if not self.new[at + 1]:
                 self.new[at] = keys[i]
                 self.filled += 1

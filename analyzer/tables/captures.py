@@ -1,4 +1,4 @@
-"""A row is an input: its format, when it was recorded, what it lost."""
+"""A row is a capture: its format, time span, losses, damage."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import polars as pl
 
 from ..capture import Source
 from ..capture.links import link_name
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..fields import Field, flag, seconds, text, time, u32, u64
 from . import Table
 from ._columns import dtype_of
 
-FAR = np.iinfo(np.int64)
+INT64 = np.iinfo(np.int64)
 
 
 class TABLE(Table):
@@ -31,7 +31,7 @@ class TABLE(Table):
         Field("frames", u64, "Frames"),
         Field("bytes", u64, "Bytes", "on the wire"),
         Field("captured_bytes", u64, "Captured bytes", "in the file"),
-        Field("cut_frames", u64, "Cut frames", "frames of which not all bytes were kept"),
+        Field("cut_frames", u64, "Cut frames", "frames captured in part"),
         Field("start", time, "Start", "earliest frame"),
         Field("end", time, "End", "latest frame"),
         Field("duration", seconds, "Duration"),
@@ -49,14 +49,14 @@ class TABLE(Table):
 
     def __init__(self) -> None:
         self.sums = np.zeros((0, 4), np.int64)  # frames, bytes, captured bytes, cut frames
-        self.times = np.zeros((0, 3), np.int64)  # earliest, latest, last
+        self.times = np.zeros((0, 3), np.int64)  # earliest, latest, last; ns
         self.ordered = np.zeros(0, bool)
 
     def _grow(self, files: int) -> None:
         more = files - len(self.sums)
         if more > 0:
             self.sums = np.concatenate((self.sums, np.zeros((more, 4), np.int64)))
-            self.times = np.concatenate((self.times, np.tile(np.array([FAR.max, FAR.min, FAR.min]), (more, 1))))
+            self.times = np.concatenate((self.times, np.tile(np.array([INT64.max, INT64.min, INT64.min]), (more, 1))))
             self.ordered = np.concatenate((self.ordered, np.ones(more, bool)))
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
@@ -76,47 +76,47 @@ class TABLE(Table):
         order = np.argsort(file, kind="stable")
         file, stamps = file[order], stamps[order]
         if len(file):
-            fresh = np.append(True, file[1:] != file[:-1])
-            before = np.where(fresh, self.times[file, 2], np.append(0, stamps[:-1]))
+            first = np.append(True, file[1:] != file[:-1])
+            before = np.where(first, self.times[file, 2], np.append(0, stamps[:-1]))
             self.ordered[file[stamps < before]] = False
-            last = np.append(np.flatnonzero(fresh)[1:], len(file)) - 1
+            last = np.append(np.flatnonzero(first)[1:], len(file)) - 1
             self.times[file[last], 2] = stamps[last]
         return None
 
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
         self._grow(len(sources))
-        rows = [self._row(place, source) for place, source in enumerate(sources)]
+        rows = [self._row(index, source) for index, source in enumerate(sources)]
         return pl.DataFrame([pl.Series(f.name, [row[f.name] for row in rows]).cast(dtype_of(f)) for f in self.columns])
 
-    def _row(self, place: int, source: Source) -> dict[str, object]:
-        frames, size, kept, cut = self.sums[place].tolist()
-        start, end, _ = self.times[place].tolist()
+    def _row(self, index: int, source: Source) -> dict[str, object]:
+        frames, size, captured, cut = self.sums[index].tolist()
+        start, end, _ = self.times[index].tolist()
         timed = start <= end
 
         def total(*counts: int | None) -> int | None:
-            told = [one for one in counts if one is not None]
-            return min(sum(told), FAR.max) if told else None
+            known = [count for count in counts if count is not None]
+            return min(sum(known), INT64.max) if known else None
 
         return {
             "capture": source.name,
             "format": source.format,
             "compression": source.compression or None,
             "byte_order": source.byte_order,
-            "link_types": ", ".join(map(link_name, dict.fromkeys(one.link_type for one in source.interfaces))),
+            "link_types": ", ".join(map(link_name, dict.fromkeys(interface.link_type for interface in source.interfaces))),
             "interfaces": len(source.interfaces),
-            "interface_names": ", ".join(one.name for one in source.interfaces if one.name) or None,
-            "snap_length": max((one.snap_length for one in source.interfaces), default=0),
+            "interface_names": ", ".join(interface.name for interface in source.interfaces if interface.name) or None,
+            "snap_length": max((interface.snap_length for interface in source.interfaces), default=0),
             "file_size": source.file.size if source.file else None,
             "frames": frames,
             "bytes": size,
-            "captured_bytes": kept,
+            "captured_bytes": captured,
             "cut_frames": cut,
             "start": start if timed else None,
             "end": end if timed else None,
             "duration": end - start if timed else None,
-            "in_time_order": bool(self.ordered[place]),
-            "received": total(*(one.received for one in source.interfaces)),
-            "dropped": total(*(count for one in source.interfaces for count in (one.dropped, one.system_dropped))),
+            "in_time_order": bool(self.ordered[index]),
+            "received": total(*(interface.received for interface in source.interfaces)),
+            "dropped": total(*(count for each in source.interfaces for count in (each.dropped, each.system_dropped))),
             "application": source.application,
             "hardware": source.hardware,
             "system": source.system,

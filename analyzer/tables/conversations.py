@@ -8,7 +8,7 @@ import polars as pl
 from .._conversations import Numbers
 from ..capture import Source
 from ..conversations import KEY, in_order, pairs
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..fields import Field, Headers, seconds, text, time, u16, u32, u64
 from . import Table
 from ._columns import SPAN, TIME

@@ -1,19 +1,21 @@
-"""A row is what a client asked of DHCP, and what came of it: offers, the address, its server and time, or why there is none."""
+"""A row is a DHCP transaction of a client: question, offers, answer, lease, outcome. RFC 2131, RFC 9915."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import polars as pl
 
 from ..capture import Source
 from ..correlators.dhcp_matching import ASKS, VERSIONS, Lease, leases
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..fields import Field, seconds, text, time, u32, u64
 from ..protocols import dhcp, dhcpv6
 from . import Table
 from ._columns import dtype_of
 
-MOST = 100_000  # transactions that are held until the trace ends
-PATIENCE = 300_000_000_000  # ns: the same number later than this is another transaction; RFC 2131 §4.1: clients wait a minute or so
+MAX_PENDING = 100_000  # transactions that are kept until the trace ends
+TIMEOUT = 300_000_000_000  # ns after which the same number is another transaction; RFC 2131 §4.1: clients retry for a minute or so
 QUESTIONS = {
     ("dhcp", 0): "BOOTP",
     ("dhcp", dhcp.DISCOVER): "address",
@@ -29,149 +31,195 @@ QUESTIONS = {
     ("dhcpv6", dhcpv6.DECLINE): "decline",
     ("dhcpv6", dhcpv6.INFORM): "settings",
 }
-OUTPUT = {"release": "released", "decline": "declined"}  # what wants no answer, or is none the worse without
+UNANSWERED = {"release": "released", "decline": "declined"}  # questions whose outcome does not depend on an answer
 OFFERS = {"dhcp": (dhcp.OFFER,), "dhcpv6": (dhcpv6.ADVERTISE,)}
-FINAL = {"dhcp": (dhcp.ACK, dhcp.NAK), "dhcpv6": (dhcpv6.REPLY,)}
 BROADCAST = "255.255.255.255"
 
 
 class _Transaction:
-    """Messages of one client with one number."""
+    """Messages of one client with one transaction number. first: its first message, with relay and host name of later ones."""
 
-    __slots__ = ("answer", "asked", "asks", "first", "kept", "last", "messages", "offers", "repeats", "request", "seen", "servers")
+    __slots__ = (
+        "answer", "asks", "first", "kept", "last_time", "messages", "offers", "question", "repeats", "request", "seen", "servers",
+    )  # fmt: skip
 
     def __init__(self, first: Lease) -> None:
         self.first = first
-        self.asked: Lease | None = None
+        self.question: Lease | None = None  # the first message of the client
         self.asks: str | None = None
-        self.request: Lease | None = None
+        self.request: Lease | None = None  # the REQUEST after a DISCOVER
         self.answer: Lease | None = None
         self.offers: list[Lease] = []
         self.servers: dict[str, None] = {}
-        self.seen: set[tuple[int, int]] = set()  # kinds of questions, and how often they were relayed
+        self.seen: set[tuple[int, int]] = set()  # (kind, hops) of the client's messages
         self.messages = self.repeats = 0
         self.kept = False
-        self.last = first.time
+        self.last_time = first.time
 
-    def ask(self, m: Lease) -> None:
-        """A message of the client."""
-        if self.asked is None:
-            self.asked, self.asks = m, _question(m)
-        elif m.version == "dhcp" and m.kind == dhcp.REQUEST and self.request is None and self.asked.kind == dhcp.DISCOVER:
+    def add_question(self, m: Lease) -> None:
+        """Add a message of the client."""
+        if self.question is None:
+            self.question, self.asks = m, _asks(m)
+        elif m.version == "dhcp" and m.kind == dhcp.REQUEST and self.request is None and self.question.kind == dhcp.DISCOVER:
             self.request = m
         elif (m.kind, m.hops) in self.seen:
             self.repeats += 1
         self.seen.add((m.kind, m.hops))
 
-    def hear(self, m: Lease) -> None:
-        """A message of a server."""
+    def add_answer(self, m: Lease) -> None:
+        """Add a message of a server."""
         if m.server is not None:
             self.servers[m.server] = None
         if m.kind in OFFERS[m.version]:
-            if not any(one.server == m.server and one.all == m.all for one in self.offers):
+            if not any(offer.server == m.server and offer.all == m.all for offer in self.offers):
                 self.offers.append(m)
         elif self.answer is None:
             self.answer = m
 
-    def goes_on(self, m: Lease) -> bool:
-        """Whether a message of the client belongs here: it asks again, or takes what was offered."""
-        if self.answer is not None or self.asked is None or _late(self.last, m.time):
+    def continued_by(self, m: Lease) -> bool:
+        """Whether a message of the client belongs to this transaction: it repeats a question or accepts an offer."""
+        if self.answer is not None or self.question is None or self.expired(m.time):
             return False
-        return m.kind == (self.request or self.asked).kind or (m.kind in (dhcp.DISCOVER, dhcp.REQUEST) and self.asked.kind == dhcp.DISCOVER)
+        discover = self.question.kind == dhcp.DISCOVER
+        return m.kind == (self.request or self.question).kind or (m.kind in (dhcp.DISCOVER, dhcp.REQUEST) and discover)
+
+    def expired(self, now: int | None) -> bool:
+        return self.last_time is not None and now is not None and now - self.last_time > TIMEOUT
+
+    @property
+    def vlan(self) -> str | None:
+        return ".".join(map(str, self.first.networks)) or None
+
+    @property
+    def client(self) -> str | None:
+        return (self.first.client.hex(":") if self.first.version == "dhcp" else self.first.client.hex()) or None
+
+    @property
+    def duration(self) -> int | None:
+        return self.last_time - self.first.time if self.last_time is not None and self.first.time is not None else None
+
+    @property
+    def requested(self) -> str | None:
+        """The address in the request, else in the question."""
+        return next((address for m in (self.request, self.question) if m and (address := m.requested or m.own)), None)
+
+    @property
+    def first_offer(self) -> Lease | None:
+        return self.offers[0] if self.offers else None
+
+    @property
+    def lease(self) -> Lease | None:
+        """The answer, unless it refuses."""
+        return self.answer if self.answer and not self.answer.status else None
+
+    @property
+    def outcome(self) -> str:
+        if self.question is None:
+            return "not asked"
+        if self.asks in UNANSWERED:
+            return UNANSWERED[self.asks]
+        if self.answer is not None:
+            if self.answer.status:
+                return "refused"
+            if self.asks in ("renewal", "rebinding"):
+                return "renewed"
+            return "given" if self.answer.all else "informed"
+        if self.offers:
+            return "offered" if self.request is None else "no answer to the request"
+        return "no answer" if self.question.kind in ASKS[self.question.version] else "informed"
+
+
+_COLUMNS: tuple[tuple[Field, Callable[[_Transaction], object]], ...] = (
+    (Field("protocol", text, "Protocol", "dhcp or dhcpv6"), lambda t: t.first.version),
+    (Field("vlan", text, "VLAN", "numbers of the tags of the first frame, outermost first"), lambda t: t.vlan),
+    (Field("client", text, "Client", "its hardware address; of DHCPv6 its DUID"), lambda t: t.client),
+    (Field("transaction", u32, "Transaction", "the client's random number", hex=8), lambda t: t.first.xid),
+    (Field("hostname", text, "Host name", "that the client gives"), lambda t: t.first.hostname),
+    (Field("asks", text, "Asks for", "address, reboot (the address it had), renewal, rebinding, confirmation, settings, "
+           "release, decline; DHCPv6: servers, with a number of its own"), lambda t: t.asks),
+    (Field("frame", u64, "First frame"), lambda t: t.first.frame),
+    (Field("time", time, "Time of the first frame"), lambda t: t.first.time),
+    (Field("duration", seconds, "Duration", "first to last message"), lambda t: t.duration),
+    (Field("messages", u32, "Messages"), lambda t: t.messages),
+    (Field("repeats", u32, "Asked again", "questions of the client that were not new"), lambda t: t.repeats),
+    (Field("requested", text, "Requested", "the address that the client asks for, or has"), lambda t: t.requested),
+    (Field("offers", u32, "Offers", "different ones"), lambda t: len(t.offers)),
+    (Field("offered", text, "Offered", "addresses and prefixes", many=True), lambda t: [a for offer in t.offers for a in offer.all]),
+    (Field("servers", text, "Servers", "that offered or answered", many=True), lambda t: list(t.servers)),
+    (Field("offer_frame", u64, "Frame of the first offer"), lambda t: t.first_offer and t.first_offer.frame),
+    (Field("offer_time", seconds, "Time to the first offer", "from the first question"), lambda t: _between(t.question, t.first_offer)),
+    (Field("request_frame", u64, "Frame of the request", "that takes an offer"), lambda t: t.request and t.request.frame),
+    (Field("answer_frame", u64, "Frame of the answer", "ACK, NAK or reply"), lambda t: t.answer and t.answer.frame),
+    (Field("answer_time", seconds, "Time to the answer", "from the request, or the only question"),
+     lambda t: _between(t.request or t.question, t.answer)),
+    (Field("address", text, "Address given", many=True), lambda t: list(t.lease.all) if t.lease else []),
+    (Field("server", text, "Server", "that gave it, or refused: its identifier; of DHCPv6 its DUID"),
+     lambda t: t.answer and t.answer.server),
+    (Field("lease", u32, "Lease", "seconds; of several the shortest"), lambda t: t.lease and t.lease.lease),
+    (Field("relay", text, "Relay agent", "of the last message that one relayed"), lambda t: t.first.relay),
+    (Field("outcome", text, "Outcome", "given, renewed, informed (settings), refused, offered (nothing taken), no answer, "
+           "no answer to the request, released, declined, not asked (only an answer is in the capture)"), lambda t: t.outcome),
+    (Field("status_message", text, "Status message", "of a NAK, of DHCPv6's status"), lambda t: t.answer and t.answer.message),
+)  # fmt: skip
 
 
 class TABLE(Table):
     name = "dhcp_transactions"
     description = "what a client asked of DHCP (v4 or v6): offers, the address it got, server, lease, times, outcome"
-    columns = (
-        Field("protocol", text, "Protocol", "dhcp or dhcpv6"),
-        Field("vlan", text, "VLAN", "numbers of the tags of the first frame, outermost first"),
-        Field("client", text, "Client", "its hardware address; of DHCPv6 its DUID"),
-        Field("transaction", u32, "Transaction", "the client's random number", hex=8),
-        Field("hostname", text, "Host name", "that the client gives"),
-        Field("asks", text, "Asks for", "address, reboot (the address it had), renewal, rebinding, confirmation, settings, "
-              "release, decline; DHCPv6: servers, with a number of its own"),
-        Field("frame", u64, "First frame"),
-        Field("time", time, "Time of the first frame"),
-        Field("duration", seconds, "Duration", "first to last message"),
-        Field("messages", u32, "Messages"),
-        Field("repeats", u32, "Asked again", "questions of the client that were not new"),
-        Field("requested", text, "Requested", "the address that the client asks for, or has"),
-        Field("offers", u32, "Offers", "different ones"),
-        Field("offered", text, "Offered", "addresses and prefixes", many=True),
-        Field("servers", text, "Servers", "that offered or answered", many=True),
-        Field("offer_frame", u64, "Frame of the first offer"),
-        Field("offer_time", seconds, "Time to the first offer", "from the first question"),
-        Field("request_frame", u64, "Frame of the request", "that takes an offer"),
-        Field("answer_frame", u64, "Frame of the answer", "ACK, NAK or reply"),
-        Field("answer_time", seconds, "Time to the answer", "from the request, or the only question"),
-        Field("address", text, "Address given", many=True),
-        Field("server", text, "Server", "that gave it, or refused: its identifier; of DHCPv6 its DUID"),
-        Field("lease", u32, "Lease", "seconds; of several the shortest"),
-        Field("relay", text, "Relay agent", "of the last message that one relayed"),
-        Field("outcome", text, "Outcome", "given, renewed, told (settings), refused, offered (nothing taken), no answer, "
-              "no answer to the request, released, declined, not asked (only an answer is in the capture)"),
-        Field("said", text, "Said", "the server's words: a NAK's message, DHCPv6's status"),
-    )  # fmt: skip
+    columns = tuple(f for f, _ in _COLUMNS)
     needs = frozenset({"dhcp.option.dhcp", "dhcpv6.msgtype"})
 
     def __init__(self) -> None:
-        self._held: dict[_Transaction, None] = {}  # in the order of their frames
+        self._pending: dict[_Transaction, None] = {}  # in the order of their first frames
         self._latest: dict[tuple, _Transaction] = {}
-        self.given_up = 0
+        self.evicted = 0
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
-        whole = d.unfiltered or d
         final: list[_Transaction] = []
-        for m in leased(whole):
+        for m in dhcp_messages(d.unfiltered or d):
             t = self._latest.get(m.key)
             if m.answers:
-                t = self._begin(m, final) if t is None or _late(t.last, m.time) else t
-                t.hear(m)
+                t = self._start(m, final) if t is None or t.expired(m.time) else t
+                t.add_answer(m)
             else:
-                t = t if t is not None and t.goes_on(m) else self._begin(m, final)
-                t.ask(m)
+                t = t if t is not None and t.continued_by(m) else self._start(m, final)
+                t.add_question(m)
             t.messages += 1
-            t.last = m.time if m.time is not None else t.last
+            t.last_time = m.time if m.time is not None else t.last_time
             t.kept |= d.kept is None or bool(d.kept[m.at])
             t.first = t.first._replace(relay=m.relay or t.first.relay, hostname=t.first.hostname or m.hostname)
         return self._rows(final) if final else None
 
-    def _begin(self, m: Lease, final: list[_Transaction]) -> _Transaction:
-        if len(self._held) >= MOST:
-            oldest = next(iter(self._held))
-            del self._held[oldest]
+    def _start(self, m: Lease, final: list[_Transaction]) -> _Transaction:
+        if len(self._pending) >= MAX_PENDING:
+            oldest = next(iter(self._pending))
+            del self._pending[oldest]
             final.append(oldest)
-            self.given_up += 1
+            self.evicted += 1
             if self._latest.get(oldest.first.key) is oldest:
                 del self._latest[oldest.first.key]
         t = self._latest[m.key] = _Transaction(m)
-        self._held[t] = None
+        self._pending[t] = None
         return t
 
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
-        return self._rows(list(self._held))
+        return self._rows(list(self._pending))
 
     @property
     def notes(self) -> list[str]:
-        if not self.given_up:
+        if not self.evicted:
             return []
-        return [f"{self.given_up:,} transactions of DHCP, the oldest, were written before the trace ended, to hold {MOST:,} at the most"]
+        return [
+            f"{self.evicted:,} transactions of DHCP, the oldest, were written before the trace ended, to hold {MAX_PENDING:,} at the most"
+        ]
 
-    def _rows(self, held: list[_Transaction]) -> pl.DataFrame | None:
-        rows = [_row(one) for one in held if one.kept]
-        if not rows:
-            return None
-        columns = zip(self.columns, zip(*rows, strict=True), strict=True)
-        return pl.DataFrame([pl.Series(f.name, values, dtype=dtype_of(f)) for f, values in columns])
-
-
-def _late(last: int | None, now: int | None) -> bool:
-    return last is not None and now is not None and now - last > PATIENCE
+    def _rows(self, transactions: list[_Transaction]) -> pl.DataFrame | None:
+        kept = [t for t in transactions if t.kept]
+        return pl.DataFrame([pl.Series(f.name, list(map(value, kept)), dtype=dtype_of(f)) for f, value in _COLUMNS]) if kept else None
 
 
-def _question(m: Lease) -> str | None:
-    """What a client wants by its first message. RFC 2131 §4.3.2 tells requests apart."""
+def _asks(m: Lease) -> str | None:
+    """What the first message of a client asks for. RFC 2131 §4.3.2 distinguishes requests."""
     if m.version == "dhcp" and m.kind == dhcp.REQUEST:
         if m.own is None:
             return "reboot" if m.server is None else "address"
@@ -179,71 +227,15 @@ def _question(m: Lease) -> str | None:
     return QUESTIONS.get((m.version, m.kind))
 
 
-def _outcome(t: _Transaction) -> str:
-    answer = t.answer
-    if t.asked is None:
-        return "not asked"
-    if answer is not None:
-        if t.asks in OUTPUT:
-            return OUTPUT[t.asks]
-        if answer.status:
-            return "refused"
-        if t.asks in ("renewal", "rebinding"):
-            return "renewed"
-        return "given" if answer.all else "told"
-    if t.asks in OUTPUT:
-        return OUTPUT[t.asks]
-    if t.request is not None and t.offers:
-        return "no answer to the request"
-    if t.offers:
-        return "offered"
-    return "no answer" if t.asked.kind in ASKS[t.asked.version] else "told"
+def _between(first: Lease | None, second: Lease | None) -> int | None:
+    """ns from one message to another; None if one is missing or has no time."""
+    return second.time - first.time if first and second and first.time is not None and second.time is not None else None
 
 
-def _between(then: Lease | None, now: Lease | None) -> int | None:
-    return now.time - then.time if then is not None and now is not None and then.time is not None and now.time is not None else None
-
-
-def _row(t: _Transaction) -> tuple:
-    first, asked, answer = t.first, t.asked, t.answer
-    offer = t.offers[0] if t.offers else None
-    request = t.request or asked
-    wants = [one for one in (t.request, asked) if one is not None]
-    server = answer.server if answer is not None else None
-    return (
-        first.version,
-        ".".join(map(str, first.realm)) or None,
-        (first.client.hex(":") if first.version == "dhcp" else first.client.hex()) or None,
-        first.xid,
-        first.hostname,
-        t.asks,
-        first.frame,
-        first.time,
-        t.last - first.time if t.last is not None and first.time is not None else None,
-        t.messages,
-        t.repeats,
-        next((one.requested or one.own for one in wants if one.requested or one.own), None),
-        len(t.offers),
-        [address for one in t.offers for address in one.all],
-        list(t.servers),
-        offer.frame if offer else None,
-        _between(asked, offer),
-        t.request.frame if t.request else None,
-        answer.frame if answer else None,
-        _between(request, answer),
-        list(answer.all) if answer and not answer.status else [],
-        server,
-        answer.lease if answer and not answer.status else None,
-        first.relay,
-        _outcome(t),
-        answer.said if answer else None,
-    )
-
-
-def leased(d: Dissection) -> list[Lease]:
+def dhcp_messages(d: Dissection) -> list[Lease]:
     """The messages of DHCP in a batch, in the order of their frames."""
-    if "leased" not in d.shared:
-        found = [one for version in VERSIONS for one in leases(version, d.chunks.get(version, []), d.batch)]
-        d.shared["leased"] = sorted(found, key=lambda one: one.at)
-    made: list[Lease] = d.shared["leased"]
-    return made
+    if "dhcp_messages" not in d.shared:
+        messages = [m for version in VERSIONS for m in leases(version, d.chunks.get(version, []), d.batch)]
+        d.shared["dhcp_messages"] = sorted(messages, key=lambda m: m.at)
+    result: list[Lease] = d.shared["dhcp_messages"]
+    return result

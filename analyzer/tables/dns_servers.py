@@ -1,4 +1,4 @@
-"""A row is a server that was asked by DNS: how many questions, what came of them, how long it took."""
+"""A row is a DNS server: counts and outcomes of the questions that it was sent, response times."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import polars as pl
 from ..capture import Source
 from ..fields import Field, text, u16, u32, u64
 from . import Table
-from ._answered import FIGURES, figures
 from ._columns import dtype_of
+from ._dns_figures import AGGREGATIONS, FIGURES
 
 
 class TABLE(Table):
@@ -28,12 +28,12 @@ class TABLE(Table):
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
         rows = others["dns_transactions"].filter(pl.col("protocol") == "dns")
         by = ["server", "server_port", "transport"]
-        unasked = pl.col("outcome") == "unsolicited"
+        unsolicited = pl.col("outcome") == "unsolicited"
         frame = pl.min_horizontal("question_frame", "answer_frame").min().alias("first_frame")
-        every = rows.group_by(by, maintain_order=True).agg(unasked.sum().alias("unsolicited"), frame)
-        asked = rows.filter(~unasked).group_by(by).agg(pl.col("client").n_unique().alias("clients"), *figures())
-        found = every.join(asked, on=by, how="left", maintain_order="left").sort(
+        every = rows.group_by(by, maintain_order=True).agg(unsolicited.sum().alias("unsolicited"), frame)
+        asked = rows.filter(~unsolicited).group_by(by).agg(pl.col("client").n_unique().alias("clients"), *AGGREGATIONS)
+        servers = every.join(asked, on=by, how="left", maintain_order="left").sort(
             "questions", "first_frame", descending=[True, False], nulls_last=True
         )
         counts = [f.name for f in self.columns if f.kind is u32]
-        return found.with_columns(pl.col(counts).fill_null(0)).select(pl.col(f.name).cast(dtype_of(f)) for f in self.columns)
+        return servers.with_columns(pl.col(counts).fill_null(0)).select(pl.col(f.name).cast(dtype_of(f)) for f in self.columns)

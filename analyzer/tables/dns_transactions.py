@@ -1,4 +1,4 @@
-"""A row is a question that a client asked a server by DNS or LLMNR: what came of it, when, and what it repeats."""
+"""A row is a question of a client to a server by DNS or LLMNR: its answer, times, outcome, and the question that it repeats."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ import numpy as np
 import polars as pl
 
 from ..capture import Source
-from ..dissect import Dissection
+from ..correlators.dns_matching import DnsMatching
+from ..dissection import Dissection
 from ..fields import Column, Field, Headers, Reading, flag, ipv4, ipv6, seconds, text, texts, time, u16, u32, u64
 from ..protocols import register
 from ..protocols.common import dns_messages
-from ..templates import worded
+from ..templates import named
 from . import Table
 from ._columns import SPAN, TIME, dtype_of, series
 
-FAILED = ("FORMERR", "SERVFAIL", "NOTIMP", "REFUSED", "NOTAUTH")  # the server did not find out, or would not
-PROTOCOLS = ("dns", "llmnr")  # an answer of mDNS goes to all, whoever asked
-ASKS, ANSWERS, QUOTED = range(3)  # what a message is; quoted: an ICMP error says that this question did not arrive
-AGAIN = 60_000_000_000  # ns after which the same question between the same ports is another
-RETRIED = 30_000_000_000  # ns within which a client that asks the same again does it for want of an answer
-SOON = 5_000_000_000  # ns before the trace's end in which an answer may be on its way still, if the client waits for it
-ENDS = ("client", "client_port", "server", "server_port")
+FAILED = ("FORMERR", "SERVFAIL", "NOTIMP", "REFUSED", "NOTAUTH")
+UNICAST = [name for name in DnsMatching.reads if name != "mdns"]  # answers of mDNS are multicast: they have no client
+QUERY, RESPONSE, QUOTED = range(3)  # roles of messages; QUOTED: an ICMP error quotes this query
+TRANSACTION_TIMEOUT = 60_000_000_000  # ns after which the same question between the same ports is a new transaction
+RETRY_TIMEOUT = 30_000_000_000  # ns within which the same question of a client is a retry
+ANSWER_TIMEOUT = 5_000_000_000  # ns before the end of the trace within which an unanswered question is open
 CONVERSATION = ("protocol", "transport", "client", "client_port", "asked", "asked_port", "id")
+DNAME = 39
 QUESTION = ("key", "type", "class")
-AUTHORITATIVE, TRUNCATED, WANTED, OFFERED = 0x400, 0x200, 0x100, 0x80  # bits of the flags; the last two: recursion
+AUTHORITATIVE, TRUNCATED, RECURSION_DESIRED, RECURSION_AVAILABLE = 0x400, 0x200, 0x100, 0x80  # bits of the flags, RFC 1035 §4.1.1
 
 
 class TABLE(Table):
@@ -86,7 +87,7 @@ class TABLE(Table):
         whole = d.unfiltered or d
         if len(d.batch):
             self.end = max(self.end, int(d.batch.time.max()))
-        for name in PROTOCOLS:
+        for name in UNICAST:
             for h in whole.chunks.get(name, ()):
                 if h.whole.any() and h.parent is not None:
                     self.messages.append(_messages(d, h).filter(pl.Series(h.whole)))
@@ -97,30 +98,30 @@ class TABLE(Table):
             return None
         messages = pl.concat(self.messages).sort("frame", maintain_order=True).with_row_index("row", 1)
         self.messages.clear()
-        found = _judged(_repeated(_transactions(messages)), self.end)
-        return found.filter("kept").select(pl.col(f.name).cast(dtype_of(f)) for f in self.columns)
+        rows = _evaluate(_retries(_transactions(messages)), self.end)
+        return rows.filter("kept").select(pl.col(f.name).cast(dtype_of(f)) for f in self.columns)
 
 
 # ---------------------------------------------------------------- messages
 
 
 def _messages(d: Dissection, h: Headers) -> pl.DataFrame:
-    """A row a message."""
+    """A row for each message."""
     batch, size = d.batch, len(h)
-    answer = h["dns.flags.response"]
+    response = h["dns.flags.response"]
     net, rows = h.network_layer() or (None, None)
-    below = h.parent
-    assert below is not None
+    parent = h.parent
+    assert parent is not None
     if net is not None and net.protocol.addresses and rows is not None:
         ends = [_text(name, net[name][rows]) for name in net.protocol.addresses]
     else:
         ends = [pl.Series([None] * size, dtype=pl.String)] * 2
-    transport = below.protocol.name
-    ports = [pl.Series(_port(below, f"{transport}.{end}port")[h.row]) for end in ("src", "dst")]
-    back = pl.Series(answer)
-    client, server = (b.zip_with(back, a) for a, b in (ends, ends[::-1]))
-    client_port, server_port = (b.zip_with(back, a) for a, b in (ports, ports[::-1]))
-    alone = h.protocol.name == "llmnr"  # the question goes to a group, any host of it answers
+    transport = parent.protocol.name
+    ports = [pl.Series(_port(parent, f"{transport}.{end}port")[h.row]) for end in ("src", "dst")]
+    swap = pl.Series(response)  # the client of a response is its destination
+    client, server = (b.zip_with(swap, a) for a, b in (ends, ends[::-1]))
+    client_port, server_port = (b.zip_with(swap, a) for a, b in (ports, ports[::-1]))
+    multicast = h.protocol.name == "llmnr"  # any host of the group answers
     records = dns_messages.Records(h)
     times = pl.Series(batch.time[h.frame])
     if batch.timed is not None:
@@ -129,21 +130,21 @@ def _messages(d: Dissection, h: Headers) -> pl.DataFrame:
         "frame": pl.Series(h.frame + batch.first),
         "ns": times,
         "kept": pl.Series(np.ones(size, bool) if d.kept is None else d.kept[h.frame]),
-        "what": pl.Series(np.where(h.quoted, np.where(answer, QUOTED + 1, QUOTED), answer).astype(np.int8)),
+        "role": pl.Series(np.where(h.quoted, np.where(response, QUOTED + 1, QUOTED), response).astype(np.int8)),
         "protocol": pl.Series([h.protocol.name]).new_from_index(0, size),
         "transport": pl.Series([transport]).new_from_index(0, size),
         "client": client,
         "client_port": client_port,
         "server": server,
         "server_port": server_port,
-        "asked": pl.Series([None] * size, dtype=pl.String) if alone else server,
-        "asked_port": pl.Series([None] * size, dtype=server_port.dtype) if alone else server_port,
+        "asked": pl.Series([None] * size, dtype=pl.String) if multicast else server,
+        "asked_port": pl.Series([None] * size, dtype=server_port.dtype) if multicast else server_port,
         "id": pl.Series(h["dns.id"]),
         "flags": pl.Series(h["dns.flags"].astype(np.int32)),
         "rcode": pl.Series(h["dns.rcode"].astype(np.int32)),
         "bytes": pl.Series(h.wire - h.start),
-        **_asked(h, records),
-        **_answered(h, records),
+        **_first_question(h, records),
+        **_answer_figures(h, records),
     }
     return pl.DataFrame([column.alias(name) for name, column in columns.items()])
 
@@ -153,58 +154,57 @@ def _text(name: str, values: np.ndarray) -> pl.Series:
     return pl.Series(texts(register()[name].field, used).tolist(), dtype=pl.String).gather(inverse)
 
 
-def _port(below: Headers, name: str) -> np.ndarray:
-    return below[name].astype(np.uint16) if name in below.layout.places else np.zeros(len(below), np.uint16)
+def _port(transport: Headers, name: str) -> np.ndarray:
+    return transport[name].astype(np.uint16) if name in transport.layout.places else np.zeros(len(transport), np.uint16)
 
 
-def _asked(h: Headers, records: dns_messages.Records) -> dict[str, pl.Series]:
-    """The first question of each message, and how many there are."""
+def _first_question(h: Headers, records: dns_messages.Records) -> dict[str, pl.Series]:
+    """The first question of each message, and the number of questions."""
     pick = np.flatnonzero(records["section"] == dns_messages.QUESTION)[::-1]
     first = np.full(len(h), -1, np.int64)
     first[records.rows[pick]] = pick
-    there = first >= 0
+    present = first >= 0
     name = np.full(len(h), None, object)
-    name[there] = h.context["owners"].values[first[there]]
-    kind, group = (np.where(there, records[column][first] if len(pick) else 0, -1) for column in ("type", "class"))
-    named = pl.Series(name.tolist(), dtype=pl.String)
+    name[present] = h.context["owners"].values[first[present]]
+    kind, dns_class = (np.where(present, records[column][first] if len(pick) else 0, -1) for column in ("type", "class"))
+    names = pl.Series(name.tolist(), dtype=pl.String)
     return {
-        "name": named,
-        "key": named.str.to_lowercase(),
+        "name": names,
+        "key": names.str.to_lowercase(),
         "type": pl.Series(kind.astype(np.int32)),
-        "class": pl.Series(group.astype(np.int32)),
+        "class": pl.Series(dns_class.astype(np.int32)),
         "questions": pl.Series(np.bincount(records.rows[pick], minlength=len(h))),
     }
 
 
-def _answered(h: Headers, records: dns_messages.Records) -> dict[str, pl.Series]:
-    """What the sections of records hold that tells what sort of answer it is."""
+def _answer_figures(h: Headers, records: dns_messages.Records) -> dict[str, pl.Series]:
+    """Counts of resource records by section and type, aliases and addresses of each message."""
     section, kind, size = records["section"], records["type"], len(h)
 
-    def often(mask: np.ndarray) -> np.ndarray:
+    def count(mask: np.ndarray) -> np.ndarray:
         return np.bincount(records.rows[mask], minlength=size)
 
-    said = section == dns_messages.ANSWER
-    extended = said & ~np.isin(kind, (dns_messages.CNAME, dns_messages.RRSIG, 39))
+    answer = section == dns_messages.ANSWER
     names, rows = h.context["inner names"]
     inner, _ = h.context["inner"]
     assert rows is not None
     alias = np.flatnonzero((inner[:, 1] == dns_messages.CNAME) & (inner[:, 4] == dns_messages.ANSWER))
     aliases = Column(names[alias], rows[alias])
-    held = [Reading(layout, h.buffer, records["data"][pick], records["end"][pick], pick) for layout, pick in (
-        (dns_messages.ADDRESS, np.flatnonzero(said & (kind == dns_messages.A))),
-        (dns_messages.ADDRESS6, np.flatnonzero(said & (kind == dns_messages.AAAA))),
+    addressed = [Reading(layout, h.buffer, records["data"][pick], records["end"][pick], pick) for layout, pick in (
+        (dns_messages.ADDRESS, np.flatnonzero(answer & (kind == dns_messages.A))),
+        (dns_messages.ADDRESS6, np.flatnonzero(answer & (kind == dns_messages.AAAA))),
     )]  # fmt: skip
-    parts = [(one.column(name), Field(name, form, "")) for one, name, form in zip(held, ("dns.a", "dns.aaaa"), (ipv4, ipv6))]
+    parts = [(one.column(name), Field(name, form, "")) for one, name, form in zip(addressed, ("dns.a", "dns.aaaa"), (ipv4, ipv6))]
     place = np.concatenate([column.rows for column, _ in parts if column.rows is not None])
-    written = [address for column, f in parts for address in texts(f, column.values).tolist()]
+    printed = [address for column, f in parts for address in texts(f, column.values).tolist()]
     order = np.argsort(place, kind="stable")
     addresses = np.empty(len(order), object)
-    addresses[:] = written
+    addresses[:] = printed
     return {
-        "said": pl.Series(often(said & ~np.isin(kind, (dns_messages.RRSIG,)))),
-        "real": pl.Series(often(extended)),
-        "soa": pl.Series(often((section == dns_messages.AUTHORITY) & (kind == dns_messages.SOA))),
-        "ns_records": pl.Series(often((section == dns_messages.AUTHORITY) & (kind == dns_messages.NS))),
+        "records": pl.Series(count(answer & (kind != dns_messages.RRSIG))),
+        "data_records": pl.Series(count(answer & ~np.isin(kind, (dns_messages.CNAME, dns_messages.RRSIG, DNAME)))),
+        "soa": pl.Series(count((section == dns_messages.AUTHORITY) & (kind == dns_messages.SOA))),
+        "ns_records": pl.Series(count((section == dns_messages.AUTHORITY) & (kind == dns_messages.NS))),
         "cnames": series(Field("cnames", text, "", many=True), aliases, size),
         "addresses": series(Field("addresses", text, "", many=True), Column(addresses[order], records.rows[place[order]]), size),
     }
@@ -214,73 +214,77 @@ def _answered(h: Headers, records: dns_messages.Records) -> dict[str, pl.Series]
 
 
 def _transactions(messages: pl.DataFrame) -> pl.DataFrame:
-    """A row for each question, however often it was sent between the same ports, and for each answer that nobody asked for."""
+    """A row for each question, its repetitions between the same ports included, and for each unsolicited answer."""
     col = pl.col
-    asks = col("what") == ASKS
-    # One number for each conversation and one for each question: texts would be looked up again at every step.
+    query = col("role") == QUERY
+    # Conversations and questions are numbered: comparing texts at every step costs more.
     messages = messages.with_columns(col("row").first().over(CONVERSATION).alias("conversation"))
     messages = messages.with_columns(col("row").first().over(QUESTION).alias("question")).sort("conversation", maintain_order=True)
-    goes_on = _goes_on("conversation")
+    same_conversation = _same_as_previous("conversation")
     other = col("question") != col("question").shift(1)
-    late = (col("ns") - col("ns").shift(1) > AGAIN).fill_null(False)
-    rows = messages.with_columns((asks & (~goes_on | (col("what").shift(1) != ASKS) | other | late)).cast(pl.UInt32).alias("begins"))
-    before = pl.when(~goes_on).then(col("begins").cum_sum() - col("begins")).forward_fill()
-    rows = rows.with_columns((col("begins").cum_sum() - before).alias("nth")).filter(col("what") <= QUOTED)
-    # An answer belongs to the last question before it, if it repeats that question or none at all.
-    group = ["conversation", "nth"]
-    same = col("question") == col("question").first().over(group)
-    rows = rows.with_columns(((col("nth") == 0) | (~same & (col("questions") > 0))).alias("alone")).with_columns(
-        pl.when((col("what") == ANSWERS) & col("alone")).then("row").otherwise(0).alias("own")
+    expired = (col("ns") - col("ns").shift(1) > TRANSACTION_TIMEOUT).fill_null(False)
+    rows = messages.with_columns(
+        (query & (~same_conversation | (col("role").shift(1) != QUERY) | other | expired)).cast(pl.UInt32).alias("first")
     )
-    rows = rows.filter(~((col("what") == QUOTED) & (col("nth") == 0)))
-    answer = col("what") == ANSWERS
-    one = col("what") == ASKS
+    before = pl.when(~same_conversation).then(col("first").cum_sum() - col("first")).forward_fill()
+    rows = rows.with_columns((col("first").cum_sum() - before).alias("nth")).filter(col("role") <= QUOTED)
+    # An answer belongs to the last question before it, if it copies that question or has none.
+    group = ["conversation", "nth"]
+    copied = col("question") == col("question").first().over(group)
+    rows = rows.with_columns(((col("nth") == 0) | (~copied & (col("questions") > 0))).alias("unasked")).with_columns(
+        pl.when((col("role") == RESPONSE) & col("unasked")).then("row").otherwise(0).alias("own")
+    )
+    rows = rows.filter(~((col("role") == QUOTED) & (col("nth") == 0)))
+    answer = col("role") == RESPONSE
 
     def first(name: str, where: pl.Expr) -> pl.Expr:
         return col(name).filter(where).first()
 
-    sent_before = col("ns").filter(one & (col("frame") < first("frame", answer)))
+    sent_before = col("ns").filter(query & (col("frame") < first("frame", answer)))
     return (
         rows.group_by(*group, "own", maintain_order=True)
         .agg(
             col("row").first(),
-            first("frame", one).alias("question_frame"),
+            first("frame", query).alias("question_frame"),
             col("ns").first().alias("ns"),
             *(col(name).first() for name in (*CONVERSATION, "question", "name", "key", "type", "class", "questions")),
-            (col("flags").first()).alias("flags"),
+            col("flags").first(),
             col("server").filter(answer).first().fill_null(col("server").first()).alias("server"),
             col("server_port").first(),
             col("kept").any(),
             first("frame", answer).alias("answer_frame"),
             first("ns", answer).alias("answer_ns"),
             sent_before.last().alias("last_ns"),
-            one.sum().alias("sent"),
+            query.sum().alias("sent"),
             answer.sum().alias("answers"),
-            first("frame", col("what") == QUOTED).alias("refused_in"),
-            col("ns").filter(one).last().alias("last_sent"),
-            col("frame").filter(one).last().alias("last_frame"),
-            *(first(name, answer).alias(f"answer_{name}") for name in ("flags", "rcode", "said", "real", "soa", "ns_records", "bytes")),
+            first("frame", col("role") == QUOTED).alias("refused_in"),
+            col("ns").filter(query).last().alias("last_sent"),
+            col("frame").filter(query).last().alias("last_frame"),
+            *(
+                first(name, answer).alias(f"answer_{name}")
+                for name in ("flags", "rcode", "records", "data_records", "soa", "ns_records", "bytes")
+            ),
             *(first(name, answer) for name in ("cnames", "addresses")),
-            first("bytes", one).alias("question_bytes"),
+            first("bytes", query).alias("question_bytes"),
         )
         .with_columns((col("own") > 0).alias("unsolicited"))
         .sort("row")
     )
 
 
-def _repeated(found: pl.DataFrame) -> pl.DataFrame:
-    """Which question a client asked just before, of the same name and type, and why it asks again."""
+def _retries(rows: pl.DataFrame) -> pl.DataFrame:
+    """Adds the previous question of the client for the same name and type, and why it is repeated."""
     col = pl.col
-    asked = found.filter(~col("unsolicited") & col("key").is_not_null())
+    asked = rows.filter(~col("unsolicited") & col("key").is_not_null())
     asked = asked.with_columns(col("row").first().over("client", "question").alias("asker")).sort("asker", maintain_order=True)
-    again = ("question_frame", "last_sent", "answer_ns", "answer_flags", "answer_rcode", "row")
-    before = {name: pl.when(_goes_on("asker")).then(col(name).shift(1)) for name in again}
-    soon = col("ns") - before["last_sent"] <= RETRIED
-    waiting = before["answer_ns"].is_null() | (before["answer_ns"] > col("ns"))
+    names = ("question_frame", "last_sent", "answer_ns", "answer_flags", "answer_rcode", "row")
+    before = {name: pl.when(_same_as_previous("asker")).then(col(name).shift(1)) for name in names}
+    soon = col("ns") - before["last_sent"] <= RETRY_TIMEOUT
+    pending = before["answer_ns"].is_null() | (before["answer_ns"] > col("ns"))
     why = (
-        pl.when(waiting)
+        pl.when(pending)
         .then(pl.lit("no answer"))
-        .when(_set(before["answer_flags"], TRUNCATED) & (col("transport") == "tcp"))
+        .when(_has_flag(before["answer_flags"], TRUNCATED) & (col("transport") == "tcp"))
         .then(pl.lit("truncated"))
         .when(before["answer_rcode"].is_in((1, 2, 4, 5, 23)))
         .then(pl.lit("failed"))
@@ -289,93 +293,93 @@ def _repeated(found: pl.DataFrame) -> pl.DataFrame:
         "row", pl.when(soon).then(why).alias("retry_why"), before["question_frame"].alias("retry_of"), repeated=before["row"]
     )
     asked = asked.filter(col("retry_why").is_not_null())
-    found = found.join(asked.drop("repeated"), on="row", how="left", maintain_order="left")
-    return found.with_columns(col("row").is_in(asked["repeated"].to_list()).alias("repeated"))
+    rows = rows.join(asked.drop("repeated"), on="row", how="left", maintain_order="left")
+    return rows.with_columns(col("row").is_in(asked["repeated"].to_list()).alias("repeated"))
 
 
-def _goes_on(name: str) -> pl.Expr:
-    """Whether the row before has the same value."""
+def _same_as_previous(name: str) -> pl.Expr:
+    """Whether the previous row has the same value."""
     return (pl.col(name) == pl.col(name).shift(1)).fill_null(False)
 
 
-def _judged(found: pl.DataFrame, end: int) -> pl.DataFrame:
-    """The columns in words."""
+def _evaluate(rows: pl.DataFrame, end: int) -> pl.DataFrame:
+    """Adds outcome, result, recursion and the names of numbers. end: time of the last frame, ns."""
     col = pl.col
     answered = col("answer_frame").is_not_null()
-    wants, offers = _set(col("flags"), WANTED), _set(col("answer_flags"), OFFERED)
-    final = _set(col("answer_flags"), AUTHORITATIVE)
+    desired, available = _has_flag(col("flags"), RECURSION_DESIRED), _has_flag(col("answer_flags"), RECURSION_AVAILABLE)
+    authoritative = _has_flag(col("answer_flags"), AUTHORITATIVE)
     outcome = (
         pl.when("unsolicited")
         .then(pl.lit("unsolicited"))
-        .when(answered & _set(col("answer_flags"), TRUNCATED))
+        .when(answered & _has_flag(col("answer_flags"), TRUNCATED))
         .then(pl.lit("truncated"))
         .when(answered)
         .then(pl.lit("answered"))
         .when(col("refused_in").is_not_null())
         .then(pl.lit("refused"))
-        .when((col("last_sent") > end - SOON) & ~col("repeated"))
+        .when((col("last_sent") > end - ANSWER_TIMEOUT) & ~col("repeated"))
         .then(pl.lit("open"))
         .otherwise(pl.lit("unanswered"))
     )
-    code = _words(found["answer_rcode"], "dns.rcode")
+    code = _named(rows["answer_rcode"], "dns.rcode")
     result = (
         pl.when(~answered)
         .then(None)
         .when(col("answer_rcode") != 0)
         .then(code)
-        .when(col("answer_real") > 0)
+        .when(col("answer_data_records") > 0)
         .then(pl.lit("answer"))
-        .when(col("answer_said") > 0)
+        .when(col("answer_records") > 0)
         .then(pl.when(col("type") == dns_messages.CNAME).then(pl.lit("answer")).otherwise(pl.lit("alias only")))
-        .when((col("answer_ns_records") > 0) & (col("answer_soa") == 0) & ~final)
+        .when((col("answer_ns_records") > 0) & (col("answer_soa") == 0) & ~authoritative)
         .then(pl.lit("referral"))
         .otherwise(pl.lit("no data"))
     )
     recursion = (
-        pl.when(~wants)
+        pl.when(~desired)
         .then(pl.lit("iterative"))
         .when(~answered)
         .then(pl.lit("wanted"))
-        .when(offers)
+        .when(available)
         .then(pl.lit("recursive"))
         .otherwise(pl.lit("not offered"))
     )
-    return found.with_columns(
+    return rows.with_columns(
         col("ns").cast(pl.Int64).cast(TIME).alias("time"),
         col("last_sent").cast(pl.Int64).cast(TIME).alias("last_time"),
-        _words(found["flags"] // 2**11 % 16, "dns.flags.opcode").alias("opcode"),
-        _words(found["type"], "dns.qry.type").alias("type"),
-        _words(found["class"], "dns.qry.class").alias("class"),
+        _named(rows["flags"] // 2**11 % 16, "dns.flags.opcode").alias("opcode"),
+        _named(rows["type"], "dns.qry.type").alias("type"),
+        _named(rows["class"], "dns.qry.class").alias("class"),
         outcome.alias("outcome"),
         code.alias("rcode"),
         result.alias("result"),
         pl.when(~col("unsolicited")).then(col("answer_ns") - col("ns")).cast(SPAN).alias("duration"),
         (col("answer_ns") - col("last_ns")).cast(SPAN).alias("duration_last"),
         recursion.alias("recursion"),
-        pl.when(answered).then(final).alias("authoritative"),
+        pl.when(answered).then(authoritative).alias("authoritative"),
         col("cnames").fill_null([]),
         col("addresses").fill_null([]),
     )
 
 
-def _set(flags: pl.Expr, bit: int) -> pl.Expr:
+def _has_flag(flags: pl.Expr, bit: int) -> pl.Expr:
     return (flags & bit) > 0
 
 
-def _words(column: pl.Series, name: str) -> pl.Series:
-    """What each number is called; null where it is null or -1."""
+def _named(column: pl.Series, name: str) -> pl.Series:
+    """The name of each number; null for null and -1."""
     f = register()[name].field
     used = np.unique(column.drop_nulls().to_numpy())
     used = used[used >= 0]
-    return column.replace_strict(used.tolist(), worded(f, used).tolist(), default=None, return_dtype=pl.String)
+    return column.replace_strict(used.tolist(), named(f, used).tolist(), default=None, return_dtype=pl.String)
 
 
 # ---------------------------------------------------------------- for verdicts
 
 
 def grouped(rows: pl.DataFrame) -> pl.DataFrame:
-    """Names that a client never found out, for `expert.dns_transactions`: a row for each client, way to fail and set of servers. Names of
-    addresses (PTR) are left out: nothing fails without them."""
+    """Names that a client never resolved, for `expert.dns_transactions`: a row for each client, reason and set of servers. Reverse
+    look-ups (PTR) are left out: nothing fails without them."""
     col = pl.col
     why = (
         pl.when((col("outcome") == "unanswered") | ((col("outcome") == "open") & (col("sent") > 1)))
@@ -392,10 +396,10 @@ def grouped(rows: pl.DataFrame) -> pl.DataFrame:
         (col("outcome") != "unsolicited") & ((col("outcome") != "open") | (col("sent") > 1)),
     )
     asked = asked.with_columns(why.alias("why"), col("name").str.to_lowercase().alias("key"))
-    never = asked.filter(col("why").is_not_null().all().over("client", "key"))
-    names = never.group_by("client", "key", maintain_order=True).agg(
+    unresolved = asked.filter(col("why").is_not_null().all().over("client", "key"))
+    names = unresolved.group_by("client", "key", maintain_order=True).agg(
         col("name").first(),
-        col("why").sort_by(col("why") == "silence").first(),  # an answer says more than none
+        col("why").sort_by(col("why") == "silence").first(),  # an answer is a better reason than none
         col("server").unique(maintain_order=True),
         col("sent").sum(),
         col("question_frame").min().alias("first_frame"),

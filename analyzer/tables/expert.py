@@ -1,21 +1,21 @@
-"""A row is a finding: what deserves a look, how bad it is, in which frame."""
+"""A row is a finding, a rule that holds of a header: how bad it is, in which frame."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from ..correlators.arp_conflicts import DUPLICATES
+from ..correlators.arp_conflicts import FIELDS
 from ..correlators.dhcp_matching import JUDGED
-from ..dissect import Dissection
-from ..expert import findings
+from ..dissection import Dissection
+from ..expert import rules
 from ..fields import CUT, Field, text, u32, u64
 from ..protocols import protocols, register
 from ..protocols.tcp import TRACKED
 from ..templates import template_fields
 from . import Table
-from ._findings import held
+from ._findings import findings
 
-WITHIN = ", in the {} put together here"
+REASSEMBLED = ", in the {} put together here"
 
 
 class TABLE(Table):
@@ -33,30 +33,29 @@ class TABLE(Table):
         ),
     )
     needs = frozenset(
-        {"frame.time_delta", *protocols(), *DUPLICATES, *JUDGED, *(f.name for f in TRACKED)}
-        | {n for one in findings().values() for n in template_fields(one.says)}
+        {"frame.time_delta", *protocols(), *FIELDS, *JUDGED, *(f.name for f in TRACKED)}
+        | {name for rule in rules().values() for name in template_fields(rule.template)}
     )
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
         rows: list[tuple[int, int, tuple[str, str, str, str, str, int | None]]] = []
         for depth, h in enumerate(d.order):
-            for rule, at, sentences in held(h, findings().values()):
-                about = (rule.severity, rule.group, rule.protocol, rule.name)
-                rows += [(frame, depth, (*about, said, None)) for frame, said in zip(h.frame[at].tolist(), sentences)]
-        order = {id(h): depth for depth, h in enumerate(d.order)}
-        for h in d.order:
+            for rule, at, sentences in findings(h, rules().values()):
+                about = (rule.severity, rule.kind, rule.subject, rule.name)
+                rows += [(frame, depth, (*about, sentence, None)) for frame, sentence in zip(h.frame[at].tolist(), sentences)]
+        for depth, h in enumerate(d.order):  # after all rules: what they compute may find faults in other headers
             for fault in h.faults:
                 label = protocols()[fault.protocol].label
                 name = register()[fault.field].field.label.lower() if fault.field in register() else ""
                 cut = fault.says == CUT
-                within = WITHIN.format("message" if "direction" in h.context else "datagram") if h.reassembled else ""
+                within = REASSEMBLED.format("message" if "direction" in h.context else "datagram") if h.reassembled else ""
                 about = ("note", "capture", fault.protocol, "cut") if cut else ("error", "malformed", fault.protocol, "malformed")
                 for frame, at, needs, had in zip(fault.frame.tolist(), fault.at.tolist(), fault.needed.tolist(), fault.had.tolist()):
-                    said = f"{label}{': ' + name if name else ''} {fault.says.format(needed=needs, had=had)}{within}"
-                    rows.append((frame, order[id(h)], (*about, said, at)))
+                    sentence = f"{label}{': ' + name if name else ''} {fault.says.format(needed=needs, had=had)}{within}"
+                    rows.append((frame, depth, (*about, sentence, at)))
         if not rows:
             return None
         rows.sort(key=lambda row: row[:2])
-        made = [(frame + d.batch.first, *rest) for frame, _, rest in rows]
+        numbered = [(frame + d.batch.first, *rest) for frame, _, rest in rows]
         types = [pl.Int64, *[pl.String] * 5, pl.UInt32]
-        return pl.DataFrame(made, schema=dict(zip([f.name for f in self.columns], types)), orient="row")
+        return pl.DataFrame(numbered, schema=dict(zip([f.name for f in self.columns], types)), orient="row")

@@ -1,11 +1,12 @@
-"""A row is a frame: when, how long, which headers, who sent it to whom, what it says."""
+"""A row is a frame: its time, lengths, protocols, source, destination and packet line."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from ..dissect import COLUMNS, Dissection, needed
+from ..dissection import Dissection
 from ..fields import Field, text
+from ..lookup import COLUMNS, needed
 from ..protocols import register
 from . import Table
 from ._columns import series
@@ -38,7 +39,7 @@ class TABLE(Table):
     needs = frozenset({*OWN, *needed(COLUMNS)})
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
-        said = d.summary()
+        summary = d.summary()
         own = [series(register()[name].field, d.frames.column(name), len(d.frames)) for name in OWN]
         rows = d.frames.frame
-        return pl.DataFrame(own + [pl.Series(f.name, said[f.name].take(rows).tolist(), dtype=pl.String) for f in SUMMARY])
+        return pl.DataFrame(own + [pl.Series(f.name, summary[f.name].take(rows).tolist(), dtype=pl.String) for f in SUMMARY])

@@ -1,4 +1,4 @@
-"""A row is a sequence of protocols: how many frames have it, and how many bytes they are. As tshark's io,phs."""
+"""A row is a sequence of protocols, with the frames that have it and their bytes, as in tshark's io,phs."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import numpy as np
 import polars as pl
 
 from ..capture import Source
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..fields import Field, text, u32, u64
 from . import Table
 
-MOST = 10_000  # sequences kept apart; hostile traffic could make up any number
+MOST = 10_000  # sequences that are counted apart; hostile traffic could hold any number
 
 
 class TABLE(Table):
@@ -27,27 +27,27 @@ class TABLE(Table):
     needs = frozenset({"frame.protocols"})
 
     def __init__(self) -> None:
-        self.found: dict[tuple[str, ...], list[int]] = {}
+        self.counts: dict[tuple[str, ...], list[int]] = {}
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
         frames = np.bincount(d.frames.path)
         size = np.bincount(d.frames.path, d.batch.length[d.frames.frame])
         for path in np.flatnonzero(frames).tolist():
             names = tuple(name for name in d.paths.text(path).split(":") if name not in ("", "ethertype"))
-            if names not in self.found and len(self.found) >= MOST:
+            if names not in self.counts and len(self.counts) >= MOST:
                 names = ("other paths",)
-            one = self.found.setdefault(names, [0, 0])
-            one[0] += int(frames[path])
-            one[1] += int(size[path])
+            count = self.counts.setdefault(names, [0, 0])
+            count[0] += int(frames[path])
+            count[1] += int(size[path])
         return None
 
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
         tree: dict[tuple[str, ...], list[int]] = {}
-        for names, (frames, size) in self.found.items():
+        for names, (frames, size) in self.counts.items():
             for depth in range(1, len(names) + 1):
-                one = tree.setdefault(names[:depth], [0, 0])
-                one[0] += frames
-                one[1] += size
+                count = tree.setdefault(names[:depth], [0, 0])
+                count[0] += frames
+                count[1] += size
 
         def place(names: tuple[str, ...]) -> list[tuple[int, str]]:
             return [(-tree[names[:depth]][0], names[depth - 1]) for depth in range(1, len(names) + 1)]

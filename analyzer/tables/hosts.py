@@ -1,4 +1,4 @@
-"""A row is a name that the recorder knew an address by, where the file tells (pcapng name resolution blocks)."""
+"""A row is an address and its name, from the Name Resolution Blocks of pcapng files."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ class TABLE(Table):
     )
 
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
-        rows = [(source.name, one.section + 1, *one[1:]) for source in sources for one in source.names]
+        rows = [(source.name, entry.section + 1, *entry[1:]) for source in sources for entry in source.names]
         return pl.DataFrame(rows, schema={f.name: dtype_of(f) for f in self.columns}, orient="row")

@@ -1,7 +1,7 @@
 """A row is an HTTP request with its final response: how long each took, how large they were, over which connection, who is a proxy.
 
-A response belongs to the first request of its connection without one (RFC 9112 §9.3.2); 1xx are aside. What proxies pass on is told by
-method and path, and by the address for which they ask: each request that they make belongs to the oldest that waits and fits.
+A response belongs to the first request of its connection without one (RFC 9112 §9.3.2); 1xx responses are listed with it. A request that
+a proxy forwards is recognized by method and path, and by the address that it names: it belongs to the oldest pending request that fits.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import numpy as np
 import polars as pl
 
 from ..conversations import KEY
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..expert.http import PROVEN, SLOW
 from ..fields import Column, Field, Headers, Spans, flag, seconds, signed, text, time, u16, u32, u64
 from ..protocols import protocols
 from ..protocols.common._http import FAULTS, FRAMING
-from ..protocols.http import IDEMPOTENT, REQUEST, SAFE, lines
+from ..protocols.http import IDEMPOTENT, REQUEST, SAFE, field_lines
 from ..tcp.messages import Messages
 from . import Table
 from ._columns import SPAN, TIME, dtype_of, series
@@ -27,15 +27,15 @@ from ._ends import pair
 if TYPE_CHECKING:
     from ..capture import Source
 
-SOON = 1_000_000_000  # ns before the trace ends in which an answer need not have come
+SOON = 1_000_000_000  # ns before the end of the trace: a request without response is open, not unanswered
 WORST = (("frame", "worst_frame"), ("answer_frame", "worst_answer"), ("asked_for", "worst_for"), ("upstream", "upstream"),
     ("upstream_server", "upstream_server"), ("upstream_wait", "upstream_wait"))  # fmt: skip
-OPEN = 1000  # requests for the same from the same that wait for a proxy to ask on
-ROWS = 1 << 15  # messages that are gathered before a frame of Polars is made of them
+OPEN = 1000  # pending requests with the same key that a proxy may forward
+ROWS = 1 << 15  # messages that are collected before a Polars frame is made of them
 MANY = ("via", "credentials")
-WORDS = (*MANY, "forwarded")
-KEYS = 100_000  # of such requests that are remembered before those that were answered are forgotten
-NUMBERS = (
+TEXTS = (*MANY, "forwarded")
+KEYS = 100_000  # keys of such requests that are remembered before answered ones are forgotten
+COLUMNS = (  # of `_http.OUTPUT`
     "number",
     "direction",
     "nth",
@@ -46,10 +46,10 @@ NUMBERS = (
     "faults",
     "first_frame",
     "first_time",
-    "known_time",
+    "header_time",
     "time",
 )
-ASKED = {  # what a request is asked for → the field
+REQUEST_FIELDS = {  # column → field of a request
     "method": "http.request.method",
     "target": "http.request.uri",
     "version": "http.request.version",
@@ -61,7 +61,7 @@ ASKED = {  # what a request is asked for → the field
     "x_forwarded_for": "http.x_forwarded_for",
     "upgrade": "http.upgrade",
 }
-ANSWERED = {
+RESPONSE_FIELDS = {
     "version": "http.response.version",
     "connection": "http.connection",
     "content_type": "http.content_type",
@@ -115,7 +115,7 @@ class TABLE(Table):
         Field("content_range", text, "Content range", "that is answered"),
         Field("persistent", flag, "Persistent", "the connection may be used again, RFC 9112 §9.3"),
         Field("pipelined", flag, "Pipelined", "sent before the request before it was answered"),
-        Field("upgrade", text, "Turns to", "the protocol that the connection goes on with"),
+        Field("upgrade", text, "Upgraded to", "the protocol that the connection goes on with"),
         Field("credentials", text, "Credentials in clear", "which kinds there are, never what they are", many=True),
         Field(
             "proxy", text, "Proxy", "which sort one end is: forward, reverse, transparent; 'reverse or transparent' if it cannot be told"
@@ -131,8 +131,8 @@ class TABLE(Table):
     needs = frozenset({"http.line", "tcp.stream"})
 
     def __init__(self) -> None:
-        self.requests, self.answers = Gathered(ASKED), Gathered(ANSWERED)
-        self.streams = Streams()
+        self.requests, self.answers = MessageBuffer(REQUEST_FIELDS), MessageBuffer(RESPONSE_FIELDS)
+        self.streams = StreamEnds()
         self.messages: Messages | None = None
         self.end = 0
 
@@ -150,7 +150,7 @@ class TABLE(Table):
         return None
 
     def _take(self, h: Headers, frame: np.ndarray, kept: np.ndarray, timed: np.ndarray) -> None:
-        lines(h)  # of all at once
+        field_lines(h)  # of all messages at once, for both calls of `take` below
         for parts, which in ((self.requests, True), (self.answers, False)):
             rows = np.flatnonzero((h.context_of("kind") == REQUEST) == which)
             if len(rows):
@@ -163,10 +163,9 @@ class TABLE(Table):
             return None
         requests, answers = self.requests.take(), self.answers.take()
         holes = self.messages.holes if self.messages else set()
-        found = self.streams.ends(_joined(requests, answers))
-        found = _proxies(_judged(found, self.end, holes), self.streams)
-        rows = found.filter("kept")
-        return rows.select(pl.col(f.name).cast(dtype_of(f)) for f in self.columns)
+        rows = self.streams.ends(_pair_messages(requests, answers))
+        rows = _proxies(_outcomes(rows, self.end, holes), self.streams)
+        return rows.filter("kept").select(pl.col(f.name).cast(dtype_of(f)) for f in self.columns)
 
 
 # ---------------------------------------------------------------- messages
@@ -175,31 +174,31 @@ class TABLE(Table):
 Columns = dict[str, Column]
 
 
-class Gathered:
-    """What many messages say, as columns of NumPy until there are ROWS of them: making Polars' costs more than what is in a batch."""
+class MessageBuffer:
+    """Columns of many messages, in NumPy until there are ROWS of them: a Polars frame of each batch would cost more."""
 
     def __init__(self, texts: dict[str, str]) -> None:
         self.texts = texts
         self.parts: list[tuple[int, Columns]] = []
         self.size = 0
-        self.made: list[pl.DataFrame] = []
+        self.frames: list[pl.DataFrame] = []
 
     def __len__(self) -> int:
-        return self.size + len(self.made)
+        return self.size + len(self.frames)
 
     def add(self, h: Headers, frame: np.ndarray, kept: np.ndarray, timed: np.ndarray) -> None:
-        """What requests, or responses, say: a row each."""
-        columns = {name: Column(h.context_of(name), None) for name in NUMBERS}
+        """Add requests, or responses: a row each."""
+        columns = {name: Column(h.context_of(name), None) for name in COLUMNS}
         if not timed.all():
             rows = np.flatnonzero(timed)
-            columns |= {name: Column(h.context_of(name)[rows], rows) for name in ("first_time", "known_time", "time")}
+            columns |= {name: Column(h.context_of(name)[rows], rows) for name in ("first_time", "header_time", "time")}
         columns |= {"frame": Column(frame, None), "kept": Column(kept, None)}
         columns |= {name: _first(h.column(field)) for name, field in self.texts.items()}
         columns["via"] = h.column("http.via")
-        if self.texts is ASKED:
+        if self.texts is REQUEST_FIELDS:
             columns |= {"forwarded": _first(h.column("http.forwarded")), "credentials": h.column("http.credentials")}
         else:
-            columns |= {name: Column(h.context_of(name), None) for name in ("asked", "status")}
+            columns |= {name: Column(h.context_of(name), None) for name in ("request", "status")}
         self.parts.append((len(h), columns))
         self.size += len(h)
         if self.size >= ROWS:
@@ -210,39 +209,39 @@ class Gathered:
         columns = {}
         for name in self.parts[0][1]:
             several = [part[name] for _, part in self.parts]
-            values = np.concatenate([one.values for one in several])
+            values = np.concatenate([column.values for column in several])
             rows = np.concatenate([(np.arange(size) if part[name].rows is None else part[name].rows) + at
                 for at, (size, part) in zip(base.tolist(), self.parts)])  # fmt: skip
-            if name in self.texts or name in WORDS:
+            if name in self.texts or name in TEXTS:
                 columns[name] = series(Field(name, text, "", many=name in MANY), Column(values.astype(object), rows), self.size)
             elif len(rows) < self.size:
                 columns[name] = series(Field(name, signed, ""), Column(values, rows), self.size)
             else:
                 columns[name] = pl.Series(values)
-        self.made.append(pl.DataFrame([column.alias(name) for name, column in columns.items()]))
+        self.frames.append(pl.DataFrame([column.alias(name) for name, column in columns.items()]))
         self.parts, self.size = [], 0
 
     def take(self) -> pl.DataFrame:
-        """All of them, which are forgotten then."""
+        """All of them; the buffer is empty then."""
         if not len(self):
-            self.add(*_nothing())
+            self.add(*_no_messages())
         if self.parts:
             self._flush()
-        made, self.made = pl.concat(self.made), []
-        return made
+        result, self.frames = pl.concat(self.frames), []
+        return result
 
 
-def _nothing() -> tuple[Headers, np.ndarray, np.ndarray, np.ndarray]:
+def _no_messages() -> tuple[Headers, np.ndarray, np.ndarray, np.ndarray]:
     h = Headers(protocols()["http"], np.zeros(8, np.uint8), Spans(*(np.zeros(0, np.int64),) * 4, np.zeros(0, bool), np.zeros(0, np.int64)),
         np.zeros(0, np.int64), None)  # fmt: skip
-    for name in (*NUMBERS, "kind", "asked", "status", "lead", "content"):
+    for name in (*COLUMNS, "kind", "request", "status", "leading", "is_text"):
         h.set_context(name, np.zeros(0, np.int64))
     none = np.zeros(0, bool)
     return h, np.zeros(0, np.int64), none, none
 
 
 def _first(column: Column) -> Column:
-    """Of what a message repeats, the first."""
+    """The first value of each message."""
     values, rows = column
     if rows is None or len(rows) < 2:
         return column
@@ -250,7 +249,7 @@ def _first(column: Column) -> Column:
     return column if keep.all() else Column(values[keep], rows[keep])
 
 
-class Streams:
+class StreamEnds:
     """The ends of TCP connections and where each begins: 64 bytes for each."""
 
     def __init__(self) -> None:
@@ -282,7 +281,7 @@ class Streams:
         return pl.DataFrame({"stream": number, "a": a, "a_port": a_port, "b": b, "b_port": b_port, "began": frame, "when": when})
 
     def ends(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The rows with client and server: `way` is the client's, twice the stream's number, plus 1 from the greater end of its key."""
+        """The rows with client and server: `direction` is the client's."""
         self.all()
         at = np.searchsorted(self.began[:, 0], rows["stream"].to_numpy())
         (client, client_port), (server, server_port) = pair(self.keys.tobytes(), (rows["direction"].to_numpy() & 1) != 0, at)
@@ -294,37 +293,38 @@ class Streams:
 # ---------------------------------------------------------------- transactions
 
 
-def _joined(requests: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
+def _pair_messages(requests: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
     """Requests with their final responses, then those without request."""
     col = pl.col
     interim = answers.filter((col("status") < 200) & (col("status") != 101))
-    interim = interim.group_by("asked", maintain_order=True).agg(col("status").alias("interim"))
+    interim = interim.group_by("request", maintain_order=True).agg(col("status").alias("interim"))
     final = answers.filter((col("status") >= 200) | (col("status") == 101))
-    final = final.rename({name: f"answer_{name}" for name in final.columns if name != "asked"})
-    known = final.filter(col("asked") > 0)
-    found = requests.join(known, left_on="number", right_on="asked", how="left", maintain_order="left")
-    found = found.join(interim, left_on="number", right_on="asked", how="left", maintain_order="left")
-    alone = final.filter(~col("asked").is_in(requests["number"].implode())).drop("asked")
-    if len(alone):
-        alone = alone.with_columns((col("answer_direction") ^ 1).alias("direction"), col("answer_kept").alias("kept"))
-        found = pl.concat([found, alone], how="diagonal")
-    return found.with_columns(
+    final = final.rename({name: f"answer_{name}" for name in final.columns if name != "request"})
+    matched = final.filter(col("request") > 0)
+    rows = requests.join(matched, left_on="number", right_on="request", how="left", maintain_order="left")
+    rows = rows.join(interim, left_on="number", right_on="request", how="left", maintain_order="left")
+    unmatched = final.filter(~col("request").is_in(requests["number"].implode())).drop("request")
+    if len(unmatched):
+        unmatched = unmatched.with_columns((col("answer_direction") ^ 1).alias("direction"), col("answer_kept").alias("kept"))
+        rows = pl.concat([rows, unmatched], how="diagonal")
+    return rows.with_columns(
         (col("direction") // 2).alias("stream"),
         (col("kept").fill_null(False) | col("answer_kept").fill_null(False)).alias("kept"),
     )
 
 
-def _judged(found: pl.DataFrame, end: int, holes: set[int]) -> pl.DataFrame:
-    """What follows from both messages."""
+def _outcomes(rows: pl.DataFrame, end: int, holes: set[int]) -> pl.DataFrame:
+    """The columns that follow from a request and its response."""
     col = pl.col
-    asked, answered = col("number").is_not_null(), col("answer_number").is_not_null()
+    is_request, answered = col("number").is_not_null(), col("answer_number").is_not_null()
     whole = col("answer_frame") > 0
-    found = found.sort(pl.coalesce("first_frame", "answer_first_frame"), "direction", pl.coalesce("number", "answer_number"))
-    after = (asked & answered).cast(pl.Int8).reverse().cum_max().reverse().over("stream") > 0  # answers come in order: this one was lost
+    rows = rows.sort(pl.coalesce("first_frame", "answer_first_frame"), "direction", pl.coalesce("number", "answer_number"))
+    # answers come in order: where a later request was answered, this answer was lost
+    after = (is_request & answered).cast(pl.Int8).reverse().cum_max().reverse().over("stream") > 0
     lossy = (col("direction") ^ 1).is_in(sorted(holes))
     short = (col("answer_faults") & 1 << FAULTS.index("short")) > 0
     outcome = (
-        pl.when(~asked)
+        pl.when(~is_request)
         .then(pl.lit("unasked"))
         .when(answered & ~whole)
         .then(pl.lit("begun"))
@@ -339,7 +339,7 @@ def _judged(found: pl.DataFrame, end: int, holes: set[int]) -> pl.DataFrame:
         .otherwise(pl.lit("unanswered"))
     )
     closes = pl.any_horizontal(
-        _says(name, "close") | ((col(version) == "HTTP/1.0") & ~_says(name, "keep-alive"))
+        _contains(name, "close") | ((col(version) == "HTTP/1.0") & ~_contains(name, "keep-alive"))
         for name, version in (("connection", "version"), ("answer_connection", "answer_version"))
     )
     problems = pl.concat_list(
@@ -348,19 +348,19 @@ def _judged(found: pl.DataFrame, end: int, holes: set[int]) -> pl.DataFrame:
     ).list.drop_nulls()
     done = pl.when(col("frame") > 0).then(col("time"))
     early = col("answer_first_time") < done
-    turned = (col("answer_status") == 101) | (col("method") == "CONNECT").fill_null(False) & col("answer_status").is_between(200, 299)
+    switched = (col("answer_status") == 101) | (col("method") == "CONNECT").fill_null(False) & col("answer_status").is_between(200, 299)
     tunnel = (col("method") == "CONNECT") & col("answer_status").is_between(200, 299)
-    return found.with_columns(
+    return rows.with_columns(
         outcome.alias("outcome"),
-        pl.when(asked).then(col("method").is_in(sorted(SAFE))).alias("safe"),
-        pl.when(asked).then(col("method").is_in(sorted(IDEMPOTENT))).alias("idempotent"),
+        pl.when(is_request).then(col("method").is_in(sorted(SAFE))).alias("safe"),
+        pl.when(is_request).then(col("method").is_in(sorted(IDEMPOTENT))).alias("idempotent"),
         col("first_time").cast(TIME).alias("when"),
         pl.when(~early).then(col("answer_first_time") - done).cast(SPAN).alias("first_byte"),
         pl.when(whole & ~early).then(col("answer_time") - done).cast(SPAN).alias("last_byte"),
         (done - col("first_time")).cast(SPAN).alias("request_time"),
         pl.when(whole).then("answer_frame").alias("answer_frame"),
         pl.when(col("frame") > 0).then("frame").alias("frame"),
-        pl.when(answered).then((col("answer_framing") != FRAMING.index("close")) & ~closes & ~turned).alias("persistent"),
+        pl.when(answered).then((col("answer_framing") != FRAMING.index("close")) & ~closes & ~switched).alias("persistent"),
         (col("first_time") < col("answer_first_time").shift(1).over("stream")).fill_null(False).alias("pipelined"),
         pl.when(tunnel)
         .then(pl.lit("tunnel"))
@@ -390,19 +390,19 @@ def _judged(found: pl.DataFrame, end: int, holes: set[int]) -> pl.DataFrame:
     ).with_columns(col("when").alias("time"))
 
 
-def _says(name: str, word: str) -> pl.Expr:
+def _contains(name: str, word: str) -> pl.Expr:
     return pl.col(name).str.to_lowercase().str.contains(word, literal=True).fill_null(False)
 
 
 # ---------------------------------------------------------------- proxies
 
 
-def _proxies(found: pl.DataFrame, streams: Streams) -> pl.DataFrame:
-    """Who is a proxy, of which sort, and which connection it made for this one."""
+def _proxies(rows: pl.DataFrame, streams: StreamEnds) -> pl.DataFrame:
+    """Which end is a proxy, of which kind, and which connection it opened for this one."""
     col = pl.col
     absolute = col("target").str.contains(r"^[A-Za-z][A-Za-z0-9+.-]*://").fill_null(False)
     connects = (col("method") == "CONNECT").fill_null(False)
-    found = found.with_columns(
+    rows = rows.with_columns(
         (absolute | connects).alias("forward"),
         (col("asks_via").gt(0) | col("forwarded_for").is_not_null()).alias("from_proxy"),
         pl.when(absolute)
@@ -410,17 +410,17 @@ def _proxies(found: pl.DataFrame, streams: Streams) -> pl.DataFrame:
         .otherwise("target")
         .alias("path"),
     ).with_row_index("row")
-    servers = found.filter("forward")["server"].unique()
-    suspects = found.filter(col("number").is_not_null() & (col("from_proxy") | col("client").is_in(found["server"].unique().implode())))
-    links = _links(found, suspects) if len(suspects) else {}
+    servers = rows.filter("forward")["server"].unique()
+    suspects = rows.filter(col("number").is_not_null() & (col("from_proxy") | col("client").is_in(rows["server"].unique().implode())))
+    links = _links(rows, suspects) if len(suspects) else {}
     links_down = {up: down for down, up in links.items()}
-    tunnels = _tunnels(found.filter(connects), streams) if len(servers) else {}
-    n = len(found)
+    tunnels = _tunnels(rows.filter(connects), streams) if len(servers) else {}
+    n = len(rows)
     upstream: list[int | None] = [None] * n
     upstream_frame, downstream = upstream.copy(), upstream.copy()
     kind: list[str | None] = [None] * n
-    stream, frame, server = (found[name].to_list() for name in ("stream", "frame", "server"))
-    for row, forward in enumerate(found["forward"].to_list()):
+    stream, frame, server = (rows[name].to_list() for name in ("stream", "frame", "server"))
+    for row, forward in enumerate(rows["forward"].to_list()):
         if row in links:
             upstream[row], upstream_frame[row] = stream[links[row]], frame[links[row]]
         if row in tunnels:
@@ -432,7 +432,7 @@ def _proxies(found: pl.DataFrame, streams: Streams) -> pl.DataFrame:
     for row, down in links_down.items():
         downstream[row] = stream[down]
         kind[row] = kind[row] or kind[down]
-    found = found.with_columns(
+    rows = rows.with_columns(
         pl.Series("kind", kind, pl.String),
         pl.Series("upstream", upstream, pl.Int64),
         pl.Series("upstream_frame", upstream_frame, pl.Int64),
@@ -440,7 +440,7 @@ def _proxies(found: pl.DataFrame, streams: Streams) -> pl.DataFrame:
     )
     behind = col("forward") | col("upstream").is_not_null() | (col("answers_via").gt(0) & ~col("from_proxy"))
     before = col("from_proxy") | col("downstream").is_not_null()
-    return found.with_columns(
+    return rows.with_columns(
         pl.when(col("kind").is_not_null())
         .then("kind")
         .when(behind)
@@ -458,71 +458,71 @@ def _proxies(found: pl.DataFrame, streams: Streams) -> pl.DataFrame:
     )
 
 
-def _links(found: pl.DataFrame, suspects: pl.DataFrame) -> dict[int, int]:
-    """Row of a request → row of the request that a proxy made for it. Each belongs to one other."""
+def _links(rows: pl.DataFrame, suspects: pl.DataFrame) -> dict[int, int]:
+    """Row of a request → row of the request that a proxy made for it, one to one."""
     wanted = {(method, path) for method, path in suspects.select("method", "path").iter_rows()}
-    waiting: dict[tuple, list[tuple[int, int, int]]] = {}
+    pending: dict[tuple, list[tuple[int, int, int]]] = {}
     most = KEYS
     links: dict[int, int] = {}
     columns = ("row", "stream", "answering", "method", "path", "client", "server", "first_time")
-    may = set(suspects["row"].to_list())
+    candidates = set(suspects["row"].to_list())
     forwarded = dict(zip(suspects["row"].to_list(), suspects["forwarded_for"].fill_null("").to_list()))
-    told = dict(zip(suspects["row"].to_list(), suspects["asks_via"].to_list()))
-    rows = found.filter(pl.col("number").is_not_null() & pl.col("known_time").is_not_null()).sort("first_time", maintain_order=True)
-    for row, stream, answering, method, path, client, server, began in rows.select(columns).iter_rows():
-        what = method, path
-        if what not in wanted:
+    via_count = dict(zip(suspects["row"].to_list(), suspects["asks_via"].to_list()))
+    requests = rows.filter(pl.col("number").is_not_null() & pl.col("header_time").is_not_null()).sort("first_time", maintain_order=True)
+    for row, stream, answering, method, path, client, server, began in requests.select(columns).iter_rows():
+        target = method, path
+        if target not in wanted:
             continue
-        if row in may:
-            keys = [("from", one.strip(' []"'), *what) for one in re.split(r"[,;=]", forwarded[row])[-8:]] if forwarded[row] else []
-            keys.append(("by", client, *what))
-            if told[row]:
-                keys.append(("to", server, *what))
+        if row in candidates:
+            keys = [("from", name.strip(' []"'), *target) for name in re.split(r"[,;=]", forwarded[row])[-8:]] if forwarded[row] else []
+            keys.append(("by", client, *target))
+            if via_count[row]:
+                keys.append(("to", server, *target))
             for key in keys:
-                queue = waiting.get(key, [])
-                queue[:] = [one for one in queue if one[0] not in links and one[2] >= began]
-                mine = next((one for one in queue if one[1] != stream), None)
+                queue = pending.get(key, [])
+                queue[:] = [entry for entry in queue if entry[0] not in links and entry[2] >= began]
+                mine = next((entry for entry in queue if entry[1] != stream), None)
                 if mine is not None:
                     links[mine[0]] = row
                     break
         until = answering if answering is not None else 1 << 62
-        for key in (("from", client, *what), ("by", server, *what), ("to", server, *what)):
-            queue = waiting.setdefault(key, [])
+        for key in (("from", client, *target), ("by", server, *target), ("to", server, *target)):
+            queue = pending.setdefault(key, [])
             if len(queue) < OPEN:
                 queue.append((row, stream, until))
-        if len(waiting) > most:  # those whose answers had begun by now wait no more
-            waiting = {key: queue for key, queue in waiting.items() if queue and queue[-1][2] >= began}
-            most = 2 * len(waiting) + KEYS
+        if len(pending) > most:  # a request whose answer has begun is not pending any more
+            pending = {key: queue for key, queue in pending.items() if queue and queue[-1][2] >= began}
+            most = 2 * len(pending) + KEYS
     return links
 
 
-def _tunnels(asked: pl.DataFrame, streams: Streams) -> dict[int, tuple[int, int]]:
+def _tunnels(connects: pl.DataFrame, streams: StreamEnds) -> dict[int, tuple[int, int]]:
     """Row of a CONNECT → (stream, its first frame) that its proxy opened for it: to that port, before it answered."""
     col = pl.col
-    opened = streams.all().filter(col("a").is_in(asked["server"].unique().implode())).sort("when", maintain_order=True)
+    opened = streams.all().filter(col("a").is_in(connects["server"].unique().implode())).sort("when", maintain_order=True)
     by: dict[tuple[str, int], list[tuple[int, int, int, str]]] = {}
     for number, proxy, port, target, frame, when in opened.select("stream", "a", "b_port", "b", "began", "when").iter_rows():
         by.setdefault((proxy, port), []).append((when, number, frame, target))
-    found: dict[int, tuple[int, int]] = {}
+    tunnels: dict[int, tuple[int, int]] = {}
     used: set[int] = set()
-    columns = ("row", "server", "target", "known_time", "answering")
-    for row, proxy, target, known, answering in asked.select(columns).iter_rows():
+    columns = ("row", "server", "target", "header_time", "answering")
+    for row, proxy, target, header_time, answering in connects.select(columns).iter_rows():
         host, _, port = target.rpartition(":")
         for when, number, frame, address in by.get((proxy, int(port)), ()) if port.isdigit() and len(port) < 6 else ():
-            fits = known is not None and known <= when and (answering is None or when <= answering)
+            fits = header_time is not None and header_time <= when and (answering is None or when <= answering)
             literal = re.fullmatch(r"[\d.]+|\[[0-9a-fA-F:.]+\]", host)
             if fits and number not in used and (not literal or host.strip("[]") == address):
-                found[row] = number, frame
+                tunnels[row] = number, frame
                 used.add(number)
                 break
-    return found
+    return tunnels
 
 
 # ---------------------------------------------------------------- for verdicts
 
 
 def grouped(rows: pl.DataFrame) -> pl.DataFrame:
-    """What one server made of its requests, and who sent it credentials in clear, for `expert.http_transactions`: a row for each."""
+    """For `expert.http_transactions`: a row for each server, and one for each client that sent it credentials in clear."""
     col = pl.col
     outcome = col("outcome")
     answered, unanswered, short = outcome.is_in(("answered", "short", "begun")), outcome == "unanswered", outcome == "short"
@@ -547,10 +547,10 @@ def grouped(rows: pl.DataFrame) -> pl.DataFrame:
         col("time").alias("times"), col("status").value_counts(sort=True).alias("statuses")
     )
     densest = [_densest(times) for times in many["times"].to_list()]
-    said = [", ".join(f"{one['count']:,} × {one['status']}" for one in counts) for counts in many["statuses"].to_list()]
-    many = many.select(ends).with_columns(pl.Series("densest", densest, pl.Int64), pl.Series("statuses", said, pl.String))
+    statuses = [", ".join(f"{entry['count']:,} × {entry['status']}" for entry in counts) for counts in many["statuses"].to_list()]
+    many = many.select(ends).with_columns(pl.Series("densest", densest, pl.Int64), pl.Series("statuses", statuses, pl.String))
     worst = wait.arg_max()
-    made = (
+    servers = (
         rows.group_by(ends, maintain_order=True)
         .agg(
             col("host").drop_nulls().first(),
@@ -589,16 +589,16 @@ def grouped(rows: pl.DataFrame) -> pl.DataFrame:
         )
         .with_columns(pl.lit("credentials").alias("aspect"))
     )
-    return pl.concat([made, secret], how="diagonal_relaxed")
+    return pl.concat([servers, secret], how="diagonal_relaxed")
 
 
 def _densest(times: list) -> int:
-    """The most of these times, sorted, that lie within ten seconds."""
+    """The largest number of these sorted times within ten seconds."""
     most, first = 0, 0
-    for at, one in enumerate(times):
-        if one is None:
+    for at, when in enumerate(times):
+        if when is None:
             continue
-        while times[first] is None or (one - times[first]).total_seconds() > 10:
+        while times[first] is None or (when - times[first]).total_seconds() > 10:
             first += 1
         most = max(most, at - first + 1)
     return most

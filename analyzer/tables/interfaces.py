@@ -1,45 +1,23 @@
-"""A row is an interface of a capture: what its recorder said of it, what was recorded, what got lost."""
+"""A row is an interface of a capture: its description in the file, frames, losses."""
 
 from __future__ import annotations
 
 import numpy as np
 import polars as pl
 
-from ..capture import Interface, Source
+from ..capture import Source
 from ..capture.links import link_name
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..fields import Field, text, time, u8, u32, u64
 from . import Table
 from ._columns import dtype_of
 
-FAR = np.iinfo(np.int64)
-SAID = {  # columns that the file tells of each interface
-    "link_type": lambda one: link_name(one.link_type),
-    "snap_length": lambda one: one.snap_length,
-    "addresses": lambda one: list(one.addresses),
-    "speed": lambda one: one.speed,
-    "speed_out": lambda one: one.speed_out,
-    "speed_in": lambda one: one.speed_in,
-    "filter": lambda one: one.filter,
-    "system": lambda one: one.system,
-    "hardware": lambda one: one.hardware,
-    "zone": lambda one: one.zone,
-    "fcs_length": lambda one: one.fcs,
-    "received": lambda one: one.received,
-    "dropped": lambda one: one.dropped,
-    "accepted": lambda one: one.accepted,
-    "system_dropped": lambda one: one.system_dropped,
-    "delivered": lambda one: one.delivered,
-    "counted_from": lambda one: one.begin,
-    "counted_to": lambda one: one.end,
-    "counted_at": lambda one: one.when,
-    "comments": lambda one: list(one.comments),
-}
+INT64 = np.iinfo(np.int64)
 
 
 class TABLE(Table):
     name = "interfaces"
-    description = "an interface of a capture: link type, frames, losses, what the recorder said of it"
+    description = "an interface of a capture: link type, frames, losses, its description in the file"
     columns = (
         Field("capture", text, "Capture"),
         Field("section", u32, "Section", "of the file, from 1"),
@@ -76,14 +54,14 @@ class TABLE(Table):
 
     def __init__(self) -> None:
         self.sums = np.zeros((0, 3), np.int64)  # frames, bytes, captured bytes
-        self.times = np.zeros((0, 2), np.int64)  # earliest, latest
+        self.times = np.zeros((0, 2), np.int64)  # earliest, latest; ns
 
     def _grow(self, interfaces: int) -> None:
         more = interfaces - len(self.sums)
         if more > 0:
             more = max(more, len(self.sums))
             self.sums = np.concatenate((self.sums, np.zeros((more, 3), np.int64)))
-            self.times = np.concatenate((self.times, np.tile(np.array([FAR.max, FAR.min]), (more, 1))))
+            self.times = np.concatenate((self.times, np.tile(np.array([INT64.max, INT64.min]), (more, 1))))
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
         batch, frames = d.batch, d.frames.frame
@@ -100,34 +78,36 @@ class TABLE(Table):
         return None
 
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
-        made: dict[str, list[object]] = {f.name: [] for f in self.columns}
+        columns: dict[str, list[object]] = {f.name: [] for f in self.columns}
         for source in sources:
-            some = source.interfaces
+            interfaces = source.interfaces
             alone = len(sources) == 1
-            place = np.arange(len(some)) if alone else np.array((*source.places, *[-1] * (len(some) - len(source.places))), np.int64)
-            self._grow(max(len(some), 1) if alone else 1)
-            sums, times = self.sums[place], self.times[place]
-            sums[place < 0] = 0
-            there = (place >= 0) & (times[:, 0] <= times[:, 1])
-            made["capture"] += [source.name] * len(some)
-            sections = np.array([one.section for one in some], np.int64)
-            numbered = [one.number is not None for one in some]
-            first = np.searchsorted(sections, sections)  # sections come one after the other
-            made["section"] += [one + 1 if has else None for one, has in zip(sections.tolist(), numbered)]
-            made["interface"] += [one if has else None for one, has in zip((np.arange(len(some)) - first).tolist(), numbered)]
-            made["name"] += [one.name for one in some]
-            made["description"] += [one.description for one in some]
-            made["resolution"] += [_resolution(one) for one in some]
-            for name, values in zip(("frames", "bytes", "captured_bytes"), sums.T.tolist()):
-                made[name] += values
+            index = np.arange(len(interfaces)) if alone else np.full(len(interfaces), -1)
+            if not alone:
+                index[: len(source.interface_map)] = source.interface_map
+            self._grow(max(len(interfaces), 1) if alone else 1)
+            sums, times = self.sums[index], self.times[index]
+            sums[index < 0] = 0
+            timed = (index >= 0) & (times[:, 0] <= times[:, 1])
+            sections = np.array([interface.section for interface in interfaces], np.int64)
+            number = np.arange(len(interfaces)) - np.searchsorted(sections, sections)  # the interfaces of a section are adjacent
+            numbered = [interface.number is not None for interface in interfaces]
+            computed = {
+                "capture": [source.name] * len(interfaces),
+                "section": [value + 1 if has else None for value, has in zip(sections.tolist(), numbered)],
+                "interface": [value if has else None for value, has in zip(number.tolist(), numbered)],
+                "link_type": [link_name(interface.link_type) for interface in interfaces],
+                "resolution": [_resolution(interface.ticks_per_second) for interface in interfaces],
+                **dict(zip(("frames", "bytes", "captured_bytes"), sums.T.tolist())),
+            }
             for name, values in zip(("start", "end"), times.T.tolist()):
-                made[name] += [value if has else None for value, has in zip(values, there.tolist())]
-            for name, get in SAID.items():
-                made[name] += [get(one) for one in some]
-        return pl.DataFrame([pl.Series(f.name, made[f.name], strict=False).cast(dtype_of(f)) for f in self.columns])
+                computed[name] = [value if has else None for value, has in zip(values, timed.tolist())]
+            for name, values in columns.items():
+                values += computed[name] if name in computed else [getattr(interface, name) for interface in interfaces]
+        return pl.DataFrame([pl.Series(f.name, columns[f.name], strict=False).cast(dtype_of(f)) for f in self.columns])
 
 
-def _resolution(one: Interface) -> str:
+def _resolution(ticks_per_second: int) -> str:
     """'1e-6' or '2^-20'."""
-    digits = str(one.units)
-    return f"1e-{len(digits) - 1}" if digits.strip("0") == "1" else f"2^-{one.units.bit_length() - 1}"
+    digits = str(ticks_per_second)
+    return f"1e-{len(digits) - 1}" if digits.strip("0") == "1" else f"2^-{ticks_per_second.bit_length() - 1}"

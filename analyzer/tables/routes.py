@@ -1,34 +1,31 @@
-"""A row is a statement about a path: a hop that a traceroute found, a redirect, what is unreachable or too big, a loop, a route."""
+"""A row is a statement about a path: a hop of a traceroute, a redirect, an unreachable destination, a path MTU, a loop, a source route."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from ..capture import Source
-from ..conversations import words
-from ..dissect import Dissection
-from ..expert._troubles import judged, troubles
-from ..fields import Field, Headers, flag, seconds, text, time, u8, u16, u32, u64
-from ..protocols.common.registries import IPPROTO
+from ..dissection import Dissection
+from ..expert import evaluate
+from ..fields import Field, flag, seconds, text, time, u8, u16, u32, u64
 from . import Table
 from ._columns import dtype_of
-from ._messages import ERRORS, NEEDS, REDIRECT, Address, Message, messages, named
-from ._seen_set import Earlier
-from ._sent import Sent, mixed, pair, sent
+from ._icmp_messages import ERRORS, NEEDS, REDIRECT, IcmpMessage, icmp_messages
+from ._ip_datagrams import Address, IpDatagrams, address_texts, address_words, frame_time, hashed, ip_datagrams
+from ._loops import LoopDetector, Passage
+from ._traceroutes import Traceroutes, protocol_name
 
 MOST = 100_000  # statements that are held until the trace ends
-WATCHED = 10_000  # redirects and MTUs whose obeying is watched
-PASSED = 1 << 16  # datagrams in which one that passes again is known
-LOW = 32  # a greater time to live is no probe's
-PROBES = 200_000  # probes that are remembered, and as many answers
+WATCHED = 10_000  # redirects and MTUs for which it is watched whether senders obey
 FULL = 60  # bytes below an MTU that a sender who obeys may leave, for options
 TOO_BIG = {("icmp", 3, 4), ("icmpv6", 2, 0)}
-EXPIRED = {("icmp", 11, 0), ("icmpv6", 3, 0)}
 STATEMENT = {
     ("icmp", 3): "unreachable",
     ("icmp", 4): "source quench",
@@ -42,44 +39,49 @@ STATEMENT = {
     ("icmpv6", 137): "redirect",
 }
 ROUTES = {7: "record route", 131: "loose source route", 137: "strict source route"}
-SYN_ACK, RST = 0x12, 0x04
 
 
-class _Statement:
-    """What was said, how often, and what came of it."""
+@dataclass(slots=True, eq=False)
+class Statement:
+    """What the frames of one row state; SAME lists its columns. ends: source and destination of the datagrams that it is about. ttl: first
+    and last of a loop. ignored: datagrams that do not obey. traced: messages that answer probes of a traceroute. kept: whether the display
+    filter shows one of its frames. ignored_frame, obeyed_frame: 0 for none."""
 
-    __slots__ = (
-        "about", "by", "code", "first", "gateway", "ignored", "ignored_frame", "joined", "kept", "kind", "last", "meaning", "mtu",
-        "obeyed_frame", "ports", "proto", "route", "statement", "stream", "time", "times", "told", "ttl", "until",
-    )  # fmt: skip
+    statement: str
+    ends: tuple[Address, Address]
+    proto: int | None
+    first_frame: int
+    last_frame: int
+    time: int | None  # ns
+    messages: int = 0
+    by: Address = None
+    recipient: Address = None
+    gateway: Address = None
+    ports: tuple[int | None, int | None] = (None, None)
+    stream: int | None = None
+    type: int | None = None
+    code: int | None = None
+    mtu: int | None = None
+    meaning: str | None = None
+    route: str | None = None
+    ttl: tuple[int | None, int | None] = (None, None)
+    ignored: int = 0
+    ignored_frame: int = 0
+    obeyed_frame: int = 0
+    traced: int = 0
+    kept: bool = False
+    evicted_row: int | None = None  # in the batch in which it was written early
 
-    def __init__(self, statement: str, about: tuple[Address, Address], proto: int | None, first: int, when: int | None) -> None:
-        self.statement, self.about, self.proto = statement, about, proto
-        self.first, self.last, self.time, self.times = first, first, when, 0
-        self.by: Address = None
-        self.told: Address = None
-        self.gateway: Address = None
-        self.ports: tuple[int, int] | None = None
-        self.stream: int | None = None
-        self.kind = self.code = self.mtu = -1
-        self.meaning = self.route = ""
-        self.ttl: tuple[int, int] | None = None
-        self.ignored = self.ignored_frame = self.obeyed_frame = 0
-        self.joined = 0  # messages that turned out to answer probes of a traceroute
-        self.kept = False
-        self.until: int | None = None  # row of its batch at which it was given up
-
-    def seen(self, frame: int, kept: bool) -> None:
-        self.times, self.last, self.kept = self.times + 1, frame, self.kept | kept
+    def add(self, frame: int, kept: bool) -> None:
+        self.messages, self.last_frame, self.kept = self.messages + 1, frame, self.kept | kept
 
 
-class _Watch:
-    """A message whose obeying is watched. links: MAC addresses of who was told and of the hop to be left; mtu: bytes, 0: a redirect."""
+class _Watch(NamedTuple):
+    """A message whose obeying is watched. links: MAC addresses of its recipient and of the hop to be left. mtu: bytes, 0: a redirect."""
 
-    __slots__ = ("key", "links", "mtu", "statement")
-
-    def __init__(self, key: int, statement: _Statement, links: tuple[int, int], mtu: int) -> None:
-        self.key, self.statement, self.links, self.mtu = key, statement, links, mtu
+    statement: Statement
+    links: tuple[int, int]
+    mtu: int
 
 
 class TABLE(Table):
@@ -94,15 +96,15 @@ class TABLE(Table):
         Field("first_frame", u64, "First frame", "of a hop that of its first probe"),
         Field("last_frame", u64, "Last frame"),
         Field("time", time, "Time", "of the first frame"),
-        Field("messages", u32, "Messages", "that say so; of a hop probes that it answered; of a loop or route datagrams"),
-        Field("by", text, "Said by", "null for a hop that did not answer, and where the datagrams themselves say it"),
-        Field("told", text, "Told to"),
-        Field("protocol", text, "Protocol", "of the datagrams that it speaks of"),
+        Field("messages", u32, "Messages", "that state it; of a hop: probes that it answered; of a loop or route: datagrams"),
+        Field("by", text, "Sender", "of the messages; null for a hop that did not answer, a loop and a source route"),
+        Field("recipient", text, "Recipient", "of the messages"),
+        Field("protocol", text, "Protocol", "of the datagrams that it is about"),
         Field("source", text, "Source", "of these datagrams"),
         Field("source_port", u16, "Source port"),
         Field("destination", text, "Destination"),
         Field("destination_port", u16, "Destination port"),
-        Field("stream", u32, "Stream", "tcp.stream or udp.stream of the very conversation"),
+        Field("stream", u32, "Stream", "tcp.stream or udp.stream of these datagrams"),
         Field("type", u8, "Type", "of the ICMP message"),
         Field("code", u8, "Code"),
         Field("meaning", text, "Meaning"),
@@ -112,10 +114,10 @@ class TABLE(Table):
         Field("slowest", seconds, "Slowest answer"),
         Field("gateway", text, "Gateway", "of a redirect: the better hop"),
         Field("mtu", u32, "MTU", "of the next hop, bytes"),
-        Field("obeyed", flag, "Obeyed", "null: nothing was sent later that tells"),
-        Field("obeyed_frame", u64, "Obeyed in frame", "first datagram by way of another hop, or of about the MTU's size"),
-        Field("ignored", u32, "Ignored by", "datagrams sent the old way, or larger than the MTU, after the first message"),
-        Field("ignored_frame", u64, "Last of them"),
+        Field("obeyed", flag, "Obeyed", "null: no later datagram shows it"),
+        Field("obeyed_frame", u64, "Obeyed in frame", "first datagram to another hop, or of about the MTU's size"),
+        Field("ignored", u32, "Ignored by", "datagrams to the old hop, or larger than the MTU, after the first message"),
+        Field("ignored_frame", u64, "Last ignoring frame"),
         Field("ttl_first", u8, "First time to live", "of a loop"),
         Field("ttl_last", u8, "Last time to live"),
         Field("route", text, "Route", "addresses that a record or source route lists, then →, then the stops that are still ahead"),
@@ -126,205 +128,181 @@ class TABLE(Table):
     needs = NEEDS
 
     def __init__(self) -> None:
-        self._statements: dict[tuple, _Statement] = {}  # in the order of their frames
+        self._statements: dict[tuple, Statement] = {}  # in the order of their frames
         self._watches: dict[str, dict[int, _Watch]] = {"redirect": {}, "mtu": {}}
-        self._loops = _Loops()
-        self._traces = _Traces()
-        self.given_up = 0
+        self._loops = LoopDetector()
+        self._traceroutes = Traceroutes()
+        self._final: list[Statement] = []  # written early in this batch
+        self.evicted = 0
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
         whole = d.unfiltered or d
-        datagrams = sent(whole)
-        final: list[_Statement] = []
-        told: list[tuple[int, Message, _Statement]] = []
-        said = messages(d)
-        events: list[tuple[int, Message | tuple]] = [(m.row, m) for m in said if _speaks(m)]
-        events += [(row, (self._loop, *rest)) for row, *rest in self._loops.feed(d, datagrams)]
-        events += [(row, (self._route, *rest)) for row, *rest in _routes(d, whole)]
-        for row, event in sorted(events, key=itemgetter(0)):
-            if isinstance(event, Message):
-                told.append((row, event, self._say(event, final)))
-            else:
-                event[0](row, final, *event[1:])
-        self._obeying(d, datagrams, told)
-        self._traces.feed(d, whole, datagrams, told, said)
-        return self._rows([_plain(one) for one in final if one.kept]) if final else None
+        datagrams = ip_datagrams(whole)
+        messages = icmp_messages(d)
+        self._final = []
+        reported: list[tuple[IcmpMessage, Statement]] = []
+        events: list[tuple[int, Callable[[], None]]] = [
+            (m.row, partial(self._add_message, m, reported)) for m in messages if _about_path(m)
+        ]
+        events += [(passage.row, partial(self._add_passage, passage)) for passage in self._loops.feed(d, datagrams)]
+        events += [(route[0], partial(self._add_route, *route)) for route in _option_routes(d, whole)]
+        for _, add in sorted(events, key=itemgetter(0)):
+            add()
+        self._watch_senders(d, datagrams, reported)
+        self._traceroutes.feed(d, datagrams, reported, messages)
+        return self._rows([_row(one) for one in self._final if one.kept]) if self._final else None
 
-    def _held(
-        self, key: tuple, row: int, final: list[_Statement], about: tuple[Address, Address], proto: int | None, frame: int, when: int | None
-    ) -> _Statement:
-        """The statement of that key; row: of the frame that says so in the batch."""
-        found = self._statements.get(key)
-        if found is None:
+    def _statement(self, key: tuple, row: int, ends: tuple[Address, Address], proto: int | None, frame: int, when: int | None) -> Statement:
+        """The statement with that key, made if it is new; the oldest is evicted for it if need be. row, frame, when: of the event."""
+        statement = self._statements.get(key)
+        if statement is None:
             if len(self._statements) >= MOST:
                 oldest = self._statements.pop(next(iter(self._statements)))
-                oldest.until = row
-                final.append(oldest)
-                self.given_up += 1
-            found = self._statements[key] = _Statement(key[0], about, proto, frame, when)
-        return found
+                oldest.evicted_row = row
+                self._final.append(oldest)
+                self.evicted += 1
+            statement = self._statements[key] = Statement(key[0], ends, proto, frame, frame, when)
+        return statement
 
-    def _say(self, m: Message, final: list[_Statement]) -> _Statement:
+    def _add_message(self, m: IcmpMessage, reported: list[tuple[IcmpMessage, Statement]]) -> None:
         q = m.quoted
-        ends = (q.source if q else m.destination, m.other)
-        statement = "too big" if (m.protocol, m.kind, m.code) in TOO_BIG else STATEMENT[m.protocol, m.kind]
-        proto, ports, stream = (q.proto, q.ports, q.stream) if q and statement != "redirect" else (None, None, None)
-        key = (statement, m.source, m.destination, *ends, proto, ports, stream, m.kind, m.code, m.mtu, m.gateway)
-        found = self._held(key, m.row, final, ends, proto, m.frame, m.time)
-        if not found.times:
-            found.by, found.told, found.gateway = m.source, m.destination, m.gateway
-            found.ports, found.stream, found.kind, found.code = ports, stream, m.kind, m.code
-            found.meaning, found.mtu = m.words, m.mtu
-        found.seen(m.frame, m.kept)
-        return found
+        ends = (q.source if q else m.destination, m.target)
+        name = "too big" if (m.protocol, m.kind, m.code) in TOO_BIG else STATEMENT[m.protocol, m.kind]
+        proto, ports, stream = (q.proto, q.ports, q.stream) if q and name != "redirect" else (None, None, None)
+        key = (name, m.source, m.destination, *ends, proto, ports, stream, m.kind, m.code, m.mtu, m.gateway)
+        statement = self._statement(key, m.row, ends, proto, m.frame, m.time)
+        if not statement.messages:
+            statement.by, statement.recipient, statement.gateway = m.source, m.destination, m.gateway
+            statement.ports, statement.stream = ports or (None, None), stream
+            statement.type, statement.code, statement.meaning = m.kind, m.code, m.meaning
+            statement.mtu = m.mtu if m.mtu >= 0 else None
+        statement.add(m.frame, m.kept)
+        reported.append((m, statement))
 
-    def _loop(self, row: int, final: list[_Statement], key: tuple, seen: tuple[int, int | None, int, int, int, bool, int]) -> None:
-        frame, when, first, last, times, kept, at = seen
-        protocol, source, destination = key
-        found = self._held(("loop", *key), row, final, (source, destination), protocol, frame, when)
-        found.ttl = (first, last) if found.ttl is None else (max(found.ttl[0], first), min(found.ttl[1], last))
-        found.first = min(found.first, frame)
-        found.times, found.last, found.kept = found.times + times, max(found.last, at), found.kept | kept
+    def _add_passage(self, p: Passage) -> None:
+        key = ("loop", p.protocol, p.source, p.destination)
+        loop = self._statement(key, p.row, (p.source, p.destination), p.protocol, p.first_frame, p.time)
+        first, last = loop.ttl
+        loop.ttl = (p.first_ttl if first is None else max(first, p.first_ttl), p.ttl if last is None else min(last, p.ttl))
+        loop.first_frame = min(loop.first_frame, p.first_frame)
+        loop.messages, loop.last_frame, loop.kept = loop.messages + p.new, max(loop.last_frame, p.frame), loop.kept | p.kept
 
-    def _route(self, row: int, final: list[_Statement], key: tuple, frame: int, when: int | None, kept: bool, route: str) -> None:
-        _, source, destination, _ = key
-        found = self._held(key, row, final, (source, destination), None, frame, when)
-        found.route = route
-        found.seen(frame, kept)
+    def _add_route(self, row: int, key: tuple[str, int, int, str], frame: int, when: int | None, kept: bool) -> None:
+        statement = self._statement(key, row, key[1:3], None, frame, when)
+        statement.route = key[3].strip()
+        statement.add(frame, kept)
 
-    # ---------------------------------------------------------------- obeying
+    # ---------------------------------------------------------------- who obeys
 
-    def _obeying(self, d: Dissection, datagrams: Sent, told: list[tuple[int, Message, _Statement]]) -> None:
-        """Watch the datagrams of a batch for who obeys; and from now on those that its messages speak of."""
-        redirects = [(row, m, one) for row, m, one in told if one.statement == "redirect"]
-        sizes = [(row, m, one) for row, m, one in told if one.statement == "too big" and m.mtu > 0 and m.quoted is not None]
+    def _watch_senders(self, d: Dissection, datagrams: IpDatagrams, reported: list[tuple[IcmpMessage, Statement]]) -> None:
+        """Check whether the datagrams of a batch obey earlier redirects and MTUs, and watch for those that its messages report."""
+        redirects = [(m, one) for m, one in reported if one.statement == "redirect"]
+        sizes = [(m, one) for m, one in reported if one.statement == "too big" and m.mtu > 0 and m.quoted is not None]
         for which, new in (("redirect", redirects), ("mtu", sizes)):
-            watches = self._watches[which]
-            if not watches and not new:
+            if not self._watches[which] and not new:
                 continue
-            ends = np.array([pair(*one.about) for _, _, one in new], np.uint64).reshape(-1, 4)
+            ends = np.array([address_words(*one.ends) for _, one in new], np.uint64).reshape(-1, 4)
             if which == "redirect":
-                keys, flows = mixed(ends).tolist(), mixed(datagrams.ends)
+                keys, flows = hashed(ends), hashed(datagrams.ends)
             else:
-                what = np.array([(one.proto or 0, _tells(one)) for _, _, one in new], np.int64).reshape(-1, 2)
-                keys = mixed(ends, *what.T).tolist()
+                quotes = [m.quoted for m, _ in new if m.quoted is not None]
+                numbers = np.array([(q.proto, q.flow_id if q.ports else 0) for q in quotes], np.int64).reshape(-1, 2)
+                keys = hashed(ends, *numbers.T)
                 ported = np.isin(datagrams.proto, (6, 17)) & (datagrams.offset == 0)
-                flows = mixed(datagrams.ends, datagrams.proto, np.where(ported, datagrams.tells, 0))
-            self._watch(which, d, datagrams, flows, [(row, key, m, one) for (row, m, one), key in zip(new, keys, strict=True)])
+                flows = hashed(datagrams.ends, datagrams.proto, np.where(ported, datagrams.flow_id, 0))
+            self._watch(which, d, datagrams, flows, [(key, m, one) for (m, one), key in zip(new, keys.tolist(), strict=True)])
 
     def _watch(
-        self, which: str, d: Dissection, datagrams: Sent, flows: np.ndarray, new: list[tuple[int, int, Message, _Statement]]
+        self, which: str, d: Dissection, datagrams: IpDatagrams, flows: np.ndarray, new: list[tuple[int, IcmpMessage, Statement]]
     ) -> None:
+        """flows: the hash of each datagram by which `watches` has its flow. new: hash of the flow that a message is about."""
         watches = self._watches[which]
-        interesting = np.array([*watches, *{key for _, key, _, _ in new}], np.uint64)
-        at = np.flatnonzero(np.isin(flows, interesting))
+        watched = np.array([*watches, *{key for key, _, _ in new}], np.uint64)
+        at = np.flatnonzero(np.isin(flows, watched))
         at = at[np.argsort(flows[at], kind="stable")]
         used, first = np.unique(flows[at], return_index=True)
         flow = {key: (part, datagrams.row[part]) for key, part in zip(used.tolist(), np.split(at, first)[1:], strict=True)}
-        seen = dict.fromkeys(flow, 0)
+        done = dict.fromkeys(flow, 0)
 
-        def until(key: int, row: int) -> None:
-            """Look at a flow's datagrams before that row, if it is watched."""
+        def check(key: int, row: int) -> None:
+            """Check the datagrams of a flow before that row of the batch, if it is watched."""
             if key in flow:
                 part, frames = flow[key]
-                begin, seen[key] = seen[key], int(np.searchsorted(frames, row))
-                if key in watches and seen[key] > begin:
-                    _observe(watches[key], d, datagrams, part[begin : seen[key]])
+                begin, done[key] = done[key], int(np.searchsorted(frames, row))
+                if key in watches and done[key] > begin:
+                    _check(watches[key], d, datagrams, part[begin : done[key]])
 
-        for row, key, m, statement in new:
-            until(key, row)
+        for key, m, statement in new:
+            check(key, m.row)
             before = watches.pop(key, None)
             if before is None and len(watches) >= WATCHED:
                 oldest = next(iter(watches))
-                until(oldest, row)
+                check(oldest, m.row)
                 del watches[oldest]
-            links = (int(datagrams.links.destination[row]), int(datagrams.links.source[row]))
+            links = (int(datagrams.links.destination[m.row]), int(datagrams.links.source[m.row]))
             if which == "redirect" and links[0] < 0:
                 continue
-            watches[key] = _Watch(key, statement, links, m.mtu if which == "mtu" else 0)
+            watches[key] = _Watch(statement, links, m.mtu if which == "mtu" else 0)
         for key in flow:
-            until(key, len(d))
+            check(key, len(d))
 
     # ---------------------------------------------------------------- rows
 
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
-        hops = self._traces.hops(set(self._loops.known))
-        rows = [_plain(one) for one in self._statements.values() if one.kept and one.joined < one.times]
-        return self._rows([*hops, *rows])
+        hops = self._traceroutes.hops(self._loops.looping)
+        return self._rows([*hops, *(_row(one) for one in self._statements.values() if one.kept and one.traced < one.messages)])
 
     @property
     def notes(self) -> list[str]:
-        if not self.given_up:
+        if not self.evicted:
             return []
-        return [f"{self.given_up:,} statements about paths, the oldest, were written before the trace ended, to hold {MOST:,} at the most"]
+        return [f"{self.evicted:,} statements about paths, the oldest, were written before the trace ended, to hold {MOST:,} at the most"]
 
     def _rows(self, rows: list[dict[str, Any]]) -> pl.DataFrame | None:
         if not rows:
             return None
-        rows.sort(key=lambda row: (row["first_frame"], row["hop"] or 0, row["last_frame"]))
+        rows.sort(key=lambda row: (row["first_frame"], row.get("hop") or 0, row["last_frame"]))
         columns = {}
         for f in self.columns[:-3]:
             values: list[Any] = [row.get(f.name) for row in rows]
-            if f.name in ("by", "told", "source", "destination", "gateway"):
-                columns[f.name] = named(values)
+            if f.name in ("by", "recipient", "source", "destination", "gateway"):
+                columns[f.name] = address_texts(values)
             else:
                 columns[f.name] = pl.Series(f.name, values, dtype=dtype_of(f))
-        made = pl.DataFrame(columns)
-        said = judged(made, troubles("routes"))
-        return made.with_columns(pl.Series(f.name, column, dtype=pl.String) for f, column in zip(self.columns[-3:], said, strict=True))
+        table = pl.DataFrame(columns)
+        verdicts = evaluate(table, "routes")
+        return table.with_columns(pl.Series(f.name, column, dtype=pl.String) for f, column in zip(self.columns[-3:], verdicts, strict=True))
 
 
-def _speaks(m: Message) -> bool:
-    """Whether a message says something about a path."""
+def _about_path(m: IcmpMessage) -> bool:
+    """Whether a message states something about a path."""
     return m.kind == REDIRECT[m.protocol] or (m.kind in ERRORS[m.protocol] and m.quoted is not None)
 
 
-def _plain(one: _Statement) -> dict[str, Any]:
-    """A statement as a row."""
-    ports = one.ports or (None, None)
+SAME = ("statement", "first_frame", "last_frame", "time", "messages", "by", "recipient", "stream", "type", "code", "meaning", "gateway",
+        "mtu", "route")  # fmt: skip
+
+
+def _row(one: Statement) -> dict[str, Any]:
+    """A statement as a row; columns that are left out are null."""
     return {
-        "statement": one.statement,
-        "first_frame": one.first,
-        "last_frame": one.last,
-        "time": one.time,
-        "messages": one.times,
-        "by": one.by,
-        "told": one.told,
-        "protocol": _protocol(one.proto),
-        "source": one.about[0],
-        "source_port": ports[0],
-        "destination": one.about[1],
-        "destination_port": ports[1],
-        "stream": one.stream,
-        "type": one.kind if one.kind >= 0 else None,
-        "code": one.code if one.code >= 0 else None,
-        "meaning": one.meaning or None,
-        "hop": None,
-        "gateway": one.gateway,
-        "mtu": one.mtu if one.mtu >= 0 else None,
+        **{name: getattr(one, name) for name in SAME},
+        "protocol": protocol_name(one.proto),
+        **dict(zip(("source", "destination"), one.ends, strict=True)),
+        **dict(zip(("source_port", "destination_port"), one.ports, strict=True)),
+        **dict(zip(("ttl_first", "ttl_last"), one.ttl, strict=True)),
         "obeyed": True if one.obeyed_frame else False if one.ignored else None,
         "obeyed_frame": one.obeyed_frame or None,
         "ignored": one.ignored if one.statement in ("redirect", "too big") else None,
         "ignored_frame": one.ignored_frame or None,
-        "ttl_first": one.ttl[0] if one.ttl else None,
-        "ttl_last": one.ttl[1] if one.ttl else None,
-        "route": one.route or None,
     }
 
 
-def _protocol(number: int | None) -> str | None:
-    return None if number is None else IPPROTO.get(number, str(number))
-
-
-def _tells(one: _Statement) -> int:
-    return one.ports[0] << 16 | one.ports[1] if one.ports else 0
-
-
-def _observe(watch: _Watch, d: Dissection, datagrams: Sent, rows: np.ndarray) -> None:
-    """What datagrams of a watched flow say of its message: those that ignore it, and the first after them that obeys it."""
+def _check(watch: _Watch, d: Dissection, datagrams: IpDatagrams, rows: np.ndarray) -> None:
+    """Count the datagrams of a watched flow that ignore its message, and note the first after them that obeys it."""
     one = watch.statement
-    if one.until is not None:
-        rows = rows[datagrams.row[rows] < one.until]
+    if one.evicted_row is not None:
+        rows = rows[datagrams.row[rows] < one.evicted_row]
     if watch.mtu:
         size, whole = datagrams.size[rows], datagrams.whole[rows]
         ignores = (size > watch.mtu) & whole
@@ -343,16 +321,9 @@ def _observe(watch: _Watch, d: Dissection, datagrams: Sent, rows: np.ndarray) ->
         one.obeyed_frame = int(numbers[obeys][0])
 
 
-def _address(high: int, low: int, six: bool) -> Address:
-    return high.to_bytes(8, "big") + low.to_bytes(8, "big") if six else low
-
-
-def _moment(d: Dissection, row: int) -> int | None:
-    return int(d.batch.time[row]) if d.batch.timed is None or d.batch.timed[row] else None
-
-
-def _routes(d: Dissection, whole: Dissection) -> Iterator[tuple[int, tuple[str, int, int, str], int, int | None, bool, str]]:
-    """The datagrams that list addresses in options: row, (statement, source, destination, route), frame, time, kept, route."""
+def _option_routes(d: Dissection, whole: Dissection) -> Iterator[tuple[int, tuple[str, int, int, str], int, int | None, bool]]:
+    """The datagrams with a record route or source route option that lists addresses: row in the batch; statement, source, destination and
+    route; frame; time; whether the display filter shows it."""
     for h in whole.chunks.get("ip", ()):
         if not (h["ip.hdr_len"] > h.layout.size).any():
             continue
@@ -366,280 +337,14 @@ def _routes(d: Dissection, whole: Dissection) -> Iterator[tuple[int, tuple[str, 
             assert at is not None
             if name == "ip.src_rt_end":
                 ends = dict(zip(at.tolist(), values.tolist(), strict=True))
-            for row, address in zip(at.tolist(), named(values.tolist()).to_list(), strict=True):
+            for row, address in zip(at.tolist(), address_texts(values.tolist()).to_list(), strict=True):
                 listed.setdefault(row, {}).setdefault(name, []).append(address)
         for kind, row in zip(kinds[there].tolist(), rows[there].tolist(), strict=True):
-            found = listed.get(row, {})
-            past, ahead = found.get("ip.rec_rt", []), [*found.get("ip.src_rt", []), *found.get("ip.src_rt_end", [])]
+            addresses = listed.get(row, {})
+            past, ahead = addresses.get("ip.rec_rt", []), [*addresses.get("ip.src_rt", []), *addresses.get("ip.src_rt_end", [])]
             if not past and not ahead:
                 continue
             route = ", ".join(map(str, past)) + (" → " + ", ".join(map(str, ahead)) if ahead else "")
             frame = int(h.frame[row])
-            end = ends.get(row, int(h["ip.dst"][row]))
-            yield (
-                frame,
-                (ROUTES[kind], int(h["ip.src"][row]), end, route),
-                frame + d.batch.first,
-                _moment(d, frame),
-                d.kept is None or bool(d.kept[frame]),
-                route.strip(),
-            )
-
-
-class _Loops:
-    """Finds datagrams that pass the same link again with less time to live.
-
-    known: those that did, as `mixed` makes numbers of ends, protocol, identification and what tells flows apart.
-    """
-
-    def __init__(self) -> None:
-        self._earlier = Earlier(PASSED)
-        ring = 2 * PASSED  # so that a slice never overwrites what its own rows look back at
-        self._ttl, self._first_ttl, self._count, self._frame, self._when = np.zeros((5, ring), np.int64)
-        self.known: dict[int, None] = {}
-
-    def feed(self, d: Dissection, s: Sent) -> Iterator[tuple]:
-        """Of each passage that shows a loop: its row, (protocol, source, destination), and what is to be added of it: the loop's first
-        frame and its time, first and last time to live, passages, whether a filter shows this one, its frame."""
-        for at in range(0, len(s), PASSED):
-            yield from self._slice(d, s, np.arange(at, min(at + PASSED, len(s))))
-
-    def _slice(self, d: Dissection, s: Sent, rows: np.ndarray) -> Iterator[tuple]:
-        n = len(rows)
-        link, frame = s.links, s.row[rows]
-        what = s.proto[rows] << 32 | s.id[rows] << 16 | s.offset[rows]
-        key = mixed(s.ends[rows], what, s.size[rows], s.word[rows], link.where[frame], link.source[frame] + 1, link.destination[frame] + 1)
-        begin = len(self._earlier)
-        before = np.empty(n, np.int64)
-        self._earlier.before(key.data, before.data)
-        place = (begin + np.arange(n)) % len(self._ttl)
-        for ring, values in (
-            (self._ttl, s.ttl[rows]),
-            (self._first_ttl, s.ttl[rows]),
-            (self._frame, frame + d.batch.first),
-            (self._when, d.batch.time[frame]),
-        ):
-            ring[place] = values
-        self._count[place] = 1
-        known = np.flatnonzero(before >= 0)
-        falls = known[s.ttl[rows[known]] < self._ttl[before[known] % len(self._ttl)]]
-        if not len(falls):
-            return
-        hashes = mixed(s.ends[rows[falls]], s.proto[rows[falls]], s.id[rows[falls]], s.tells[rows[falls]]).tolist()
-        for i, loops in zip(falls.tolist(), hashes, strict=True):
-            now, then = int(place[i]), int(before[i]) % len(self._ttl)
-            self._first_ttl[now], self._frame[now], self._when[now] = self._first_ttl[then], self._frame[then], self._when[then]
-            count = self._count[now] = self._count[then] + 1
-            row = int(rows[i])
-            at = int(s.row[row])
-            least = 2 if link.source[at] >= 0 else 3  # without MAC addresses a router that sends on over the same link looks alike
-            if count < least:
-                continue
-            if loops not in self.known and len(self.known) >= PROBES:
-                del self.known[next(iter(self.known))]
-            self.known[loops] = None
-            a, b, c, e = s.ends[row].tolist()
-            six = bool(s.six[row])
-            when = int(self._when[now]) if d.batch.timed is None else _moment(d, at)
-            times = int(count) if count == least else 1
-            first, kept = int(self._first_ttl[now]), d.kept is None or bool(d.kept[at])
-            seen = (int(self._frame[now]), when, first, int(s.ttl[row]), times, kept, at + d.batch.first)
-            yield at, (int(s.proto[row]), _address(a, b, six), _address(c, e, six)), seen
-
-
-TRACE = ["a", "b", "c", "e", "six", "proto"]  # columns that tell traces apart: both ends in two words each
-
-
-class _Traces:
-    """Finds traceroutes: datagrams with little time to live, and what answered them."""
-
-    def __init__(self) -> None:
-        self._probes: list[pl.DataFrame] = []
-        self._answers: list[pl.DataFrame] = []
-        self._told: dict[int, _Statement] = {}  # by their number in the answers
-        self._first = 0  # frame of the first probe
-
-    def feed(self, d: Dissection, whole: Dissection, s: Sent, told: list[tuple[int, Message, _Statement]], said: list[Message]) -> None:
-        """Remember the probes of a batch and what may answer one."""
-        unicast = np.where(s.six, s.ends[:, 2] >> np.uint64(56) != 0xFF, s.ends[:, 3] < 0xE0000000)
-        low = np.flatnonzero((s.ttl <= LOW) & unicast & (s.offset == 0))
-        if len(low):
-            self._first = self._first or int(s.row[low[0]]) + d.batch.first
-            self._probes.append(_probes(d, s, low))
-        if not self._first:
-            return
-        errors = [one for one in told if one[2].statement in ("unreachable", "time exceeded")]
-        replies = [m for m in said if m.kind == (0 if m.protocol == "icmp" else 129)]
-        parts = [_segments(d, h) for h in whole.chunks.get("tcp", ())]
-        parts += [self._errors(d, errors), _replies(d, replies)]
-        found = [part.filter(pl.col("frame") > self._first) for part in parts if part is not None]
-        self._answers += [part for part in found if len(part)]
-        for kept in (self._probes, self._answers):
-            while len(kept) > 1 and sum(map(len, kept[1:])) >= PROBES:
-                kept.pop(0)
-        if self._answers and self._told:
-            least = self._answers[0]["told"].min()
-            for number in [one for one in self._told if isinstance(least, int) and one < least]:
-                del self._told[number]
-
-    def _errors(self, d: Dissection, errors: list[tuple[int, Message, _Statement]]) -> pl.DataFrame | None:
-        told = []
-        for row, m, one in errors:
-            q = m.quoted
-            assert q is not None
-            number = len(self._told) and next(reversed(self._told)) + 1
-            self._told[number] = one
-            tells = q.ports[0] << 16 | q.ports[1] if q.ports else max(q.ident, 0) << 16 | max(q.seq, 0)
-            expired = (m.protocol, m.kind, m.code) in EXPIRED
-            told.append(
-                (row, pair(q.source, q.destination), q.proto, max(q.id, 0), tells, pair(None, m.source)[2:], m.words, expired, number)
-            )
-        if not told:
-            return None
-        row, ends, proto, ids, tells, by, words, expired, numbers = zip(*told, strict=True)
-        columns = (np.array(row), np.array(ends, np.uint64), np.array(proto), np.array(tells), np.array(by, np.uint64))
-        return _answers(d, *columns, list(words), np.array(ids), np.array(expired), np.array(numbers))
-
-    def hops(self, loops: set[int]) -> list[dict[str, Any]]:
-        """A row for each hop and who answered there. loops: datagrams that are no probes, as `_Loops.known` has them."""
-        if not self._probes or not self._answers:
-            return []
-        col = pl.col
-        probes = pl.concat(self._probes).tail(PROBES).sort("frame", maintain_order=True)
-        probes = probes.filter(~col("exact").is_in(pl.Series(list(loops), dtype=pl.UInt64).implode()))
-        again = pl.struct("exact").is_first_distinct() | (col("id") == 0)  # a router that sends on makes another frame of a probe
-        probes = probes.filter(again).with_row_index("probe")
-        answers = pl.concat(self._answers).tail(PROBES).sort("frame", maintain_order=True)
-        at = probes.select("frame", "exact", "loose", "probe")
-        errors = answers.filter(col("told") >= 0).join_asof(at.drop("loose"), on="frame", by="exact", check_sortedness=False)
-        others = answers.filter(col("told") < 0).join_asof(at.drop("exact"), on="frame", by="loose", check_sortedness=False)
-        found = pl.concat([errors, others], how="diagonal").filter(col("probe").is_not_null()).sort("frame", maintain_order=True)
-        found = found.drop("exact", "loose").join(probes.select("probe", *TRACE, "hop", sent="time"), on="probe", maintain_order="left")
-        traced = found.filter("expired").select(TRACE).unique()
-        found = found.join(traced, on=TRACE, how="semi", maintain_order="left")
-        for number in found.filter(col("told") >= 0)["told"].to_list():
-            self._told[number].joined += 1
-        target = (col("by_high") == col("c")) & (col("by_low") == col("e"))
-        reached = found.filter(target).group_by(TRACE).agg(col("hop").min().alias("reached"))
-        probes = probes.join(traced, on=TRACE, how="semi", maintain_order="left").join(reached, on=TRACE, how="left", maintain_order="left")
-        probes = probes.with_columns(pl.min_horizontal("hop", "reached").alias("hop"))
-        first = found.unique("probe", keep="first", maintain_order=True).select(
-            "probe", "by_high", "by_low", "meaning", answered="frame", kept_too="kept", took=col("time") - col("sent")
-        )
-        rows = probes.join(first, on="probe", how="left", maintain_order="left")
-        hop = [*TRACE, "hop"]
-        sent = rows.group_by(hop, maintain_order=True).agg(pl.len().alias("probes"), col("answered").count().alias("heard"))
-        rows = rows.join(sent, on=hop, maintain_order="left").filter(col("answered").is_not_null() | (col("heard") == 0))
-        made = rows.group_by([*hop, "by_high", "by_low"], maintain_order=True).agg(
-            col("frame").min().alias("first_frame"),
-            pl.max_horizontal(col("frame").max(), col("answered").max()).alias("last_frame"),
-            col("time").first(),
-            col("answered").count().alias("messages"),
-            col("probes").first(),
-            col("took").min().alias("fastest"),
-            col("took").max().alias("slowest"),
-            col("meaning").first(),
-            (col("kept").any() | col("kept_too").any().fill_null(False)).alias("kept"),
-        )
-        return [_hop(row) for row in made.filter("kept").iter_rows(named=True)]
-
-
-def _hop(row: dict) -> dict[str, Any]:
-    six, by = row["six"], row["by_high"]
-    plain = ("first_frame", "last_frame", "time", "messages", "hop", "probes", "fastest", "slowest", "meaning")
-    return {
-        "statement": "hop",
-        "by": None if by is None else _address(by, row["by_low"], six),
-        "source": _address(row["a"], row["b"], six),
-        "destination": _address(row["c"], row["e"], six),
-        "protocol": _protocol(row["proto"]),
-        **{name: row[name] for name in plain},
-    }
-
-
-def _probes(d: Dissection, s: Sent, rows: np.ndarray) -> pl.DataFrame:
-    """Datagrams as rows. exact: what tells one from all others; loose: the same without its identification."""
-    frame, ends, proto, tells = s.row[rows], s.ends[rows], s.proto[rows], s.tells[rows]
-    columns = {
-        "frame": frame + d.batch.first,
-        "time": _times(d, frame),
-        "kept": _kept(d, frame),
-        **dict(zip(TRACE, (*ends.T, s.six[rows], proto), strict=True)),
-        "id": s.id[rows],
-        "hop": s.ttl[rows],
-        "exact": mixed(ends, proto, s.id[rows], tells),
-        "loose": mixed(ends, proto, tells),
-    }
-    return pl.DataFrame(
-        {name: column if isinstance(column, pl.Series) else np.ascontiguousarray(column) for name, column in columns.items()}
-    )
-
-
-def _answers(
-    d: Dissection,
-    frame: np.ndarray,
-    ends: np.ndarray,
-    proto: np.ndarray,
-    tells: np.ndarray,
-    by: np.ndarray,
-    meaning: list[str],
-    ids: np.ndarray | None = None,
-    expired: np.ndarray | None = None,
-    told: np.ndarray | None = None,
-) -> pl.DataFrame:
-    """Answers as rows. frame: rows in the batch. ends, proto, ids, tells: of the probes that they answer. by: who answers, two words."""
-    n = len(frame)
-    zero = np.zeros(n, np.int64)
-    columns = {
-        "frame": frame + d.batch.first,
-        "time": _times(d, frame),
-        "kept": _kept(d, frame),
-        "by_high": np.ascontiguousarray(by[:, 0]),
-        "by_low": np.ascontiguousarray(by[:, 1]),
-        "meaning": pl.Series(meaning, dtype=pl.String),
-        "expired": np.zeros(n, bool) if expired is None else expired,
-        "told": zero - 1 if told is None else told,
-        "exact": mixed(ends, proto, zero if ids is None else ids, tells),
-        "loose": mixed(ends, proto, tells),
-    }
-    return pl.DataFrame(columns)
-
-
-def _replies(d: Dissection, replies: list[Message]) -> pl.DataFrame | None:
-    """Echo replies."""
-    if not replies:
-        return None
-    ends = np.array([pair(m.destination, m.source) for m in replies], np.uint64)
-    proto = np.array([58 if m.protocol == "icmpv6" else 1 for m in replies])
-    tells = np.array([max(m.ident, 0) << 16 | max(m.seq, 0) for m in replies])
-    return _answers(d, np.array([m.row for m in replies]), ends, proto, tells, ends[:, 2:], ["echo reply"] * len(replies))
-
-
-def _segments(d: Dissection, h: Headers) -> pl.DataFrame | None:
-    """TCP segments that answer a SYN."""
-    flags = h["tcp.flags"]
-    agrees, refuses = flags & SYN_ACK == SYN_ACK, flags & RST != 0
-    rows = np.flatnonzero((agrees | refuses) & ~h.quoted & h.whole)
-    net = h.network_layer()
-    if not len(rows) or net is None or net[0].protocol.name not in ("ip", "ipv6"):
-        return None
-    at, up = net
-    assert at.protocol.addresses is not None
-    ends = np.zeros((len(rows), 4), np.uint64)
-    for place, name in zip((2, 0), at.protocol.addresses, strict=True):
-        high, low = words(at, name)
-        ends[:, place + 1] = low[up[rows]]
-        if high is not None:
-            ends[:, place] = high[up[rows]]
-    tells = h["tcp.dstport"][rows].astype(np.int64) << 16 | h["tcp.srcport"][rows]
-    meaning = pl.Series(["RST", "SYN, ACK"]).gather(agrees[rows].astype(np.int64)).to_list()
-    return _answers(d, h.frame[rows], ends, np.full(len(rows), 6), tells, ends[:, 2:], meaning)
-
-
-def _times(d: Dissection, frame: np.ndarray) -> pl.Series:
-    made = pl.Series(d.batch.time[frame])
-    return made if d.batch.timed is None else made.set(pl.Series(~d.batch.timed[frame]), None)
-
-
-def _kept(d: Dissection, frame: np.ndarray) -> np.ndarray:
-    return np.ones(len(frame), bool) if d.kept is None else d.kept[frame]
+            key = (ROUTES[kind], int(h["ip.src"][row]), ends.get(row, int(h["ip.dst"][row])), route)
+            yield frame, key, frame + d.batch.first, frame_time(d, frame), d.kept is None or bool(d.kept[frame])

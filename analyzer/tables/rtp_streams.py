@@ -1,4 +1,4 @@
-"""A row is an RTP stream: what one source sent from one address and port to another, with loss and jitter."""
+"""A row is an RTP stream: the packets of one source from one address and port to another, with loss and jitter."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ import polars as pl
 
 from .._conversations import Numbers
 from ..conversations import KEY, Clock, pairs
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..fields import Field, Headers, seconds, text, time, u16, u32, u64
 from ..protocols.rtp import RATES, TYPES
 from ..protocols.sdp import media
 from . import Table
 from ._columns import SPAN, TIME, dtype_of
 from ._ends import pair
-from ._rtp_streams import OUTPUT, Streams
+from ._rtp_streams import OUTPUT, RtpStreams
 
 if TYPE_CHECKING:
     from ..capture import Source
 
-
-TOLD_MOST = 100_000  # clocks that SDP tells
+SDP_RATES = 100_000  # clock rates from SDP that are remembered
 
 
 class TABLE(Table):
@@ -35,36 +34,36 @@ class TABLE(Table):
         Field("target_port", u16, "Target's port"),
         Field("ssrc", u32, "SSRC"),
         Field("payload_types", text, "Payload types"),
-        Field("setup_frame", u64, "Set up in", "the frame whose SDP announced it"),
+        Field("setup_frame", u64, "Set up in", "frame whose SDP announced it"),
         Field("first_frame", u64, "First frame"),
         Field("start", time, "Start"),
         Field("duration", seconds, "Duration"),
         Field("packets", u64, "Packets"),
         Field("bytes", u64, "Bytes", "of payload"),
-        Field("lost", u64, "Lost", "numbers that are not in the capture, between the least and the greatest"),
-        Field("duplicates", u64, "Duplicates", "that came twice within 64 numbers"),
-        Field("late", u64, "Late", "packets behind one with a greater number"),
-        Field("restarts", u32, "Restarts", "times that numbers began anew"),
+        Field("lost", u64, "Lost", "sequence numbers between the least and the greatest that are not in the capture"),
+        Field("duplicates", u64, "Duplicates", "packets that came again within 64 sequence numbers"),
+        Field("late", u64, "Late", "packets after one with a greater sequence number"),
+        Field("restarts", u32, "Restarts", "of the sequence numbers"),
         Field("longest_gap", seconds, "Longest gap", "between two packets"),
-        Field("jitter", seconds, "Jitter", "at the end, RFC 3550 §6.4.1; none where the clock is not known"),
+        Field("jitter", seconds, "Jitter", "at the end, RFC 3550 §6.4.1; null where the clock rate is not known"),
         Field("jitter_max", seconds, "Greatest jitter"),
     )
     needs = frozenset({"rtp.ssrc", "rtp.payload", "rtp.setup-frame", "sdp.media", "frame.time"})
 
     def __init__(self) -> None:
         self.numbers = Numbers()
-        self.streams = Streams()
+        self.streams = RtpStreams()
         self.clock = Clock()
-        self.ends: list[tuple[bytes, bool, int, int]] = []  # key, whether back, SSRC, frame of the announcement (0: none)
-        self.types: list[int] = []  # bits
-        self.rates: dict[tuple[int, int], int] = {}  # stream and payload type → clock
-        self.said: dict[tuple[int, int, int], int] = {}  # address, port, payload type → clock that SDP tells
+        self.ends: list[tuple[bytes, bool, int, int]] = []  # key, whether reversed, SSRC, frame of the SDP (0: none)
+        self.types: list[int] = []  # bit n: payload type n occurs
+        self.rates: dict[tuple[int, int], int] = {}  # stream, payload type → clock rate, Hz
+        self.sdp_rates: dict[tuple[int, int, int], int] = {}  # address, port, payload type → clock rate from SDP
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
         for h in d.chunks.get("sdp", ()):
             for one in media(h):
-                if one.address is not None and len(self.said) < TOLD_MOST:
-                    self.said |= {(one.address, one.port, kind): rate for kind, rate in one.rates.items()}
+                if one.address is not None and len(self.sdp_rates) < SDP_RATES:
+                    self.sdp_rates |= {(one.address, one.port, kind): rate for kind, rate in one.rates.items()}
         when = self.clock(d.batch)
         parts = [columns for h in d.chunks.get("rtp", ()) if (columns := _packets(h)) is not None]
         if not parts:
@@ -89,26 +88,26 @@ class TABLE(Table):
         return None
 
     def _rate(self, stream: int, kind: int) -> int:
-        """The clock of a payload type in a stream, 0 if it is not known; marks that the type is there."""
+        """The clock rate of a payload type in a stream, 0 if it is not known; notes that the type occurs."""
         self.types[stream] |= 1 << kind
         if (stream, kind) not in self.rates:
             rate = RATES.get(kind, 0)
             key, _, _, _ = self.ends[stream]
             a_high, a_low, b_high, b_low, ports = np.frombuffer(key, np.uint64).tolist()
             for end in ((a_high << 64 | a_low, ports >> 16 & 0xFFFF), (b_high << 64 | b_low, ports & 0xFFFF)):
-                rate = self.said.get((*end, kind), rate)
+                rate = self.sdp_rates.get((*end, kind), rate)
             self.rates[stream, kind] = rate
         return self.rates[stream, kind]
 
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
         if not self.ends:
             return None
-        told = dict(zip(OUTPUT, np.array(self.streams.told(), np.int64).T))
+        output = dict(zip(OUTPUT, np.array(self.streams.rows(), np.int64).T))
         back = np.array([one[1] for one in self.ends], bool)
         (source, sport), (target, dport) = pair(b"".join(one[0] for one in self.ends), back)
         names = [", ".join(TYPES.get(n, str(n)) for n in range(128) if bits >> n & 1) for bits in self.types]
-        timed = pl.Series(told["timed"] > 0)
-        made = pl.DataFrame(
+        timed = pl.Series(output["timed"] > 0)
+        table = pl.DataFrame(
             {
                 "source": source,
                 "source_port": sport,
@@ -117,21 +116,21 @@ class TABLE(Table):
                 "ssrc": pl.Series([one[2] for one in self.ends]),
                 "payload_types": pl.Series(names),
                 "setup_frame": pl.Series([one[3] or None for one in self.ends], dtype=pl.Int64),
-                "first_frame": told["first_frame"],
-                "start": pl.Series(told["start"]).cast(TIME),
-                "duration": pl.Series(told["end"] - told["start"]).cast(SPAN),
-                **{name: told[name] for name in ("packets", "bytes", "lost", "duplicates", "late", "restarts")},
-                "longest_gap": pl.Series(told["longest"]).cast(SPAN),
-                "jitter": pl.Series(told["jitter"]).set(~timed, None).cast(SPAN),
-                "jitter_max": pl.Series(told["most"]).set(~timed, None).cast(SPAN),
+                "first_frame": output["first_frame"],
+                "start": pl.Series(output["start"]).cast(TIME),
+                "duration": pl.Series(output["end"] - output["start"]).cast(SPAN),
+                **{name: output[name] for name in ("packets", "bytes", "lost", "duplicates", "late", "restarts")},
+                "longest_gap": pl.Series(output["longest"]).cast(SPAN),
+                "jitter": pl.Series(output["jitter"]).set(~timed, None).cast(SPAN),
+                "jitter_max": pl.Series(output["most"]).set(~timed, None).cast(SPAN),
             }
         )
-        return made.select(pl.col(f.name).cast(dtype_of(f)) for f in self.columns).sort("first_frame", maintain_order=True)
+        return table.select(pl.col(f.name).cast(dtype_of(f)) for f in self.columns).sort("first_frame", maintain_order=True)
 
 
 def _packets(h: Headers) -> tuple[np.ndarray, ...] | None:
-    """Of the packets in UDP: key (uint8 (n, KEY)), whether back, SSRC, payload type, frame of the announcement (0: none), row in the
-    batch, sequence number, timestamp, bytes of payload."""
+    """Of the packets in UDP: key (uint8 (n, KEY)), whether reversed, SSRC, payload type, frame of the SDP (0: none), row in the batch,
+    sequence number, timestamp, bytes of payload."""
     udp = h.parent
     rows = np.flatnonzero(h.whole & ~h.quoted & (h["rtp.version"] == 2))
     if udp is None or udp.protocol.name != "udp" or not len(rows):

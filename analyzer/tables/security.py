@@ -8,18 +8,17 @@ import polars as pl
 
 from ..capture import Source
 from ..correlators.dhcp_matching import JUDGED
-from ..dissect import Dissection
-from ..expert import findings
-from ..expert._troubles import judged, troubles
+from ..dissection import Dissection
+from ..expert import evaluate, rules
 from ..fields import Field, Headers, text, texts, u32, u64
 from ..protocols import register
 from ..templates import template_fields
 from . import Table
 from ._columns import dtype_of
-from ._findings import held
+from ._findings import findings
 
-MOST = 100_000  # rows that are held until the trace ends
-RULES = tuple(one for one in findings().values() if one.group == "security")
+MAX_ROWS = 100_000  # kept until the trace ends
+RULES = tuple(rule for rule in rules().values() if rule.kind == "security" and rule.template)
 
 
 class TABLE(Table):
@@ -40,18 +39,17 @@ class TABLE(Table):
         Field("kind", text, "Kind of verdict"),
         Field("verdict", text, "Verdict", "one sentence, with frames"),
     )
-    needs = frozenset(JUDGED | {n for one in RULES for n in (one.protocol, *template_fields(one.says))})
+    needs = frozenset(JUDGED | {name for rule in RULES for name in (rule.subject, *template_fields(rule.template))})
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, ...], list[int]] = {}  # protocol, finding, ends, summary, severity → times, first and last frame
-        self._more = 0
+        self._dropped = 0
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
-        found = sorted((row for h in d.order for row in _told(h)), key=lambda row: row[0])
-        for frame, key in found:
+        for frame, key in sorted((row for h in d.order for row in _keyed(h)), key=lambda row: row[0]):
             row = self._rows.get(key)
-            if row is None and len(self._rows) >= MOST:
-                self._more += 1
+            if row is None and len(self._rows) >= MAX_ROWS:
+                self._dropped += 1
                 continue
             if row is None:
                 row = self._rows[key] = [0, frame + d.batch.first, 0]
@@ -60,27 +58,29 @@ class TABLE(Table):
 
     @property
     def notes(self) -> list[str]:
-        return [f"{self._more:,} findings on security beyond {MOST:,} different ones have no row in the table"] if self._more else []
+        if not self._dropped:
+            return []
+        return [f"{self._dropped:,} findings on security beyond {MAX_ROWS:,} different ones have no row in the table"]
 
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
         if not self._rows:
             return None
         names = ("protocol", "finding", "source", "destination", "summary", "severity", "times", "first_frame", "last_frame")
-        made = pl.DataFrame([(*key, *row) for key, row in self._rows.items()], schema=names, orient="row")
+        rows = pl.DataFrame([(*key, *row) for key, row in self._rows.items()], schema=names, orient="row")
         self._rows.clear()
-        _, kind, verdict = judged(made, troubles("security"))
-        made = made.with_columns(pl.Series("kind", kind, dtype=pl.String), pl.Series("verdict", verdict, dtype=pl.String))
-        return made.select(pl.col(f.name).cast(dtype_of(f)) for f in self.columns)
+        _, kind, verdict = evaluate(rows, "security")
+        rows = rows.with_columns(pl.Series("kind", kind, dtype=pl.String), pl.Series("verdict", verdict, dtype=pl.String))
+        return rows.select(pl.col(f.name).cast(dtype_of(f)) for f in self.columns)
 
 
-def _told(h: Headers) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """(frame's row, key) of each finding on these headers."""
-    for rule, at, sentences in held(h, RULES):
+def _keyed(h: Headers) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """(frame's row, key in `_rows`) of each finding on these headers."""
+    for rule, at, sentences in findings(h, RULES):
         ends = [[""] * len(at)] * 2
         net, rows = h.network_layer() or (None, None)
         if net is not None and rows is not None and net.protocol.addresses:
             ends = [texts(register()[name].field, net[name][rows[at]]).tolist() for name in net.protocol.addresses]
         quoted = h.quoted[at].tolist()
-        for frame, source, destination, said, in_error in zip(h.frame[at].tolist(), *ends, sentences, quoted, strict=True):
+        for frame, source, destination, sentence, in_error in zip(h.frame[at].tolist(), *ends, sentences, quoted, strict=True):
             if not in_error:
-                yield frame, (rule.protocol, rule.name, source, destination, said, rule.severity)
+                yield frame, (rule.subject, rule.name, source, destination, sentence, rule.severity)

@@ -1,11 +1,11 @@
-"""A row is a TCP segment: its relative numbers, what state both ends were in before it and after it, what is unusual."""
+"""A row is a TCP segment: its relative numbers, the states of both ends before and after it, what is unusual."""
 
 from __future__ import annotations
 
 import numpy as np
 import polars as pl
 
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..fields import Field, flag, signed, text, time, u16, u32, u64
 from ..protocols import register
 from ..protocols.tcp import flag_texts
@@ -15,7 +15,7 @@ from . import Table
 from ._columns import dtype_of
 from ._ends import WHO, assumed, pair, state, tracked
 
-BETTER = {  # what our own judgment says in place of Wireshark's
+REPLACED = {  # of tcp.analysis: tcp.judged has its own word for these
     "retransmission",
     "fast_retransmission",
     "spurious_retransmission",
@@ -28,16 +28,16 @@ BETTER = {  # what our own judgment says in place of Wireshark's
 UNUSUAL = {
     name: label[0].lower() + label[1:] if (label := register()[field].field.label)[1].islower() else label
     for name, field in MARKED.items()
-    if ".connection." not in field and name not in BETTER
+    if ".connection." not in field and name not in REPLACED
 }
 
 
 def _unusual(marks: np.ndarray) -> pl.Series:
-    """What is unusual about each segment in words, null for most."""
+    """The labels of each segment's unusual marks, null for most."""
     bits = {1 << MARKS.index(name): label for name, label in UNUSUAL.items()}
     used, inverse = np.unique(marks & sum(bits), return_inverse=True)
-    words = [", ".join(label for bit, label in bits.items() if value & bit) or None for value in used.tolist()]
-    return pl.Series(words, dtype=pl.String).gather(inverse)
+    texts = [", ".join(label for bit, label in bits.items() if value & bit) or None for value in used.tolist()]
+    return pl.Series(texts, dtype=pl.String).gather(inverse)
 
 
 class TABLE(Table):
@@ -77,7 +77,7 @@ class TABLE(Table):
         times, acks = pl.Series(s["time"][rows]), pl.Series(s["acked"][rows])
         if d.batch.timed is not None:
             times = times.set(pl.Series(~d.batch.timed[s.frame[rows]]), None)
-        made = (
+        values = (
             s["frame"][rows],
             times,
             s["stream"][rows],
@@ -94,5 +94,5 @@ class TABLE(Table):
             assumed(s, rows, 1),
             _unusual(s["marks"][rows]),
         )
-        columns = [pl.Series(f.name, values).cast(dtype_of(f)) for f, values in zip(self.columns, made, strict=True)]
+        columns = [pl.Series(f.name, column).cast(dtype_of(f)) for f, column in zip(self.columns, values, strict=True)]
         return pl.DataFrame(columns)

@@ -1,4 +1,4 @@
-"""A row is a conversation of TCP or UDP: which service its port says, which its bytes say, and as what it was decoded."""
+"""A row is a conversation of TCP or UDP: the service of its port, the service that its bytes match, and how it was decoded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..fields import Field, text, u16, u32, u64
 from ..protocols import protocols
 from . import Table
@@ -22,7 +22,7 @@ LAYERS = ("tcp", "udp")
 
 class TABLE(Table):
     name = "services"
-    description = "what a conversation speaks: by its port, by its bytes, as decoded"
+    description = "the service of a conversation: by its port, by its bytes, as decoded"
     columns = (
         Field("protocol", text, "Layer", "tcp or udp"),
         Field("stream", u32, "Stream", "tcp.stream or udp.stream"),
@@ -30,9 +30,9 @@ class TABLE(Table):
         Field("port_a", u16, "Port A"),
         Field("address_b", text, "Address B"),
         Field("port_b", u16, "Port B"),
-        Field("by_port", text, "By its port", "the service whose port one of them is"),
-        Field("by_bytes", text, "By its bytes", "the service whose grammar the first bytes agree with"),
-        Field("service", text, "Decoded as", "-d before what others announced, before the port where the bytes agree, before the bytes"),
+        Field("by_port", text, "By its port", "service of either port"),
+        Field("by_bytes", text, "By its bytes", "service whose grammar the first bytes match"),
+        Field("service", text, "Decoded as", "-d, else an announcement (FTP, SDP), else the port if the bytes match, else the bytes"),
         Field("frames", u64, "Frames"),
     )
     needs = frozenset({"frame.protocols", "data.len", "tcp.stream", "udp.stream"})
@@ -42,10 +42,10 @@ class TABLE(Table):
         self.messages: Messages | None = None
         self.names = [p.display_name for p in protocols().values()]
         self.guessed: dict[tuple[str, int], tuple[str | None, str | None]] = {}
-        self.spoken: dict[tuple[str, int], str] = {}  # what a stream was first decoded as, segment by segment or datagram by datagram
+        self.decoded: dict[tuple[str, int], str] = {}  # the first protocol that a stream's segments or datagrams were decoded as
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
-        """Of each stream, what its first header says and what is first decoded in it."""
+        """Note the guesses at the first header of each stream, and the first protocol decoded in it."""
         self.messages = d.messages
         assert d.guesses is not None
         for layer in LAYERS:
@@ -56,32 +56,33 @@ class TABLE(Table):
                 new = [(number, int(at)) for number, at in zip(used.tolist(), rows[first].tolist()) if (layer, number) not in self.guessed]
                 if new:
                     self.guessed |= zip(((layer, number) for number, _ in new), d.guesses(h, np.array([at for _, at in new])))
-        found: dict[tuple[str, int], tuple[int, str]] = {}
+        earliest: dict[tuple[str, int], tuple[int, str]] = {}  # frame, protocol
         for child in d.order:
-            under = child.parent
-            if under is None or under.protocol.name not in LAYERS or child.protocol.name == "data" or child.has("direction"):
+            transport = child.parent
+            if transport is None or transport.protocol.name not in LAYERS or child.protocol.name == "data" or child.has("direction"):
                 continue
-            layer = under.protocol.name
+            layer = transport.protocol.name
             rows = np.flatnonzero(~child.quoted)
-            used, first = np.unique(under[f"{layer}.stream"].astype(np.int64)[child.row[rows]], return_index=True)
+            used, first = np.unique(transport[f"{layer}.stream"].astype(np.int64)[child.row[rows]], return_index=True)
             for number, at in zip(used.tolist(), child.frame[rows[first]].tolist()):
-                one = (at, child.protocol.display_name)
-                found[layer, number] = min(found.get((layer, number), one), one)
-        self.spoken = {key: name for key, (_, name) in found.items()} | self.spoken
+                first_use = (at, child.protocol.display_name)
+                earliest[layer, number] = min(earliest.get((layer, number), first_use), first_use)
+        self.decoded = {key: name for key, (_, name) in earliest.items()} | self.decoded
         return None
 
     def _row(self, layer: str, stream: int) -> tuple[str, int, str | None, str | None, str | None]:
         by_port, by_bytes = self.guessed[layer, stream]
-        spoken = self.spoken.get((layer, stream))
+        decoded = self.decoded.get((layer, stream))
         if layer == "tcp" and self.messages is not None and stream < len(self.messages.service):
-            said, service = int(self.messages.guesses[1, stream]), int(self.messages.service[stream])
-            by_bytes, spoken = (self.names[one] if one >= 0 else other for one, other in ((said, by_bytes), (service, spoken)))
-        return layer, stream, by_port, by_bytes, spoken
+            matched, service = int(self.messages.guesses[1, stream]), int(self.messages.service[stream])
+            by_bytes = self.names[matched] if matched >= 0 else by_bytes
+            decoded = self.names[service] if service >= 0 else decoded
+        return layer, stream, by_port, by_bytes, decoded
 
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
         rows = [self._row(*key) for key in self.guessed]
         schema = {"protocol": pl.String, "stream": pl.UInt32, "by_port": pl.String, "by_bytes": pl.String, "service": pl.String}
-        made = pl.DataFrame(rows, schema=schema, orient="row")
-        talks = others["conversations"].filter(pl.col("protocol").is_in(LAYERS))
-        joined = talks.join(made, on=("protocol", "stream"), how="left", maintain_order="left")
+        guessed = pl.DataFrame(rows, schema=schema, orient="row")
+        conversations = others["conversations"].filter(pl.col("protocol").is_in(LAYERS))
+        joined = conversations.join(guessed, on=("protocol", "stream"), how="left", maintain_order="left")
         return joined.select(pl.col(f.name).cast(dtype_of(f)) for f in self.columns)

@@ -1,11 +1,11 @@
-"""A row is a change of state of one end of a TCP connection: from which, to which, by which frame, why."""
+"""A row is a state transition of one end of a TCP connection: from which, to which, by which frame, why."""
 
 from __future__ import annotations
 
 import numpy as np
 import polars as pl
 
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..fields import Field, flag, text, time, u16, u32, u64
 from ..tcp.states import EVENTS, STATES
 from . import Table
@@ -41,7 +41,7 @@ class TABLE(Table):
             return None
         sender = s.marked("from_client")[rows] ^ 1
         own, _ = pair(s.keys, (s["back"][rows] != 0) ^ (sender != end), rows)
-        made = (
+        columns = (
             s["stream"][rows],
             s["frame"][rows],
             s["time"][rows],
@@ -52,4 +52,4 @@ class TABLE(Table):
             pl.Series(EVENTS).gather(event),
             np.where(end == 0, assumed(s, rows, 0), assumed(s, rows, 1)),
         )
-        return pl.DataFrame([pl.Series(f.name, values).cast(dtype_of(f)) for f, values in zip(self.columns, made, strict=True)])
+        return pl.DataFrame([pl.Series(f.name, values).cast(dtype_of(f)) for f, values in zip(self.columns, columns, strict=True)])

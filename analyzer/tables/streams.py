@@ -1,139 +1,202 @@
-"""A row is a TCP connection: who opened it, its handshake, both directions in figures, how it ended."""
+"""A row is a TCP connection: who opened it, its handshake, figures of both directions, how it ended."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from ..expert import verdicts
-from ..expert._verdicts import Connections, Ends, count, frames, judged, place
+from ..expert import evaluate
+from ..expert._connections import Connections, EndFacts
+from ..expert._wording import count, endpoint, frames
 from ..expert.connection import accept_ignored, overflowed
 from ..expert.streams import UNOPENED
 from ..fields import Field, Kind, flag, ipv4, ipv6, seconds, text, texts, time, u8, u16, u32, u64
 from ..tcp import facts, figures
-from ..tcp._facts import CASE, END, Facts
-from ..tcp._figures import ABOUT, COUNTS, SUMS, Figures
+from ..tcp._facts import CONNECTION_FACTS, END_FACTS, Facts
+from ..tcp._figures import CONNECTION_FIGURES, COUNTS, SUMS, Figures
 from . import Table
-from ._columns import SPAN, TIME, dtype_of
+from ._columns import dtype_of
 from ._ends import pair, state, tracked
 
 if TYPE_CHECKING:
     from ..capture import Source
-    from ..dissect import Dissection
+    from ..dissection import Dissection
 
-ROWS = 4096  # connections made into rows at a time, so that the matrices of figures stay small
-Numbers = dict[str, np.ndarray]
+ROWS = 4096  # connections written at a time: keeps the matrices of figures small
+SIDES = ("client", "server")
+Values = dict[str, Any]  # a figure or fact → its values, one per connection: an array, or a Series of text
 
 
-class Figure(NamedTuple):
-    """A column that each side has. what: from the side's figures to its values. there: where it has one; None: everywhere."""
+class Column(NamedTuple):
+    """A column of the table. value: computes it from the figures and facts of the connections or of one direction, None: it is the
+    one of that name. present: where it has a value, bool; None: everywhere."""
 
     name: str
     kind: Kind
     label: str
-    description: str
-    what: Callable[[Numbers], np.ndarray]
-    there: Callable[[Numbers], np.ndarray] | None = None
+    description: str = ""
+    value: Callable[[Values], Any] | None = None
+    present: Callable[[Values], np.ndarray] | None = None
+
+    def series(self, of: Values) -> pl.Series:
+        """The column, null where it has no value."""
+        values = of[self.name] if self.value is None else self.value(of)
+        if not isinstance(values, pl.Series):
+            values = pl.Series(values.astype(DTYPES.get(self.kind.name, np.int64)))
+        present = None if self.present is None else self.present(of)
+        return values if present is None or present.all() else values.set(pl.Series(~present), None)
 
 
-def _plain(name: str, label: str, description: str = "", kind: Kind = u64) -> Figure:
-    return Figure(name, kind, label, description, lambda f: f[name])
+DTYPES: dict[str, Any] = {"u8": "u1", "u16": "u2", "u32": "u4", "flag": "?", "seconds": "m8[ns]"}
 
 
-def _measured(name: str, label: str, count: str, of: str = "", kind: Kind = seconds, description: str = "") -> Figure:
-    """A figure that is there only if something was counted."""
-    return Figure(name, kind, label, description, lambda f: f[of or name], lambda f: f[count] > 0)
+def _counted(name: str, label: str, count: str, of: str = "", kind: Kind = seconds, description: str = "") -> Column:
+    """A figure that has a value only if something was counted."""
+    return Column(name, kind, label, description, lambda f: f[of or name], lambda f: f[count] > 0)
 
 
-def _stdev(sample: str) -> Callable[[Numbers], np.ndarray]:
+def _stdev(sample: str) -> Callable[[Values], np.ndarray]:
     """Standard deviation of a sampled time, ns; 0 for one value."""
 
-    def made(f: Numbers) -> np.ndarray:
+    def stdev(f: Values) -> np.ndarray:
         n, total = np.maximum(f[f"{sample}_count"], 1), f[f"{sample}_sum"]
         rest = np.maximum(f[f"{sample}_squares"] - total * total / n, 0)
         return np.sqrt(rest / np.maximum(n - 1, 1)).astype(np.int64)
 
-    return made
+    return stdev
 
 
-def _mean(total: str, count: str) -> Callable[[Numbers], np.ndarray]:
+def _mean(total: str, count: str) -> Callable[[Values], np.ndarray]:
     return lambda f: (f[total] / np.maximum(f[count], 1)).astype(np.int64)
 
 
-def _timed(prefix: str, label: str, sample: str) -> tuple[Figure, ...]:
+def _sampled(prefix: str, label: str, sample: str) -> tuple[Column, ...]:
     """Least, greatest, mean and deviation of a sampled time, one of SAMPLES."""
     count = f"{sample}_count"
     return (
-        _measured(f"{prefix}_min", f"{label}, least", count, f"{sample}_min"),
-        _measured(f"{prefix}_max", f"{label}, greatest", count, f"{sample}_max"),
-        Figure(f"{prefix}_avg", seconds, f"{label}, mean", "", _mean(f"{sample}_sum", count), lambda f: f[count] > 0),
-        Figure(f"{prefix}_stdev", seconds, f"{label}, deviation", "", _stdev(sample), lambda f: f[count] > 0),
+        _counted(f"{prefix}_min", f"{label}, least", count, f"{sample}_min"),
+        _counted(f"{prefix}_max", f"{label}, greatest", count, f"{sample}_max"),
+        Column(f"{prefix}_avg", seconds, f"{label}, mean", "", _mean(f"{sample}_sum", count), lambda f: f[count] > 0),
+        Column(f"{prefix}_stdev", seconds, f"{label}, deviation", "", _stdev(sample), lambda f: f[count] > 0),
     )
 
 
-def _closed(f: Numbers) -> np.ndarray:
-    """The sides whose SYN was seen, and a FIN in a later segment, bool."""
+def _closed(f: Values) -> np.ndarray:
+    """The directions whose SYN is in the capture, and a FIN in a later segment, bool."""
     return (f["syn_number"] >= 0) & (f["fin_number"] > f["syn_number"])
 
 
-def _length(f: Numbers) -> np.ndarray:
+def _length(f: Values) -> np.ndarray:
     """Bytes between SYN and FIN."""
     return f["fin_number"] - f["syn_number"] - 1
 
 
-SIDE = (  # tcptrace's long report, in its order
-    _plain("packets", "Packets"),
-    _plain("ip_bytes", "IP bytes", "whole IP datagrams"),
-    _plain("resets", "Resets"),
-    _plain("acks", "Segments with ACK"),
-    _plain("pure_acks", "Pure ACKs", "no data, SYN, FIN or RST"),
-    _plain("sacks", "Segments with SACK"),
-    _plain("dsacks", "Segments with D-SACK", "RFC 2883"),
-    _plain("most_blocks", "SACK blocks, most"),
-    _plain("unique_bytes", "Unique bytes", "of data, retransmissions and window probes left out"),
-    _plain("data_packets", "Data packets"),
-    _plain("data_bytes", "Data bytes", "retransmissions included"),
-    _plain("retransmitted_packets", "Retransmitted packets"),
-    _plain("retransmitted_bytes", "Retransmitted bytes"),
-    _plain("probe_packets", "Zero-window probes"),
-    _plain("probe_bytes", "Zero-window probe bytes"),
-    _plain("out_of_order", "Out of order", "filled a hole, repeated nothing"),
-    _plain("pushed_packets", "Pushed data packets"),
-    _plain("syns", "SYNs"),
-    _plain("fins", "FINs"),
-    Figure("window_scale", u8, "Window scale offered", "", lambda f: f["scale"], lambda f: f["scale"] >= 0),
-    Figure("timestamps_offered", flag, "Timestamps offered", "", lambda f: f["timestamps"] > 0),
-    Figure("sack_offered", flag, "SACK offered", "", lambda f: f["sack_permitted"] > 0),
-    Figure("ecn_offered", flag, "ECN offered", "in the SYN; RFC 3168", lambda f: f["ecn"] & 1 > 0),
-    Figure("ecn_echoed", flag, "Congestion echoed", "ECE after the handshake", lambda f: f["ecn"] & 2 > 0),
-    _plain("urgent_packets", "Urgent packets"),
-    _plain("urgent_bytes", "Urgent bytes", "sum of the urgent pointers"),
-    Figure("mss", u16, "MSS", "bytes of data that it takes in a segment", lambda f: f["mss"], lambda f: f["mss"] >= 0),
-    _measured("max_segment", "Segment, greatest", "data_packets", kind=u64, description="bytes of data"),
-    _measured("min_segment", "Segment, least", "data_packets", kind=u64),
-    Figure("avg_segment", u64, "Segment, mean", "", _mean("data_bytes", "data_packets"), lambda f: f["data_packets"] > 0),
-    _plain("max_window", "Window, greatest", "bytes that it takes, scaled; those of SYNs only if there are no others"),
-    _plain("min_window", "Window, least", "zero left out"),
-    _plain("zero_windows", "Zero windows", "segments that closed it"),
-    Figure("avg_window", u64, "Window, mean", "", lambda f: np.where(f["windows"] > 0, _mean("window_sum", "windows")(f), f["max_window"])),
-    _plain("zero_time", "Window closed", "time between a zero window and the next that is not", seconds),
-    _plain("max_outstanding", "Outstanding, greatest", "bytes sent and not acknowledged"),
-    _plain("min_outstanding", "Outstanding, least", "zero left out"),
-    Figure("avg_outstanding", u64, "Outstanding, mean", "", _mean("outstanding_sum", "outstandings"), lambda f: f["outstandings"] > 0),
-    Figure(
+def _payload(f: Values) -> np.ndarray:
+    """Bytes of data by their sequence numbers: from the one after the SYN, or the first in the capture, to the last, FIN excluded."""
+    fin: np.ndarray = f["fin_number"]
+    return np.maximum(np.where(fin >= 0, fin, np.maximum(f["top"], f["una"])) - 1, 0)
+
+
+def _conn_state(c: Values) -> pl.Series:
+    """Zeek's conn_state. Rules: Zeek's documentation of `conn.log`. Without any SYN it is OTH."""
+    asked, agreed = c["client_syns"] > 0, c["server_syns"] > 0
+    client_reset, server_reset = c["client_resets"] > 0, c["server_resets"] > 0
+    client_fin, server_fin = c["client_fins"] > 0, c["server_fins"] > 0
+    empty = (c["client_unique_bytes"] == 0) & (c["server_unique_bytes"] == 0)
+    cases = (
+        (~asked & ~agreed, "OTH"),
+        (server_reset & asked & ~agreed & ~client_fin, "REJ"),
+        (server_reset & client_reset & empty & asked, "REJ"),
+        (server_reset & ~asked, "RSTRH"),
+        (server_reset, "RSTR"),
+        (client_reset & ~agreed, "RSTOS0"),
+        (client_reset, "RSTO"),
+        (client_fin & server_fin, "SF"),
+        (client_fin & ~agreed, "SH"),
+        (client_fin, "S2"),
+        (server_fin & ~asked, "SHR"),
+        (server_fin, "S3"),
+        (c["server_packets"] == 0, "S0"),
+        (asked & agreed & (c["client_acks"] > 0), "S1"),
+    )
+    return pl.Series(np.select([holds for holds, _ in cases], [name for _, name in cases], "OTH").tolist(), dtype=pl.String)
+
+
+def _handshake(c: Values) -> pl.Series:
+    syn, synack = c["syn_time"] > 0, c["synack_time"] > 0
+    steps = [c["handshake_time"] > 0, syn & synack, syn, synack]
+    state = np.select(steps, ["complete", "no ACK of the SYN,ACK", "no SYN,ACK", "no SYN"], "not in the capture")
+    return pl.Series(state.tolist(), dtype=pl.String)
+
+
+def _role(name: str) -> Callable[[Values], pl.Series]:
+    """'client' or 'server', null for none, of a figure that numbers the ends: 0 none, 1 the smaller, 2 the greater."""
+
+    def role(c: Values) -> pl.Series:
+        by_client = c[name] == c["client"] + 1
+        return pl.Series([(None, "server", "client")[k] for k in np.where(c[name] > 0, 1 + by_client, 0).tolist()], dtype=pl.String)
+
+    return role
+
+
+def _both(name: str, least: int = 1) -> Callable[[Values], np.ndarray]:
+    """Whether a figure of both directions is `least` or more."""
+    return lambda c: (c[f"client_{name}"] >= least) & (c[f"server_{name}"] >= least)
+
+
+DIRECTION = (  # the columns of each direction: tcptrace's long report, in its order
+    Column("packets", u64, "Packets"),
+    Column("ip_bytes", u64, "IP bytes", "whole IP datagrams"),
+    Column("resets", u64, "Resets"),
+    Column("acks", u64, "Segments with ACK"),
+    Column("pure_acks", u64, "Pure ACKs", "no data, SYN, FIN or RST"),
+    Column("sacks", u64, "Segments with SACK"),
+    Column("dsacks", u64, "Segments with D-SACK", "RFC 2883"),
+    Column("most_blocks", u64, "SACK blocks, most"),
+    Column("unique_bytes", u64, "Unique bytes", "of data, retransmissions and window probes left out"),
+    Column("data_packets", u64, "Data packets"),
+    Column("data_bytes", u64, "Data bytes", "retransmissions included"),
+    Column("retransmitted_packets", u64, "Retransmitted packets"),
+    Column("retransmitted_bytes", u64, "Retransmitted bytes"),
+    Column("probe_packets", u64, "Zero-window probes"),
+    Column("probe_bytes", u64, "Zero-window probe bytes"),
+    Column("out_of_order", u64, "Out of order", "filled a hole, repeated nothing"),
+    Column("pushed_packets", u64, "Pushed data packets"),
+    Column("syns", u64, "SYNs"),
+    Column("fins", u64, "FINs"),
+    Column("window_scale", u8, "Window scale offered", "", lambda f: f["scale"], lambda f: f["scale"] >= 0),
+    Column("timestamps_offered", flag, "Timestamps offered", "", lambda f: f["timestamps"] > 0),
+    Column("sack_offered", flag, "SACK offered", "", lambda f: f["sack_permitted"] > 0),
+    Column("ecn_offered", flag, "ECN offered", "in the SYN; RFC 3168", lambda f: f["ecn"] & 1 > 0),
+    Column("ecn_echoed", flag, "Congestion echoed", "ECE after the handshake", lambda f: f["ecn"] & 2 > 0),
+    Column("urgent_packets", u64, "Urgent packets"),
+    Column("urgent_bytes", u64, "Urgent bytes", "sum of the urgent pointers"),
+    Column("mss", u16, "MSS", "bytes of data that it takes in a segment", None, lambda f: f["mss"] >= 0),
+    _counted("max_segment", "Segment, greatest", "data_packets", kind=u64, description="bytes of data"),
+    _counted("min_segment", "Segment, least", "data_packets", kind=u64),
+    Column("avg_segment", u64, "Segment, mean", "", _mean("data_bytes", "data_packets"), lambda f: f["data_packets"] > 0),
+    Column("max_window", u64, "Window, greatest", "bytes that it takes, scaled; those of SYNs only if there are no others"),
+    Column("min_window", u64, "Window, least", "zero left out"),
+    Column("zero_windows", u64, "Zero windows", "segments that closed it"),
+    Column("avg_window", u64, "Window, mean", "", lambda f: np.where(f["windows"] > 0, _mean("window_sum", "windows")(f), f["max_window"])),
+    Column("zero_time", seconds, "Window closed", "time between a zero window and the next that is not"),
+    Column("max_outstanding", u64, "Outstanding, greatest", "bytes sent and not acknowledged"),
+    Column("min_outstanding", u64, "Outstanding, least", "zero left out"),
+    Column("avg_outstanding", u64, "Outstanding, mean", "", _mean("outstanding_sum", "outstandings"), lambda f: f["outstandings"] > 0),
+    Column(
         "weighted_outstanding",
         u64,
         "Outstanding, weighted by time",
         "",
         lambda f: f["weighted_outstanding"] // np.maximum(f["duration"] // 1000, 1),
     ),
-    _plain("initial_bytes", "Initial window, bytes", "sent before the first of them was acknowledged"),
-    _plain("initial_packets", "Initial window, packets"),
-    Figure("stream_length", u64, "Stream length", "SYN to FIN", _length, _closed),
-    Figure(
+    Column("initial_bytes", u64, "Initial window, bytes", "sent before the first of them was acknowledged"),
+    Column("initial_packets", u64, "Initial window, packets"),
+    Column("stream_length", u64, "Stream length", "SYN to FIN", _length, _closed),
+    Column(
         "missed_bytes",
         u64,
         "Missed bytes",
@@ -141,16 +204,24 @@ SIDE = (  # tcptrace's long report, in its order
         lambda f: np.maximum(_length(f) - f["unique_bytes"] - f["probe_bytes"], 0),
         _closed,
     ),
-    _plain(
-        "payload_bytes", "Payload bytes", "from the first number of data to the last that was sent or acknowledged, gaps included; Zeek's"
+    Column(
+        "payload_bytes",
+        u64,
+        "Payload bytes",
+        "from the first number of data to the last that was sent or acknowledged, gaps included; Zeek's",
+        _payload,
     ),
-    _plain("unseen_bytes", "Unseen bytes", "acknowledged, in no frame: the capture lacks them; Zeek's missed_bytes"),
-    _plain("truncated_bytes", "Truncated bytes", "not kept by the capture"),
-    _plain("truncated_packets", "Truncated packets"),
-    Figure("transmit_time", seconds, "Data transmit time", "first to last data", lambda f: f["last_data"] - f["first_data"]),
-    _plain("max_idle", "Idle, longest", "between two packets of this side", seconds),
-    _plain("hardware_duplicates", "Duplicates by hardware", "same numbers and same IP identification, of a host that changes it; RFC 6864"),
-    Figure(
+    Column(
+        "unseen_bytes", u64, "Unseen bytes", "acknowledged, in no frame: the capture lacks them; Zeek's missed_bytes", lambda f: f["missed"]
+    ),
+    Column("truncated_bytes", u64, "Truncated bytes", "not kept by the capture"),
+    Column("truncated_packets", u64, "Truncated packets"),
+    Column("transmit_time", seconds, "Data transmit time", "first to last data", lambda f: f["last_data"] - f["first_data"]),
+    Column("max_idle", seconds, "Idle, longest", "between two packets of this side"),
+    Column(
+        "hardware_duplicates", u64, "Duplicates by hardware", "same numbers and same IP identification, of a host that changes it; RFC 6864"
+    ),
+    Column(
         "throughput",
         u64,
         "Throughput",
@@ -158,62 +229,81 @@ SIDE = (  # tcptrace's long report, in its order
         lambda f: (f["unique_bytes"] * 1e9 / np.maximum(f["duration"], 1)).astype(np.int64),
         lambda f: f["duration"] > 0,
     ),
-    Figure("rtt_samples", u64, "Round trips sampled", "ACKs of what was sent once; Karn's algorithm", lambda f: f["rtt_count"]),
-    *_timed("rtt", "Round trip", "rtt"),
-    _measured("rtt_handshake", "Round trip of the SYN", "rtt_handshake"),
-    Figure("full_samples", u64, "Round trips of full segments", "the greatest of the side", lambda f: f["full_count"]),
-    *_timed("full_rtt", "Round trip of full segments", "full"),
-    _plain("post_loss_acks", "ACKs after loss", "not sampled: something sent later filled a hole"),
-    Figure("ambiguous_acks", u64, "Ambiguous ACKs", "of what was sent more than once", lambda f: f["last_count"]),
-    *_timed("last_rtt", "Round trip of the last sending", "last"),
-    _plain("cumulative_acks", "Segments acknowledged together"),
-    _plain("duplicate_acks", "Duplicate ACKs", "that its data got; RFC 5681 §2"),
-    _plain("triple_duplicate_acks", "Triple duplicate ACKs"),
-    _plain("timeouts", "Retransmission time-outs", "sent again because a timer ran out"),
-    _plain("needless", "Needless retransmissions", "of what was acknowledged"),
-    _plain("filled", "Lost before the capture", "segments whose first sending is in no frame; judged by IP identification and timestamps"),
-    _plain("reordered", "Reordered", "late, but sent before what overtook them; judged in the same way"),
-    _plain("keep_alives", "Keep-alives"),
-    _plain("max_retransmissions", "Retransmissions of one segment, most"),
-    *_timed("retransmit", "Time to retransmit", "retransmit"),
+    Column("rtt_samples", u64, "Round trips sampled", "ACKs of what was sent once; Karn's algorithm", lambda f: f["rtt_count"]),
+    *_sampled("rtt", "Round trip", "rtt"),
+    _counted("rtt_handshake", "Round trip of the SYN", "rtt_handshake"),
+    Column("full_samples", u64, "Round trips of full segments", "the greatest of the side", lambda f: f["full_count"]),
+    *_sampled("full_rtt", "Round trip of full segments", "full"),
+    Column("post_loss_acks", u64, "ACKs after loss", "not sampled: something sent later filled a hole"),
+    Column("ambiguous_acks", u64, "Ambiguous ACKs", "of what was sent more than once", lambda f: f["last_count"]),
+    *_sampled("last_rtt", "Round trip of the last sending", "last"),
+    Column("cumulative_acks", u64, "Segments acknowledged together"),
+    Column("duplicate_acks", u64, "Duplicate ACKs", "that its data got; RFC 5681 §2"),
+    Column("triple_duplicate_acks", u64, "Triple duplicate ACKs"),
+    Column("timeouts", u64, "Retransmission time-outs", "sent again because a timer ran out"),
+    Column("needless", u64, "Needless retransmissions", "of what was acknowledged"),
+    Column(
+        "filled", u64, "Lost before the capture", "segments whose first sending is in no frame; judged by IP identification and timestamps"
+    ),
+    Column("reordered", u64, "Reordered", "late, but sent before what overtook them; judged in the same way"),
+    Column("keep_alives", u64, "Keep-alives", "", lambda f: f["kept_alive"]),
+    Column("max_retransmissions", u64, "Retransmissions of one segment, most"),
+    *_sampled("retransmit", "Time to retransmit", "retransmit"),
 )
-OWN = (
-    Field("stream", u32, "Stream", "tcp.stream"),
-    Field("client", text, "Client", "who sent the SYN; the better guess where none was seen"),
-    Field("client_port", u16, "Client port"),
-    Field("server", text, "Server"),
-    Field("server_port", u16, "Server port"),
-    Field("client_guessed", flag, "Client guessed", "no SYN was seen"),
-    Field("first_frame", u64, "First frame"),
-    Field("last_frame", u64, "Last frame"),
-    Field("start", time, "Start"),
-    Field("duration", seconds, "Duration", "first to last frame"),
-    Field("frames", u64, "Frames"),
-    Field("handshake", text, "Handshake", "complete, or what is missing"),
-    Field("handshake_rtt", seconds, "Handshake time", "SYN to the ACK that ends it"),
-    Field("syn_rtt", seconds, "SYN to SYN,ACK"),
-    Field("scaled", flag, "Windows scaled", "both offered it; RFC 7323"),
-    Field("sack", flag, "SACK", "both permit it; RFC 2018"),
-    Field("timestamps", flag, "Timestamps", "both offered them; RFC 7323"),
-    Field("ecn", flag, "ECN", "both offered it; RFC 3168"),
-    Field("client_state", text, "Client's state", "after the last segment, as seen here; RFC 9293"),
-    Field("server_state", text, "Server's state"),
-    Field("closed_by", text, "Closed by", "who sent the first FIN"),
-    Field("reset_by", text, "Reset by", "who sent the first RST"),
-    Field("reset_frame", u64, "Reset in frame"),
-    Field("reused_ports", flag, "Ports used again", "an earlier connection had them"),
-    Field("severity", text, "Severity", "of the verdict: error, warn, note, chat"),
-    Field("kind", text, "Kind of verdict", "`analyze fields connection` lists them"),
-    Field("verdict", text, "Verdict", "one sentence, with the frames that prove it"),
-    Field("conn_state", text, "Zeek's conn_state", "S0 S1 SF REJ S2 S3 RSTO RSTR RSTOS0 RSTRH SH SHR OTH"),
-    Field("history", text, "Zeek's history", "what happened, in order; capitals: the client"),
+CONNECTION = (
+    Column("stream", u32, "Stream", "tcp.stream"),
+    Column("client", text, "Client", "who sent the SYN; the better guess where none was seen", lambda c: c["client_address"]),
+    Column("client_port", u16, "Client port"),
+    Column("server", text, "Server", "", lambda c: c["server_address"]),
+    Column("server_port", u16, "Server port"),
+    Column("client_guessed", flag, "Client guessed", "no SYN was seen", lambda c: c["guessed"]),
+    Column("first_frame", u64, "First frame"),
+    Column("last_frame", u64, "Last frame"),
+    Column("start", time, "Start", "", lambda c: c["first_time"]),
+    Column("duration", seconds, "Duration", "first to last frame"),
+    Column("frames", u64, "Frames", "", lambda c: c["client_packets"] + c["server_packets"]),
+    Column("handshake", text, "Handshake", "complete, or what is missing", _handshake),
+    Column(
+        "handshake_rtt",
+        seconds,
+        "Handshake time",
+        "SYN to the ACK that ends it",
+        lambda c: c["handshake_time"] - c["syn_time"],
+        lambda c: c["handshake_time"] > 0,
+    ),
+    Column(
+        "syn_rtt",
+        seconds,
+        "SYN to SYN,ACK",
+        "",
+        lambda c: c["synack_time"] - c["syn_time"],
+        lambda c: (c["synack_time"] > 0) & (c["syn_time"] > 0),
+    ),
+    Column("scaled", flag, "Windows scaled", "both offered it; RFC 7323", _both("scale", 0)),
+    Column("sack", flag, "SACK", "both permit it; RFC 2018", _both("sack_permitted")),
+    Column("timestamps", flag, "Timestamps", "both offered them; RFC 7323", _both("timestamps")),
+    Column("ecn", flag, "ECN", "both offered it; RFC 3168", lambda c: c["client_ecn"] & c["server_ecn"] & 1),
+    Column("client_state", text, "Client's state", "after the last segment, as seen here; RFC 9293", lambda c: state(c["states"], 8)),
+    Column("server_state", text, "Server's state", "", lambda c: state(c["states"], 12)),
+    Column("closed_by", text, "Closed by", "who sent the first FIN", _role("closer")),
+    Column("reset_by", text, "Reset by", "who sent the first RST", _role("resetter")),
+    Column("reset_frame", u64, "Reset in frame", "", None, lambda c: c["resetter"] > 0),
+    Column("reused_ports", flag, "Ports used again", "an earlier connection had them", lambda c: c["reused"]),
+    Column("severity", text, "Severity", "of the verdict: error, warn, note, chat"),
+    Column("kind", text, "Kind of verdict", "`analyze fields connection` lists them"),
+    Column("verdict", text, "Verdict", "one sentence, with the frames that prove it"),
+    Column("conn_state", text, "Zeek's conn_state", "S0 S1 SF REJ S2 S3 RSTO RSTR RSTOS0 RSTRH SH SHR OTH", _conn_state),
+    Column("history", text, "Zeek's history", "what happened, in order; capitals: the client"),
 )
 
 
 class TABLE(Table):
     name = "streams"
     description = "a TCP connection: who opened it, handshake, both directions in figures, how it ended"
-    columns = (*OWN, *(Field(f"{side}_{one.name}", one.kind, one.label, one.description) for side in ("client", "server") for one in SIDE))
+    columns = (
+        *(Field(c.name, c.kind, c.label, c.description) for c in CONNECTION),
+        *(Field(f"{side}_{c.name}", c.kind, c.label, c.description) for side in SIDES for c in DIRECTION),
+    )
     needs = figures.NEEDS
 
     def __init__(self) -> None:
@@ -229,8 +319,8 @@ class TABLE(Table):
             size = s.datagrams()
             figures.feed(self.figures, s, which, size)
             facts.feed(self.facts, s, np.flatnonzero(s["live"]), size)  # a verdict on what a filter kept would lie
-            if s.gone:
-                return self._written(s.gone)
+            if s.evicted:
+                return self._written(s.evicted)
         return None
 
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
@@ -238,20 +328,20 @@ class TABLE(Table):
         return None if rows is None else self._crowded(rows)
 
     def _written(self, streams: list[int]) -> pl.DataFrame | None:
-        """The rows of these streams, which are forgotten then."""
-        room = min(len(streams), ROWS)
-        about = np.zeros((room, len(ABOUT)), np.int64)
-        side = np.zeros((2 * room, len(COUNTS)), np.int64)
-        sums = np.zeros((2 * room, len(SUMS)), np.float64)
+        """The rows of these streams, whose figures and facts are dropped."""
+        most = min(len(streams), ROWS)
+        connections = np.zeros((most, len(CONNECTION_FIGURES)), np.int64)
+        counts = np.zeros((2 * most, len(COUNTS)), np.int64)
+        sums = np.zeros((2 * most, len(SUMS)), np.float64)
         parts = []
         for at in range(0, len(streams), ROWS):
-            keys = self.figures.write(streams[at : at + ROWS], about.data, side.data, sums.data)
+            keys = self.figures.write(streams[at : at + ROWS], connections.data, counts.data, sums.data)
             if keys:
-                parts.append(self._rows(keys, about.T, side.T, sums.T))
+                parts.append(self._rows(keys, connections[: len(keys)], counts[: 2 * len(keys)], sums[: 2 * len(keys)]))
         return pl.concat(parts) if parts else None
 
     def _crowded(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The verdicts that only many connections tell: whether no answer to a SYN means a full listen queue."""
+        """The verdicts that take several connections: whether an unanswered SYN means a full listen queue."""
         refusing = (rows["kind"] == "no answer to the SYN").to_numpy()
         if not refusing.any():
             return rows
@@ -268,8 +358,8 @@ class TABLE(Table):
         )
         at = np.flatnonzero(full)
         said = [
-            f"{place(one['server'], one['server_port'])} did not take the connection: {count(one['client_syns'], 'SYN')} of "
-            f"{place(one['client'], one['client_port'])} ({frames(one['first_frame'], one['last_frame'])}) had no answer while "
+            f"{endpoint(one['server'], one['server_port'])} did not take the connection: {count(one['client_syns'], 'SYN')} of "
+            f"{endpoint(one['client'], one['client_port'])} ({frames(one['first_frame'], one['last_frame'])}) had no answer while "
             f"{count(queue, 'connection')} that it had answered before stood open and were not served: its listen queue is full."
             for one, queue in zip(rows[at].iter_rows(named=True), full[at].tolist(), strict=True)
         ]
@@ -278,165 +368,65 @@ class TABLE(Table):
             rows["verdict"].scatter(at, pl.Series(said, dtype=pl.String)),
         )
 
-    def _rows(self, keys: list[bytes], about: np.ndarray, side: np.ndarray, sums: np.ndarray) -> pl.DataFrame:
-        """Rows of the connections with these keys. The matrices have a row for each figure."""
+    def _rows(self, keys: list[bytes], connections: np.ndarray, counts: np.ndarray, sums: np.ndarray) -> pl.DataFrame:
+        """Rows of the connections with these keys. The matrices are those of `Figures.write`."""
         n = len(keys)
-        a = dict(zip(ABOUT, about[:, :n]))
-        duration = a["last_time"] - a["first_time"]
-        sides = []
-        for which in (0, 1):
-            numbers = dict(zip(COUNTS, side[:, which : 2 * n : 2])) | dict(zip(SUMS, sums[:, which : 2 * n : 2]))
-            sides.append(numbers | {"duration": duration})
-        case, ends = np.empty((n, len(CASE)), np.int64), np.empty((2 * n, len(END)), np.int64)
-        others = self.facts.write(np.ascontiguousarray(a["stream"]), case.data, ends.data)
-        for numbers, own in zip(sides, (ends[0::2], ends[1::2])):
-            numbers |= {name: own[:, END.index(of)] for name, of in FACTS.items()}
-            numbers["payload_bytes"] = _payload(numbers, *(own[:, END.index(name)] for name in ("top", "una")))
-        columns = self._own(a, keys, *sides)
-        columns |= self._judged(columns, case, ends, (sides[0], sides[1]), [_address(reporter) for _, reporter in others])
-        columns["conn_state"] = _conn_state(*sides)
-        columns["history"] = pl.Series([history for history, _ in others], dtype=pl.String)
-        for prefix, numbers in zip(("client", "server"), sides):
-            for one in SIDE:
-                columns[f"{prefix}_{one.name}"] = _column(one.what(numbers), None if one.there is None else one.there(numbers), one.kind)
-        made = ((f.name, dtype_of(f), columns[f.name]) for f in self.columns)
-        return pl.DataFrame({name: column if column.dtype == dtype else column.cast(dtype) for name, dtype, column in made})
+        c: Values = dict(zip(CONNECTION_FIGURES, connections.T, strict=True))
+        c["duration"] = c["last_time"] - c["first_time"]
+        facts, ends = np.empty((n, len(CONNECTION_FACTS)), np.int64), np.empty((2 * n, len(END_FACTS)), np.int64)
+        others = self.facts.write(np.ascontiguousarray(c["stream"]), facts.data, ends.data)
+        c["history"] = pl.Series([history for history, _ in others], dtype=pl.String)
+        directions = []
+        for k, (side, (address, port)) in enumerate(zip(SIDES, pair(b"".join(keys), c["client"] == 1), strict=True)):
+            f: Values = dict(zip(END_FACTS, ends[k::2].T, strict=True))  # of a fact and a figure with one name, the figure counts
+            f |= zip((*COUNTS, *SUMS), (*counts[k::2].T, *sums[k::2].T), strict=True)
+            f["duration"] = c["duration"]
+            directions.append(f)
+            c |= {f"{side}_{name}": values for name, values in f.items()} | {f"{side}_address": address, f"{side}_port": port}
+        c |= self._judged(c, facts, ends, directions, [_address(reporter) for _, reporter in others])
+        columns = [column.series(c) for column in CONNECTION]
+        columns += [column.series(f) for f in directions for column in DIRECTION]
+        return pl.DataFrame([s.cast(dtype_of(f)).alias(f.name) for f, s in zip(self.columns, columns, strict=True)])
 
     def _judged(
         self,
-        own: dict[str, pl.Series],
-        case: np.ndarray,
+        c: Values,
+        facts: np.ndarray,
         ends: np.ndarray,
-        sides: tuple[Numbers, Numbers],
+        directions: list[Values],
         reporters: list[str],
     ) -> dict[str, pl.Series]:
         """The verdicts."""
         made = []
-        for which, name in enumerate(("client", "server")):
-            side, other = sides[which], sides[1 - which]
+        for which, name in enumerate(SIDES):
+            side, other = directions[which], directions[1 - which]
             figures = {name: side[of] for name, of in FIGURED.items()}
             figures |= {"dsacks_got": other["dsacks"], "sacks_got": other["sacks"]}
-            made.append(Ends(ends[which::2], figures, own[name].to_list(), own[f"{name}_port"].to_list()))
-        connections = Connections(case, made[0], made[1], sides[0]["duration"], reporters, self.end)
-        said = judged(connections, list(verdicts().values()))
-        return {
-            "severity": pl.Series([one.severity for one, _ in said], dtype=pl.String),
-            "kind": pl.Series([one.kind for one, _ in said], dtype=pl.String),
-            "verdict": pl.Series([sentence for _, sentence in said], dtype=pl.String),
-        }
-
-    def _own(self, a: Numbers, keys: list[bytes], client: Numbers, server: Numbers) -> dict[str, pl.Series]:
-        (client_address, client_port), (server_address, server_port) = pair(b"".join(keys), a["client"] == 1)
-        client_end = np.where(a["client"] == 1, 2, 1)
-        who = {name: np.where(a[name] == 0, "", np.where(a[name] == client_end, "client", "server")) for name in ("closer", "resetter")}
-        done = a["handshake_time"] > 0
-        states = [state(a["states"], shift) for shift in (8, 12)]
-        return {
-            "stream": _column(a["stream"]),
-            "client": client_address,
-            "client_port": client_port,
-            "server": server_address,
-            "server_port": server_port,
-            "client_guessed": _column(a["guessed"] > 0),
-            "first_frame": _column(a["first_frame"]),
-            "last_frame": _column(a["last_frame"]),
-            "start": _column(a["first_time"]).cast(TIME),
-            "duration": _column(a["last_time"] - a["first_time"]).cast(SPAN),
-            "frames": _column(client["packets"] + server["packets"]),
-            "handshake": _handshake(a, done),
-            "handshake_rtt": _column(a["handshake_time"] - a["syn_time"], done),
-            "syn_rtt": _column(a["synack_time"] - a["syn_time"], (a["synack_time"] > 0) & (a["syn_time"] > 0)),
-            "scaled": _column((client["scale"] >= 0) & (server["scale"] >= 0)),
-            "sack": _column((client["sack_permitted"] > 0) & (server["sack_permitted"] > 0)),
-            "timestamps": _column((client["timestamps"] > 0) & (server["timestamps"] > 0)),
-            "ecn": _column((client["ecn"] & server["ecn"] & 1) > 0),
-            "client_state": states[0],
-            "server_state": states[1],
-            "closed_by": _named(who["closer"]),
-            "reset_by": _named(who["resetter"]),
-            "reset_frame": _column(a["reset_frame"], a["resetter"] > 0),
-            "reused_ports": _column(a["reused"] > 0),
-        }
+            made.append(EndFacts(ends[which::2], figures, c[f"{name}_address"].to_list(), c[f"{name}_port"].to_list()))
+        connections = Connections(facts, made[0], made[1], c["duration"], reporters, self.end)
+        verdicts = zip(("severity", "kind", "verdict"), evaluate(connections, "connection"), strict=True)
+        return {name: pl.Series(column, dtype=pl.String) for name, column in verdicts}
 
 
-FIGURED = {  # what rules call a figure → the figure
+FIGURED = {  # a name in the rules → the figure
     "bytes": "unique_bytes",
     "duplicates": "duplicate_acks",
     "outstanding": "max_outstanding",
     "cut": "truncated_packets",
     "fins": "fins",
 }
-FACTS = {  # columns of a side → facts of `tcp_facts.END`
-    "unseen_bytes": "missed",
-    "timeouts": "timeouts",
-    "needless": "needless",
-    "filled": "filled",
-    "reordered": "reordered",
-    "keep_alives": "kept_alive",
-}
-
-
-def _payload(side: Numbers, top: np.ndarray, una: np.ndarray) -> np.ndarray:
-    """Bytes of data by their numbers: from behind the SYN, or from the first that was seen, to the last; a FIN is none."""
-    behind = np.where(side["fin_number"] >= 0, side["fin_number"], np.maximum(top, una))
-    return np.maximum(behind - 1, 0)
-
-
-def _conn_state(client: Numbers, server: Numbers) -> pl.Series:
-    """How Zeek names what became of a connection: its documented rules, `conn.log`, conn_state. No SYN at all is OTH."""
-    asked, agreed = client["syns"] > 0, server["syns"] > 0
-    client_reset, server_reset = client["resets"] > 0, server["resets"] > 0
-    client_fin, server_fin = client["fins"] > 0, server["fins"] > 0
-    empty = (client["unique_bytes"] == 0) & (server["unique_bytes"] == 0)
-    cases = (
-        (~asked & ~agreed, "OTH"),
-        (server_reset & asked & ~agreed & ~client_fin, "REJ"),
-        (server_reset & client_reset & empty & asked, "REJ"),
-        (server_reset & ~asked, "RSTRH"),
-        (server_reset, "RSTR"),
-        (client_reset & ~agreed, "RSTOS0"),
-        (client_reset, "RSTO"),
-        (client_fin & server_fin, "SF"),
-        (client_fin & ~agreed, "SH"),
-        (client_fin, "S2"),
-        (server_fin & ~asked, "SHR"),
-        (server_fin, "S3"),
-        (server["packets"] == 0, "S0"),
-        (asked & agreed & (client["acks"] > 0), "S1"),
-    )
-    return pl.Series(np.select([holds for holds, _ in cases], [name for _, name in cases], "OTH").tolist(), dtype=pl.String)
 
 
 def _address(value: object) -> str:
-    """An address as columns have it, in text; '' for None."""
+    """An address as text; '' for None."""
     if value is None:
         return ""
     field = Field("", ipv6 if isinstance(value, bytes) else ipv4, "")
     return texts(field, np.array([value], field.kind.dtype)).tolist()[0]
 
 
-def _handshake(a: Numbers, done: np.ndarray) -> pl.Series:
-    syn, synack = a["syn_time"] > 0, a["synack_time"] > 0
-    said = np.select([done, syn & synack, syn, synack], ["complete", "no ACK of the SYN,ACK", "no SYN,ACK", "no SYN"], "not in the capture")
-    return pl.Series(said.tolist(), dtype=pl.String)
-
-
-def _named(values: np.ndarray) -> pl.Series:
-    """Text, null where it is empty."""
-    return pl.Series([one or None for one in values.tolist()], dtype=pl.String)
-
-
-PLAIN = {name: np.dtype(form) for name, form in (("u8", "u1"), ("u16", "u2"), ("u32", "u4"), ("flag", "?"), ("seconds", "m8[ns]"))}
-
-
-def _column(values: np.ndarray, there: np.ndarray | None = None, kind: Kind = u64) -> pl.Series:
-    """A column of that kind, null where `there` (bool) is False."""
-    made = pl.Series(values.astype(PLAIN.get(kind.name, np.dtype(np.int64))))
-    return made if there is None or there.all() else made.set(pl.Series(~there), None)
-
-
 def grouped(rows: pl.DataFrame) -> pl.DataFrame:
-    """What became of the connections to one address and port, for `expert.streams`: a row for each of several."""
+    """The outcomes of the connections to one address and port, for `expert.streams`; only ports with several connections."""
     col = pl.col
     failed = col("kind").is_in(UNOPENED)
     opened = rows.select((~failed).sum()).item()

@@ -1,4 +1,4 @@
-"""A row is a TLS connection, over TCP or in QUIC: what the client asked for, what the server chose, whose certificate, how it failed."""
+"""A row is a TLS connection, over TCP or in QUIC: what the client offered, what the server selected, its certificate, a fatal alert."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from ..conversations import pairs
-from ..dissect import Dissection
+from ..dissection import Dissection
 from ..fields import Column, Field, Headers, flag, seconds, text, time, u16, u32, u64
 from ..protocols import register
 from ..protocols.common.tls_cipher_suites import GREASE
@@ -20,7 +20,7 @@ from ._ends import pair
 if TYPE_CHECKING:
     from ..capture import Source
 
-TAKEN = {  # what a record is asked for → the field
+FIELDS = {  # column of messages → field
     "type": "tls.handshake.type",
     "kind": "tls.record.type",
     "hello": "tls.handshake.version",
@@ -46,7 +46,8 @@ TAKEN = {  # what a record is asked for → the field
     "ja4": "tls.handshake.ja4",
 }
 FIRST = ("hello", "suite", "share", "curve", "session", "ticket", "key", "server_name", "subject", "issuer", "not_before", "not_after")
-CLIENT, SERVER, CERTIFICATE, CHANGE = 1, 2, 11, 20
+CLIENT_HELLO, SERVER_HELLO, CERTIFICATE = 1, 2, 11  # handshake types, RFC 8446 §4
+CHANGE_CIPHER_SPEC = 20  # content type, RFC 8446 §5.1
 
 
 class TABLE(Table):
@@ -80,95 +81,97 @@ class TABLE(Table):
         Field("ja3s", text, "JA3S"),
         Field("ja4", text, "JA4"),
     )
-    needs = frozenset({*TAKEN.values(), "tcp.stream", "quic.connection.number", "frame.time"})
+    needs = frozenset({*FIELDS.values(), "tcp.stream", "quic.connection.number", "frame.time"})
 
     def __init__(self) -> None:
-        self.parts: list[pl.DataFrame] = []
+        self.messages: list[pl.DataFrame] = []
 
     def feed(self, d: Dissection) -> pl.DataFrame | None:
         for h in d.chunks.get("tls", ()):
-            if "direction" in h.context and len(h) and len(made := _told(d, h)):
-                self.parts.append(made)
+            if "direction" in h.context and len(h) and len(messages := _messages(d, h)):
+                self.messages.append(messages)
         for h in d.chunks.get("tls.quic", ()):
-            if len(h) and len(made := _told(d, h)):
-                self.parts.append(made)
+            if len(h) and len(messages := _messages(d, h)):
+                self.messages.append(messages)
         return None
 
     def finish(self, sources: list[Source], others: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
-        if not self.parts:
+        if not self.messages:
             return None
-        told = pl.concat(self.parts).sort("frame", maintain_order=True)
-        one = ["transport", "stream"]
+        messages = pl.concat(self.messages).sort("frame", maintain_order=True)
+        connection = ["transport", "stream"]
         client, server = (pl.col("direction").filter(pl.col(f"{who}_hello")).first() for who in ("client", "server"))
-        server_way = pl.coalesce(server, 1 ^ client)
-        roles = told.group_by(one).agg(server_way.alias("server_direction"), pl.col("direction").first().alias("first_direction"))
-        told = told.join(roles, on=one, maintain_order="left")
-        told = told.with_columns(from_server=pl.col("direction") == pl.coalesce("server_direction", pl.col("first_direction") ^ 1))
-        rows = told.group_by(one, maintain_order=True).agg(*_figures()).sort("transport", "stream", descending=[True, False])
+        server = pl.coalesce(server, 1 ^ client)
+        roles = messages.group_by(connection).agg(server.alias("server_direction"), pl.col("direction").first().alias("first_direction"))
+        messages = messages.join(roles, on=connection, maintain_order="left")
+        messages = messages.with_columns(from_server=pl.col("direction") == pl.coalesce("server_direction", pl.col("first_direction") ^ 1))
+        rows = (
+            messages.group_by(connection, maintain_order=True).agg(*_aggregations()).sort("transport", "stream", descending=[True, False])
+        )
         return _rows(rows).select(pl.col(f.name).cast(dtype_of(f)) for f in self.columns)
 
 
-def _told(d: Dissection, h: Headers) -> pl.DataFrame:
-    """What the readable records of a batch say: a row for each that matters."""
-    matters = np.zeros(len(h), bool)
-    recorded = h.protocol.name == "tls"
-    matters[h.column("tls.handshake.type").rows] = True
-    if recorded:
-        matters[h.column("tls.alert_message.means").rows] = True
-        matters |= h["tls.record.type"] == CHANGE
-    rows = np.flatnonzero(matters)
+def _messages(d: Dissection, h: Headers) -> pl.DataFrame:
+    """The handshake messages, readable alerts and ChangeCipherSpecs of a batch: a row for each."""
+    relevant = np.zeros(len(h), bool)
+    over_tcp = h.protocol.name == "tls"
+    relevant[h.column("tls.handshake.type").rows] = True
+    if over_tcp:
+        relevant[h.column("tls.alert_message.means").rows] = True
+        relevant |= h["tls.record.type"] == CHANGE_CIPHER_SPEC
+    rows = np.flatnonzero(relevant)
     if not len(rows):
         return pl.DataFrame()
     h = h.take(rows)
-    below, at, direction = h, np.arange(len(h)), None
-    while below.protocol.name not in ("tcp", "udp"):
-        if below.protocol.name == "quic":
-            direction = 2 * below["quic.connection.number"].astype(np.int64)[at]
-        at, parent = below.row[at], below.parent
+    transport, at, direction = h, np.arange(len(h)), None
+    while transport.protocol.name not in ("tcp", "udp"):
+        if transport.protocol.name == "quic":
+            direction = 2 * transport["quic.connection.number"].astype(np.int64)[at]
+        at, parent = transport.row[at], transport.parent
         assert parent is not None
-        below = parent
-    keys, back = pairs(below, (f"{below.protocol.name}.srcport", f"{below.protocol.name}.dstport"))
-    ends = pair(keys[at].tobytes(), back[at])
+        transport = parent
+    keys, reverse = pairs(transport, (f"{transport.protocol.name}.srcport", f"{transport.protocol.name}.dstport"))
+    ends = pair(keys[at].tobytes(), reverse[at])
     stamps = d.frames.column("frame.time")
-    direction = h.context_of("direction") if direction is None else direction + back[at]
+    direction = h.context_of("direction") if direction is None else direction + reverse[at]
     columns = [
-        pl.Series("transport", ["tcp" if recorded else "quic"] * len(h)),
+        pl.Series("transport", ["tcp" if over_tcp else "quic"] * len(h)),
         pl.Series("stream", direction >> 1),
         pl.Series("direction", direction),
         pl.Series("frame", h.frame + d.batch.first),
         series(Field("time", time, ""), Column(*stamps), len(d), None).gather(h.frame),
         *(one.alias(name) for end, names in zip(ends, (("source", "sport"), ("target", "dport"))) for one, name in zip(end, names)),
     ]
-    for name, field in TAKEN.items():
+    for name, field in FIELDS.items():
         f = register()[field].field
-        there = h.protocol.name in register()[field].owners
-        column = h.column(field) if there else Column(np.empty(0, f.kind.dtype), np.empty(0, np.int64))
+        column = (
+            h.column(field) if h.protocol.name in register()[field].owners else Column(np.empty(0, f.kind.dtype), np.empty(0, np.int64))
+        )
         columns.append(series(f, column, len(h), h.buffer).alias(name))
-    made = pl.DataFrame(columns)
-    made = made.with_columns(
-        client_hello=pl.col("type").list.contains(CLIENT),
-        server_hello=pl.col("type").list.contains(SERVER),
+    messages = pl.DataFrame(columns).with_columns(
+        client_hello=pl.col("type").list.contains(CLIENT_HELLO),
+        server_hello=pl.col("type").list.contains(SERVER_HELLO),
         certified=pl.col("type").list.contains(CERTIFICATE),
-        changed=pl.col("kind") == CHANGE,
+        changed=pl.col("kind") == CHANGE_CIPHER_SPEC,
         offered=pl.concat_list("hello", "versions").list.filter(~pl.element().is_in(list(GREASE))).list.max(),
         alpn=pl.col("alpn").list.first(),
         names=pl.when(pl.col("names").list.len() > 0).then(pl.col("names").list.join(", ")),
         **{name: pl.col(name).list.first() for name in (*FIRST, "ja3", "ja3s", "ja4")},
     )
-    return made.drop("type", "kind", "versions")
+    return messages.drop("type", "kind", "versions")
 
 
-def _figures() -> list[pl.Expr]:
-    """Of the records of each connection, what its row says."""
+def _aggregations() -> list[pl.Expr]:
+    """The columns of a connection from its messages."""
     client, server = pl.col("client_hello"), pl.col("server_hello")
 
-    def asked(name: str) -> pl.Expr:
+    def requested(name: str) -> pl.Expr:
         return pl.col(name).filter(client).first()
 
     def chosen(name: str) -> pl.Expr:
         return pl.col(name).filter(server).last()
 
-    def own(name: str) -> pl.Expr:
+    def of_server(name: str) -> pl.Expr:
         return pl.col(name).filter(pl.col("from_server") & pl.col(name).is_not_null()).first()
 
     from_server, failed = pl.col("from_server"), pl.col("alert").is_not_null()
@@ -176,12 +179,12 @@ def _figures() -> list[pl.Expr]:
         *(pl.when(from_server).then(a).otherwise(b).first().alias(name) for name, a, b in ENDS),
         pl.col("frame").first(),
         pl.col("time").first(),
-        (chosen("time") - asked("time")).alias("answer_time"),
-        *(asked(name) for name in ("server_name", "offered", "ja3", "ja4", "ticket")),
-        asked("session").alias("session_asked"),
+        (chosen("time") - requested("time")).alias("answer_time"),
+        *(requested(name) for name in ("server_name", "offered", "ja3", "ja4", "ticket")),
+        requested("session").alias("client_session"),
         chosen("session").alias("session"),
         *(chosen(name) for name in ("chosen", "suite", "share", "key", "alpn", "ja3s")),
-        *(own(name) for name in ("curve", "subject", "issuer", "not_before", "not_after", "names")),
+        *(of_server(name) for name in ("curve", "subject", "issuer", "not_before", "not_after", "names")),
         pl.col("retry").fill_null(False).any().alias("retried"),
         (from_server & pl.col("certified")).any().alias("certified"),
         (from_server & pl.col("changed")).any().alias("changed"),
@@ -199,10 +202,10 @@ ENDS = (
 
 
 def _rows(rows: pl.DataFrame) -> pl.DataFrame:
-    """Numbers become words; what follows from several figures."""
-    suites, groups = (register()[TAKEN[name]].field.value_names for name in ("suite", "share"))
+    """Names of versions, suites and groups; resumption; who sent the alert."""
+    suites, groups = (register()[FIELDS[name]].field.value_names for name in ("suite", "share"))
     assert suites and groups
-    same = (pl.col("session") != "") & (pl.col("session") == pl.col("session_asked"))
+    same = (pl.col("session") != "") & (pl.col("session") == pl.col("client_session"))
     ticket = (pl.col("ticket").fill_null("") != "") & ~pl.col("certified") & pl.col("changed")
     newest = pl.col("chosen") >= 0x0304
     return rows.with_columns(
@@ -221,8 +224,8 @@ def _rows(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _named(name: str, words: dict[int, str]) -> pl.Expr:
-    """What each number is called; those without a name in hexadecimal digits."""
+def _named(name: str, names: dict[int, str]) -> pl.Expr:
+    """The name of each number; those without one in hexadecimal digits."""
     numbers = pl.col(name).cast(pl.Int64)
     unknown = numbers.map_elements(lambda n: f"0x{n:04x}", return_dtype=pl.String)
-    return numbers.replace_strict(words, default=None, return_dtype=pl.String).fill_null(unknown)
+    return numbers.replace_strict(names, default=None, return_dtype=pl.String).fill_null(unknown)

@@ -1,164 +1,140 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
 # mypy: ignore-errors
-"""Figures of each TCP connection: counts, windows, round trips, retransmissions, for each direction. One loop, as the tracker's.
+"""Figures of each TCP connection and direction: counts, windows, round trips, retransmissions, as in tcptrace's long report.
 
-Compiled by Cython when the package is built; runs interpreted too. It takes what `tcp_tracker` made of the segments, in the
-same order, and adds up. The figures are those of tcptrace's long report. Times are ns, sizes bytes.
+Compiled by Cython when the package is built; runs interpreted too. Input: the matrices of `_tracker`, segments in the same order.
+Times are ns, sizes bytes.
 """
 
 import cython
 
 from ._tracker import INPUT, MARKS, OUTPUT
 
-MORE = (  # rows of the matrix that goes in beside the tracker's, int64
-    "kept",  # bytes of data that the capture kept
+EXTRA_INPUT = (  # rows of the second input matrix, int64; the first is the tracker's
+    "captured",  # bytes of data in the capture
     "urgent",  # the urgent pointer
     "mss",  # the option's value, -1 none
     "sack_permitted",  # 1: the option is there
     "timestamps",
     "sack_option",
-    "dsack",  # 1: a block says what arrived twice
+    "dsack",  # 1: a block reports a duplicate, RFC 2883
     "ip_length",  # bytes of the IP datagram
 )
-FIGURES = (  # what is kept of a direction, in this order
-    "packets",
-    "resets",
-    "acks",
-    "pure_acks",
-    "sacks",
-    "dsacks",
-    "most_blocks",
-    "unique_bytes",
-    "data_packets",
-    "data_bytes",
-    "retransmitted_packets",
-    "retransmitted_bytes",
-    "probe_packets",
-    "probe_bytes",
-    "out_of_order",
-    "pushed_packets",
-    "syns",
-    "fins",
-    "scale",  # -1 not offered
-    "timestamps",
-    "sack_permitted",
-    "urgent_packets",
-    "urgent_bytes",
-    "mss",  # -1 not offered
-    "max_segment",
-    "min_segment",
-    "max_window",
-    "min_window",
-    "zero_windows",
-    "windows",  # how many windows were added up
-    "window_sum",
-    "max_outstanding",
-    "min_outstanding",
-    "outstandings",
-    "outstanding_sum",
-    "weighted_outstanding",  # bytes × µs
-    "initial_bytes",
-    "initial_packets",
-    "syn_number",  # position of its SYN, -1 not seen
-    "fin_number",
-    "truncated_bytes",
-    "truncated_packets",
-    "first_data",
-    "last_data",
-    "max_idle",
-    "hardware_duplicates",
-    "rtt_handshake",
-    "post_loss_acks",
-    "cumulative_acks",
-    "duplicate_acks",
-    "triple_duplicate_acks",
-    "max_retransmissions",
-    "ecn",  # bits: 1 its SYN asked or agreed, 2 it echoed congestion, 4 it slowed down
-    "ip_bytes",
-    "zero_time",  # ns that it had its window closed
+DirectionFigures = cython.struct(  # the figures of a direction; the only place that declares them, but for those of SAMPLES
+    packets=cython.longlong,
+    resets=cython.longlong,
+    acks=cython.longlong,
+    pure_acks=cython.longlong,
+    sacks=cython.longlong,
+    dsacks=cython.longlong,
+    most_blocks=cython.longlong,
+    unique_bytes=cython.longlong,
+    data_packets=cython.longlong,
+    data_bytes=cython.longlong,
+    retransmitted_packets=cython.longlong,
+    retransmitted_bytes=cython.longlong,
+    probe_packets=cython.longlong,
+    probe_bytes=cython.longlong,
+    out_of_order=cython.longlong,
+    pushed_packets=cython.longlong,
+    syns=cython.longlong,
+    fins=cython.longlong,
+    scale=cython.longlong,  # -1 not offered
+    timestamps=cython.longlong,
+    sack_permitted=cython.longlong,
+    urgent_packets=cython.longlong,
+    urgent_bytes=cython.longlong,
+    mss=cython.longlong,  # -1 not offered
+    max_segment=cython.longlong,
+    min_segment=cython.longlong,
+    max_window=cython.longlong,
+    min_window=cython.longlong,
+    zero_windows=cython.longlong,
+    windows=cython.longlong,  # how many are in window_sum
+    window_sum=cython.longlong,
+    max_outstanding=cython.longlong,
+    min_outstanding=cython.longlong,
+    outstandings=cython.longlong,
+    outstanding_sum=cython.longlong,
+    weighted_outstanding=cython.longlong,  # bytes × µs
+    initial_bytes=cython.longlong,
+    initial_packets=cython.longlong,
+    syn_number=cython.longlong,  # position of its SYN, -1 not seen
+    fin_number=cython.longlong,
+    truncated_bytes=cython.longlong,
+    truncated_packets=cython.longlong,
+    first_data=cython.longlong,
+    last_data=cython.longlong,
+    max_idle=cython.longlong,
+    hardware_duplicates=cython.longlong,
+    rtt_handshake=cython.longlong,
+    post_loss_acks=cython.longlong,
+    cumulative_acks=cython.longlong,
+    duplicate_acks=cython.longlong,
+    triple_duplicate_acks=cython.longlong,
+    max_retransmissions=cython.longlong,
+    ecn=cython.longlong,  # bits: 1 ECE in its SYN, 2 ECE later, 4 CWR
+    ip_bytes=cython.longlong,
+    zero_time=cython.longlong,  # ns that its window was closed
 )
-ABOUT = (  # what is kept of a connection, in this order
-    "stream",
-    "client",  # 1: the end with the greater address and port
-    "guessed",
-    "first_frame",
-    "last_frame",
-    "first_time",
-    "last_time",
-    "syn_time",  # 0: not seen
-    "synack_time",
-    "handshake_time",
-    "states",  # as the tracker gives them, of the last segment
-    "closer",  # who sent the first FIN: 0 nobody, 1 the smaller end, 2 the greater
-    "resetter",
-    "reset_frame",
-    "reused",
+ConnectionFigures = cython.struct(  # the figures of a connection
+    stream=cython.longlong,
+    client=cython.longlong,  # 1: the end with the greater address and port
+    guessed=cython.longlong,
+    first_frame=cython.longlong,
+    last_frame=cython.longlong,
+    first_time=cython.longlong,
+    last_time=cython.longlong,
+    syn_time=cython.longlong,  # 0: not seen
+    synack_time=cython.longlong,
+    handshake_time=cython.longlong,
+    states=cython.longlong,  # as the tracker gives them, of the last segment
+    closer=cython.longlong,  # sender of the first FIN: 0 none, 1 the smaller end, 2 the greater
+    resetter=cython.longlong,  # of the first RST, likewise
+    reset_frame=cython.longlong,
+    reused=cython.longlong,
 )
 SAMPLES = ("rtt", "full", "last", "retransmit")
-"""Sampled times of a direction: round trips, those of full segments, those of what was sent again, times to send again."""
-COUNTS = (*FIGURES, *(f"{name}_{what}" for name in SAMPLES for what in ("count", "min", "max")))
-SUMS = tuple(f"{name}_{what}" for name in SAMPLES for what in ("sum", "squares"))
+"""Sampled times of a direction: round trips, those of full segments, those of retransmitted segments, times to retransmit."""
 
 
 @cython.final
 @cython.no_gc
 @cython.freelist(256)
 @cython.cclass
-class Sent:
-    """A stretch of numbers that was sent: [first, behind), how often again, how often acknowledged. Ascending in its list."""
+class SentRange:
+    """Sequence numbers [first, behind) that were sent, in an ascending list. resent: retransmissions. acked: acknowledgments."""
 
     first: cython.longlong
     behind: cython.longlong
     time: cython.longlong
-    again: cython.longlong
+    resent: cython.longlong
     acked: cython.longlong
-    next: "Sent"
+    next: "SentRange"
 
 
-STRETCHES = cython.declare(cython.longlong, 10000)  # remembered for each direction, so that no list is walked for ever
-FIN_FLAG = cython.declare(cython.longlong, 1)
-SYN_FLAG = cython.declare(cython.longlong, 2)
-RST_FLAG = cython.declare(cython.longlong, 4)
-PSH_FLAG = cython.declare(cython.longlong, 8)
-ACK_FLAG = cython.declare(cython.longlong, 16)
-URG_FLAG = cython.declare(cython.longlong, 32)
-ECE_FLAG = cython.declare(cython.longlong, 64)
-CWR_FLAG = cython.declare(cython.longlong, 128)
-
-BACK = cython.declare(cython.int, INPUT.index("back"))
-FLAGS = cython.declare(cython.int, INPUT.index("flags"))
-LENGTH = cython.declare(cython.int, INPUT.index("length"))
-WINDOW = cython.declare(cython.int, INPUT.index("window"))
-TIME = cython.declare(cython.int, INPUT.index("time"))
-FRAME = cython.declare(cython.int, INPUT.index("frame"))
-SCALE = cython.declare(cython.int, INPUT.index("scale"))
-FIRST_SACK = cython.declare(cython.int, INPUT.index("first_sack"))
-LAST_SACK = cython.declare(cython.int, INPUT.index("last_sack"))
-STREAM = cython.declare(cython.int, OUTPUT.index("stream"))
-OUT_MARKS = cython.declare(cython.int, OUTPUT.index("marks"))
-SHIFT = cython.declare(cython.int, OUTPUT.index("shift"))
-POSITION = cython.declare(cython.int, OUTPUT.index("position"))
-ACKED = cython.declare(cython.int, OUTPUT.index("acked"))
-OUT_STATES = cython.declare(cython.int, OUTPUT.index("states"))
-FROM_CLIENT = cython.declare(cython.longlong, 1 << MARKS.index("from_client"))
-GUESSED = cython.declare(cython.longlong, 1 << MARKS.index("guessed"))
-COPIED = cython.declare(cython.longlong, 1 << MARKS.index("copied"))
-REUSED = cython.declare(cython.longlong, 1 << MARKS.index("reused_ports"))
-KEPT = cython.declare(cython.int, MORE.index("kept"))
-URGENT = cython.declare(cython.int, MORE.index("urgent"))
-MSS = cython.declare(cython.int, MORE.index("mss"))
-SACK_PERMITTED = cython.declare(cython.int, MORE.index("sack_permitted"))
-TIMESTAMPS = cython.declare(cython.int, MORE.index("timestamps"))
-SACK_OPTION = cython.declare(cython.int, MORE.index("sack_option"))
-DSACK = cython.declare(cython.int, MORE.index("dsack"))
-IP_LENGTH = cython.declare(cython.int, MORE.index("ip_length"))
+MAX_RANGES = cython.declare(cython.longlong, 10000)  # remembered for each direction: bounds the walk along the list
+cython.declare(FIN=cython.longlong, SYN=cython.longlong, RST=cython.longlong, PSH=cython.longlong)
+cython.declare(ACK=cython.longlong, URG=cython.longlong, ECE=cython.longlong, CWR=cython.longlong)
+FIN, SYN, RST, PSH, ACK, URG, ECE, CWR = (1 << bit for bit in range(8))
+cython.declare(BACK=cython.int, FLAGS=cython.int, LENGTH=cython.int, WINDOW=cython.int, TIME=cython.int, FRAME=cython.int)
+BACK, FLAGS, LENGTH, WINDOW, TIME, FRAME = map(INPUT.index, ("back", "flags", "length", "window", "time", "frame"))
+cython.declare(SCALE=cython.int, FIRST_SACK=cython.int, LAST_SACK=cython.int)
+SCALE, FIRST_SACK, LAST_SACK = map(INPUT.index, ("scale", "first_sack", "last_sack"))
+cython.declare(STREAM=cython.int, OUT_MARKS=cython.int, SHIFT=cython.int, POSITION=cython.int, ACKED=cython.int, STATES=cython.int)
+STREAM, OUT_MARKS, SHIFT, POSITION, ACKED, STATES = map(OUTPUT.index, ("stream", "marks", "shift", "position", "acked", "states"))
+cython.declare(FROM_CLIENT=cython.longlong, GUESSED=cython.longlong, COPIED=cython.longlong, REUSED_PORTS=cython.longlong)
+FROM_CLIENT, GUESSED, COPIED, REUSED_PORTS = (1 << MARKS.index(name) for name in ("from_client", "guessed", "copied", "reused_ports"))
+cython.declare(CAPTURED=cython.int, URGENT=cython.int, MSS=cython.int, SACK_PERMITTED=cython.int)
+cython.declare(TIMESTAMPS=cython.int, SACK_OPTION=cython.int, DSACK=cython.int, IP_LENGTH=cython.int)
+CAPTURED, URGENT, MSS, SACK_PERMITTED, TIMESTAMPS, SACK_OPTION, DSACK, IP_LENGTH = range(len(EXTRA_INPUT))
 
 
 @cython.final
 @cython.no_gc
 @cython.cclass
 class Sample:
-    """Times of one kind, ns: how many, the least, the greatest, their sum and the sum of their squares."""
+    """Times of one of SAMPLES, ns: how many, the least, the greatest, their sum, the sum of their squares."""
 
     count: cython.longlong
     least: cython.longlong
@@ -173,8 +149,8 @@ class Sample:
 
 
 @cython.cfunc
-def _took(sample: Sample | None, time: cython.longlong) -> Sample:
-    """The sample with one time more; None is one without any, which most connections keep for most kinds."""
+def _add_time(sample: Sample | None, time: cython.longlong) -> Sample:
+    """Add a time to a sample; None is an empty one: most connections need few."""
     if sample is None:
         sample = Sample()
     if sample.count == 0 or time < sample.least:
@@ -187,329 +163,215 @@ def _took(sample: Sample | None, time: cython.longlong) -> Sample:
     return sample
 
 
-NEVER = Sample()
+NO_SAMPLE = Sample()
 
 
 @cython.final
 @cython.no_gc
 @cython.cclass
-class Side:
-    """One direction of a connection, and what it takes to add it up."""
+class DirectionStats:
+    """The figures of a direction of a connection, and the state that they are computed from."""
 
-    packets: cython.longlong
-    resets: cython.longlong
-    acks: cython.longlong
-    pure_acks: cython.longlong
-    sacks: cython.longlong
-    dsacks: cython.longlong
-    most_blocks: cython.longlong
-    unique_bytes: cython.longlong
-    data_packets: cython.longlong
-    data_bytes: cython.longlong
-    retransmitted_packets: cython.longlong
-    retransmitted_bytes: cython.longlong
-    probe_packets: cython.longlong
-    probe_bytes: cython.longlong
-    out_of_order: cython.longlong
-    pushed_packets: cython.longlong
-    syns: cython.longlong
-    fins: cython.longlong
-    scale: cython.longlong
-    timestamps: cython.longlong
-    sack_permitted: cython.longlong
-    urgent_packets: cython.longlong
-    urgent_bytes: cython.longlong
-    mss: cython.longlong
-    max_segment: cython.longlong
-    min_segment: cython.longlong
-    max_window: cython.longlong
-    min_window: cython.longlong
-    zero_windows: cython.longlong
-    windows: cython.longlong
-    window_sum: cython.longlong
-    max_outstanding: cython.longlong
-    min_outstanding: cython.longlong
-    outstandings: cython.longlong
-    outstanding_sum: cython.longlong
-    weighted_outstanding: cython.longlong
-    initial_bytes: cython.longlong
-    initial_packets: cython.longlong
-    syn_number: cython.longlong
-    fin_number: cython.longlong
-    truncated_bytes: cython.longlong
-    truncated_packets: cython.longlong
-    first_data: cython.longlong
-    last_data: cython.longlong
-    max_idle: cython.longlong
-    hardware_duplicates: cython.longlong
-    rtt_handshake: cython.longlong
-    post_loss_acks: cython.longlong
-    cumulative_acks: cython.longlong
-    duplicate_acks: cython.longlong
-    triple_duplicate_acks: cython.longlong
-    max_retransmissions: cython.longlong
-    ecn: cython.longlong
-    ip_bytes: cython.longlong
-    zero_time: cython.longlong
+    figures: DirectionFigures
     rtt: Sample
     full: Sample
     last: Sample
-    again: Sample
-    # the state of adding up
-    head: Sent
-    tail: Sent
-    runs: cython.longlong  # how many are in the list
-    seen: cython.bint  # it sent something
+    retransmit: Sample
+    head: SentRange
+    tail: SentRange
+    ranges: cython.longlong  # length of the list
+    seen: cython.bint  # it sent a segment
     last_time: cython.longlong
-    window: cython.longlong  # its last, scaled
+    window: cython.longlong  # the last one, scaled
     raw_window: cython.longlong
     last_ack: cython.longlong  # of the peer's numbers
     acking: cython.bint
     first: cython.longlong  # number of its SYN, or of its first byte
-    data_acked: cython.bint  # the peer acknowledged data of it
-    closed_since: cython.longlong  # time at which it closed its window, 0 when it is open
-    ahead: cython.longlong  # bytes outstanding when last looked at
-    ahead_time: cython.longlong
+    data_acked: cython.bint  # the peer acknowledged data
+    window_closed_since: cython.longlong  # time; 0: it is open
+    outstanding: cython.longlong  # bytes, at outstanding_time
+    outstanding_time: cython.longlong
 
     def __init__(self):
         if not cython.compiled:
-            self.head = self.tail = self.rtt = self.full = self.last = self.again = None
+            self.figures = DirectionFigures(**dict.fromkeys(DirectionFigures._members, 0))
+            self.head = self.tail = self.rtt = self.full = self.last = self.retransmit = None
             self.seen = self.acking = self.data_acked = False
-            for name in (
-                *FIGURES,
-                "last_time",
-                "window",
-                "stretches",
-                "last_ack",
-                "first",
-                "ahead",
-                "ahead_time",
-                "closed_since",
-                "raw_window",
-            ):
-                setattr(self, name, 0)
-        self.scale = self.mss = self.syn_number = self.fin_number = -1
+            self.ranges = self.last_time = self.raw_window = self.last_ack = self.first = 0
+            self.window_closed_since = self.outstanding = self.outstanding_time = 0
+        self.figures.scale = self.figures.mss = self.figures.syn_number = self.figures.fin_number = -1
         self.window = -1
 
 
+DIRECTION_FIGURES = tuple(DirectionStats().figures if cython.compiled else DirectionFigures._members)  # names; a C struct becomes a dict
+COUNTS = (*DIRECTION_FIGURES, *(f"{name}_{what}" for name in SAMPLES for what in ("count", "min", "max")))
+SUMS = tuple(f"{name}_{what}" for name in SAMPLES for what in ("sum", "squares"))
+
+
 @cython.cfunc
-def _write(side: Side, out: cython.longlong[:, ::1], sums: cython.double[:, ::1], row: cython.longlong):
-    """The figures of a side into a row of each matrix, in the order of COUNTS and SUMS."""
-    place: cython.longlong = 0
+def _copy(figures: cython.p_void, names: tuple, out: cython.longlong[:, ::1], row: cython.longlong):
+    """Copy a struct, whose members are all longlong, into a row of `out`. figures: its address."""
+    k: cython.longlong
+    for k in range(len(names)):
+        if cython.compiled:
+            out[row, k] = cython.cast(cython.p_longlong, figures)[k]
+        else:
+            out[row, k] = getattr(figures[0], names[k])
+
+
+@cython.cfunc
+def _write(direction: DirectionStats, counts: cython.longlong[:, ::1], sums: cython.double[:, ::1], row: cython.longlong):
+    """Write a direction into a row of each matrix, whose columns are COUNTS and SUMS."""
+    k: cython.longlong = len(DIRECTION_FIGURES)
+    j: cython.longlong = 0
     sample: Sample
-    out[row, 0] = side.packets
-    out[row, 1] = side.resets
-    out[row, 2] = side.acks
-    out[row, 3] = side.pure_acks
-    out[row, 4] = side.sacks
-    out[row, 5] = side.dsacks
-    out[row, 6] = side.most_blocks
-    out[row, 7] = side.unique_bytes
-    out[row, 8] = side.data_packets
-    out[row, 9] = side.data_bytes
-    out[row, 10] = side.retransmitted_packets
-    out[row, 11] = side.retransmitted_bytes
-    out[row, 12] = side.probe_packets
-    out[row, 13] = side.probe_bytes
-    out[row, 14] = side.out_of_order
-    out[row, 15] = side.pushed_packets
-    out[row, 16] = side.syns
-    out[row, 17] = side.fins
-    out[row, 18] = side.scale
-    out[row, 19] = side.timestamps
-    out[row, 20] = side.sack_permitted
-    out[row, 21] = side.urgent_packets
-    out[row, 22] = side.urgent_bytes
-    out[row, 23] = side.mss
-    out[row, 24] = side.max_segment
-    out[row, 25] = side.min_segment
-    out[row, 26] = side.max_window
-    out[row, 27] = side.min_window
-    out[row, 28] = side.zero_windows
-    out[row, 29] = side.windows
-    out[row, 30] = side.window_sum
-    out[row, 31] = side.max_outstanding
-    out[row, 32] = side.min_outstanding
-    out[row, 33] = side.outstandings
-    out[row, 34] = side.outstanding_sum
-    out[row, 35] = side.weighted_outstanding
-    out[row, 36] = side.initial_bytes
-    out[row, 37] = side.initial_packets
-    out[row, 38] = side.syn_number
-    out[row, 39] = side.fin_number
-    out[row, 40] = side.truncated_bytes
-    out[row, 41] = side.truncated_packets
-    out[row, 42] = side.first_data
-    out[row, 43] = side.last_data
-    out[row, 44] = side.max_idle
-    out[row, 45] = side.hardware_duplicates
-    out[row, 46] = side.rtt_handshake
-    out[row, 47] = side.post_loss_acks
-    out[row, 48] = side.cumulative_acks
-    out[row, 49] = side.duplicate_acks
-    out[row, 50] = side.triple_duplicate_acks
-    out[row, 51] = side.max_retransmissions
-    out[row, 52] = side.ecn
-    out[row, 53] = side.ip_bytes
-    out[row, 54] = side.zero_time
-    for sample in (side.rtt, side.full, side.last, side.again):
+    _copy(cython.address(direction.figures), DIRECTION_FIGURES, counts, row)
+    for sample in (direction.rtt, direction.full, direction.last, direction.retransmit):  # as SAMPLES
         if sample is None:
-            sample = NEVER
-        out[row, 55 + 3 * place] = sample.count
-        out[row, 55 + 3 * place + 1] = sample.least
-        out[row, 55 + 3 * place + 2] = sample.most
-        sums[row, 2 * place] = sample.total
-        sums[row, 2 * place + 1] = sample.squares
-        place += 1
+            sample = NO_SAMPLE
+        counts[row, k], counts[row, k + 1], counts[row, k + 2] = sample.count, sample.least, sample.most
+        sums[row, j], sums[row, j + 1] = sample.total, sample.squares
+        k += 3
+        j += 2
 
 
 @cython.final
 @cython.no_gc
 @cython.cclass
-class Talk:
-    """A connection: its two sides in the order of the key, and what happened to it as a whole."""
+class ConnectionStats:
+    """The figures of a connection and its directions: `low` is what the smaller end of the key sent."""
 
-    low: Side
-    high: Side
+    low: DirectionStats
+    high: DirectionStats
     key: bytes
-    client: cython.int  # 1: the high end
-    guessed: cython.bint
-    first_frame: cython.longlong
-    last_frame: cython.longlong
-    first_time: cython.longlong
-    last_time: cython.longlong
-    syn_time: cython.longlong
-    synack_time: cython.longlong
-    handshake_time: cython.longlong
-    states: cython.longlong  # as the tracker gave them last
-    closer: cython.int  # 0 nobody, 1 the low end, 2 the high end: who sent the first FIN
-    resetter: cython.int
-    reset_frame: cython.longlong
-    reused: cython.bint
+    figures: ConnectionFigures
 
     def __init__(self):
-        self.low, self.high = Side(), Side()
+        self.low, self.high = DirectionStats(), DirectionStats()
         if not cython.compiled:
-            self.key, self.client, self.guessed, self.reused = b"", 0, False, False
-            self.first_frame = self.last_frame = self.first_time = self.last_time = self.syn_time = self.synack_time = 0
-            self.handshake_time = self.states = self.closer = self.resetter = self.reset_frame = 0
+            self.key = b""
+            self.figures = ConnectionFigures(**dict.fromkeys(ConnectionFigures._members, 0))
+
+
+CONNECTION_FIGURES = tuple(ConnectionStats().figures if cython.compiled else ConnectionFigures._members)
 
 
 @cython.cfunc
-def _cover(side: Side, first: cython.longlong, behind: cython.longlong, time: cython.longlong) -> cython.longlong:
-    """Enter [first, behind) into the list of what was sent. Returns bytes that were there already; -1 for none, but out of order."""
+def _record(direction: DirectionStats, first: cython.longlong, behind: cython.longlong, time: cython.longlong) -> cython.longlong:
+    """Enter [first, behind) into the list of sent ranges. Returns how many of the bytes were in it; -1: none, but later ones were."""
     repeated: cython.longlong = 0
     split: cython.bint = False
     late: cython.bint = False
-    made: Sent
-    before: Sent = None
-    one: Sent = side.head
-    if side.tail is not None and first >= side.tail.behind:
-        before, one = side.tail, None
-    while one is not None and first < behind:
-        if first >= one.behind:
-            before, one = one, one.next
+    new: SentRange
+    before: SentRange = None
+    sent: SentRange = direction.head
+    if direction.tail is not None and first >= direction.tail.behind:
+        before, sent = direction.tail, None
+    while sent is not None and first < behind:
+        if first >= sent.behind:
+            before, sent = sent, sent.next
             continue
-        if first < one.first:
-            made = _stretch(side, first, behind if behind < one.first else one.first, time)
-            made.next = one
+        if first < sent.first:
+            new = _range(direction, first, behind if behind < sent.first else sent.first, time)
+            new.next = sent
             if before is None:
-                side.head = made
+                direction.head = new
             else:
-                before.next = made
-            before = made
+                before.next = new
+            before = new
             late = late or not split
-            if behind <= one.first:
+            if behind <= sent.first:
                 break
-            first, split = one.first, True
-        repeated += (behind if behind < one.behind else one.behind) - first
+            first, split = sent.first, True
+        repeated += (behind if behind < sent.behind else sent.behind) - first
         if not split:
-            if not one.acked:
-                side.again = _took(side.again, time - one.time)
-        one.again += 1
-        one.time = time
-        if not one.acked and one.again > side.max_retransmissions:
-            side.max_retransmissions = one.again
-        if behind <= one.behind:
+            if not sent.acked:
+                direction.retransmit = _add_time(direction.retransmit, time - sent.time)
+        sent.resent += 1
+        sent.time = time
+        if not sent.acked and sent.resent > direction.figures.max_retransmissions:
+            direction.figures.max_retransmissions = sent.resent
+        if behind <= sent.behind:
             return repeated
-        first, split = one.behind, True
-        before, one = one, one.next
-    if one is None and first < behind:
-        made = _stretch(side, first, behind, time)
+        first, split = sent.behind, True
+        before, sent = sent, sent.next
+    if sent is None and first < behind:
+        new = _range(direction, first, behind, time)
         if before is None:
-            side.head = made
+            direction.head = new
         else:
-            before.next = made
-        side.tail = made
-    if side.runs > STRETCHES:
-        side.head = side.head.next
-        side.runs -= 1
+            before.next = new
+        direction.tail = new
+    if direction.ranges > MAX_RANGES:
+        direction.head = direction.head.next
+        direction.ranges -= 1
     if late and not repeated:
         return -1
     return repeated
 
 
 @cython.cfunc
-def _stretch(side: Side, first: cython.longlong, behind: cython.longlong, time: cython.longlong) -> Sent:
-    made: Sent = Sent()
-    made.first, made.behind, made.time = first, behind, time
-    made.again = made.acked = 0
-    made.next = None
-    side.runs += 1
-    return made
+def _range(direction: DirectionStats, first: cython.longlong, behind: cython.longlong, time: cython.longlong) -> SentRange:
+    new: SentRange = SentRange()
+    new.first, new.behind, new.time = first, behind, time
+    new.resent = new.acked = 0
+    new.next = None
+    direction.ranges += 1
+    return new
 
 
 @cython.cfunc
-def _answered(side: Side, ack: cython.longlong, repeats: cython.bint, time: cython.longlong):
-    """An acknowledgment of what `side` sent. Round trips of what was sent once only: P. Karn, C. Partridge, SIGCOMM 1987.
+def _acknowledge(direction: DirectionStats, ack: cython.longlong, repeats: cython.bint, time: cython.longlong):
+    """Add an acknowledgment to the direction whose data it acknowledges. Only segments sent once are round trip samples: P. Karn,
+    C. Partridge, SIGCOMM 1987.
 
-    repeats: the greatest number so far again, without data, SYN and FIN, with the window of the one before. It is a duplicate if more
-    is outstanding: RFC 5681 §2.
+    repeats: it has the same number and window as the one before, and no data, SYN or FIN. It is a duplicate if more is outstanding:
+    RFC 5681 §2.
     """
-    one: Sent = side.head
+    sent: SentRange = direction.head
     latest: cython.longlong = 0
     changed: cython.bint = False
-    while one is not None and ack > one.first:
-        if one.time > latest:
-            latest = one.time
-        if one.acked:
-            if ack == one.behind < side.tail.behind and repeats:
-                one.acked += 1
-                side.duplicate_acks += 1
-                if one.acked == 4:
-                    side.triple_duplicate_acks += 1
+    while sent is not None and ack > sent.first:
+        if sent.time > latest:
+            latest = sent.time
+        if sent.acked:
+            if ack == sent.behind < direction.tail.behind and repeats:
+                sent.acked += 1
+                direction.figures.duplicate_acks += 1
+                if sent.acked == 4:
+                    direction.figures.triple_duplicate_acks += 1
         else:
-            one.acked = 1
+            sent.acked = 1
             changed = True
-            if ack == one.behind:
-                _sample(side, one, time, latest > one.time)
+            if ack == sent.behind:
+                _sample(direction, sent, time, latest > sent.time)
             else:
-                side.cumulative_acks += 1
-        one = one.next
-    if changed:  # stretches acknowledged and without a hole between them become one: later segments need no more of them
-        one = side.head
-        after: Sent = one.next
-        while after is not None and one.acked and after.acked and one.behind == after.first:
-            after.first = one.first
-            side.head = one = after
-            after = one.next
-            side.runs -= 1
+                direction.figures.cumulative_acks += 1
+        sent = sent.next
+    if changed:  # acknowledged ranges without a hole between them become one: the list stays short
+        sent = direction.head
+        following: SentRange = sent.next
+        while following is not None and sent.acked and following.acked and sent.behind == following.first:
+            following.first = sent.first
+            direction.head = sent = following
+            following = sent.next
+            direction.ranges -= 1
 
 
 @cython.cfunc
-def _sample(side: Side, one: Sent, time: cython.longlong, overtaken: cython.bint):
-    """A round trip that ended with this acknowledgment, if it can be told from others."""
-    took: cython.longlong = time - one.time
+def _sample(direction: DirectionStats, sent: SentRange, time: cython.longlong, overtaken: cython.bint):
+    """Add the round trip that this acknowledgment ends, if it is unambiguous."""
+    round_trip: cython.longlong = time - sent.time
     if overtaken:
-        side.post_loss_acks += 1
-    elif one.again:
-        side.last = _took(side.last, took)
+        direction.figures.post_loss_acks += 1
+    elif sent.resent:
+        direction.last = _add_time(direction.last, round_trip)
     else:
-        if one.first == side.syn_number:
-            side.rtt_handshake = took
-        side.rtt = _took(side.rtt, took)
-        if one.behind - one.first >= side.max_segment > 0:
-            side.full = _took(side.full, took)
+        if sent.first == direction.figures.syn_number:
+            direction.figures.rtt_handshake = round_trip
+        direction.rtt = _add_time(direction.rtt, round_trip)
+        if sent.behind - sent.first >= direction.figures.max_segment > 0:
+            direction.full = _add_time(direction.full, round_trip)
 
 
 @cython.final
@@ -517,52 +379,40 @@ def _sample(side: Side, one: Sent, time: cython.longlong, overtaken: cython.bint
 class Figures:
     """The figures of all connections of a trace, by stream number."""
 
-    talks: list
-    rows: cython.const[cython.longlong][:, ::1]  # what a call is about
-    more: cython.const[cython.longlong][:, ::1]
-    told: cython.const[cython.longlong][:, ::1]
+    connections: list
+    inputs: cython.const[cython.longlong][:, ::1]
+    extra: cython.const[cython.longlong][:, ::1]
+    outputs: cython.const[cython.longlong][:, ::1]
 
     def __init__(self):
-        self.talks = []
+        self.connections = []
 
     def __len__(self):
-        return len(self.talks)
+        return len(self.connections)
 
-    def write(self, streams: list, about: cython.longlong[:, ::1], out: cython.longlong[:, ::1], sums: cython.double[:, ::1]) -> list:
-        """Fill about (n, len(ABOUT)), out (2n, len(COUNTS)) and sums (2n, len(SUMS)) with these streams, n at the most: a row for each
-        connection, of its client's side in row 2k and its server's in 2k + 1. Returns the keys, a list. What is written is forgotten.
-        Streams nobody fed are left out."""
+    def write(
+        self, streams: list, connections: cython.longlong[:, ::1], counts: cython.longlong[:, ::1], sums: cython.double[:, ::1]
+    ) -> list:
+        """Fill connections (n, len(CONNECTION_FIGURES)), counts (2n, len(COUNTS)) and sums (2n, len(SUMS)) with the figures of these
+        streams, n at the most, and drop them: the client's direction in row 2k, the server's in 2k + 1. Streams without a segment
+        are left out. Returns the keys of the others."""
         keys: list = []
         row: cython.longlong = 0
-        talk: Talk
+        conn: ConnectionStats
         stream: cython.longlong
         for stream in streams:
-            if stream >= len(self.talks):
+            if stream >= len(self.connections):
                 continue
-            talk = self.talks[stream]
-            self.talks[stream] = None
-            if talk is None:
+            conn = self.connections[stream]
+            self.connections[stream] = None
+            if conn is None:
                 continue
-            keys.append(talk.key)
-            about[row, 0] = stream
-            about[row, 1] = talk.client
-            about[row, 2] = talk.guessed
-            about[row, 3] = talk.first_frame
-            about[row, 4] = talk.last_frame
-            about[row, 5] = talk.first_time
-            about[row, 6] = talk.last_time
-            about[row, 7] = talk.syn_time
-            about[row, 8] = talk.synack_time
-            about[row, 9] = talk.handshake_time
-            about[row, 10] = talk.states
-            about[row, 11] = talk.closer
-            about[row, 12] = talk.resetter
-            about[row, 13] = talk.reset_frame
-            about[row, 14] = talk.reused
-            client: Side = talk.high if talk.client else talk.low
-            server: Side = talk.low if talk.client else talk.high
-            _write(client, out, sums, 2 * row)
-            _write(server, out, sums, 2 * row + 1)
+            keys.append(conn.key)
+            _copy(cython.address(conn.figures), CONNECTION_FIGURES, connections, row)
+            client: DirectionStats = conn.high if conn.figures.client else conn.low
+            server: DirectionStats = conn.low if conn.figures.client else conn.high
+            _write(client, counts, sums, 2 * row)
+            _write(server, counts, sums, 2 * row + 1)
             row += 1
         return keys
 
@@ -570,214 +420,221 @@ class Figures:
         self,
         keys: bytes,
         which: cython.const[cython.longlong][::1],
-        rows: cython.const[cython.longlong][:, ::1],
-        more: cython.const[cython.longlong][:, ::1],
-        told: cython.const[cython.longlong][:, ::1],
+        inputs: cython.const[cython.longlong][:, ::1],
+        extra: cython.const[cython.longlong][:, ::1],
+        outputs: cython.const[cython.longlong][:, ::1],
     ):
-        """Add up segments. keys: as the tracker takes them. which: int64 (m,), the columns of the matrices to take, in order.
-        more: (len(MORE), n).
+        """Add segments. keys: as for the tracker. which: int64 (m,), their columns in the matrices, in order.
+        extra: (len(EXTRA_INPUT), n).
         """
         i: cython.longlong
         k: cython.longlong
         stream: cython.longlong
-        size: cython.longlong = len(keys) // max(rows.shape[1], 1)
-        talk: Talk
-        self.rows, self.more, self.told = rows, more, told
+        size: cython.longlong = len(keys) // max(inputs.shape[1], 1)
+        conn: ConnectionStats
+        self.inputs, self.extra, self.outputs = inputs, extra, outputs
         for k in range(which.shape[0]):
             i = which[k]
-            stream = self.told[STREAM, i]
-            while stream >= len(self.talks):
-                self.talks.append(None)
-            talk = self.talks[stream]
-            if talk is None:
-                talk = Talk()
-                self.talks[stream] = talk
-                talk.key = keys[i * size : i * size + size]
-                talk.first_frame = self.rows[FRAME, i]
-                talk.first_time = self.rows[TIME, i]
-            if self.rows[BACK, i]:
-                self._add(talk, talk.high, talk.low, i)
+            stream = self.outputs[STREAM, i]
+            while stream >= len(self.connections):
+                self.connections.append(None)
+            conn = self.connections[stream]
+            if conn is None:
+                conn = ConnectionStats()
+                self.connections[stream] = conn
+                conn.figures.stream = stream
+                conn.key = keys[i * size : i * size + size]
+                conn.figures.first_frame = self.inputs[FRAME, i]
+                conn.figures.first_time = self.inputs[TIME, i]
+            if self.inputs[BACK, i]:
+                self._add(conn, conn.high, conn.low, i)
             else:
-                self._add(talk, talk.low, talk.high, i)
+                self._add(conn, conn.low, conn.high, i)
 
     @cython.cfunc
     def _add(
         self,
-        talk: Talk,
-        side: Side,
-        other: Side,
+        conn: ConnectionStats,
+        sender: DirectionStats,
+        peer: DirectionStats,
         i: cython.longlong,
     ):
-        flags: cython.longlong = self.rows[FLAGS, i]
-        length: cython.longlong = self.rows[LENGTH, i]
-        time: cython.longlong = self.rows[TIME, i]
-        frame: cython.longlong = self.rows[FRAME, i]
-        marks: cython.longlong = self.told[OUT_MARKS, i]
-        at: cython.longlong = self.told[POSITION, i]
-        ack: cython.longlong = self.told[ACKED, i]
-        syn: cython.bint = flags & SYN_FLAG != 0
-        fin: cython.bint = flags & FIN_FLAG != 0
-        reset: cython.bint = flags & RST_FLAG != 0
-        acks: cython.bint = flags & ACK_FLAG != 0
+        flags: cython.longlong = self.inputs[FLAGS, i]
+        length: cython.longlong = self.inputs[LENGTH, i]
+        time: cython.longlong = self.inputs[TIME, i]
+        frame: cython.longlong = self.inputs[FRAME, i]
+        marks: cython.longlong = self.outputs[OUT_MARKS, i]
+        at: cython.longlong = self.outputs[POSITION, i]
+        ack: cython.longlong = self.outputs[ACKED, i]
+        syn: cython.bint = flags & SYN != 0
+        fin: cython.bint = flags & FIN != 0
+        reset: cython.bint = flags & RST != 0
+        acks: cython.bint = flags & ACK != 0
         behind: cython.longlong = at + length
         end: cython.longlong = behind + syn + fin
         repeated: cython.longlong = 0
-        late: cython.bint = False  # sent again, or behind what was sent later
-        window: cython.longlong = self.rows[WINDOW, i]
-        who: cython.int = 2 if self.rows[BACK, i] else 1
-        blocks: cython.longlong = self.rows[LAST_SACK, i] - self.rows[FIRST_SACK, i]
+        late: cython.bint = False  # retransmitted or out of order
+        window: cython.longlong = self.inputs[WINDOW, i]
+        sender_end: cython.int = 2 if self.inputs[BACK, i] else 1
+        blocks: cython.longlong = self.inputs[LAST_SACK, i] - self.inputs[FIRST_SACK, i]
 
         # ------------------------------------------------ the connection
-        talk.last_frame, talk.last_time = frame, time
-        talk.client = who - 1 if marks & FROM_CLIENT else 2 - who
-        talk.guessed = marks & GUESSED != 0
-        talk.states = self.told[OUT_STATES, i]
-        if marks & REUSED:
-            talk.reused = True
+        conn.figures.last_frame, conn.figures.last_time = frame, time
+        conn.figures.client = sender_end - 1 if marks & FROM_CLIENT else 2 - sender_end
+        conn.figures.guessed = marks & GUESSED != 0
+        conn.figures.states = self.outputs[STATES, i]
+        if marks & REUSED_PORTS:
+            conn.figures.reused = True
         if syn and not acks:
-            if not talk.syn_time:
-                talk.syn_time = time
-        elif syn and not talk.synack_time:
-            talk.synack_time = time
-        elif acks and talk.syn_time and talk.synack_time and not talk.handshake_time and not syn:
-            talk.handshake_time = time
-        if reset and not talk.resetter:
-            talk.resetter, talk.reset_frame = who, frame
-        elif fin and not talk.closer:
-            talk.closer = who
+            if not conn.figures.syn_time:
+                conn.figures.syn_time = time
+        elif syn and not conn.figures.synack_time:
+            conn.figures.synack_time = time
+        elif acks and conn.figures.syn_time and conn.figures.synack_time and not conn.figures.handshake_time and not syn:
+            conn.figures.handshake_time = time
+        if reset and not conn.figures.resetter:
+            conn.figures.resetter, conn.figures.reset_frame = sender_end, frame
+        elif fin and not conn.figures.closer:
+            conn.figures.closer = sender_end
 
         # ------------------------------------------------ counts
-        side.packets += 1
-        side.hardware_duplicates += marks & COPIED != 0
-        side.ip_bytes += self.more[IP_LENGTH, i]
-        if side.seen and time - side.last_time > side.max_idle:
-            side.max_idle = time - side.last_time
-        if not side.seen:
-            side.first = at
-        side.last_time, side.seen = time, True
-        side.resets += reset
-        side.acks += acks
-        side.syns += syn
-        side.fins += fin
+        sender.figures.packets += 1
+        sender.figures.hardware_duplicates += marks & COPIED != 0
+        sender.figures.ip_bytes += self.extra[IP_LENGTH, i]
+        if sender.seen and time - sender.last_time > sender.figures.max_idle:
+            sender.figures.max_idle = time - sender.last_time
+        if not sender.seen:
+            sender.first = at
+        sender.last_time, sender.seen = time, True
+        sender.figures.resets += reset
+        sender.figures.acks += acks
+        sender.figures.syns += syn
+        sender.figures.fins += fin
         if acks and not length and not syn and not fin and not reset:
-            side.pure_acks += 1
+            sender.figures.pure_acks += 1
         if syn:
-            if self.more[MSS, i] >= 0:
-                side.mss = self.more[MSS, i]
-            if self.rows[SCALE, i] >= 0:
-                side.scale = self.rows[SCALE, i]
-            if flags & ECE_FLAG:
-                side.ecn |= 1
+            if self.extra[MSS, i] >= 0:
+                sender.figures.mss = self.extra[MSS, i]
+            if self.inputs[SCALE, i] >= 0:
+                sender.figures.scale = self.inputs[SCALE, i]
+            if flags & ECE:
+                sender.figures.ecn |= 1
         else:
-            if flags & ECE_FLAG:
-                side.ecn |= 2
-            if flags & CWR_FLAG:
-                side.ecn |= 4
-        side.sack_permitted |= self.more[SACK_PERMITTED, i]
-        side.timestamps |= self.more[TIMESTAMPS, i]
-        if self.more[SACK_OPTION, i]:
-            side.sacks += 1
-            if blocks > side.most_blocks:
-                side.most_blocks = blocks
-            side.dsacks += self.more[DSACK, i]
+            if flags & ECE:
+                sender.figures.ecn |= 2
+            if flags & CWR:
+                sender.figures.ecn |= 4
+        sender.figures.sack_permitted |= self.extra[SACK_PERMITTED, i]
+        sender.figures.timestamps |= self.extra[TIMESTAMPS, i]
+        if self.extra[SACK_OPTION, i]:
+            sender.figures.sacks += 1
+            if blocks > sender.figures.most_blocks:
+                sender.figures.most_blocks = blocks
+            sender.figures.dsacks += self.extra[DSACK, i]
 
         # ------------------------------------------------ data
-        if syn and side.syn_number < 0:
-            side.syn_number = at
+        if syn and sender.figures.syn_number < 0:
+            sender.figures.syn_number = at
         if fin:
-            side.fin_number = behind
+            sender.figures.fin_number = behind
         if length:
-            if side.data_packets == 0:
-                side.first_data = time
-            side.last_data = time
-            side.data_packets += 1
-            side.data_bytes += length
-            side.pushed_packets += flags & PSH_FLAG != 0
-            if length > side.max_segment:
-                side.max_segment = length
-                side.full = None  # those before were not full
-            if side.min_segment == 0 or length < side.min_segment:
-                side.min_segment = length
-            if flags & URG_FLAG and self.more[URGENT, i]:
-                side.urgent_packets += 1
-                side.urgent_bytes += self.more[URGENT, i]
-            if self.more[KEPT, i] < length:
-                side.truncated_packets += 1
-                side.truncated_bytes += length - self.more[KEPT, i]
+            if sender.figures.data_packets == 0:
+                sender.figures.first_data = time
+            sender.figures.last_data = time
+            sender.figures.data_packets += 1
+            sender.figures.data_bytes += length
+            sender.figures.pushed_packets += flags & PSH != 0
+            if length > sender.figures.max_segment:
+                sender.figures.max_segment = length
+                sender.full = None  # the ones before were not full
+            if sender.figures.min_segment == 0 or length < sender.figures.min_segment:
+                sender.figures.min_segment = length
+            if flags & URG and self.extra[URGENT, i]:
+                sender.figures.urgent_packets += 1
+                sender.figures.urgent_bytes += self.extra[URGENT, i]
+            if self.extra[CAPTURED, i] < length:
+                sender.figures.truncated_packets += 1
+                sender.figures.truncated_bytes += length - self.extra[CAPTURED, i]
         if end > at:
-            repeated = _cover(side, at, end, time)
+            repeated = _record(sender, at, end, time)
             late = repeated != 0
             if repeated < 0:
                 repeated = 0
-                side.out_of_order += 1
+                sender.figures.out_of_order += 1
             if length:
                 if repeated > length:
                     repeated = length
-                if other.window == 0 and length == 1 and other.seen:
-                    side.probe_packets += 1
-                    side.probe_bytes += length
+                if peer.window == 0 and length == 1 and peer.seen:
+                    sender.figures.probe_packets += 1
+                    sender.figures.probe_bytes += length
                 elif repeated:
-                    side.retransmitted_packets += 1
-                    side.retransmitted_bytes += repeated
-                    side.unique_bytes += length - repeated
+                    sender.figures.retransmitted_packets += 1
+                    sender.figures.retransmitted_bytes += repeated
+                    sender.figures.unique_bytes += length - repeated
                 else:
-                    side.unique_bytes += length
-        if length and not side.data_acked and not repeated:
-            side.initial_packets += 1
-            side.initial_bytes += length
+                    sender.figures.unique_bytes += length
+        if length and not sender.data_acked and not repeated:
+            sender.figures.initial_packets += 1
+            sender.figures.initial_bytes += length
 
         # ------------------------------------------------ acknowledgments
         if acks:
-            _answered(other, ack, side.acking and ack == side.last_ack and end == at and window == side.raw_window, time)
-            if not other.data_acked and other.data_packets and ack > other.first + (other.syn_number >= 0):
-                other.data_acked = True
-            if not side.acking or ack > side.last_ack:
-                side.last_ack, side.acking = ack, True
-        side.raw_window = window
-        self._windows(side, window, syn, reset, self.told[SHIFT, i], time)
-        if other.acking and not syn and not reset and not late:
-            self._outstanding(side, behind - other.last_ack, time)
+            _acknowledge(peer, ack, sender.acking and ack == sender.last_ack and end == at and window == sender.raw_window, time)
+            if not peer.data_acked and peer.figures.data_packets and ack > peer.first + (peer.figures.syn_number >= 0):
+                peer.data_acked = True
+            if not sender.acking or ack > sender.last_ack:
+                sender.last_ack, sender.acking = ack, True
+        sender.raw_window = window
+        self._windows(sender, window, syn, reset, self.outputs[SHIFT, i], time)
+        if peer.acking and not syn and not reset and not late:
+            self._outstanding(sender, behind - peer.last_ack, time)
 
     @cython.cfunc
     def _windows(
-        self, side: Side, window: cython.longlong, syn: cython.bint, reset: cython.bint, shift: cython.longlong, time: cython.longlong
+        self,
+        direction: DirectionStats,
+        window: cython.longlong,
+        syn: cython.bint,
+        reset: cython.bint,
+        shift: cython.longlong,
+        time: cython.longlong,
     ):
-        """What it takes: scaled, those of SYNs only while there are no others, those of resets never."""
+        """Add a window. Those of SYNs, which are not scaled, count only until there are others; those of resets never."""
         if not syn and shift > 0:
             window <<= shift
         if reset:
             return
-        if side.windows == 0:
-            side.max_window = side.min_window = window
+        if direction.figures.windows == 0:
+            direction.figures.max_window = direction.figures.min_window = window
         if syn:
-            side.window = window
+            direction.window = window
             return
-        side.windows += 1
-        side.window_sum += window
-        if window > side.max_window:
-            side.max_window = window
-        if side.min_window == 0 or 0 < window < side.min_window:
-            side.min_window = window
+        direction.figures.windows += 1
+        direction.figures.window_sum += window
+        if window > direction.figures.max_window:
+            direction.figures.max_window = window
+        if direction.figures.min_window == 0 or 0 < window < direction.figures.min_window:
+            direction.figures.min_window = window
         if window == 0:
-            side.zero_windows += 1
-            if not side.closed_since:
-                side.closed_since = time
-        elif side.closed_since:
-            side.zero_time += time - side.closed_since
-            side.closed_since = 0
-        side.window = window
+            direction.figures.zero_windows += 1
+            if not direction.window_closed_since:
+                direction.window_closed_since = time
+        elif direction.window_closed_since:
+            direction.figures.zero_time += time - direction.window_closed_since
+            direction.window_closed_since = 0
+        direction.window = window
 
     @cython.cfunc
-    def _outstanding(self, side: Side, ahead: cython.longlong, time: cython.longlong):
-        """Bytes sent and not acknowledged when a segment of this side passes that is not late, sent again or a reset."""
-        if ahead < 0:
-            ahead = 0
-        if side.ahead_time:
-            side.weighted_outstanding += side.ahead * ((time - side.ahead_time) // 1000)
-        side.ahead, side.ahead_time = ahead, time
-        side.outstandings += 1
-        side.outstanding_sum += ahead
-        if ahead > side.max_outstanding:
-            side.max_outstanding = ahead
-        if ahead and (ahead < side.min_outstanding or side.min_outstanding == 0):
-            side.min_outstanding = ahead
+    def _outstanding(self, direction: DirectionStats, outstanding: cython.longlong, time: cython.longlong):
+        """Add the bytes outstanding after a segment that is new and no reset."""
+        if outstanding < 0:
+            outstanding = 0
+        if direction.outstanding_time:
+            direction.figures.weighted_outstanding += direction.outstanding * ((time - direction.outstanding_time) // 1000)
+        direction.outstanding, direction.outstanding_time = outstanding, time
+        direction.figures.outstandings += 1
+        direction.figures.outstanding_sum += outstanding
+        if outstanding > direction.figures.max_outstanding:
+            direction.figures.max_outstanding = outstanding
+        if outstanding and (outstanding < direction.figures.min_outstanding or direction.figures.min_outstanding == 0):
+            direction.figures.min_outstanding = outstanding

@@ -1,39 +1,38 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
 # mypy: ignore-errors
-"""The TCP tracker: each segment in the light of those before it. One loop, since each row hangs on its predecessors.
+"""The TCP tracker: what each segment means after those before it, in one loop, since each row depends on earlier ones.
 
-Compiled by Cython when the package is built; runs interpreted too. State lives in objects, one for each connection and one
-for each of its ends, from batch to batch; the connections stand in a dict, whose hash CPython seeds anew for each process,
-so nobody can craft addresses that collide.
+Compiled by Cython when the package is built; runs interpreted too. Connections and their two endpoints keep their state from batch
+to batch. They stand in a dict, whose hash CPython seeds anew for each process, so nobody can craft addresses that collide.
 
 Sequence numbers are unwrapped: 64 bits that go on counting where the wire's 32 wrap (RFC 9293 §3.4).
-What `tcp.analysis.*` means is in Wireshark's User's Guide, "TCP Analysis"; states are those of `protocols/tcp_states.py`.
+What `tcp.analysis.*` means is in Wireshark's User's Guide, "TCP Analysis"; states and events are those of `states.py`.
 """
 
 import cython
 
 from . import states
 
-INPUT = (  # rows of the matrix that goes in, int64; what is not known is -1
+INPUT = (  # rows of the input matrix, int64; -1: unknown
     "back",  # 1: from the greater end of the key to the smaller
     "flags",  # as tcp.flags
     "live",  # 0: quoted in an ICMP error, or cut before the flags: gets numbers, changes nothing
     "seq",
     "ack",
-    "length",  # bytes of data, as on the wire
+    "length",  # bytes of data on the wire
     "window",  # as sent
     "time",  # ns
     "frame",
-    "scale",  # the option's shift
-    "cookie",  # 1: a Fast Open cookie is there
+    "scale",  # shift of the window scale option
+    "cookie",  # 1: has a Fast Open cookie
     "first_sack",  # this segment's SACK blocks are rows first_sack … last_sack - 1 of `sacks`
     "last_sack",
     "low_port",  # 1: the sender's port is the smaller one
     "identification",  # of the IP header
-    "stamp",  # the timestamp option's value
-    "signal",  # 1: an option of multipath TCP is there that is no DSS: such an ACK says nothing of congestion, RFC 8684 §3.4
+    "stamp",  # TSval of the timestamp option
+    "signal",  # 1: has a multipath TCP option other than DSS: such an ACK is no sign of congestion, RFC 8684 §3.4
 )
-OUTPUT = (  # rows of the matrix that comes out, int64
+OUTPUT = (  # rows of the output matrix, int64
     "stream",
     "own",  # number that relative numbers of this direction count from, -1 unknown
     "peer",  # the same of the other direction
@@ -50,12 +49,12 @@ OUTPUT = (  # rows of the matrix that comes out, int64
     "since_first",  # ns, in this stream
     "since_last",
     "shift",  # of windows in this direction; -1 unknown, -2 none
-    "seen",  # tcp.completeness before this segment
+    "completeness",  # as tcp.completeness, before this segment
     "states",  # four bits each: client before, server before, client after, server after; then a bit each: assumed
     "position",  # unwrapped sequence number, counted from `own`
-    "acked",  # unwrapped acknowledgment, counted from `peer`
-    "missed",  # bytes of the peer that this is the first to acknowledge and that no frame holds
-    "found",  # bytes of this segment that were acknowledged before a frame held them
+    "acked",  # unwrapped acknowledgment number, counted from `peer`
+    "acked_unseen",  # bytes of the peer that this is the first to acknowledge and that no frame holds
+    "seen_after_ack",  # bytes of this segment that were acknowledged before a frame held them
 )
 MARKS = (
     "retransmission",
@@ -79,141 +78,89 @@ MARKS = (
     "fin_passive",
     "from_client",
     "guessed",  # which end is the client is a guess: no SYN was seen
-    "counted",  # bytes in flight were counted, though nothing may be left of them
-    # our own judgment, which the rules of tcp.analysis do not feed on
-    "repeated",  # bytes that a frame held before, sent again
-    "filled",  # bytes below the next that no frame held, sent again: the first sending was lost before it was recorded
+    "counted",  # bytes in flight were counted, though none may be left
+    # our own judgment; the rules of tcp.analysis do not use it
+    "repeated",  # sends again bytes that an earlier frame held
+    "filled",  # sends again bytes below the next expected that no frame held: the first sending was lost before the capture
     "timed_out",  # of these two: because a timer ran out
     "needless",  # of `repeated`: the peer had acknowledged them
-    "reordered",  # bytes below the next that no frame held, sent before what overtook them
-    "copied",  # the network made two of one packet
-    "probed",  # asks whether a window of zero has opened
-    "kept_alive",  # asks whether the peer is still there
-    "unasked",  # begins with what answers or ends something: SYN,ACK, FIN or RST
+    "reordered",  # bytes below the next expected that no frame held, sent before what overtook them
+    "copied",  # the network duplicated the packet
+    "probed",  # zero window probe
+    "kept_alive",  # keep-alive
+    "unasked",  # the connection begins with a SYN,ACK, FIN or RST
     "early",  # data before the handshake ended
     "after_reset",  # data after a RST
-    "shrunk",  # takes window back that it had given
-    "inside",  # a SYN, with another number, of ports whose connection is open
-    "moved",  # a FIN behind other bytes than the one before
+    "shrunk",  # the window's right edge moves to the left
+    "inside",  # a SYN with another number on ports whose connection is open
+    "moved",  # a FIN with another number than the FIN before
     "strange",  # a SYN,ACK that does not acknowledge the SYN
 )
-UNACKED = cython.declare(cython.longlong, 10000)  # segments remembered for each direction, as Wireshark
-RANGES = cython.declare(cython.longlong, 1000)  # pieces behind a hole remembered for each direction
+MAX_UNACKED = cython.declare(cython.longlong, 10000)  # segments remembered for each direction, as Wireshark
+MAX_RANGES = cython.declare(cython.longlong, 1000)  # ranges above a gap remembered for each direction
 MASK = cython.declare(cython.longlong, 0xFFFFFFFF)
 HALF = cython.declare(cython.longlong, 0x80000000)
-GREATEST_SHIFT = cython.declare(cython.longlong, 14)  # RFC 7323 §2.3
-RECENT = cython.declare(cython.longlong, 16)  # segments of a direction that a copy is looked for among
-NEAR = cython.declare(cython.longlong, 1024)  # identifications further apart say nothing of order: a sender may draw them at random
-AGAIN = cython.declare(cython.longlong, 200_000_000)  # ns: nobody sends a SYN again sooner; RFC 6298 §2.1 says a second
-TRIP = cython.declare(cython.longlong, 10_000_000)  # ns that an answer may take beside the round trip
-SOON = cython.declare(cython.longlong, 20_000_000)  # ns: a fast retransmission comes within this after the acknowledgment
-CLOSE = cython.declare(cython.longlong, 3_000_000)  # ns: reordering takes less, when no round trip is known
-
-BACK = cython.declare(cython.int, INPUT.index("back"))
-FLAGS = cython.declare(cython.int, INPUT.index("flags"))
-LIVE = cython.declare(cython.int, INPUT.index("live"))
-SEQ = cython.declare(cython.int, INPUT.index("seq"))
-ACK = cython.declare(cython.int, INPUT.index("ack"))
-LENGTH = cython.declare(cython.int, INPUT.index("length"))
-WINDOW = cython.declare(cython.int, INPUT.index("window"))
-TIME = cython.declare(cython.int, INPUT.index("time"))
-FRAME = cython.declare(cython.int, INPUT.index("frame"))
-SCALE = cython.declare(cython.int, INPUT.index("scale"))
-COOKIE = cython.declare(cython.int, INPUT.index("cookie"))
-FIRST_SACK = cython.declare(cython.int, INPUT.index("first_sack"))
-LAST_SACK = cython.declare(cython.int, INPUT.index("last_sack"))
-LOW_PORT = cython.declare(cython.int, INPUT.index("low_port"))
-IDENTIFICATION = cython.declare(cython.int, INPUT.index("identification"))
-STAMP = cython.declare(cython.int, INPUT.index("stamp"))
-SIGNAL = cython.declare(cython.int, INPUT.index("signal"))
-
-STREAM = cython.declare(cython.int, OUTPUT.index("stream"))
-OWN = cython.declare(cython.int, OUTPUT.index("own"))
-PEER = cython.declare(cython.int, OUTPUT.index("peer"))
-OUT_MARKS = cython.declare(cython.int, OUTPUT.index("marks"))
-DUPLICATE_NUM = cython.declare(cython.int, OUTPUT.index("duplicate_num"))
-DUPLICATE_FRAME = cython.declare(cython.int, OUTPUT.index("duplicate_frame"))
-ACKS_FRAME = cython.declare(cython.int, OUTPUT.index("acks_frame"))
-ACK_RTT = cython.declare(cython.int, OUTPUT.index("ack_rtt"))
-INITIAL_RTT = cython.declare(cython.int, OUTPUT.index("initial_rtt"))
-IN_FLIGHT = cython.declare(cython.int, OUTPUT.index("in_flight"))
-PUSHED = cython.declare(cython.int, OUTPUT.index("pushed"))
-RTO = cython.declare(cython.int, OUTPUT.index("rto"))
-RTO_FRAME = cython.declare(cython.int, OUTPUT.index("rto_frame"))
-SINCE_FIRST = cython.declare(cython.int, OUTPUT.index("since_first"))
-SINCE_LAST = cython.declare(cython.int, OUTPUT.index("since_last"))
-SHIFT = cython.declare(cython.int, OUTPUT.index("shift"))
-SEEN = cython.declare(cython.int, OUTPUT.index("seen"))
-OUT_STATES = cython.declare(cython.int, OUTPUT.index("states"))
-POSITION = cython.declare(cython.int, OUTPUT.index("position"))
-ACKED = cython.declare(cython.int, OUTPUT.index("acked"))
-MISSED = cython.declare(cython.int, OUTPUT.index("missed"))
-FOUND = cython.declare(cython.int, OUTPUT.index("found"))
-
-RETRANSMISSION = cython.declare(cython.longlong, 1 << MARKS.index("retransmission"))
-FAST = cython.declare(cython.longlong, 1 << MARKS.index("fast_retransmission"))
-SPURIOUS = cython.declare(cython.longlong, 1 << MARKS.index("spurious_retransmission"))
-OUT_OF_ORDER = cython.declare(cython.longlong, 1 << MARKS.index("out_of_order"))
-LOST = cython.declare(cython.longlong, 1 << MARKS.index("lost_segment"))
-ACK_LOST = cython.declare(cython.longlong, 1 << MARKS.index("ack_lost_segment"))
-DUPLICATE = cython.declare(cython.longlong, 1 << MARKS.index("duplicate_ack"))
-ZERO = cython.declare(cython.longlong, 1 << MARKS.index("zero_window"))
-PROBE = cython.declare(cython.longlong, 1 << MARKS.index("zero_window_probe"))
-PROBE_ACK = cython.declare(cython.longlong, 1 << MARKS.index("zero_window_probe_ack"))
-FULL = cython.declare(cython.longlong, 1 << MARKS.index("window_full"))
-UPDATE = cython.declare(cython.longlong, 1 << MARKS.index("window_update"))
-KEEP_ALIVE = cython.declare(cython.longlong, 1 << MARKS.index("keep_alive"))
-KEEP_ALIVE_ACK = cython.declare(cython.longlong, 1 << MARKS.index("keep_alive_ack"))
-REUSED = cython.declare(cython.longlong, 1 << MARKS.index("reused_ports"))
-TFO_SYN = cython.declare(cython.longlong, 1 << MARKS.index("tfo_syn"))
-TFO_ACK = cython.declare(cython.longlong, 1 << MARKS.index("tfo_ack"))
-FIN_ACTIVE = cython.declare(cython.longlong, 1 << MARKS.index("fin_active"))
-FIN_PASSIVE = cython.declare(cython.longlong, 1 << MARKS.index("fin_passive"))
-FROM_CLIENT = cython.declare(cython.longlong, 1 << MARKS.index("from_client"))
-GUESSED = cython.declare(cython.longlong, 1 << MARKS.index("guessed"))
-COUNTED = cython.declare(cython.longlong, 1 << MARKS.index("counted"))
-REPEATED = cython.declare(cython.longlong, 1 << MARKS.index("repeated"))
-FILLED = cython.declare(cython.longlong, 1 << MARKS.index("filled"))
-TIMED_OUT = cython.declare(cython.longlong, 1 << MARKS.index("timed_out"))
-NEEDLESS = cython.declare(cython.longlong, 1 << MARKS.index("needless"))
-REORDERED = cython.declare(cython.longlong, 1 << MARKS.index("reordered"))
-COPIED = cython.declare(cython.longlong, 1 << MARKS.index("copied"))
-PROBED = cython.declare(cython.longlong, 1 << MARKS.index("probed"))
-UNASKED = cython.declare(cython.longlong, 1 << MARKS.index("unasked"))
-EARLY = cython.declare(cython.longlong, 1 << MARKS.index("early"))
-AFTER_RESET = cython.declare(cython.longlong, 1 << MARKS.index("after_reset"))
-SHRUNK = cython.declare(cython.longlong, 1 << MARKS.index("shrunk"))
-INSIDE = cython.declare(cython.longlong, 1 << MARKS.index("inside"))
-MOVED = cython.declare(cython.longlong, 1 << MARKS.index("moved"))
-STRANGE = cython.declare(cython.longlong, 1 << MARKS.index("strange"))
-KEPT_ALIVE = cython.declare(cython.longlong, 1 << MARKS.index("kept_alive"))
-
-FIN_FLAG = cython.declare(cython.longlong, 1)
-SYN_FLAG = cython.declare(cython.longlong, 2)
-RST_FLAG = cython.declare(cython.longlong, 4)
-PSH_FLAG = cython.declare(cython.longlong, 8)
-ACK_FLAG = cython.declare(cython.longlong, 16)
-MOVES = cython.declare(cython.longlong, 7)  # FIN, SYN, RST: what is no ordinary acknowledgment
-
-EVENTS = cython.declare(cython.int, len(states.EVENTS))
-SENT_SYN = cython.declare(cython.int, states.SENT_SYN)
-GOT_SYN = cython.declare(cython.int, states.SYN)
-SENT_SYN_ACK = cython.declare(cython.int, states.SENT_SYN_ACK)
-GOT_SYN_ACK = cython.declare(cython.int, states.SYN_ACK)
-GOT_ACK_OF_SYN = cython.declare(cython.int, states.ACK_OF_SYN)
-SENT_FIN = cython.declare(cython.int, states.SENT_FIN)
-SENT_FIN_EARLY = cython.declare(cython.int, states.SENT_FIN_EARLY)
-GOT_FIN = cython.declare(cython.int, states.FIN)
-GOT_ACK_OF_FIN = cython.declare(cython.int, states.ACK_OF_FIN)
-SENT_RST = cython.declare(cython.int, states.SENT_RST)
-GOT_RST = cython.declare(cython.int, states.RST)
-GOT_RST_PASSIVE = cython.declare(cython.int, states.RST_PASSIVE)
-CLOSED = cython.declare(cython.int, states.CLOSED)
-LISTEN = cython.declare(cython.int, states.LISTEN)
-SYN_SENT = cython.declare(cython.int, states.SYN_SENT)
-SYN_RECEIVED = cython.declare(cython.int, states.SYN_RECEIVED)
-ESTABLISHED = cython.declare(cython.int, states.ESTABLISHED)
-CLOSE_WAIT = cython.declare(cython.int, states.CLOSE_WAIT)
+MAX_SHIFT = cython.declare(cython.longlong, 14)  # RFC 7323 §2.3
+RECENT_SEGMENTS = cython.declare(cython.longlong, 16)  # of a direction, searched for the original of a copy
+MAX_ID_DISTANCE = cython.declare(cython.longlong, 1024)  # identifications further apart give no order: a sender may draw them at random
+SYN_TIMEOUT = cython.declare(cython.longlong, 200_000_000)  # ns: nobody sends a SYN again sooner; RFC 6298 §2.1 says a second
+RTT_SLACK = cython.declare(cython.longlong, 10_000_000)  # ns that an answer may take besides the round trip
+FAST_RETRANSMISSION_DELAY = cython.declare(cython.longlong, 20_000_000)  # ns, the most after the acknowledgment
+REORDERING_DELAY = cython.declare(cython.longlong, 3_000_000)  # ns, the most while no round trip is known
+CONTROL_FLAGS = cython.declare(cython.longlong, 7)  # FIN, SYN, RST
+# fmt: off
+cython.declare(
+    BACK=cython.int, FLAGS=cython.int, LIVE=cython.int, SEQ=cython.int, ACK=cython.int, LENGTH=cython.int, WINDOW=cython.int,
+    TIME=cython.int, FRAME=cython.int, SCALE=cython.int, COOKIE=cython.int, FIRST_SACK=cython.int, LAST_SACK=cython.int,
+    LOW_PORT=cython.int, IDENTIFICATION=cython.int, STAMP=cython.int, SIGNAL=cython.int,
+)
+(
+    BACK, FLAGS, LIVE, SEQ, ACK, LENGTH, WINDOW, TIME, FRAME, SCALE, COOKIE, FIRST_SACK, LAST_SACK, LOW_PORT, IDENTIFICATION, STAMP, SIGNAL,
+) = range(len(INPUT))
+cython.declare(
+    STREAM=cython.int, OWN=cython.int, PEER=cython.int, OUT_MARKS=cython.int, DUPLICATE_NUM=cython.int, DUPLICATE_FRAME=cython.int,
+    ACKS_FRAME=cython.int, ACK_RTT=cython.int, INITIAL_RTT=cython.int, IN_FLIGHT=cython.int, PUSHED=cython.int, RTO=cython.int,
+    RTO_FRAME=cython.int, SINCE_FIRST=cython.int, SINCE_LAST=cython.int, SHIFT=cython.int, COMPLETENESS=cython.int, OUT_STATES=cython.int,
+    POSITION=cython.int, ACKED=cython.int, ACKED_UNSEEN=cython.int, SEEN_AFTER_ACK=cython.int,
+)
+(
+    STREAM, OWN, PEER, OUT_MARKS, DUPLICATE_NUM, DUPLICATE_FRAME, ACKS_FRAME, ACK_RTT, INITIAL_RTT, IN_FLIGHT, PUSHED, RTO, RTO_FRAME,
+    SINCE_FIRST, SINCE_LAST, SHIFT, COMPLETENESS, OUT_STATES, POSITION, ACKED, ACKED_UNSEEN, SEEN_AFTER_ACK,
+) = range(len(OUTPUT))
+cython.declare(
+    RETRANSMISSION=cython.longlong, FAST_RETRANSMISSION=cython.longlong, SPURIOUS_RETRANSMISSION=cython.longlong,
+    OUT_OF_ORDER=cython.longlong, LOST_SEGMENT=cython.longlong, ACK_LOST_SEGMENT=cython.longlong, DUPLICATE_ACK=cython.longlong,
+    ZERO_WINDOW=cython.longlong, ZERO_WINDOW_PROBE=cython.longlong, ZERO_WINDOW_PROBE_ACK=cython.longlong, WINDOW_FULL=cython.longlong,
+    WINDOW_UPDATE=cython.longlong, KEEP_ALIVE=cython.longlong, KEEP_ALIVE_ACK=cython.longlong, REUSED_PORTS=cython.longlong,
+    TFO_SYN=cython.longlong, TFO_ACK=cython.longlong, FIN_ACTIVE=cython.longlong, FIN_PASSIVE=cython.longlong, FROM_CLIENT=cython.longlong,
+    GUESSED=cython.longlong, COUNTED=cython.longlong, REPEATED=cython.longlong, FILLED=cython.longlong, TIMED_OUT=cython.longlong,
+    NEEDLESS=cython.longlong, REORDERED=cython.longlong, COPIED=cython.longlong, PROBED=cython.longlong, KEPT_ALIVE=cython.longlong,
+    UNASKED=cython.longlong, EARLY=cython.longlong, AFTER_RESET=cython.longlong, SHRUNK=cython.longlong, INSIDE=cython.longlong,
+    MOVED=cython.longlong, STRANGE=cython.longlong,
+)
+(
+    RETRANSMISSION, FAST_RETRANSMISSION, SPURIOUS_RETRANSMISSION, OUT_OF_ORDER, LOST_SEGMENT, ACK_LOST_SEGMENT, DUPLICATE_ACK, ZERO_WINDOW,
+    ZERO_WINDOW_PROBE, ZERO_WINDOW_PROBE_ACK, WINDOW_FULL, WINDOW_UPDATE, KEEP_ALIVE, KEEP_ALIVE_ACK, REUSED_PORTS, TFO_SYN, TFO_ACK,
+    FIN_ACTIVE, FIN_PASSIVE, FROM_CLIENT, GUESSED, COUNTED, REPEATED, FILLED, TIMED_OUT, NEEDLESS, REORDERED, COPIED, PROBED, KEPT_ALIVE,
+    UNASKED, EARLY, AFTER_RESET, SHRUNK, INSIDE, MOVED, STRANGE,
+) = (1 << bit for bit in range(len(MARKS)))
+cython.declare(
+    FIN_FLAG=cython.longlong, SYN_FLAG=cython.longlong, RST_FLAG=cython.longlong, PSH_FLAG=cython.longlong, ACK_FLAG=cython.longlong,
+)
+FIN_FLAG, SYN_FLAG, RST_FLAG, PSH_FLAG, ACK_FLAG = (1 << bit for bit in range(5))
+cython.declare(
+    EVENT_COUNT=cython.int, SENT_SYN=cython.int, RECEIVED_SYN=cython.int, SENT_SYN_ACK=cython.int, RECEIVED_SYN_ACK=cython.int,
+    RECEIVED_ACK_OF_SYN=cython.int, SENT_FIN=cython.int, SENT_FIN_EARLY=cython.int, RECEIVED_FIN=cython.int, RECEIVED_ACK_OF_FIN=cython.int,
+    SENT_RST=cython.int, RECEIVED_RST=cython.int, RECEIVED_RST_PASSIVE=cython.int, CLOSED=cython.int, LISTEN=cython.int,
+    SYN_SENT=cython.int, SYN_RECEIVED=cython.int, ESTABLISHED=cython.int, CLOSE_WAIT=cython.int,
+)
+(
+    _, SENT_SYN, RECEIVED_SYN, SENT_SYN_ACK, RECEIVED_SYN_ACK, RECEIVED_ACK_OF_SYN, SENT_FIN, SENT_FIN_EARLY, RECEIVED_FIN,
+    RECEIVED_ACK_OF_FIN, SENT_RST, RECEIVED_RST, RECEIVED_RST_PASSIVE, _,
+) = range(len(states.EVENTS))
+CLOSED, LISTEN, SYN_SENT, SYN_RECEIVED, ESTABLISHED, _, _, CLOSE_WAIT, _, _, _ = range(len(states.STATES))
+EVENT_COUNT = len(states.EVENTS)
+# fmt: on
 
 
 @cython.final
@@ -221,10 +168,10 @@ CLOSE_WAIT = cython.declare(cython.int, states.CLOSE_WAIT)
 @cython.freelist(256)
 @cython.cclass
 class Unacked:
-    """A segment that the peer has not acknowledged yet. Eldest first in its list."""
+    """A segment that the peer has not acknowledged yet. Its list has the oldest first."""
 
     seq: cython.longlong
-    behind: cython.longlong
+    next_seq: cython.longlong
     time: cython.longlong
     frame: cython.longlong
     next: "Unacked"
@@ -235,7 +182,7 @@ class Unacked:
 @cython.freelist(256)
 @cython.cclass
 class Range:
-    """Bytes that arrived behind a hole: [start, end). Ascending and apart in its list."""
+    """Bytes above a gap: [start, end). Its list ascends without overlap."""
 
     start: cython.longlong
     end: cython.longlong
@@ -245,80 +192,73 @@ class Range:
 @cython.final
 @cython.no_gc
 @cython.cclass
-class End:
-    """One end of a connection: what it sent, and the last that it said of its peer's data."""
+class Endpoint:
+    """One end of a connection: what it sent, and the last it acknowledged of its peer's data."""
 
     base: cython.longlong
-    based: cython.bint
-    near: cython.longlong  # a number that later ones are unwrapped by
-    placed: cython.bint  # `near` is known
+    base_known: cython.bint
+    near: cython.longlong  # later numbers are unwrapped to the nearest to it
+    near_known: cython.bint
     # what it sent
     next: cython.longlong  # next expected number
-    started: cython.bint  # `next` is known
+    next_known: cython.bint
     next_time: cython.longlong
     next_frame: cython.longlong
-    edge: cython.longlong  # the peer may acknowledge up to here without surprise
-    edged: cython.bint
-    first: cython.longlong  # the smallest number seen
-    whole: cython.longlong  # everything from there to before this was seen
+    ackable: cython.longlong  # the peer may acknowledge up to here before ack_lost_segment
+    ackable_known: cython.bint
+    first: cython.longlong  # smallest number seen
+    contiguous: cython.longlong  # [first, contiguous) was seen without a gap
     ranges: Range
     last_range: Range
     range_count: cython.longlong
-    recent: cython.longlong  # how many segments with data there were; the last RECENT of them are in the next two
+    recent_count: cython.longlong  # segments with data so far; the next two are rings of the last RECENT_SEGMENTS
     recent_seq: cython.uint[16]  # as on the wire
     recent_identification: cython.int[16]
     top_identification: cython.longlong  # of the segment with the greatest number
     top_stamp: cython.longlong
-    top_ack: cython.longlong  # the greatest acknowledgment of it
-    agreed: cython.bint  # it sent a SYN,ACK
-    limit: cython.longlong  # its peer may send up to here
+    top_ack: cython.longlong  # greatest acknowledgment by the peer
+    syn_ack_sent: cython.bint
+    window_edge: cython.longlong  # right edge: its peer may send up to here
     head: Unacked
     tail: Unacked
     count: cython.longlong
-    tidy: cython.bint  # numbers in the list only grow
-    flying: cython.bint  # bytes in flight can be told
-    pushed: cython.longlong
-    push_ends: cython.bint
-    fin: cython.longlong  # the number behind its FIN
-    finished: cython.bint  # it sent one
+    ascending: cython.bint  # numbers in this list never decrease
+    flight_known: cython.bint  # false after a gap, until the peer acknowledges
+    since_push: cython.longlong  # bytes
+    after_push: cython.bint  # the last segment with data had PSH
+    fin: cython.longlong  # the number after its FIN
+    fin_sent: cython.bint
     fin_arrived: cython.bint
-    closes: cython.bint  # it was the first to send a FIN
+    closed_first: cython.bint  # it was the first to send a FIN
     syn_data: cython.bint  # a Fast Open SYN that carried data
-    # what it said
+    # what it announced
     window: cython.longlong
     shift: cython.longlong
-    plain_window: cython.bint  # its last segment was a SYN,ACK, whose window is never scaled
+    unscaled: cython.bint  # its last segment was a SYN,ACK, whose window is never scaled
     last_ack: cython.longlong
-    acked: cython.bint  # `last_ack` is known
-    ack_time: cython.longlong
+    ack_known: cython.bint
+    last_time: cython.longlong  # of its last segment, as are its marks
     duplicates: cython.longlong
-    first_frame: cython.longlong  # the frame that duplicates repeat
-    marks: cython.longlong  # of its last segment
+    duplicated_frame: cython.longlong  # whose acknowledgment duplicates repeat
+    marks: cython.longlong
     sacks: cython.longlong
     left: cython.longlong[4]
     right: cython.longlong[4]
-    # what state it is in
+    # its state
     state: cython.int
     passive: cython.bint
     iss: cython.longlong  # number of its first SYN; others may follow with other numbers
-    opened: cython.bint  # it sent one
-    heard: cython.bint  # it sent something
+    iss_known: cython.bint
+    has_sent: cython.bint  # any segment
 
     def __init__(self):
         if not cython.compiled:
-            self.left, self.right = [0] * 4, [0] * 4
-            self.recent_seq, self.recent_identification = [0] * 16, [0] * 16
-            self.recent = self.top_identification = self.top_stamp = self.top_ack = self.first = self.limit = 0
-            self.agreed = False
+            vars(self).update(dict.fromkeys(Endpoint.__annotations__, 0))
             self.head = self.tail = self.ranges = self.last_range = None
-            self.base = self.near = self.next = self.next_time = self.next_frame = self.edge = self.whole = self.range_count = 0
-            self.count = self.pushed = self.fin = self.last_ack = self.ack_time = self.duplicates = self.first_frame = self.marks = 0
-            self.sacks = self.state = self.iss = 0
-            self.based = self.placed = self.started = self.edged = self.push_ends = self.finished = self.fin_arrived = False
-            self.closes = self.syn_data = self.plain_window = self.acked = self.passive = self.opened = self.heard = False
-        self.tidy = True
+            self.left, self.right, self.recent_seq, self.recent_identification = [0] * 4, [0] * 4, [0] * 16, [0] * 16
+        self.ascending = True
         self.window = self.shift = -1
-        self.flying = True
+        self.flight_known = True
 
 
 @cython.final
@@ -328,27 +268,27 @@ class Connection:
     """A connection: its number, its two ends in the order of the key."""
 
     stream: cython.longlong
-    low: End
-    high: End
+    low: Endpoint
+    high: Endpoint
     first_time: cython.longlong
     last_time: cython.longlong
-    started: cython.bint
+    started: cython.bint  # the two times are known
     syn_time: cython.longlong
-    syn_seen: cython.bint
+    syn_known: cython.bint
     initial_rtt: cython.longlong
-    seen: cython.longlong
-    client: cython.int  # 1: the high end; -1 not decided
+    completeness: cython.longlong
+    client: cython.int  # 1: the high end; -1 undecided
     guessed: cython.bint
 
     def __init__(self):
         if not cython.compiled:
-            self.first_time = self.last_time = self.syn_time = self.initial_rtt = self.seen = 0
-            self.started = self.syn_seen = self.guessed = False
-        self.low, self.high = End(), End()
+            vars(self).update(dict.fromkeys(Connection.__annotations__, 0))
+        self.low, self.high = Endpoint(), Endpoint()
         self.client = -1
 
 
 @cython.cfunc
+@cython.exceptval(check=False)
 def _unwrap(raw: cython.longlong, near: cython.longlong) -> cython.longlong:
     """The number nearest to `near` whose lowest 32 bits are `raw`."""
     away: cython.longlong = (raw - near) & MASK
@@ -358,194 +298,196 @@ def _unwrap(raw: cython.longlong, near: cython.longlong) -> cython.longlong:
 
 
 @cython.cfunc
-def _arrived(end: End, start: cython.longlong, behind: cython.longlong):
-    """Note that [start, behind) was seen, and move `whole` over what is without holes."""
+def _add_seen(end: Endpoint, start: cython.longlong, next_seq: cython.longlong):
+    """Note that [start, next_seq) was seen, and move `contiguous` up to the next gap."""
     if start < end.first:
         end.first = start
-    if start <= end.whole:
-        if behind > end.whole:
-            end.whole = behind
-    elif behind > start:
-        _keep(end, start, behind)
-    piece: Range = end.ranges
-    while piece is not None and piece.start <= end.whole:
-        if piece.end > end.whole:
-            end.whole = piece.end
-        piece = piece.next
+    if start <= end.contiguous:
+        if next_seq > end.contiguous:
+            end.contiguous = next_seq
+    elif next_seq > start:
+        _add_range(end, start, next_seq)
+    range_: Range = end.ranges
+    while range_ is not None and range_.start <= end.contiguous:
+        if range_.end > end.contiguous:
+            end.contiguous = range_.end
+        range_ = range_.next
         end.range_count -= 1
-    end.ranges = piece
-    if piece is None:
+    end.ranges = range_
+    if range_ is None:
         end.last_range = None
         end.range_count = 0
 
 
 @cython.cfunc
-def _complete(end: End, acknowledged: cython.longlong) -> cython.longlong:
-    """The number before which everything was seen, or lies before `acknowledged`."""
-    whole: cython.longlong = end.whole
-    if acknowledged > whole:
-        whole = acknowledged
-    piece: Range = end.ranges
-    while piece is not None and piece.start <= whole:
-        if piece.end > whole:
-            whole = piece.end
-        piece = piece.next
-    return whole
+def _contiguous_end(end: Endpoint, acknowledged: cython.longlong) -> cython.longlong:
+    """The number up to which everything was seen or acknowledged."""
+    contiguous: cython.longlong = end.contiguous
+    if acknowledged > contiguous:
+        contiguous = acknowledged
+    range_: Range = end.ranges
+    while range_ is not None and range_.start <= contiguous:
+        if range_.end > contiguous:
+            contiguous = range_.end
+        range_ = range_.next
+    return contiguous
 
 
 @cython.cfunc
-def _held(end: End, start: cython.longlong, behind: cython.longlong) -> cython.longlong:
-    """How many numbers of [start, behind) were seen."""
+def _seen_count(end: Endpoint, start: cython.longlong, next_seq: cython.longlong) -> cython.longlong:
+    """How many numbers of [start, next_seq) were seen."""
     total: cython.longlong = 0
     low: cython.longlong = start if start > end.first else end.first
-    high: cython.longlong = behind if behind < end.whole else end.whole
+    high: cython.longlong = next_seq if next_seq < end.contiguous else end.contiguous
     if high > low:
         total = high - low
-    piece: Range = end.ranges
-    while piece is not None and piece.start < behind:
-        low = start if start > piece.start else piece.start
-        high = behind if behind < piece.end else piece.end
+    range_: Range = end.ranges
+    while range_ is not None and range_.start < next_seq:
+        low = start if start > range_.start else range_.start
+        high = next_seq if next_seq < range_.end else range_.end
         if high > low:
             total += high - low
-        piece = piece.next
+        range_ = range_.next
     return total
 
 
 @cython.cfunc
-def _keep(end: End, start: cython.longlong, behind: cython.longlong):
-    """Put [start, behind) among the pieces behind a hole. Beyond RANGES of them the eldest hole counts as never to be filled."""
+def _add_range(end: Endpoint, start: cython.longlong, next_seq: cython.longlong):
+    """Add [start, next_seq) to the ranges above a gap. Beyond MAX_RANGES the lowest gap counts as lost for good."""
     before: Range = None
-    piece: Range = end.ranges
+    range_: Range = end.ranges
     if end.last_range is not None and start >= end.last_range.start:
-        piece = end.last_range
-        if start <= piece.end:
-            if behind > piece.end:
-                piece.end = behind
+        range_ = end.last_range
+        if start <= range_.end:
+            if next_seq > range_.end:
+                range_.end = next_seq
             return
-        before, piece = piece, None
+        before, range_ = range_, None
     else:
-        while piece is not None and piece.end < start:
-            before, piece = piece, piece.next
-    if piece is not None and piece.start <= behind:
-        if start < piece.start:
-            piece.start = start
-        if behind > piece.end:
-            piece.end = behind
-            after: Range = piece.next
-            while after is not None and after.start <= piece.end:
-                if after.end > piece.end:
-                    piece.end = after.end
+        while range_ is not None and range_.end < start:
+            before, range_ = range_, range_.next
+    if range_ is not None and range_.start <= next_seq:
+        if start < range_.start:
+            range_.start = start
+        if next_seq > range_.end:
+            range_.end = next_seq
+            after: Range = range_.next
+            while after is not None and after.start <= range_.end:
+                if after.end > range_.end:
+                    range_.end = after.end
                 after = after.next
                 end.range_count -= 1
-            piece.next = after
+            range_.next = after
             if after is None:
-                end.last_range = piece
+                end.last_range = range_
         return
     made: Range = Range()
-    made.start, made.end, made.next = start, behind, piece
+    made.start, made.end, made.next = start, next_seq, range_
     if before is None:
         end.ranges = made
     else:
         before.next = made
-    if piece is None:
+    if range_ is None:
         end.last_range = made
     end.range_count += 1
-    if end.range_count > RANGES:
-        end.whole = end.ranges.start
+    if end.range_count > MAX_RANGES:
+        end.contiguous = end.ranges.start
 
 
 @cython.cfunc
-def _sent(end: End, seq: cython.longlong, behind: cython.longlong, time: cython.longlong, frame: cython.longlong):
+def _add_unacked(end: Endpoint, seq: cython.longlong, next_seq: cython.longlong, time: cython.longlong, frame: cython.longlong):
     """Remember a segment until it is acknowledged."""
-    if end.count >= UNACKED:
+    if end.count >= MAX_UNACKED:
         return
-    one: Unacked = Unacked()
-    one.seq, one.behind, one.time, one.frame, one.next = seq, behind, time, frame, None
+    segment: Unacked = Unacked()
+    segment.seq, segment.next_seq, segment.time, segment.frame, segment.next = seq, next_seq, time, frame, None
     if end.tail is None:
-        end.head, end.tidy = one, True
+        end.head, end.ascending = segment, True
     else:
-        if behind < end.tail.behind or seq < end.tail.seq:
-            end.tidy = False
-        end.tail.next = one
-    end.tail = one
+        if next_seq < end.tail.next_seq or seq < end.tail.seq:
+            end.ascending = False
+        end.tail.next = segment
+    end.tail = segment
     end.count += 1
 
 
 @cython.cfunc
-def _acknowledged(end: End, ack: cython.longlong) -> Unacked:
-    """Forget what `ack` covers; a segment that it covers in part keeps the rest. Returns the eldest that ends exactly at `ack`."""
+def _remove_acked(end: Endpoint, ack: cython.longlong) -> Unacked:
+    """Remove what `ack` covers, all of a segment or its start. Returns the oldest segment that ends exactly at `ack`."""
     exact: Unacked = None
-    one: Unacked = end.head
+    segment: Unacked = end.head
     before: Unacked = None
-    if end.tidy:
-        while one is not None and one.behind <= ack:
-            if one.behind == ack and exact is None:
-                exact = one
-            one = one.next
+    if end.ascending:
+        while segment is not None and segment.next_seq <= ack:
+            if segment.next_seq == ack and exact is None:
+                exact = segment
+            segment = segment.next
             end.count -= 1
-        end.head = one
-        if one is None:
+        end.head = segment
+        if segment is None:
             end.tail = None
-        while one is not None and one.seq < ack:
-            one.seq = ack
-            one = one.next
+        while segment is not None and segment.seq < ack:
+            segment.seq = ack
+            segment = segment.next
         return exact
-    tidy: cython.bint = True
-    while one is not None:
-        if one.behind <= ack:
-            if one.behind == ack and exact is None:
-                exact = one
+    ascending: cython.bint = True
+    while segment is not None:
+        if segment.next_seq <= ack:
+            if segment.next_seq == ack and exact is None:
+                exact = segment
             if before is None:
-                end.head = one.next
+                end.head = segment.next
             else:
-                before.next = one.next
+                before.next = segment.next
             end.count -= 1
         else:
-            if one.seq < ack:
-                one.seq = ack
-            if before is not None and (one.behind < before.behind or one.seq < before.seq):
-                tidy = False
-            before = one
-        one = one.next
+            if segment.seq < ack:
+                segment.seq = ack
+            if before is not None and (segment.next_seq < before.next_seq or segment.seq < before.seq):
+                ascending = False
+            before = segment
+        segment = segment.next
     end.tail = before
-    end.tidy = tidy
+    end.ascending = ascending
     return exact
 
 
 @cython.cfunc
-def _open(end: End) -> cython.bint:
-    """Whether it may still send or take data."""
+def _is_open(end: Endpoint) -> cython.bint:
+    """Whether it may still send or receive data."""
     return SYN_RECEIVED <= end.state <= CLOSE_WAIT
 
 
 @cython.cfunc
-def _probes(end: End, seq: cython.longlong, behind: cython.longlong) -> cython.bint:
-    """Whether what is sent again is the last that was sent, though something before it waits too: a tail loss probe (RFC 8985 §7.3).
+def _is_tail_loss_probe(end: Endpoint, seq: cython.longlong, next_seq: cython.longlong) -> cython.bint:
+    """Whether the last segment is sent again while older ones are unacknowledged: a tail loss probe (RFC 8985 §7.3).
 
-    A time-out sends the eldest first (RFC 6298 §5.4). Of one segment alone the two cannot be told apart.
+    A time-out sends the oldest first (RFC 6298 §5.4). With one segment outstanding the two look alike.
     """
-    return behind == end.next and end.head is not None and end.head.seq < seq
+    return next_seq == end.next and end.head is not None and end.head.seq < seq
 
 
 @cython.cfunc
-def _in_flight(end: End) -> cython.longlong:
-    """Bytes from the first to the last number that is not acknowledged."""
+@cython.exceptval(check=False)
+def _flight_size(end: Endpoint) -> cython.longlong:
+    """Bytes from the lowest to the highest number that is not acknowledged."""
     low: cython.longlong = end.head.seq
-    high: cython.longlong = end.tail.behind
-    one: Unacked = end.head
-    if not end.tidy:
-        while one is not None:
-            if one.seq < low:
-                low = one.seq
-            if one.behind > high:
-                high = one.behind
-            one = one.next
+    high: cython.longlong = end.tail.next_seq
+    segment: Unacked = end.head
+    if not end.ascending:
+        while segment is not None:
+            if segment.seq < low:
+                low = segment.seq
+            if segment.next_seq > high:
+                high = segment.next_seq
+            segment = segment.next
     return high - low
 
 
 @cython.cfunc
-def _alike(words: cython.const[cython.ulonglong][::1], i: cython.longlong, size: cython.longlong) -> cython.bint:
-    """Whether key i, `size` words, is that of the segment before: in most captures it is, more often than not."""
+@cython.exceptval(check=False)
+def _same_key(words: cython.const[cython.ulonglong][::1], i: cython.longlong, size: cython.longlong) -> cython.bint:
+    """Whether key i, of `size` words, equals the key before: it usually does, and saves a lookup."""
     at: cython.longlong
     for at in range(i * size, i * size + size):
         if words[at] != words[at - size]:
@@ -556,27 +498,27 @@ def _alike(words: cython.const[cython.ulonglong][::1], i: cython.longlong, size:
 @cython.final
 @cython.cclass
 class Tracker:
-    """All TCP connections of a trace. Rows come in the order of their frames; a call goes on where the last one ended.
+    """All TCP connections of a trace. Rows come in frame order; state is kept from call to call.
 
-    states: `tcp_states.table()`. analyse: whether more than stream numbers and bases is asked for. most: connections held at the
-    most; of more, those that were idle longest are forgotten: the half that nothing was heard of since the other half came.
+    states: `states.table()`. analyse: whether more than stream numbers, bases and positions is wanted. most: connections held at the
+    most; of more, those idle longest are evicted: the half without a segment since the other half was begun.
     """
 
-    known: dict  # key → connection, those heard of lately
-    old: dict  # the same, not heard of since `known` was begun
+    known: dict  # key → connection, those with a recent segment
+    old: dict  # the same, without one since `known` was begun
     most: cython.longlong
-    replaced: list  # streams whose ports a newer connection has
-    gone: list  # streams forgotten in this call
+    replaced: list  # streams whose ports a newer connection uses
+    evicted: list  # streams evicted in this call
     count: cython.longlong
     states: bytes
     analyse: cython.bint
-    rows: cython.const[cython.longlong][:, ::1]  # what a call is about
+    rows: cython.const[cython.longlong][:, ::1]  # of this call
     sacks: cython.const[cython.longlong][:, ::1]
     out: cython.longlong[:, ::1]
-    changes: list  # of this call
+    changes: list
 
     def __init__(self, states: bytes, analyse: bool, most: int):
-        self.known, self.old, self.replaced, self.gone = {}, {}, [], []
+        self.known, self.old, self.replaced, self.evicted = {}, {}, [], []
         self.most = most
         self.count = 0
         self.states = states
@@ -593,11 +535,12 @@ class Tracker:
         sacks: cython.const[cython.longlong][:, ::1],
         out: cython.longlong[:, ::1],
     ) -> tuple:
-        """Fill `out` (len(OUTPUT), n), which is zero, from `rows` (len(INPUT), n). keys: of the n segments' connections, one behind
-        the other, a multiple of 8 bytes each. sacks: (2, m) raw edges.
+        """Fill `out`, int64 (len(OUTPUT), n), all zero, from `rows`, int64 (len(INPUT), n).
 
-        Returns the changes of state, a number each: row << 16 | end << 12 | before << 8 | after << 4 | event; end: 0 client, 1 server;
-        and the streams that were forgotten: nothing will come of them.
+        keys: of the n segments' connections, concatenated, a multiple of 8 bytes each. sacks: int64 (2, m), raw left and right edges.
+
+        Returns the state changes, int: row << 16 | end << 12 | before << 8 | after << 4 | event; end: 0 client, 1 server;
+        and the streams that were evicted, of which no later segment will come.
         """
         i: cython.longlong
         n: cython.longlong = rows.shape[1]
@@ -606,36 +549,36 @@ class Tracker:
         flags: cython.longlong
         connection: Connection = None
         words: cython.const[cython.ulonglong][::1] = memoryview(keys).cast("Q")
-        self.rows, self.sacks, self.out, self.changes, self.gone = rows, sacks, out, [], []
+        self.rows, self.sacks, self.out, self.changes, self.evicted = rows, sacks, out, [], []
         for i in range(n):
             back = self.rows[BACK, i]
             flags = self.rows[FLAGS, i]
-            if connection is None or not _alike(words, i, size // 8):
+            if connection is None or not _same_key(words, i, size // 8):
                 connection = self._find(keys[i * size : i * size + size])
-            end: End = connection.high if back else connection.low
-            peer: End = connection.low if back else connection.high
+            end: Endpoint = connection.high if back else connection.low
+            peer: Endpoint = connection.low if back else connection.high
             if self.rows[LIVE, i]:
-                if flags & SYN_FLAG and not flags & ACK_FLAG and end.based and (end.base & MASK) != self.rows[SEQ, i]:
-                    open_: cython.bint = _open(end) and _open(peer)
+                if flags & SYN_FLAG and not flags & ACK_FLAG and end.base_known and (end.base & MASK) != self.rows[SEQ, i]:
+                    open_: cython.bint = _is_open(end) and _is_open(peer)
                     self.replaced.append(connection.stream)
                     connection = self._new(keys[i * size : i * size + size])
                     end = connection.high if back else connection.low
                     peer = connection.low if back else connection.high
-                    self.out[OUT_MARKS, i] = REUSED | INSIDE if open_ else REUSED
-                    connection.seen = 1
-                self._bases(end, peer, flags, self.rows[SEQ, i], self.rows[ACK, i])
+                    self.out[OUT_MARKS, i] = REUSED_PORTS | INSIDE if open_ else REUSED_PORTS
+                    connection.completeness = 1
+                self._set_bases(end, peer, flags, self.rows[SEQ, i], self.rows[ACK, i])
             self.out[STREAM, i] = connection.stream
-            self.out[OWN, i] = end.base & MASK if end.based else -1
-            self.out[PEER, i] = peer.base & MASK if peer.based else -1
+            self.out[OWN, i] = end.base & MASK if end.base_known else -1
+            self.out[PEER, i] = peer.base & MASK if peer.base_known else -1
             if self.analyse:
-                self._clock(connection, i)
+                self._times(connection, i)
                 if self.rows[LIVE, i]:
                     self._segment(connection, end, peer, i)
                 else:
                     self.out[SHIFT, i] = end.shift
             elif self.rows[LIVE, i]:
-                self._place(end, peer, i)
-        return self.changes, self.gone
+                self._positions(end, peer, i)
+        return self.changes, self.evicted
 
     @cython.cfunc
     def _find(self, key: bytes) -> Connection:
@@ -645,18 +588,18 @@ class Tracker:
         found = self.old.pop(key, None) if self.old else None
         if found is None:
             return self._new(key)
-        self._hold(key, found)
+        self._store(key, found)
         return found
 
     @cython.cfunc
-    def _hold(self, key: bytes, connection: Connection):
-        """Among those heard of; where they are half of what may be held, the other half is forgotten."""
+    def _store(self, key: bytes, connection: Connection):
+        """Add to `known`; once that holds half of `most`, evict `old` and begin a new `known`."""
         self.known[key] = connection
         if len(self.known) + len(self.replaced) > self.most // 2:
-            self.gone += self.replaced
-            one: Connection
-            for one in self.old.values():
-                self.gone.append(one.stream)
+            self.evicted += self.replaced
+            idle: Connection
+            for idle in self.old.values():
+                self.evicted.append(idle.stream)
             self.old, self.known, self.replaced = self.known, {}, []
 
     @cython.cfunc
@@ -664,45 +607,45 @@ class Tracker:
         made: Connection = Connection()
         if self.old:
             self.old.pop(key, None)
-        self._hold(key, made)
+        self._store(key, made)
         made.stream = self.count
         self.count += 1
         return made
 
     @cython.cfunc
-    def _bases(self, end: End, peer: End, flags: cython.longlong, seq: cython.longlong, ack: cython.longlong):
-        """Set what relative numbers count from: the SYN, else one before the first number seen, else the peer's acknowledgment."""
-        here: cython.longlong = _unwrap(seq, end.near) if end.placed else seq
+    def _set_bases(self, end: Endpoint, peer: Endpoint, flags: cython.longlong, seq: cython.longlong, ack: cython.longlong):
+        """Set the bases of relative numbers: the SYN, else one before the first number seen, else the peer's acknowledgment."""
+        here: cython.longlong = _unwrap(seq, end.near) if end.near_known else seq
         if flags & SYN_FLAG:
-            end.base, end.based = here, True
-        elif not end.based:
-            end.base, end.based = here - 1, True
-        if not end.placed:
-            end.near, end.placed = here, True
+            end.base, end.base_known = here, True
+        elif not end.base_known:
+            end.base, end.base_known = here - 1, True
+        if not end.near_known:
+            end.near, end.near_known = here, True
         if flags & ACK_FLAG:
-            if not peer.placed:
-                peer.near, peer.placed = ack, True
-            if not peer.based:
-                peer.base, peer.based = _unwrap(ack, peer.near) - 1, True
+            if not peer.near_known:
+                peer.near, peer.near_known = ack, True
+            if not peer.base_known:
+                peer.base, peer.base_known = _unwrap(ack, peer.near) - 1, True
 
     @cython.cfunc
-    def _place(self, end: End, peer: End, i: cython.longlong):
-        """Positions alone."""
+    def _positions(self, end: Endpoint, peer: Endpoint, i: cython.longlong):
+        """Write positions only: the fast path when no analysis is wanted."""
         flags: cython.longlong = self.rows[FLAGS, i]
         seq: cython.longlong = _unwrap(self.rows[SEQ, i], end.near)
-        behind: cython.longlong = seq + self.rows[LENGTH, i]
+        next_seq: cython.longlong = seq + self.rows[LENGTH, i]
         self.out[POSITION, i] = seq - end.base
-        if not end.started or behind > end.near:
-            end.near, end.started = behind, True
+        if not end.next_known or next_seq > end.near:
+            end.near, end.next_known = next_seq, True
         if flags & ACK_FLAG:
             ack: cython.longlong = _unwrap(self.rows[ACK, i], peer.near)
             self.out[ACKED, i] = ack - peer.base
-            if not peer.started and ack > peer.near:
+            if not peer.next_known and ack > peer.near:
                 peer.near = ack
 
     @cython.cfunc
-    def _clock(self, connection: Connection, i: cython.longlong):
-        """The columns that every segment has, quoted or not."""
+    def _times(self, connection: Connection, i: cython.longlong):
+        """Write the columns that every segment has, quoted or not."""
         time: cython.longlong = self.rows[TIME, i]
         if not connection.started:
             connection.first_time = connection.last_time = time
@@ -710,190 +653,64 @@ class Tracker:
         self.out[SINCE_FIRST, i] = time - connection.first_time
         self.out[SINCE_LAST, i] = time - connection.last_time
         connection.last_time = time
-        self.out[SEEN, i] = connection.seen
+        self.out[COMPLETENESS, i] = connection.completeness
 
     @cython.cfunc
-    def _segment(
-        self,
-        connection: Connection,
-        end: End,
-        peer: End,
-        i: cython.longlong,
-    ):
+    def _segment(self, connection: Connection, end: Endpoint, peer: Endpoint, i: cython.longlong):
+        """Write the columns of a segment and bring both ends up to date."""
         flags: cython.longlong = self.rows[FLAGS, i]
-        length: cython.longlong = self.rows[LENGTH, i]
-        window: cython.longlong = self.rows[WINDOW, i]
-        time: cython.longlong = self.rows[TIME, i]
-        frame: cython.longlong = self.rows[FRAME, i]
-        moves: cython.bint = flags & MOVES != 0
-        seq: cython.longlong = _unwrap(self.rows[SEQ, i], end.near)
         acks: cython.bint = flags & ACK_FLAG != 0
-        # Without ACK the number means nothing; the field is compared all the same, so it has to have a place.
-        ack: cython.longlong = _unwrap(self.rows[ACK, i], peer.near) if peer.placed else self.rows[ACK, i]
-        same_ack: cython.bint = end.acked and ack == end.last_ack
-        expected: cython.bint = end.started and seq == end.next
-        gap: cython.bint = end.started and seq > end.next
+        seq: cython.longlong = _unwrap(self.rows[SEQ, i], end.near)
+        # Without ACK the number means nothing, but Wireshark compares the field all the same, so it needs a position.
+        ack: cython.longlong = _unwrap(self.rows[ACK, i], peer.near) if peer.near_known else self.rows[ACK, i]
+        gap: cython.bint = end.next_known and seq > end.next
         first: cython.bint = connection.client < 0
         marks: cython.longlong = self.out[OUT_MARKS, i]
-        behind: cython.longlong = seq + length
-        plain: cython.bint = length == 0 and not moves and expected
-        late: cython.bint
-        room: cython.longlong
-        blocks: cython.longlong
-        j: cython.longlong
-
         if first:
-            self._roles(connection, end, peer, flags, self.rows[BACK, i], self.rows[LOW_PORT, i])
+            self._set_roles(connection, end, peer, flags, self.rows[BACK, i], self.rows[LOW_PORT, i])
+            if flags & CONTROL_FLAGS and flags & (SYN_FLAG | ACK_FLAG) != SYN_FLAG:
+                marks |= UNASKED
         elif flags & (SYN_FLAG | ACK_FLAG) == SYN_FLAG and connection.guessed:
             connection.client, connection.guessed = cython.cast(cython.int, self.rows[BACK, i]), False
         from_client: cython.bint = connection.client == self.rows[BACK, i]
-        client: End = end if from_client else peer
-        server: End = peer if from_client else end
+        client: Endpoint = end if from_client else peer
+        server: Endpoint = peer if from_client else end
         self.out[OUT_STATES, i] = client.state | server.state << 4
 
         if flags & SYN_FLAG:
-            self._scales(end, peer, flags, self.rows[SCALE, i])
-            if not acks:
-                connection.syn_time, connection.syn_seen = time, True
-                if self.rows[COOKIE, i]:
-                    marks |= TFO_SYN
-                    end.syn_data = length > 0
-            elif peer.syn_data and peer.started and ack == peer.next:
-                marks |= TFO_ACK
-        elif acks and connection.syn_seen and connection.initial_rtt == 0:
-            connection.initial_rtt = time - connection.syn_time
+            marks |= self._syn(connection, end, peer, i, ack)
+        elif acks and connection.syn_known and connection.initial_rtt == 0:
+            connection.initial_rtt = self.rows[TIME, i] - connection.syn_time
         if acks:
-            peer.flying = True
+            peer.flight_known = True
+        marks |= self._windows(end, peer, i, seq, ack)
+        next_seq: cython.longlong = seq + self.rows[LENGTH, i]
+        if (next_seq > seq or flags & (SYN_FLAG | FIN_FLAG)) and not marks & KEEP_ALIVE:
+            marks |= self._retransmission(connection, end, peer, i, seq)
+        next_seq += (flags >> 1 & 1) + (flags & FIN_FLAG)
+        marks |= self._evaluate(connection, end, peer, i, marks, seq)
+        marks |= self._anomalies(connection, end, peer, i, ack, next_seq)
 
-        # ------------------------------------------------ probes, windows, duplicates
-        if length == 1 and expected and peer.window == 0:
-            marks |= PROBE
-        else:
-            if window == 0 and not moves:
-                marks |= ZERO
-            if gap and not flags & RST_FLAG:
-                marks |= LOST
-                end.flying = False
-                if end.edge > end.next:
-                    end.edge = end.next
-            if length <= 1 and not moves and end.started and seq == end.next - 1:
-                marks |= KEEP_ALIVE
-            if plain and window and window != end.window and same_ack:
-                marks |= UPDATE
-            if length and not moves and peer.shift != -1 and peer.acked:
-                if behind == peer.last_ack + (peer.window << (0 if peer.plain_window or peer.shift < 0 else peer.shift)):
-                    marks |= FULL
-            if plain and window and window == end.window and same_ack and peer.marks & KEEP_ALIVE:
-                marks |= KEEP_ALIVE_ACK
-            elif plain and window == 0 and end.window == 0 and same_ack and peer.marks & PROBE:
-                marks |= PROBE_ACK
-            elif plain and window and window == end.window and same_ack and not self.rows[SIGNAL, i]:
-                end.duplicates += 1
-                marks |= DUPLICATE
-                self.out[DUPLICATE_NUM, i] = end.duplicates
-                self.out[DUPLICATE_FRAME, i] = end.first_frame
-        if not same_ack:
-            end.first_frame = frame
-            end.duplicates = 0
-        if acks and peer.edged and ack > peer.edge:
-            marks |= ACK_LOST
-            peer.edge = ack if ack > peer.next else peer.next
-
-        # ------------------------------------------------ what does not advance
-        if (length or flags & (SYN_FLAG | FIN_FLAG)) and not marks & KEEP_ALIVE:
-            late = end.started and seq < end.next and not (length > 1 and seq == end.next - 1)
-            if length and peer.acked and behind <= peer.last_ack:
-                marks |= SPURIOUS | RETRANSMISSION
-            elif late:
-                if self._fast(peer, seq, time):
-                    marks |= FAST | RETRANSMISSION
-                elif time - end.next_time < (connection.initial_rtt or CLOSE) and end.next != behind + (flags & (SYN_FLAG | FIN_FLAG) != 0):
-                    marks |= OUT_OF_ORDER
-                else:
-                    marks |= RETRANSMISSION
-                    self._rto(end, time, i)
-
-        # ------------------------------------------------ what it moves
-        behind += (flags >> 1 & 1) + (flags & FIN_FLAG)
-        marks |= self._judged(connection, end, peer, i, marks, seq, behind)
-        if first and (moves and flags & (SYN_FLAG | ACK_FLAG) != SYN_FLAG):
-            marks |= UNASKED
-        if flags & FIN_FLAG and end.finished and behind != end.fin:
-            marks |= MOVED
-        if flags & (SYN_FLAG | ACK_FLAG) == SYN_FLAG | ACK_FLAG and peer.opened and not peer.iss < ack <= peer.next:
-            marks |= STRANGE
-        if length and not flags & (SYN_FLAG | RST_FLAG):
-            if connection.seen & 32 and (end.state == CLOSED or peer.state == CLOSED):
-                marks |= AFTER_RESET
-            elif (end.state == SYN_SENT or end.state == SYN_RECEIVED) and not peer.syn_data:
-                marks |= EARLY
-        if acks and not moves:
-            room = ack + (window << (end.shift if end.shift > 0 else 0))
-            if end.limit - room >= (1 << end.shift if end.shift > 0 else 1) and end.limit:
-                marks |= SHRUNK
-            if room > end.limit or marks & SHRUNK:
-                end.limit = room
-        if behind > seq:
-            _sent(end, seq, behind, time, frame)
-        if not marks & PROBE:
-            if not end.started or behind > end.next:
-                if not end.started:
-                    end.whole = end.first = seq
-                end.next, end.started = behind, True
-                end.next_time, end.next_frame = time, frame
-                end.near = behind
-            if not end.edged or (seq == end.edge and not marks & LOST):
-                end.edge, end.edged = end.next, True
-        if behind > seq:
-            _arrived(end, seq, behind)
-        end.window = window
-        end.plain_window = flags & (SYN_FLAG | ACK_FLAG) == SYN_FLAG | ACK_FLAG
-        end.last_ack, end.acked = ack, acks or ack != 0
-        end.ack_time = time
-        end.marks = marks
-        end.heard = True
-
+        self._advance(end, i, marks, seq, next_seq)
+        end.last_ack, end.ack_known = ack, acks or ack != 0
         if acks:
-            if peer.started and ack > peer.top_ack:
-                if ack > peer.whole:
-                    away: cython.longlong = peer.top_ack if peer.top_ack > peer.first else peer.first
-                    if ack > away:
-                        self.out[MISSED, i] = ack - away - _held(peer, away, ack)
-                peer.top_ack = ack
-            exact: Unacked = _acknowledged(peer, ack)
-            if exact is not None:
-                self.out[ACKS_FRAME, i] = exact.frame
-                self.out[ACK_RTT, i] = time - exact.time
-            if not peer.started and ack > peer.near:
-                peer.near = ack
-        blocks = self.rows[LAST_SACK, i] - self.rows[FIRST_SACK, i]
+            self._acknowledge(peer, i, ack)
         end.sacks = 0
-        for j in range(blocks):
-            if j < 4:
-                end.left[j] = _unwrap(self.sacks[0, self.rows[FIRST_SACK, i] + j], peer.near)
-                end.right[j] = _unwrap(self.sacks[1, self.rows[FIRST_SACK, i] + j], peer.near)
-                end.sacks += 1
-        if length and end.head is not None and end.flying:
-            blocks = _in_flight(end)
-            for j in range(peer.sacks):
-                blocks -= peer.right[j] - peer.left[j]
-            end.pushed = length if end.push_ends else end.pushed + length
-            end.push_ends = flags & PSH_FLAG != 0
+        if self.rows[FIRST_SACK, i] != self.rows[LAST_SACK, i]:
+            self._sack_blocks(end, peer, i)
+        if self.rows[LENGTH, i] and end.head is not None and end.flight_known:
             marks |= COUNTED
-            if blocks > 0:
-                self.out[IN_FLIGHT, i] = blocks - (1 if flags & (SYN_FLAG | FIN_FLAG) else 0)
-                self.out[PUSHED, i] = end.pushed
+            self._flight(end, peer, i)
 
-        # ------------------------------------------------ closing, states
         if flags & FIN_FLAG:
-            if not peer.closes:
-                end.closes = True
-                marks |= FIN_ACTIVE
-            else:
+            if peer.closed_first:
                 marks |= FIN_PASSIVE
-        self._states(i, from_client, end, peer, flags, seq, ack, behind, gap)
+            else:
+                end.closed_first = True
+                marks |= FIN_ACTIVE
+        self._run_events(i, from_client, end, peer, flags, seq, ack, next_seq, gap)
         self.out[OUT_STATES, i] |= client.state << 8 | server.state << 12
-        self.out[OUT_STATES, i] |= (not client.heard) << 16 | (not server.heard) << 17
+        self.out[OUT_STATES, i] |= (not client.has_sent) << 16 | (not server.has_sent) << 17
         if from_client:
             marks |= FROM_CLIENT
         if connection.guessed:
@@ -902,12 +719,188 @@ class Tracker:
         self.out[INITIAL_RTT, i] = connection.initial_rtt
         self.out[SHIFT, i] = end.shift
         self.out[POSITION, i] = seq - end.base
-        self.out[ACKED, i] = ack - peer.base if acks and peer.based else 0
-        self._completeness(connection, first, flags, length)
+        self.out[ACKED, i] = ack - peer.base if acks and peer.base_known else 0
+        self._set_completeness(connection, first, flags, self.rows[LENGTH, i])
 
     @cython.cfunc
-    def _roles(self, connection: Connection, end: End, peer: End, flags: cython.longlong, back: cython.longlong, low: cython.longlong):
-        """Who is the client, and what state the first segment implies that both ends were in."""
+    @cython.exceptval(check=False)
+    def _syn(self, connection: Connection, end: Endpoint, peer: Endpoint, i: cython.longlong, ack: cython.longlong) -> cython.longlong:
+        """Note the window scale, the time and the Fast Open data of a SYN. Returns bits of MARKS."""
+        flags: cython.longlong = self.rows[FLAGS, i]
+        self._set_scales(end, peer, flags, self.rows[SCALE, i])
+        if flags & ACK_FLAG:
+            return TFO_ACK if peer.syn_data and peer.next_known and ack == peer.next else 0
+        connection.syn_time, connection.syn_known = self.rows[TIME, i], True
+        if not self.rows[COOKIE, i]:
+            return 0
+        end.syn_data = self.rows[LENGTH, i] > 0
+        return TFO_SYN
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def _windows(self, end: Endpoint, peer: Endpoint, i: cython.longlong, seq: cython.longlong, ack: cython.longlong) -> cython.longlong:
+        """Wireshark's rules for windows, probes, keep-alives, duplicate acknowledgments and lost segments. Returns bits of MARKS."""
+        flags: cython.longlong = self.rows[FLAGS, i]
+        length: cython.longlong = self.rows[LENGTH, i]
+        window: cython.longlong = self.rows[WINDOW, i]
+        control: cython.bint = flags & CONTROL_FLAGS != 0
+        expected: cython.bint = end.next_known and seq == end.next
+        plain: cython.bint = length == 0 and not control and expected
+        same_ack: cython.bint = end.ack_known and ack == end.last_ack
+        marks: cython.longlong = 0
+        if length == 1 and expected and peer.window == 0:
+            marks = ZERO_WINDOW_PROBE
+        else:
+            if window == 0 and not control:
+                marks = ZERO_WINDOW
+            if end.next_known and seq > end.next and not flags & RST_FLAG:
+                marks |= LOST_SEGMENT
+                end.flight_known = False
+                if end.ackable > end.next:
+                    end.ackable = end.next
+            if length <= 1 and not control and end.next_known and seq == end.next - 1:
+                marks |= KEEP_ALIVE
+            if plain and window and window != end.window and same_ack:
+                marks |= WINDOW_UPDATE
+            if length and not control and peer.shift != -1 and peer.ack_known:
+                if seq + length == peer.last_ack + (peer.window << (0 if peer.unscaled or peer.shift < 0 else peer.shift)):
+                    marks |= WINDOW_FULL
+            if plain and window and window == end.window and same_ack and peer.marks & KEEP_ALIVE:
+                marks |= KEEP_ALIVE_ACK
+            elif plain and window == 0 and end.window == 0 and same_ack and peer.marks & ZERO_WINDOW_PROBE:
+                marks |= ZERO_WINDOW_PROBE_ACK
+            elif plain and window and window == end.window and same_ack and not self.rows[SIGNAL, i]:
+                end.duplicates += 1
+                marks |= DUPLICATE_ACK
+                self.out[DUPLICATE_NUM, i] = end.duplicates
+                self.out[DUPLICATE_FRAME, i] = end.duplicated_frame
+        if not same_ack:
+            end.duplicated_frame = self.rows[FRAME, i]
+            end.duplicates = 0
+        if flags & ACK_FLAG and peer.ackable_known and ack > peer.ackable:
+            marks |= ACK_LOST_SEGMENT
+            peer.ackable = ack if ack > peer.next else peer.next
+        return marks
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def _retransmission(
+        self, connection: Connection, end: Endpoint, peer: Endpoint, i: cython.longlong, seq: cython.longlong
+    ) -> cython.longlong:
+        """Wireshark's rules for retransmissions and what is out of order. Returns bits of MARKS."""
+        length: cython.longlong = self.rows[LENGTH, i]
+        next_seq: cython.longlong = seq + length
+        time: cython.longlong = self.rows[TIME, i]
+        if length and peer.ack_known and next_seq <= peer.last_ack:
+            return SPURIOUS_RETRANSMISSION | RETRANSMISSION
+        if not end.next_known or seq >= end.next or (length > 1 and seq == end.next - 1):
+            return 0
+        if peer.ack_known and time - peer.last_time < FAST_RETRANSMISSION_DELAY and peer.duplicates >= 2 and peer.last_ack == seq:
+            return FAST_RETRANSMISSION | RETRANSMISSION
+        next_seq += self.rows[FLAGS, i] & (SYN_FLAG | FIN_FLAG) != 0
+        if time - end.next_time < (connection.initial_rtt or REORDERING_DELAY) and end.next != next_seq:
+            return OUT_OF_ORDER
+        # The sender's timer runs for its oldest unacknowledged segment, RFC 6298 §5.
+        self.out[RTO, i] = time - (end.next_time if end.head is None else end.head.time)
+        self.out[RTO_FRAME, i] = end.next_frame if end.head is None else end.head.frame
+        return RETRANSMISSION
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def _anomalies(
+        self, connection: Connection, end: Endpoint, peer: Endpoint, i: cython.longlong, ack: cython.longlong, next_seq: cython.longlong
+    ) -> cython.longlong:
+        """What does not fit the state of the connection or the window offered before. Returns bits of MARKS."""
+        flags: cython.longlong = self.rows[FLAGS, i]
+        control: cython.bint = flags & CONTROL_FLAGS != 0
+        marks: cython.longlong = 0
+        if flags & FIN_FLAG and end.fin_sent and next_seq != end.fin:
+            marks = MOVED
+        if flags & (SYN_FLAG | ACK_FLAG) == SYN_FLAG | ACK_FLAG and peer.iss_known and not peer.iss < ack <= peer.next:
+            marks |= STRANGE
+        if self.rows[LENGTH, i] and not flags & (SYN_FLAG | RST_FLAG):
+            if connection.completeness & 32 and (end.state == CLOSED or peer.state == CLOSED):
+                marks |= AFTER_RESET
+            elif (end.state == SYN_SENT or end.state == SYN_RECEIVED) and not peer.syn_data:
+                marks |= EARLY
+        if flags & ACK_FLAG and not control:
+            edge: cython.longlong = ack + (self.rows[WINDOW, i] << (end.shift if end.shift > 0 else 0))
+            if end.window_edge - edge >= (1 << end.shift if end.shift > 0 else 1) and end.window_edge:
+                marks |= SHRUNK
+            if edge > end.window_edge or marks & SHRUNK:
+                end.window_edge = edge
+        return marks
+
+    @cython.cfunc
+    def _advance(self, end: Endpoint, i: cython.longlong, marks: cython.longlong, seq: cython.longlong, next_seq: cython.longlong):
+        """Bring the sender up to date: what it has outstanding, its next number, its window."""
+        time: cython.longlong = self.rows[TIME, i]
+        frame: cython.longlong = self.rows[FRAME, i]
+        if next_seq > seq:
+            _add_unacked(end, seq, next_seq, time, frame)
+        if not marks & ZERO_WINDOW_PROBE:
+            if not end.next_known or next_seq > end.next:
+                if not end.next_known:
+                    end.contiguous = end.first = seq
+                end.next, end.next_known = next_seq, True
+                end.next_time, end.next_frame = time, frame
+                end.near = next_seq
+            if not end.ackable_known or (seq == end.ackable and not marks & LOST_SEGMENT):
+                end.ackable, end.ackable_known = end.next, True
+        if next_seq > seq:
+            _add_seen(end, seq, next_seq)
+        end.window = self.rows[WINDOW, i]
+        end.unscaled = self.rows[FLAGS, i] & (SYN_FLAG | ACK_FLAG) == SYN_FLAG | ACK_FLAG
+        end.last_time = time
+        end.marks = marks
+        end.has_sent = True
+
+    @cython.cfunc
+    def _acknowledge(self, peer: Endpoint, i: cython.longlong, ack: cython.longlong):
+        """Bring the receiver up to date with an acknowledgment, and write what it acknowledges."""
+        if peer.next_known and ack > peer.top_ack:
+            if ack > peer.contiguous:
+                start: cython.longlong = peer.top_ack if peer.top_ack > peer.first else peer.first
+                if ack > start:
+                    self.out[ACKED_UNSEEN, i] = ack - start - _seen_count(peer, start, ack)
+            peer.top_ack = ack
+        exact: Unacked = _remove_acked(peer, ack)
+        if exact is not None:
+            self.out[ACKS_FRAME, i] = exact.frame
+            self.out[ACK_RTT, i] = self.rows[TIME, i] - exact.time
+        if not peer.next_known and ack > peer.near:
+            peer.near = ack
+
+    @cython.cfunc
+    def _sack_blocks(self, end: Endpoint, peer: Endpoint, i: cython.longlong):
+        """Remember the first four SACK blocks of a segment, in unwrapped numbers."""
+        row: cython.longlong
+        for row in range(self.rows[FIRST_SACK, i], self.rows[LAST_SACK, i]):
+            if end.sacks < 4:
+                end.left[end.sacks] = _unwrap(self.sacks[0, row], peer.near)
+                end.right[end.sacks] = _unwrap(self.sacks[1, row], peer.near)
+                end.sacks += 1
+
+    @cython.cfunc
+    def _flight(self, end: Endpoint, peer: Endpoint, i: cython.longlong):
+        """Write the bytes in flight, less what the peer's SACK blocks cover, and the bytes since the last PSH."""
+        flags: cython.longlong = self.rows[FLAGS, i]
+        length: cython.longlong = self.rows[LENGTH, i]
+        size: cython.longlong = _flight_size(end)
+        j: cython.longlong
+        for j in range(peer.sacks):
+            size -= peer.right[j] - peer.left[j]
+        end.since_push = length if end.after_push else end.since_push + length
+        end.after_push = flags & PSH_FLAG != 0
+        if size > 0:
+            self.out[IN_FLIGHT, i] = size - (1 if flags & (SYN_FLAG | FIN_FLAG) else 0)
+            self.out[PUSHED, i] = end.since_push
+
+    @cython.cfunc
+    def _set_roles(
+        self, connection: Connection, end: Endpoint, peer: Endpoint, flags: cython.longlong, back: cython.longlong, low: cython.longlong
+    ):
+        """Decide which end is the client, and the states that the first segment implies."""
         sender: cython.int = cython.cast(cython.int, back)
         if flags & SYN_FLAG and not flags & ACK_FLAG:
             connection.client = sender
@@ -917,16 +910,16 @@ class Tracker:
             connection.client = 1 - sender
             end.state, peer.state = SYN_RECEIVED, SYN_SENT
             end.passive = True
-        else:  # no SYN was seen: the end with the smaller port answers, most likely
+        else:  # no SYN was seen: the smaller port is most likely the server's
             connection.client = 1 - sender if low else sender
             connection.guessed = True
             end.state = peer.state = ESTABLISHED
 
     @cython.cfunc
-    def _scales(self, end: End, peer: End, flags: cython.longlong, scale: cython.longlong):
-        """Windows are scaled if both SYNs offer it. RFC 7323 §2.2."""
-        if scale > GREATEST_SHIFT:
-            scale = GREATEST_SHIFT
+    def _set_scales(self, end: Endpoint, peer: Endpoint, flags: cython.longlong, scale: cython.longlong):
+        """Set both shifts: windows are scaled if both SYNs offer it. RFC 7323 §2.2."""
+        if scale > MAX_SHIFT:
+            scale = MAX_SHIFT
         if scale >= 0:
             end.shift = scale
             if flags & ACK_FLAG and peer.shift == -2:
@@ -937,94 +930,89 @@ class Tracker:
                 peer.shift = -2
 
     @cython.cfunc
-    def _fast(self, peer: End, seq: cython.longlong, time: cython.longlong) -> cython.bint:
-        """Whether a late segment answers duplicate acknowledgments that have just come."""
-        return peer.acked and time - peer.ack_time < SOON and peer.duplicates >= 2 and peer.last_ack == seq
-
-    @cython.cfunc
-    def _judged(
-        self,
-        connection: Connection,
-        end: End,
-        peer: End,
-        i: cython.longlong,
-        marks: cython.longlong,
-        seq: cython.longlong,
-        behind: cython.longlong,
+    @cython.exceptval(check=False)
+    def _evaluate(
+        self, connection: Connection, end: Endpoint, peer: Endpoint, i: cython.longlong, marks: cython.longlong, seq: cython.longlong
     ) -> cython.longlong:
-        """What a segment that brings nothing new is, as a careful reader says. Returns bits of MARKS.
+        """Our own judgment of probes, keep-alives and bytes below the next expected. Returns bits of MARKS.
 
-        Bytes that no frame held are late or sent again: a sender counts the identifications of its packets up (RFC 6864 lets it
-        do otherwise), and its timestamps never go back (RFC 7323 §4.1), which tells what was sent first. Where neither does,
-        less than a round trip is too soon for a retransmission.
+        Bytes that no frame held are reordered or sent again. Most senders count identifications up (RFC 6864 does not ask for it),
+        and timestamps never go back (RFC 7323 §4.1); both show the order of sending. Where neither does, less than a round trip
+        is too soon for a retransmission.
         """
         flags: cython.longlong = self.rows[FLAGS, i]
         length: cython.longlong = self.rows[LENGTH, i]
         identification: cython.longlong = self.rows[IDENTIFICATION, i]
         stamp: cython.longlong = self.rows[STAMP, i]
         time: cython.longlong = self.rows[TIME, i]
-        held: cython.longlong
-        away: cython.longlong
+        next_seq: cython.longlong = seq + length + (flags >> 1 & 1) + (flags & FIN_FLAG)
+        rtt: cython.longlong = connection.initial_rtt
+        start: cython.longlong
+        stop: cython.longlong
         judged: cython.longlong = 0
-        agrees: cython.bint = flags & (SYN_FLAG | ACK_FLAG) == SYN_FLAG | ACK_FLAG and not end.agreed
-        if agrees:  # in a simultaneous open it has the number of the SYN before it, and repeats nothing
-            end.agreed = True
-        if marks & PROBE:
+        agrees: cython.bint = flags & (SYN_FLAG | ACK_FLAG) == SYN_FLAG | ACK_FLAG and not end.syn_ack_sent
+        if agrees:  # in a simultaneous open it has the number of the SYN, and repeats nothing
+            end.syn_ack_sent = True
+        if marks & ZERO_WINDOW_PROBE:
             return PROBED
-        if end.started and length <= 1 and not flags & MOVES and seq == end.next - 1:
+        if end.next_known and length <= 1 and not flags & CONTROL_FLAGS and seq == end.next - 1:
             if peer.window == 0:
                 return PROBED
-            if length == 0 or (peer.acked and peer.last_ack >= end.next):
+            if length == 0 or (peer.ack_known and peer.last_ack >= end.next):
                 return KEPT_ALIVE
-        if behind == seq:
+        if next_seq == seq:
             return 0
-        if end.started and seq < end.top_ack and behind > end.first:
-            held = seq if seq > end.first else end.first  # what lies before the first was never missed
-            away = behind if behind < end.top_ack else end.top_ack
-            self.out[FOUND, i] = away - held - _held(end, held, away)
-        if end.started and seq < end.next and not agrees:
-            held = _held(end, seq, behind if behind < end.next else end.next)
-            if held:
-                if self._copy(end, seq, identification) or (
-                    flags & SYN_FLAG and identification > 0 and identification == end.top_identification and time - end.next_time < AGAIN
+        if end.next_known and seq < end.top_ack and next_seq > end.first:
+            start = seq if seq > end.first else end.first  # below the first number nothing counted as unseen
+            stop = next_seq if next_seq < end.top_ack else end.top_ack
+            self.out[SEEN_AFTER_ACK, i] = stop - start - _seen_count(end, start, stop)
+        if end.next_known and seq < end.next and not agrees:
+            if _seen_count(end, seq, next_seq if next_seq < end.next else end.next):
+                if self._is_copy(end, seq, identification) or (
+                    flags & SYN_FLAG and 0 < identification == end.top_identification and time - end.next_time < SYN_TIMEOUT
                 ):
                     return COPIED
                 judged = REPEATED
-                if peer.acked and behind <= peer.last_ack:
+                if peer.ack_known and next_seq <= peer.last_ack:
                     judged |= NEEDLESS
             else:
                 judged = FILLED
-                away = (identification - end.top_identification) & 0xFFFF
-                if identification > 0 and end.top_identification > 0 and (0 < away < NEAR or away > 0x10000 - NEAR):
-                    if away >= NEAR:
+                distance: cython.longlong = (identification - end.top_identification) & 0xFFFF
+                if (
+                    identification > 0
+                    and end.top_identification > 0
+                    and (0 < distance < MAX_ID_DISTANCE or distance > 0x10000 - MAX_ID_DISTANCE)
+                ):
+                    if distance >= MAX_ID_DISTANCE:
                         judged = REORDERED
                 elif stamp >= 0 and end.top_stamp >= 0 and stamp != end.top_stamp:
                     if (stamp - end.top_stamp) & MASK >= HALF:
                         judged = REORDERED
-                elif time - end.next_time < (connection.initial_rtt or CLOSE):
+                elif time - end.next_time < (rtt or REORDERING_DELAY):
                     judged = REORDERED
             if judged & (REPEATED | FILLED):
-                away = end.ack_time if end.heard else time  # its last word, then the peer's: which of them made it send?
-                if peer.heard and peer.ack_time > away:
-                    away = peer.ack_time
-                if time - away > connection.initial_rtt + (connection.initial_rtt >> 1) + TRIP and not _probes(end, seq, behind):
+                # The later of both ends' last segments may have made it send.
+                cause: cython.longlong = end.last_time if end.has_sent else time
+                if peer.has_sent and peer.last_time > cause:
+                    cause = peer.last_time
+                if time - cause > rtt + (rtt >> 1) + RTT_SLACK and not _is_tail_loss_probe(end, seq, next_seq):
                     judged |= TIMED_OUT
-        if not end.started or behind > end.next:
+        if not end.next_known or next_seq > end.next:
             end.top_identification, end.top_stamp = identification, stamp
-        end.recent_seq[end.recent & RECENT - 1] = cython.cast(cython.uint, seq & MASK)
-        end.recent_identification[end.recent & RECENT - 1] = cython.cast(cython.int, identification)
-        end.recent += 1
+        end.recent_seq[end.recent_count & RECENT_SEGMENTS - 1] = cython.cast(cython.uint, seq & MASK)
+        end.recent_identification[end.recent_count & RECENT_SEGMENTS - 1] = cython.cast(cython.int, identification)
+        end.recent_count += 1
         return judged
 
     @cython.cfunc
-    def _copy(self, end: End, seq: cython.longlong, identification: cython.longlong) -> cython.bint:
-        """Whether one of the last segments had the same number and the same identification, of a sender that changes it."""
+    def _is_copy(self, end: Endpoint, seq: cython.longlong, identification: cython.longlong) -> cython.bint:
+        """Whether a recent segment had the same number and identification, from a sender that changes identifications."""
         same: cython.bint = False
         changes: cython.bint = False
         j: cython.longlong
         if identification <= 0:
             return False
-        for j in range(end.recent if end.recent < RECENT else RECENT):
+        for j in range(end.recent_count if end.recent_count < RECENT_SEGMENTS else RECENT_SEGMENTS):
             if end.recent_identification[j] != identification:
                 changes = True
             elif end.recent_seq[j] == seq & MASK:
@@ -1032,90 +1020,84 @@ class Tracker:
         return same and changes
 
     @cython.cfunc
-    def _rto(self, end: End, time: cython.longlong, i: cython.longlong):
-        """Time since the eldest segment that is not acknowledged: the one that the sender's timer runs for. RFC 6298 §5."""
-        self.out[RTO, i] = time - (end.next_time if end.head is None else end.head.time)
-        self.out[RTO_FRAME, i] = end.next_frame if end.head is None else end.head.frame
-
-    @cython.cfunc
-    def _completeness(self, connection: Connection, first: cython.bint, flags: cython.longlong, length: cython.longlong):
-        """What the connection has shown: bits of tcp.completeness."""
+    def _set_completeness(self, connection: Connection, first: cython.bint, flags: cython.longlong, length: cython.longlong):
+        """Update the bits of tcp.completeness."""
         if flags & (SYN_FLAG | ACK_FLAG) == SYN_FLAG:
-            connection.seen |= 1
-        elif first:  # as Wireshark: of the first segment only a SYN counts
+            connection.completeness |= 1
+        elif first:  # as in Wireshark, the first segment counts only if it is a SYN
             return
         elif flags & (SYN_FLAG | ACK_FLAG) == SYN_FLAG | ACK_FLAG:
-            connection.seen |= 2
+            connection.completeness |= 2
         elif flags & ACK_FLAG and not length:
-            connection.seen |= 4
+            connection.completeness |= 4
         if length:
-            connection.seen |= 8
+            connection.completeness |= 8
         if flags & FIN_FLAG and flags & ACK_FLAG:
-            connection.seen |= 16
+            connection.completeness |= 16
         if flags & RST_FLAG:
-            connection.seen |= 32
+            connection.completeness |= 32
 
     @cython.cfunc
-    def _change(self, i: cython.longlong, client: cython.bint, end: End, event: cython.int):
-        """Run one event through the table."""
-        after: cython.int = self.states[end.state * EVENTS + event]
+    def _transition(self, i: cython.longlong, client: cython.bint, end: Endpoint, event: cython.int):
+        """Apply an event to the state of an end."""
+        after: cython.int = self.states[end.state * EVENT_COUNT + event]
         if after != end.state:
             self.changes.append(i << 16 | (0 if client else 1) << 12 | end.state << 8 | after << 4 | event)
             end.state = after
 
     @cython.cfunc
-    def _states(
+    def _run_events(
         self,
         i: cython.longlong,
         from_client: cython.bint,
-        end: End,
-        peer: End,
+        end: Endpoint,
+        peer: Endpoint,
         flags: cython.longlong,
         seq: cython.longlong,
         ack: cython.longlong,
-        behind: cython.longlong,
+        next_seq: cython.longlong,
         gap: cython.bint,
     ):
-        """The events that a segment is, for who sent it and for who gets it. RFC 9293 §3.10.7."""
+        """Apply the events that a segment is to its sender and its receiver. RFC 9293 §3.10.7."""
         to_client: cython.bint = not from_client
         acks: cython.bint = flags & ACK_FLAG != 0
-        answers: cython.bint = acks and peer.opened and peer.iss < ack <= peer.next  # its SYN: SND.UNA < SEG.ACK <= SND.NXT
+        answers: cython.bint = acks and peer.iss_known and peer.iss < ack <= peer.next  # its SYN: SND.UNA < SEG.ACK <= SND.NXT
         if flags & SYN_FLAG:
-            if not end.opened:
-                end.opened, end.iss = True, seq
+            if not end.iss_known:
+                end.iss_known, end.iss = True, seq
             if not acks:
                 end.passive = False
-            self._change(i, from_client, end, SENT_SYN_ACK if acks else SENT_SYN)
+            self._transition(i, from_client, end, SENT_SYN_ACK if acks else SENT_SYN)
         if flags & RST_FLAG:
-            if answers if peer.state == SYN_SENT else self._resets(end, peer, seq, gap):
-                self._change(i, to_client, peer, GOT_RST_PASSIVE if peer.passive else GOT_RST)
-            self._change(i, from_client, end, SENT_RST)
+            if answers if peer.state == SYN_SENT else self._accepts_reset(end, peer, seq, gap):
+                self._transition(i, to_client, peer, RECEIVED_RST_PASSIVE if peer.passive else RECEIVED_RST)
+            self._transition(i, from_client, end, SENT_RST)
             return
         if flags & FIN_FLAG:
-            end.finished, end.fin = True, behind
-            self._change(i, from_client, end, SENT_FIN_EARLY if acks and peer.finished and ack < peer.fin else SENT_FIN)
+            end.fin_sent, end.fin = True, next_seq
+            self._transition(i, from_client, end, SENT_FIN_EARLY if acks and peer.fin_sent and ack < peer.fin else SENT_FIN)
         if flags & SYN_FLAG:
             if not acks:
-                self._change(i, to_client, peer, GOT_SYN)
-            elif peer.state != SYN_SENT or answers or not peer.opened:
-                self._change(i, to_client, peer, GOT_SYN_ACK)
+                self._transition(i, to_client, peer, RECEIVED_SYN)
+            elif peer.state != SYN_SENT or answers or not peer.iss_known:
+                self._transition(i, to_client, peer, RECEIVED_SYN_ACK)
         if acks:
-            if peer.state == SYN_RECEIVED and ack > (peer.iss if peer.opened else peer.base):
-                self._change(i, to_client, peer, GOT_ACK_OF_SYN)
-            if peer.finished and ack >= peer.fin:
-                self._change(i, to_client, peer, GOT_ACK_OF_FIN)
-            if peer.finished and not peer.fin_arrived and _complete(peer, peer.top_ack) >= peer.fin:
+            if peer.state == SYN_RECEIVED and ack > (peer.iss if peer.iss_known else peer.base):
+                self._transition(i, to_client, peer, RECEIVED_ACK_OF_SYN)
+            if peer.fin_sent and ack >= peer.fin:
+                self._transition(i, to_client, peer, RECEIVED_ACK_OF_FIN)
+            if peer.fin_sent and not peer.fin_arrived and _contiguous_end(peer, peer.top_ack) >= peer.fin:
                 peer.fin_arrived = True
-                self._change(i, from_client, end, GOT_FIN)
-        if end.finished and not end.fin_arrived and _complete(end, end.top_ack) >= end.fin:
+                self._transition(i, from_client, end, RECEIVED_FIN)
+        if end.fin_sent and not end.fin_arrived and _contiguous_end(end, end.top_ack) >= end.fin:
             end.fin_arrived = True
-            self._change(i, to_client, peer, GOT_FIN)
+            self._transition(i, to_client, peer, RECEIVED_FIN)
 
     @cython.cfunc
-    def _resets(self, end: End, peer: End, seq: cython.longlong, gap: cython.bint) -> cython.bint:
-        """Whether a RST carries the next number that its receiver expects. RFC 9293 §3.10.7.4, second.
+    def _accepts_reset(self, end: Endpoint, peer: Endpoint, seq: cython.longlong, gap: cython.bint) -> cython.bint:
+        """Whether a RST carries the number that its receiver expects. RFC 9293 §3.10.7.4, second.
 
-        That is what the receiver acknowledged last or, its acknowledgment still to come, up to the last number seen.
+        That is its last acknowledgment or, while a later one is still to come, up to the last number seen.
         """
-        low: cython.longlong = peer.last_ack if peer.acked else end.whole
+        low: cython.longlong = peer.last_ack if peer.ack_known else end.contiguous
         return seq == low or (seq > low and not gap)

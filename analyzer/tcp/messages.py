@@ -9,7 +9,7 @@ of the frame that completed it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -33,10 +33,16 @@ ENOUGH = 8  # bytes that must match a grammar on a port of no protocol: a key or
 Lost = list[tuple[int, np.ndarray, np.ndarray]]  # (protocol, frame numbers, bytes) of what is in no message
 
 
-class Expectations(Protocol):
-    """Connections that messages of other connections announced."""
+class StreamClaimer(Protocol):
+    """Tells streams by what messages of `reads` announced, as `correlators.StreamClaimer`. opens: the protocol of these streams."""
 
-    def decide(self, s: Segments, rows: np.ndarray) -> np.ndarray:
+    @property
+    def reads(self) -> tuple[str, ...]: ...
+
+    @property
+    def opens(self) -> str: ...
+
+    def decide(self, segments: Segments, rows: np.ndarray) -> np.ndarray:
         """Which of these segments (int64, each the first with data of its stream) begin an announced connection; bool (n,)."""
         ...
 
@@ -63,8 +69,8 @@ class Messages:
     """From segments to messages; state lives from batch to batch.
 
     framers: by the number of their protocol. ports: int64, the protocol of each TCP port, NONE if it has none; its last is for all
-    beyond. decode_as: int64, the same of what the user decided, UNDECIDED where nothing. announcing: the protocol whose messages
-    announce connections, so it is read first; announced: the protocol of these, as `expectations` decides.
+    beyond. decode_as: int64, the same of what the user decided, UNDECIDED where nothing. claimers: who decides what other connections
+    announced, so the protocols whose messages announce are read first.
     service: int64 (streams,), what each speaks; guesses: int64 (2, streams), what its port and its bytes told. undecided: int64,
     segments that are the first with data of their stream. upgraded: what streams speak after the place where their protocol ended.
     holes: directions of which bytes are missing. remaining, never: what waited when the trace had ended, what was no message.
@@ -73,9 +79,7 @@ class Messages:
     framers: dict[int, Framer]
     ports: np.ndarray
     decode_as: np.ndarray
-    announcing: int
-    announced: int
-    expectations: Expectations
+    claimers: Sequence[StreamClaimer]
     ahead: StreamReassembler = field(default_factory=lambda: StreamReassembler(remember=0))
     reassembler: StreamReassembler = field(default_factory=lambda: StreamReassembler(remember=0))
     service: np.ndarray = field(default_factory=lambda: np.full(1024, UNDECIDED, np.int64))
@@ -89,6 +93,9 @@ class Messages:
 
     def __post_init__(self) -> None:
         self.overruled = bool((self.decode_as != UNDECIDED).any())
+        names = list(protocols())
+        self.announced = [(names.index(claimer.opens), claimer) for claimer in self.claimers]
+        self.announcing = [names.index(name) for claimer in self.claimers for name in claimer.reads]
         on_any_port = [(number, framer) for number, framer in self.framers.items() if framer.any_port]
         self.on_any_port = sorted(on_any_port, key=lambda entry: entry[1].precedence)
 
@@ -99,19 +106,20 @@ class Messages:
             self.service = np.concatenate((self.service, np.full(len(self.service), UNDECIDED)))
             self.guesses = np.concatenate((self.guesses, np.full(self.guesses.shape, NONE)), axis=1)
         self._identify(s)
-        mine = self.service[s["stream"]] == self.announcing
+        mine = np.isin(self.service[s["stream"]], self.announcing)
         return self._read(self.ahead.feed(s, mine), s, batch) if mine.any() else ([], [])
 
     def feed(self, s: Segments, batch: Batch) -> tuple[list[FramedMessages], Lost, np.ndarray]:
         """The messages of all other protocols that were completed; what is in no message; which segments carry data that no protocol
-        takes, bool (n,). `expectations` must know what `lead` returned."""
-        new = self.undecided[self.service[s["stream"][self.undecided]] != self.announcing]
+        takes, bool (n,). The claimers must know what `lead` returned."""
+        new = self.undecided[~np.isin(self.service[s["stream"][self.undecided]], self.announcing)]
         new = new[self._decoded_as(s, new) == UNDECIDED]
-        self.service[s["stream"][new[self.expectations.decide(s, new)]]] = self.announced
+        for protocol, claimer in self.announced:
+            self.service[s["stream"][new[claimer.decide(s, new)]]] = protocol
         stream = s["stream"]
         speaks = self.service[stream]
         self._identify_midstream(s, speaks)
-        messages, lost = self._read(self.reassembler.feed(s, (speaks != NONE) & (speaks != self.announcing)), s, batch)
+        messages, lost = self._read(self.reassembler.feed(s, (speaks != NONE) & ~np.isin(speaks, self.announcing)), s, batch)
         return messages, lost, speaks < 0
 
     def _read(self, events: StreamEvents, s: Segments, batch: Batch) -> tuple[list[FramedMessages], Lost]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..protocols.common.framing import ContiguousRuns
-from ..strings import Strings, joined, stacked
+from ..strings import Strings, concat, concat_str
 from ._reassembly import INPUT, KINDS, OUTPUT, ReorderQueues
 
 if TYPE_CHECKING:
@@ -131,13 +131,13 @@ class ByteStreams:
         rows = np.concatenate([*(rest.rows for rest in unread), fresh])
         order = np.argsort(rows[:, 0], kind="stable")
         # Each row's bytes are in one of these columns, and the others' texts are empty: so buffers of the batch are not copied twice.
-        held = stacked([Strings(rest.buffers[0], rest["start"], rest["end"]) for rest in unread])
+        held = concat([Strings(rest.buffers[0], rest["start"], rest["end"]) for rest in unread])
         start, end, source = (fresh[:, OUTPUT.index(name)] for name in ("start", "end", "source"))
         none = np.zeros(len(held), np.int64)
         parts = [Strings(held.data, *(np.append(bound, np.zeros_like(start))[order] for bound in (held.start, held.end)))]
         for nth, buffer in enumerate(events.buffers):
             parts.append(Strings(buffer, *(np.append(none, bound * (source == nth))[order] for bound in (start, end))))
-        laid = joined(parts)
+        laid = concat_str(parts)
         rows = rows[order]
         kind = rows[:, OUTPUT.index("kind")]
         missing = np.isin(kind, MISSING)

@@ -1,17 +1,17 @@
 """The states of a TCP connection's end: state × event → state. RFC 9293 §3.3.2 and Figure 5, §3.10.7.
 
-All that decides about states is in `NEXT`: the tracker runs it, `analyze fields` and the pages show it, a test compares it
-with the RFC's figure. What is not in it does not change the state.
+`NEXT` is the whole transition table: the tracker runs it, a test compares it with the RFC's figure. An event that it does not list
+for a state changes nothing.
 
-A trace shows one point of the path. A segment seen there counts as sent and as received, as in the figures of the RFC
-(§3.5, §3.6), so states are "as seen here". Of the events of Figure 5 a trace cannot show the calls of a program and the
-end of a time-out by themselves: an active OPEN is seen as its SYN, a CLOSE as its FIN, an ABORT as its RST.
+A capture shows one point of the path. A segment seen there counts as sent and as received, as in the figures of the RFC
+(§3.5, §3.6), so states are "as seen here". Of the events of Figure 5 a capture cannot show a program's calls and time-outs
+themselves: an active OPEN shows as its SYN, a CLOSE as its FIN, an ABORT as its RST.
 
-Nor can it show the end of TIME-WAIT: 2 MSL is what a host makes of it (four minutes by the RFC's MSL of two, one in Linux),
-so an end that got there stays there, and "2 MSL passed" stands in the table alone. A SYN of the same ports begins a connection
-of its own, sooner or later than that; how the other end took it is its verdict's to say ("port reused too soon").
+Nor can it show the end of TIME-WAIT: each host has its own 2 MSL (four minutes by the RFC's MSL of two, one in Linux), so an
+end stays in TIME-WAIT, and no frame is the event "2 MSL passed". A SYN on the same ports begins a new connection, however
+soon; the verdict "port reused too soon" judges how the other end took it.
 
-A FIN that does not acknowledge the other's, seen before it, tells that the two crossed: its sender had not received that one.
+A FIN that does not acknowledge the other end's earlier FIN shows that the two crossed: its sender had not received that one.
 """
 
 from __future__ import annotations
@@ -48,17 +48,17 @@ EVENTS = (
 (
     OPENED,
     SENT_SYN,
-    SYN,
+    RECEIVED_SYN,
     SENT_SYN_ACK,
-    SYN_ACK,
-    ACK_OF_SYN,
+    RECEIVED_SYN_ACK,
+    RECEIVED_ACK_OF_SYN,
     SENT_FIN,
     SENT_FIN_EARLY,
-    FIN,
-    ACK_OF_FIN,
+    RECEIVED_FIN,
+    RECEIVED_ACK_OF_FIN,
     SENT_RST,
-    RST,
-    RST_PASSIVE,
+    RECEIVED_RST,
+    RECEIVED_RST_PASSIVE,
     QUIET,
 ) = range(len(EVENTS))
 (
@@ -82,36 +82,36 @@ NEXT: dict[tuple[int, int], int] = {
     (CLOSED, OPENED): LISTEN,
     (CLOSED, SENT_SYN): SYN_SENT,
     (LISTEN, SENT_SYN): SYN_SENT,
-    (LISTEN, SYN): SYN_RECEIVED,
-    (SYN_SENT, SYN): SYN_RECEIVED,  # simultaneous open
-    (SYN_SENT, SYN_ACK): ESTABLISHED,
-    (SYN_RECEIVED, SYN_ACK): ESTABLISHED,  # the other's answer in a simultaneous open; §3.10.7.4, fifth
-    (SYN_RECEIVED, ACK_OF_SYN): ESTABLISHED,
+    (LISTEN, RECEIVED_SYN): SYN_RECEIVED,
+    (SYN_SENT, RECEIVED_SYN): SYN_RECEIVED,  # simultaneous open
+    (SYN_SENT, RECEIVED_SYN_ACK): ESTABLISHED,
+    (SYN_RECEIVED, RECEIVED_SYN_ACK): ESTABLISHED,  # the peer's answer in a simultaneous open; §3.10.7.4, fifth
+    (SYN_RECEIVED, RECEIVED_ACK_OF_SYN): ESTABLISHED,
     # closing, §3.6
     (SYN_RECEIVED, SENT_FIN): FIN_WAIT_1,
     (ESTABLISHED, SENT_FIN): FIN_WAIT_1,
     (CLOSE_WAIT, SENT_FIN): LAST_ACK,
-    (SYN_RECEIVED, FIN): CLOSE_WAIT,  # §3.10.7.4, eighth
-    (ESTABLISHED, FIN): CLOSE_WAIT,
-    (FIN_WAIT_1, FIN): CLOSING,  # simultaneous close
+    (SYN_RECEIVED, RECEIVED_FIN): CLOSE_WAIT,  # §3.10.7.4, eighth
+    (ESTABLISHED, RECEIVED_FIN): CLOSE_WAIT,
+    (FIN_WAIT_1, RECEIVED_FIN): CLOSING,  # simultaneous close
     (SYN_RECEIVED, SENT_FIN_EARLY): FIN_WAIT_1,
     (ESTABLISHED, SENT_FIN_EARLY): FIN_WAIT_1,
-    (CLOSE_WAIT, SENT_FIN_EARLY): CLOSING,  # simultaneous close, of whose FIN passed here second
-    (FIN_WAIT_2, FIN): TIME_WAIT,
-    (FIN_WAIT_1, ACK_OF_FIN): FIN_WAIT_2,
-    (CLOSING, ACK_OF_FIN): TIME_WAIT,
-    (LAST_ACK, ACK_OF_FIN): CLOSED,
+    (CLOSE_WAIT, SENT_FIN_EARLY): CLOSING,  # simultaneous close: the end whose FIN was seen second
+    (FIN_WAIT_2, RECEIVED_FIN): TIME_WAIT,
+    (FIN_WAIT_1, RECEIVED_ACK_OF_FIN): FIN_WAIT_2,
+    (CLOSING, RECEIVED_ACK_OF_FIN): TIME_WAIT,
+    (LAST_ACK, RECEIVED_ACK_OF_FIN): CLOSED,
     (TIME_WAIT, QUIET): CLOSED,
-    # resets, §3.5.2 and §3.10.7. In CLOSED, LISTEN and SYN-SENT a RST answers a stray segment and changes nothing.
+    # resets, §3.5.2 and §3.10.7. A RST sent in CLOSED, LISTEN or SYN-SENT answers a stray segment and changes nothing.
     (SYN_RECEIVED, SENT_RST): CLOSED,
-    (SYN_SENT, RST): CLOSED,
-    (SYN_RECEIVED, RST): CLOSED,
-    (SYN_RECEIVED, RST_PASSIVE): LISTEN,
-    **{(state, event): CLOSED for state in SYNCHRONIZED for event in (SENT_RST, RST, RST_PASSIVE)},
-    (SYN_SENT, RST_PASSIVE): CLOSED,
+    (SYN_SENT, RECEIVED_RST): CLOSED,
+    (SYN_RECEIVED, RECEIVED_RST): CLOSED,
+    (SYN_RECEIVED, RECEIVED_RST_PASSIVE): LISTEN,
+    **{(state, event): CLOSED for state in SYNCHRONIZED for event in (SENT_RST, RECEIVED_RST, RECEIVED_RST_PASSIVE)},
+    (SYN_SENT, RECEIVED_RST_PASSIVE): CLOSED,
 }
 
 
 def table() -> bytes:
-    """`NEXT` as a matrix for the tracker: byte [state × number of events + event] is the state that follows, itself if none."""
+    """`NEXT` as bytes for the tracker: [state × len(EVENTS) + event] is the next state, the same one if nothing changes."""
     return bytes(NEXT.get((state, event), state) for state in range(len(STATES)) for event in range(len(EVENTS)))

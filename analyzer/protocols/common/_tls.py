@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""What becomes of the records of TLS connections, one after the other: a loop, since what one means hangs on those before it.
+"""Which records of TLS connections can be read: a loop, since each depends on those before it.
 
 Compiled by Cython when the package is built; runs interpreted too.
 """
@@ -9,19 +9,19 @@ import cython
 CHANGE, HANDSHAKE = 20, 22  # content types, RFC 8446 §5.1
 SERVER_HELLO = 2
 TLS13 = 0x0304
-PLAIN, SEALED, INSIDE = 0, 1, 2  # what becomes of a record: readable, encrypted, the middle of a handshake message
-EACH = 256  # what it takes to hold a message that waits, beside its bytes
+PLAINTEXT, ENCRYPTED, FRAGMENT = 0, 1, 2  # readability of a record; FRAGMENT: it has the begin or the middle of a handshake message, no end
+OVERHEAD = 256  # bytes of memory that an incomplete message takes besides its own
 
 
 @cython.cfunc
-def size_of(
+def message_size(
     data: cython.const[cython.uchar][::1],
     at: cython.longlong,
     end: cython.longlong,
     types: cython.const[cython.uchar][::1],
-    most: cython.longlong,
+    limit: cython.longlong,
 ) -> cython.longlong:
-    """Bytes of the handshake message at data[at:end], its header included; 0 if the header is not whole, -1 if that is none."""
+    """Bytes of the handshake message at data[at:end], its header included; 0: the header is incomplete, -1: it is none."""
     high: cython.longlong
     size: cython.longlong
     if at >= end:
@@ -33,16 +33,16 @@ def size_of(
     high = data[at + 1]
     size = data[at + 2]
     size = (high << 16 | size << 8) | data[at + 3]
-    if size > most:
+    if size > limit:
         return -1
-    if data[at] == 0 and (size or end - at > 4):  # a hello request is empty and comes alone; else it is the nonce of a cipher
+    if data[at] == 0 and (size or end - at > 4):  # a hello request is empty and comes alone; else this is the nonce of an encrypted message
         return -1
     return size + 4
 
 
 @cython.cfunc
-def chosen(data: cython.const[cython.uchar][::1], at: cython.longlong, end: cython.longlong) -> cython.longlong:
-    """The version that a server hello in data[at:end] chooses: supported_versions (RFC 8446 §4.2.1), else what its body begins with."""
+def chosen_version(data: cython.const[cython.uchar][::1], at: cython.longlong, end: cython.longlong) -> cython.longlong:
+    """The version that the server hello data[at:end] chooses: in supported_versions (RFC 8446 §4.2.1), else in its first bytes."""
     p: cython.longlong = at + 4 + 2 + 32
     stop: cython.longlong
     kind: cython.longlong
@@ -79,90 +79,90 @@ def records(
     fresh: cython.const[cython.uchar][::1],
     versions: cython.longlong[::1],
     changed: cython.uchar[::1],
-    waiting: dict,
+    incomplete: dict,
     types: cython.const[cython.uchar][::1],
-    most: cython.longlong,
-    room: cython.longlong,
-    becomes: cython.uchar[::1],
+    limit: cython.longlong,
+    memory_limit: cython.longlong,
+    readability: cython.uchar[::1],
     version: cython.longlong[::1],
 ):
-    """Take the records data[start:end] in their order. way: of each; fresh: 1 for the first behind a hole of its way.
+    """Take the records data[start:end] in their order. direction: of each; after_gap: 1 for the first of its direction after a gap.
 
-    State: versions (by stream) that servers chose, 0 before; changed (by way): 1 behind ChangeCipherSpec; waiting (way → bytes): a
-    handshake message that is not whole, of `most` bytes at the most, of all ways `room` with what it takes to hold them; who waits for
-    longest is given up.
-    types: 256 bytes, 1 for each that is a handshake message. Writes what becomes of each record and the version of its connection.
-    Returns pairs (record, bytes): the record ends a message that began before; the bytes are what of it came before.
+    State: versions (by stream) that servers chose, 0 before; changed (by direction): 1 after ChangeCipherSpec; incomplete (direction →
+    bytes): a handshake message without its end, of at most `limit` bytes; all together take `memory_limit` bytes, OVERHEAD for each
+    included: beyond, the one that waits longest is forgotten.
+    types: 256 bytes, 1 for each that is a handshake message. Writes the readability of each record and the version of its connection.
+    Returns pairs (record, bytes) of records that end a message which began before them; the bytes are those of the message before.
     """
-    made: list = []
+    continued: list = []
     held: cython.longlong = 0
     i: cython.longlong
     at: cython.longlong
     stop: cython.longlong
     size: cython.longlong
-    who: cython.longlong
-    bad: cython.bint
-    for one in waiting.values():
-        held += len(one) + EACH
+    sender: cython.longlong
+    invalid: cython.bint
+    for message in incomplete.values():
+        held += len(message) + OVERHEAD
     for i in range(len(start)):
-        who = direction[i]
-        becomes[i] = PLAIN
-        version[i] = versions[who >> 1]
+        sender = direction[i]
+        readability[i] = PLAINTEXT
+        version[i] = versions[sender >> 1]
         if fresh[i]:
-            before = waiting.pop(who, None)
+            before = incomplete.pop(sender, None)
             if before is not None:
-                held -= len(before) + EACH
+                held -= len(before) + OVERHEAD
         if data[start[i]] == CHANGE:
-            changed[who] = 1
+            changed[sender] = 1
         elif data[start[i]] == HANDSHAKE:
-            before = waiting.pop(who, None)
+            before = incomplete.pop(sender, None)
             if before is not None:
-                held -= len(before) + EACH
+                held -= len(before) + OVERHEAD
             at = start[i] + 5
             stop = end[i]
-            if changed[who] and versions[who >> 1] != TLS13:
-                becomes[i] = SEALED
+            if changed[sender] and versions[sender >> 1] != TLS13:
+                readability[i] = ENCRYPTED
                 continue
             if before is not None:
                 before += data[at:stop]
-                size = size_of(before, 0, len(before), types, most)
+                size = message_size(before, 0, len(before), types, limit)
                 if size < 0:
-                    becomes[i] = SEALED
+                    readability[i] = ENCRYPTED
                     continue
                 if size == 0 or size > len(before):
-                    becomes[i] = INSIDE
-                    waiting[who] = before
-                    held += len(before) + EACH
-                    held = spare(waiting, held, room)
+                    readability[i] = FRAGMENT
+                    incomplete[sender] = before
+                    held += len(before) + OVERHEAD
+                    held = forget_oldest(incomplete, held, memory_limit)
                     continue
-                made.append((i, bytes(before[: len(before) - (stop - at)])))
+                continued.append((i, bytes(before[: len(before) - (stop - at)])))
                 if before[0] == SERVER_HELLO:
-                    versions[who >> 1] = chosen(before, 0, size)
+                    versions[sender >> 1] = chosen_version(before, 0, size)
                 at = stop - (len(before) - size)
-            bad = False
+            invalid = False
             while at < stop:
-                size = size_of(data, at, stop, types, most)
+                size = message_size(data, at, stop, types, limit)
                 if size <= 0 or at + size > stop:
-                    bad = size < 0
+                    invalid = size < 0
                     break
                 if data[at] == SERVER_HELLO:
-                    versions[who >> 1] = chosen(data, at, at + size)
+                    versions[sender >> 1] = chosen_version(data, at, at + size)
                 at += size
-            if bad:
+            if invalid:
                 if at == start[i] + 5 and before is None:
-                    becomes[i] = SEALED
+                    readability[i] = ENCRYPTED
             elif at < stop:
-                waiting[who] = bytearray(data[at:stop])
-                held += stop - at + EACH
-                held = spare(waiting, held, room)
-            version[i] = versions[who >> 1]
-    return made
+                incomplete[sender] = bytearray(data[at:stop])
+                held += stop - at + OVERHEAD
+                held = forget_oldest(incomplete, held, memory_limit)
+            version[i] = versions[sender >> 1]
+    return continued
 
 
 @cython.cfunc
-def spare(waiting: dict, held: cython.longlong, room: cython.longlong) -> cython.longlong:
-    """Give up who waits for longest while more than `room` bytes are held; what is held then."""
-    while held > room:
-        who = next(iter(waiting))
-        held -= len(waiting.pop(who)) + EACH
+def forget_oldest(incomplete: dict, held: cython.longlong, memory_limit: cython.longlong) -> cython.longlong:
+    """Forget the messages that wait longest while more than `memory_limit` bytes are held; returns the bytes held then."""
+    while held > memory_limit:
+        sender = next(iter(incomplete))
+        held -= len(incomplete.pop(sender)) + OVERHEAD
     return held

@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""WebSocket frames, one behind the other: a loop, since where one begins hangs on the one before. RFC 6455 §5.2.
+"""WebSocket frames, back to back: a loop, since each frame begins where the one before it ends. RFC 6455 §5.2.
 
 Compiled by Cython when the package is built; runs interpreted too.
 """
@@ -13,10 +13,10 @@ def frames(
     data: cython.const[cython.uchar][::1],
     begin: cython.const[cython.longlong][::1],
     end: cython.const[cython.longlong][::1],
-    most: cython.longlong,
-    good: cython.const[cython.longlong][::1],
+    limit: cython.longlong,
+    candidates: cython.const[cython.longlong][::1],
 ):
-    """The whole frames in stretches data[begin:end], of at most `most` bytes; arguments and result as those of `_cut.prefixed`."""
+    """Find the complete frames, of at most `limit` bytes, in the runs data[begin:end]; arguments and result as of `_framing.prefixed`."""
     found = array("q")
     upto = array("q", bytes(8 * len(begin)))
     bad = array("q")
@@ -26,8 +26,8 @@ def frames(
     size: cython.longlong
     header: cython.longlong
     lost: cython.longlong
-    next_good: cython.longlong = 0
-    goods: cython.longlong = len(good)
+    next_candidate: cython.longlong = 0
+    count: cython.longlong = len(candidates)
     for i in range(len(begin)):
         here = begin[i]
         while end[i] - here >= 2:
@@ -36,16 +36,16 @@ def frames(
             if end[i] - here < header:
                 break
             if size >= 126:
-                size = data[here + 2] & 127 if header == 10 else data[here + 2]  # the first bit of 64 is 0
+                size = data[here + 2] & 127 if header == 10 else data[here + 2]  # the first of the 64 bits is 0
                 for k in range(here + 3, here + header):
-                    size = min((size << 8) | data[k], most + 1)
+                    size = min((size << 8) | data[k], limit + 1)
             header += 4 * (data[here + 1] >> 7)
-            if size > most or (data[here] & 7) > 2 or ((data[here] & 8) and (size > 125 or data[here] < 128)):
+            if size > limit or (data[here] & 7) > 2 or ((data[here] & 8) and (size > 125 or data[here] < 128)):
                 lost = here
-                while next_good < goods and good[next_good] < here + 2:
-                    next_good += 1
-                if next_good < goods and good[next_good] < end[i]:
-                    here = good[next_good]
+                while next_candidate < count and candidates[next_candidate] < here + 2:
+                    next_candidate += 1
+                if next_candidate < count and candidates[next_candidate] < end[i]:
+                    here = candidates[next_candidate]
                     bad.extend((i, lost, here, 1))
                     continue
                 here = end[i]

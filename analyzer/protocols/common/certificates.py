@@ -1,4 +1,4 @@
-"""What certificates in TLS handshakes say: whose they are, who signed, how long they are valid, for which names. RFC 5280 §4.1, §4.2.1.6.
+"""Certificates in TLS handshakes: subject, issuer, validity, names. RFC 5280 §4.1, §4.2.1.6.
 
 Each different certificate is parsed once, and only if somebody asks for one of these fields.
 """
@@ -28,7 +28,7 @@ FIELDS = (
         "tls.certificate.names",
         text,
         "Names of the first certificate",
-        "hosts and addresses that it stands for (subjectAltName)",
+        "hosts and addresses that it is valid for (subjectAltName)",
         many=True,
     ),
     Field("tls.certificate.key", text, "Certificate's key", "algorithm and bits", many=True),
@@ -40,8 +40,8 @@ FIELDS = (
 )
 
 
-class Told(NamedTuple):
-    """What a certificate says. Times: ns since 1970, as far as 64 bits reach. bad: why it cannot be read, '' if it can."""
+class Certificate(NamedTuple):
+    """Times: ns since 1970, clipped to 64 bits. bad: why it cannot be parsed, '' if it can."""
 
     subject: str = ""
     issuer: str = ""
@@ -54,25 +54,25 @@ class Told(NamedTuple):
     bad: str = ""
 
 
-KEPT = 1 << 14  # bytes of the longest certificate that is remembered
+CACHED_SIZE = 1 << 14  # bytes of the longest certificate that is cached
 
 
-def told(der: bytes) -> Told:
-    """What one certificate (DER) says."""
-    return _known(der) if len(der) <= KEPT else _read(der)
+def parsed(der: bytes) -> Certificate:
+    """A certificate from its DER."""
+    return _cached(der) if len(der) <= CACHED_SIZE else _parse(der)
 
 
 @lru_cache(1 << 10)
-def _known(der: bytes) -> Told:
-    return _read(der)
+def _cached(der: bytes) -> Certificate:
+    return _parse(der)
 
 
-def _read(der: bytes) -> Told:
+def _parse(der: bytes) -> Certificate:
     from cryptography import x509
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # old and odd ones are data, not our use of the library
+            warnings.simplefilter("ignore")  # about old and odd certificates, which are input, not our use of the library
             one = x509.load_der_x509_certificate(der)
             hosts: tuple[str, ...] = ()
             addresses: tuple[str, ...] = ()
@@ -84,7 +84,7 @@ def _read(der: bytes) -> Told:
                 pass
             serial = one.serial_number
             size = max(serial.bit_length() // 8 + 1, 1)
-            return Told(
+            return Certificate(
                 one.subject.rfc4514_string(),
                 one.issuer.rfc4514_string(),
                 _ns(one.not_valid_before_utc),
@@ -94,8 +94,8 @@ def _read(der: bytes) -> Told:
                 _key(one),
                 serial.to_bytes(size, "big", signed=True).hex(),
             )
-    except Exception as error:  # whatever the library says about bytes of strangers
-        return Told(bad=str(error).split("\n")[0] or type(error).__name__)
+    except Exception as error:  # whatever the library raises on hostile bytes
+        return Certificate(bad=str(error).split("\n")[0] or type(error).__name__)
 
 
 def _ns(when: datetime) -> int:
@@ -117,15 +117,15 @@ def columns(h: Headers) -> dict[str, Column]:
     """Every field of FIELDS."""
     found = tls_handshake.chains(h)
     data = h.buffer.data
-    many = [told(bytes(data[start + 3 : end])) for start, end in zip(found.start.tolist(), found.end.tolist())]
+    many = [parsed(bytes(data[start + 3 : end])) for start, end in zip(found.start.tolist(), found.end.tolist())]
     stamps = h.frames.column("frame.time")
     when = np.zeros(len(h.frames), np.int64)
     when[slice(None) if stamps.rows is None else stamps.rows] = stamps.values
     now = when[h.frame[found.row]]
-    begins, ends = (np.array([one[at] for one in many], np.int64) for at in (2, 3))
+    not_before, not_after = (np.array([one[at] for one in many], np.int64) for at in (2, 3))
     bad = np.array([one.bad != "" for one in many], bool)
     known = ~bad & (now != 0)
-    late, early = known & (now > ends), known & (now < begins)
+    late, early = known & (now > not_after), known & (now < not_before)
 
     def column(values: list[str], mask: np.ndarray) -> Column:
         """Those of the certificates at mask."""
@@ -137,12 +137,12 @@ def columns(h: Headers) -> dict[str, Column]:
     made = {
         "tls.certificate.subject": column(subjects, ~bad),
         "tls.certificate.issuer": column([one.issuer for one in many], ~bad),
-        "tls.certificate.not_before": Column(begins[~bad], good),
-        "tls.certificate.not_after": Column(ends[~bad], good),
+        "tls.certificate.not_before": Column(not_before[~bad], good),
+        "tls.certificate.not_after": Column(not_after[~bad], good),
         "tls.certificate.key": column([one.key for one in many], ~bad),
         "x509af.serialNumber": column([one.serial for one in many], ~bad),
-        "tls.certificate.expired": _outside(subjects, "until", ends, found.row, late),
-        "tls.certificate.early": _outside(subjects, "from", begins, found.row, early),
+        "tls.certificate.expired": _outside(subjects, "until", not_after, found.row, late),
+        "tls.certificate.early": _outside(subjects, "from", not_before, found.row, early),
         "tls.certificate.unreadable": column([one.bad for one in many], bad),
     }
     first = np.diff(found.row, prepend=-1) != 0
@@ -154,8 +154,8 @@ def columns(h: Headers) -> dict[str, Column]:
 
 
 def _outside(subjects: list[str], edge: str, when: np.ndarray, rows: np.ndarray, mask: np.ndarray) -> Column:
-    """What is said of the certificates at mask (bool), whose validity ends or begins at `when` (int64, ns)."""
+    """A sentence for each certificate at mask (bool), whose validity ends or begins at `when` (int64, ns)."""
     at = np.flatnonzero(mask)
     days = when[at].astype("M8[ns]").astype("M8[D]").tolist()
-    said = [f"{subjects[i]}, valid {edge} {day}" for i, day in zip(at.tolist(), days)]
-    return Column(np.array(said, object), rows[at])
+    sentences = [f"{subjects[i]}, valid {edge} {day}" for i, day in zip(at.tolist(), days)]
+    return Column(np.array(sentences, object), rows[at])

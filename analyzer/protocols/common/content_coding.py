@@ -6,54 +6,50 @@ import zlib
 
 
 def decoded(data: bytes, codings: str, most: int) -> tuple[bytes, str]:
-    """A body without these content codings, listed in the order in which they were applied; and what is wrong, '' for nothing.
+    """A body without these content codings, listed in the order in which they were applied; and what is wrong ('': nothing).
 
-    most: bytes that come out of each at the most, so that a bomb costs no more; beyond, the first `most` are given and 'too long' said.
-    What can be undone of a body that is broken or cut is given.
+    most: limit of the bytes that each coding may produce, so that a decompression bomb costs no more; beyond it the first `most` are
+    returned with 'too long'. Of a broken or cut body what can be decoded is returned.
     """
     wrong = ""
-    for coding in reversed([one.strip().lower() for one in codings.split(",")]):
+    for coding in reversed([name.strip().lower() for name in codings.split(",")]):
         if coding in ("", "identity"):
             continue
-        undo = UNDO.get(coding)
-        if undo is None:
+        decoder = DECODERS.get(coding)
+        if decoder is None:
             return data, f"unknown coding {coding}"
-        data, fault = undo(data, most)
+        data, fault = decoder(data, most)
         wrong = wrong or fault
     return data, wrong
 
 
 def _zlib(data: bytes, most: int, bits: int) -> tuple[bytes, str]:
-    found, parts = b"", []
-    while data and len(found) <= most:  # gzip: several members may follow each other, RFC 1952 §2.2
-        machine = zlib.decompressobj(bits)
-        parts.append(b"")
+    output = b""
+    while data and len(output) <= most:  # gzip: several members may follow each other, RFC 1952 §2.2
+        decompressor = zlib.decompressobj(bits)
         try:
-            made = machine.decompress(data, most + 1 - len(found))
+            output += decompressor.decompress(data, most + 1 - len(output))
         except zlib.error:
-            made, rest = _as_far(data, bits, most + 1 - len(found)), b""
-            return (found + made)[:most], "broken"
-        found += made
-        rest = machine.unused_data
-        if not machine.eof:
-            return found[:most], "too long" if len(found) > most else "cut"
-        if bits < 16 or not rest.startswith(b"\x1f\x8b"):
+            return (output + _until_error(data, bits, most + 1 - len(output)))[:most], "broken"
+        if not decompressor.eof:
+            return output[:most], "too long" if len(output) > most else "cut"
+        data = decompressor.unused_data
+        if bits < 16 or not data.startswith(b"\x1f\x8b"):
             break
-        data = rest
-    return found[:most], "too long" if len(found) > most else ""
+    return output[:most], "too long" if len(output) > most else ""
 
 
-def _as_far(data: bytes, bits: int, most: int) -> bytes:
-    """What comes out before the fault."""
-    machine, found = zlib.decompressobj(bits), b""
+def _until_error(data: bytes, bits: int, most: int) -> bytes:
+    """The output before the error."""
+    decompressor, output = zlib.decompressobj(bits), b""
     try:
         for at in range(0, len(data), 1024):
-            found += machine.decompress(data[at : at + 1024], max(most - len(found), 1))
-            if len(found) >= most:
+            output += decompressor.decompress(data[at : at + 1024], max(most - len(output), 1))
+            if len(output) >= most:
                 break
     except zlib.error:
         pass
-    return found
+    return output
 
 
 def _gzip(data: bytes, most: int) -> tuple[bytes, str]:
@@ -61,7 +57,7 @@ def _gzip(data: bytes, most: int) -> tuple[bytes, str]:
 
 
 def _deflate(data: bytes, most: int) -> tuple[bytes, str]:
-    """With zlib's header as the RFC has it, or without it, as many send it."""
+    """With zlib's header, as the RFC requires, or without it, as many send it."""
     with_header = len(data) > 1 and data[0] & 15 == 8 and (data[0] << 8 | data[1]) % 31 == 0
     return _zlib(data, most, 15 if with_header else -15)
 
@@ -69,30 +65,30 @@ def _deflate(data: bytes, most: int) -> tuple[bytes, str]:
 def _brotli(data: bytes, most: int) -> tuple[bytes, str]:
     import brotli
 
-    machine, found = brotli.Decompressor(), b""
+    decompressor, output = brotli.Decompressor(), b""
     try:
-        found = machine.process(data, output_buffer_limit=most + 1)
-        while len(found) <= most and not machine.is_finished():
-            more = machine.process(b"", output_buffer_limit=most + 1 - len(found))
+        output = decompressor.process(data, output_buffer_limit=most + 1)
+        while len(output) <= most and not decompressor.is_finished():
+            more = decompressor.process(b"", output_buffer_limit=most + 1 - len(output))
             if not more:
-                return found, "cut"
-            found += more
+                return output, "cut"
+            output += more
     except brotli.error:
-        return found[:most], "broken"
-    return found[:most], "too long" if len(found) > most else ""
+        return output[:most], "broken"
+    return output[:most], "too long" if len(output) > most else ""
 
 
 def _zstd(data: bytes, most: int) -> tuple[bytes, str]:
     import zstandard
 
-    found = b""
+    output = b""
     try:
         with zstandard.ZstdDecompressor(max_window_size=1 << 23).stream_reader(data, read_across_frames=True) as reader:
-            while len(found) <= most and (more := reader.read(min(1 << 16, most + 1 - len(found)))):
-                found += more
+            while len(output) <= most and (more := reader.read(min(1 << 16, most + 1 - len(output)))):
+                output += more
     except zstandard.ZstdError:
-        return found[:most], "broken"
-    return found[:most], "too long" if len(found) > most else ""
+        return output[:most], "broken"
+    return output[:most], "too long" if len(output) > most else ""
 
 
-UNDO = {"gzip": _gzip, "x-gzip": _gzip, "deflate": _deflate, "br": _brotli, "zstd": _zstd}
+DECODERS = {"gzip": _gzip, "x-gzip": _gzip, "deflate": _deflate, "br": _brotli, "zstd": _zstd}

@@ -1,4 +1,4 @@
-"""Fingerprints of TLS hellos: programs offer suites and extensions in ways of their own.
+"""Fingerprints of TLS hellos: programs differ in the suites and extensions that they offer.
 
 JA3 and JA3S: https://github.com/salesforce/ja3; JA4: https://github.com/FoxIO-LLC/ja4/blob/main/technical_details/JA4.md
 """
@@ -28,20 +28,20 @@ FIELDS = tuple(
         ("ja4_r", "JA4 in full", "before hashing"),
     )
 )
-KEPT = 1 << 10  # bytes of the longest offer that is remembered
+CACHED_SIZE = 1 << 10  # bytes of the longest offer whose fingerprints are cached
 NO_HASH = "0" * 12
 SHORT = {0x0304: "13", 0x0303: "12", 0x0302: "11", 0x0301: "10", 0x0300: "s3", 0x0002: "s2"}
-MATTER = (tls_handshake.GROUPS, tls_handshake.FORMATS, tls_handshake.ALGORITHMS, tls_handshake.VERSIONS, tls_handshake.ALPN)
+HASHED = (tls_handshake.GROUPS, tls_handshake.FORMATS, tls_handshake.ALGORITHMS, tls_handshake.VERSIONS, tls_handshake.ALPN)
 
 
 class Offer(NamedTuple):
-    """What a hello says: numbers in their order, what matters of extensions as bytes. carrier: t for TCP, q for QUIC."""
+    """What fingerprints are made of. bodies: of the extensions in HASHED. carrier: t for TCP, q for QUIC."""
 
     carrier: str
     version: int
     suites: bytes
     extensions: tuple[int, ...]
-    inner: tuple[bytes, ...]
+    bodies: tuple[bytes, ...]
 
 
 def columns(h: Headers) -> dict[str, Column]:
@@ -51,30 +51,30 @@ def columns(h: Headers) -> dict[str, Column]:
     parts, nth, kind, _ = tls_handshake.extensions(h, found)
     bounds = np.searchsorted(nth, np.arange(len(found.client) + 1)).tolist()
     kinds = kind.tolist()
-    matters = np.flatnonzero(np.isin(kind, MATTER))
-    inner: dict[tuple[int, int], bytes] = {}
+    hashed = np.flatnonzero(np.isin(kind, HASHED))
+    bodies: dict[tuple[int, int], bytes] = {}
     data = h.buffer.data
-    for at, start, end in zip(matters.tolist(), parts.start[matters].tolist(), parts.end[matters].tolist()):
-        inner.setdefault((int(nth[at]), kinds[at]), bytes(data[start + 4 : end]))
+    for at, start, end in zip(hashed.tolist(), parts.start[hashed].tolist(), parts.end[hashed].tolist()):
+        bodies.setdefault((int(nth[at]), kinds[at]), bytes(data[start + 4 : end]))
     made: dict[str, tuple[list[str], list[int]]] = {f.name: ([], []) for f in FIELDS}
     version = peek(h, tls_handshake.HELLO, found.whole.row, found.whole.start + 4, found.whole.end)["tls.handshake.version"].tolist()
     suites = zip(found.suites.start.tolist(), found.suites.end.tolist())
     for i, (row, client, (start, end)) in enumerate(zip(found.whole.row.tolist(), found.client.tolist(), suites)):
         if found.bad[i] >= 0:
             continue
-        about = tuple(inner.get((i, one), b"") for one in MATTER)
+        about = tuple(bodies.get((i, one), b"") for one in HASHED)
         offer = Offer(carrier, version[i], bytes(data[start:end]), tuple(kinds[bounds[i] : bounds[i + 1]]), about)
-        make = _client if client else _server
-        usual = len(offer.suites) + 2 * len(offer.extensions) + sum(map(len, about)) <= KEPT
-        for name, said in (make if usual else make.__wrapped__)(offer):
+        fingerprints = _client if client else _server
+        cached = len(offer.suites) + 2 * len(offer.extensions) + sum(map(len, about)) <= CACHED_SIZE
+        for name, fingerprint in (fingerprints if cached else fingerprints.__wrapped__)(offer):
             values, rows = made[f"tls.handshake.{name}"]
-            values.append(said)
+            values.append(fingerprint)
             rows.append(row)
     return {name: Column(np.array(values, object), np.array(rows, np.int64)) for name, (values, rows) in made.items()}
 
 
 def _words(data: bytes) -> list[int]:
-    """Numbers of 16 bits without those that mean nothing."""
+    """Numbers of 16 bits without GREASE."""
     return [n for (n,) in struct.iter_unpack(">H", data[: len(data) // 2 * 2]) if n not in GREASE]
 
 
@@ -90,7 +90,7 @@ def _dashed(numbers: list[int]) -> str:
 
 @lru_cache(1 << 12)
 def _client(offer: Offer) -> tuple[tuple[str, str], ...]:
-    groups, formats, algorithms, versions, protocols = offer.inner
+    groups, formats, algorithms, versions, protocols = offer.bodies
     suites = _words(offer.suites)
     extensions = [n for n in offer.extensions if n not in GREASE]
     points = [] if not formats else list(formats[1 : 1 + formats[0]])
@@ -108,8 +108,8 @@ def _client(offer: Offer) -> tuple[tuple[str, str], ...]:
     return ("ja3_full", full), ("ja3", ja3), ("ja4", ja4), ("ja4_r", f"{begin}_{listed}_{more}")
 
 
-def _hashed(said: str) -> str:
-    return sha256(said.encode()).hexdigest()[:12] if said else NO_HASH
+def _hashed(values: str) -> str:
+    return sha256(values.encode()).hexdigest()[:12] if values else NO_HASH
 
 
 def _ends(protocol: bytes) -> str:

@@ -1,6 +1,6 @@
 """Handshake messages of TLS in records: hellos with their extensions, certificates, tickets. RFC 8446 §4, RFC 5246 §7.4, RFC 6066.
 
-A record that ends a message which began in records before holds all of it here (`tls.Records` lays it so).
+A record that ends a message which began in earlier records holds all of it here (`tls.TlsFramer` inserts the begin).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from ...fields import Column, Field, Headers, Kind, Layout, flag, raw, text, u8, u16, u24, u32, u64
 from . import _framing
-from ._tls import HANDSHAKE, PLAIN, TLS13
+from ._tls import HANDSHAKE, PLAINTEXT, TLS13
 from .parts import Parts, peek
 from .tls_cipher_suites import GREASE, SIGNALS, SUITE, WEAK
 
@@ -44,9 +44,9 @@ MESSAGE = {
 }
 CLIENT, SERVER, TICKET, CERTIFICATE, KEY_EXCHANGE, REQUEST, VERIFY = 1, 2, 4, 11, 12, 13, 15
 TLS12 = 0x0303
-MOST = 1 << 18  # bytes of a handshake message; chains of certificates are far shorter
+MESSAGE_LIMIT = 1 << 18  # bytes of a handshake message; chains of certificates are far shorter
 TYPES = np.isin(np.arange(256), list(MESSAGE)).astype(np.uint8)
-ANY, NO_PLACE = np.ones(256, np.uint8), np.zeros(0, np.int64)
+ANY_TYPE, NO_CANDIDATES = np.ones(256, np.uint8), np.zeros(0, np.int64)
 RETRY = bytes.fromhex(
     "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
 )  # the random of a hello retry request, RFC 8446 §4.1.3
@@ -178,7 +178,7 @@ SUITES = {**SUITE, **dict.fromkeys(GREASE, "GREASE"), SIGNALS[0]: "signals secur
 HS = "tls.handshake"
 MESSAGES = Layout(
     Field(f"{HS}.type", u8, "Handshake message", value_names=MESSAGE, many=True),
-    Field(f"{HS}.length", u24, "Handshake length", "bytes behind type and length", many=True),
+    Field(f"{HS}.length", u24, "Handshake length", "bytes after type and length", many=True),
 )
 HELLO = Layout(
     Field(
@@ -291,65 +291,65 @@ FIELDS = (
     Field(f"{HS}.certificate", raw, "Certificate", "DER; the sender's own first", many=True),
     Field(f"{HS}.ticket_offered", raw, "Ticket offered", "by a client that wants to resume a session; RFC 5077", many=True),
     Field(f"{HS}.retry", flag, "Hello retry request", "a server hello that asks for another client hello; RFC 8446 §4.1.4"),
-    Field(f"{HS}.chosen_version", u16, "Version chosen", "by the server, whichever way it says so", 4, NAMED_VERSION),
+    Field(f"{HS}.chosen_version", u16, "Version chosen", "by the server, in an extension or in its hello", 4, NAMED_VERSION),
     Field(f"{HS}.weak", text, "Weak suite chosen", "and why; by the server"),
     Field(f"{HS}.weak_offered", text, "Weak suites offered", "by the client; the first, and how many"),
 )
 
 
-class Part(NamedTuple):
-    """Stretches of the buffer inside headers, in order. row: header of each; start, end: int64, its bounds."""
+class VectorSpans(NamedTuple):
+    """Parts of the buffer inside headers, in order. row: header of each; start, end: int64, its bounds."""
 
     row: np.ndarray
     start: np.ndarray
     end: np.ndarray
 
-    def only(self, mask: np.ndarray) -> Part:
+    def only(self, mask: np.ndarray) -> VectorSpans:
         """Those at mask (bool or indices)."""
-        return Part(self.row[mask], self.start[mask], self.end[mask])
+        return VectorSpans(self.row[mask], self.start[mask], self.end[mask])
 
 
 def vectors(
-    h: Headers, parts: Part, header: int, at: int, width: int, offset: int, types: np.ndarray | None = None
-) -> tuple[Part, np.ndarray, np.ndarray]:
-    """What lies in these parts one behind the other, each saying its length as `StreamFramer` does.
+    h: Headers, parts: VectorSpans, header: int, at: int, width: int, offset: int, types: np.ndarray | None = None
+) -> tuple[VectorSpans, np.ndarray, np.ndarray]:
+    """The items of these vectors, each with a header that gives its length: header … offset as in `StreamFramer`. RFC 8446 §3.4.
 
-    Returns the things, header included, the index of the part that holds each, and where in each part the last one does not fit
-    (int64; the part's end if all do).
+    Returns the items, header included, the index of the vector that holds each, and where in each vector an item does not fit (int64;
+    the vector's end if all do).
     """
-    heads = ANY if types is None else types
+    heads = ANY_TYPE if types is None else types
     ends = np.maximum(parts.end, parts.start)
     length = header, at, width, False, offset, 1 << 24
-    found = _framing.prefixed(h.buffer.data, parts.start.copy().data, ends.data, *length, heads.data, -1, NO_PLACE.data)
+    found = _framing.prefixed(h.buffer.data, parts.start.copy().data, ends.data, *length, heads.data, -1, NO_CANDIDATES.data)
     nth, start, end = np.frombuffer(found[0], np.int64).reshape(-1, 3).T
     upto = np.frombuffer(found[1], np.int64).copy()
     bad = np.frombuffer(found[2], np.int64).reshape(-1, 4)
     upto[bad[:, 0]] = bad[:, 1]
-    return Part(parts.row[nth], start, end), nth, upto
+    return VectorSpans(parts.row[nth], start, end), nth, upto
 
 
 def recorded(h: Headers) -> bool:
-    """Whether these headers are records, as everywhere but in QUIC."""
+    """Whether these headers are records: not so in QUIC."""
     return "tls.record.type" in h.layout.places
 
 
-def messages(h: Headers) -> Part:
-    """The whole handshake messages of these records, type and length included. QUIC has no records: there a header is messages."""
+def messages(h: Headers) -> VectorSpans:
+    """The complete handshake messages of these records, type and length included. In QUIC a header is messages, without records."""
     if "messages" not in h.context:
         reads = h.whole & ~h.quoted
         if recorded(h):
             reads &= h["tls.record.type"] == HANDSHAKE
-        if "becomes" in h.context:
-            reads &= h.context_of("becomes") == PLAIN
+        if "readability" in h.context:
+            reads &= h.context_of("readability") == PLAINTEXT
         rows = np.flatnonzero(reads)
-        found, _, _ = vectors(h, Part(rows, h.start[rows] + h.layout.size, h.end[rows]), 4, 1, 3, 4, TYPES)
+        found, _, _ = vectors(h, VectorSpans(rows, h.start[rows] + h.layout.size, h.end[rows]), 4, 1, 3, 4, TYPES)
         h.set_context("messages", np.column_stack((found.start, found.end)), found.row)
     column = h.context["messages"]
-    assert column.rows is not None  # put so
-    return Part(column.rows, column.values[:, 0], column.values[:, 1])
+    assert column.rows is not None  # set above
+    return VectorSpans(column.rows, column.values[:, 0], column.values[:, 1])
 
 
-def kinds(h: Headers, found: Part) -> np.ndarray:
+def kinds(h: Headers, found: VectorSpans) -> np.ndarray:
     """The type of each message, uint8."""
     return h.buffer[found.start]
 
@@ -358,12 +358,12 @@ class Hellos(NamedTuple):
     """Client and server hellos. whole: the message; client: bool. session, suites, methods, extensions: bounds of what each holds,
     empty where it is not there; bad: where a length goes beyond the message, -1 if none does."""
 
-    whole: Part
+    whole: VectorSpans
     client: np.ndarray
-    session: Part
-    suites: Part
-    methods: Part
-    extensions: Part
+    session: VectorSpans
+    suites: VectorSpans
+    methods: VectorSpans
+    extensions: VectorSpans
     bad: np.ndarray
 
 
@@ -379,13 +379,13 @@ def hellos(h: Headers) -> Hellos:
     def number(layout: Layout, at: np.ndarray) -> np.ndarray:
         return peek(h, layout, row, at, stop)[layout.fields[0].name].astype(np.int64)
 
-    def part(at: np.ndarray, head: int | np.ndarray, size: np.ndarray) -> tuple[Part, np.ndarray]:
-        """What lies behind a length of `head` bytes; where that ends."""
+    def part(at: np.ndarray, head: int | np.ndarray, size: np.ndarray) -> tuple[VectorSpans, np.ndarray]:
+        """What a length of `head` bytes counts; where that ends."""
         over = (bad < 0) & (at + head + size > stop)
         bad[over] = np.minimum(at, stop)[over]
         start = np.where(bad < 0, at + head, stop)
         end = np.where(bad < 0, at + head + size, stop)
-        return Part(row, start, end), end
+        return VectorSpans(row, start, end), end
 
     at = whole.start + 4 + HELLO.size - 1
     session, at = part(at, 1, number(BYTE, at))
@@ -396,7 +396,7 @@ def hellos(h: Headers) -> Hellos:
     return Hellos(whole, client, session, suites, methods, extensions, bad)
 
 
-def extensions(h: Headers, found: Hellos) -> tuple[Part, np.ndarray, np.ndarray, np.ndarray]:
+def extensions(h: Headers, found: Hellos) -> tuple[VectorSpans, np.ndarray, np.ndarray, np.ndarray]:
     """The extensions of hellos: bounds with type and length; which hello each is of; its type; where a list's last does not fit."""
     parts, nth, upto = vectors(h, found.extensions, 4, 2, 2, 4)
     return parts, nth, peek(h, HEAD, parts.row, parts.start, parts.end)[f"{HS}.extension.type"], upto
@@ -412,12 +412,12 @@ def check(h: Headers) -> None:
     _report(h, found.whole.row, upto < found.extensions.end, "an extension of a hello does not fit", upto)
 
 
-def _report(h: Headers, rows: np.ndarray, bad: np.ndarray, says: str, at: np.ndarray) -> None:
+def _report(h: Headers, rows: np.ndarray, bad: np.ndarray, sentence: str, at: np.ndarray) -> None:
     mask, where = np.zeros(len(h), bool), h.start.copy()
     own = np.flatnonzero(bad)[::-1]
     mask[rows[own]] = True
     where[rows[own]] = at[own]
-    h.fault(mask, "", says, at=where)
+    h.fault(mask, "", sentence, at=where)
 
 
 def columns(h: Headers) -> dict[str, Column]:
@@ -435,21 +435,21 @@ def columns(h: Headers) -> dict[str, Column]:
     p.bytes(f"{HS}.session_id", *found.session)
     offers = client & (found.suites.start < whole.end)
     p.read(SUITES_LENGTH, whole.row[offers], found.suites.start[offers] - 2)
-    _several(p, CIPHER, found.suites)
+    _read_array(p, CIPHER, found.suites)
     offers = client & (found.methods.start < whole.end)
     p.read(METHODS_LENGTH, whole.row[offers], found.methods.start[offers] - 1)
-    _several(p, METHOD, found.methods)
+    _read_array(p, METHOD, found.methods)
     more = found.extensions.start < whole.end
     more |= found.extensions.start - found.methods.end == 2
     p.read(EXTENSIONS_LENGTH, whole.row[more], found.extensions.start[more] - 2, whole.end[more])
     _extensions(h, p, found)
 
-    given = every.only(kind == TICKET)
-    ticket = p.read(LIFETIME, given.row, given.start + 4, given.end)
-    at = given.start + 4 + LIFETIME.size
+    tickets = every.only(kind == TICKET)
+    ticket = p.read(LIFETIME, tickets.row, tickets.start + 4, tickets.end)
+    at = tickets.start + 4 + LIFETIME.size
     end = at + ticket[f"{HS}.session_ticket_length"]
-    fits = end <= given.end
-    p.bytes(f"{HS}.session_ticket", given.row[fits], at[fits], end[fits])
+    fits = end <= tickets.end
+    p.bytes(f"{HS}.session_ticket", tickets.row[fits], at[fits], end[fits])
     certificates = chains(h)
     own = every.only(kind == CERTIFICATE)
     p.read(CERTIFICATES_LENGTH, own.row, own.start + 4, own.end)
@@ -476,20 +476,20 @@ def columns(h: Headers) -> dict[str, Column]:
     p.read(SIGNATURE, proofs.row, proofs.start + 4, proofs.end)
     asks = every.only((kind == REQUEST) & (_version(h)[every.row] == TLS12))
     count = peek(h, BYTE, asks.row, asks.start + 4, asks.end)["byte"].astype(np.int64)
-    _several(p, SIGNATURE, _behind(h, Part(asks.row, np.minimum(asks.start + 5 + count, asks.end), asks.end), WORD))
-    made = dict(p.columns())
+    _read_array(p, SIGNATURE, _vector(h, VectorSpans(asks.row, np.minimum(asks.start + 5 + count, asks.end), asks.end), WORD))
+    columns = dict(p.columns())
     rows = whole.row[retries(h, found)]
-    made[f"{HS}.retry"] = Column(np.ones(len(rows), bool), rows)
+    columns[f"{HS}.retry"] = Column(np.ones(len(rows), bool), rows)
     rows = np.unique(whole.row[~client])
-    made[f"{HS}.chosen_version"] = Column(_version(h)[rows].astype(np.uint16), rows)
-    for name, mask, says in (("weak", ~client, _chosen), ("weak_offered", client, _offered)):
-        suites = made[f"{HS}.ciphersuite"]
+    columns[f"{HS}.chosen_version"] = Column(_version(h)[rows].astype(np.uint16), rows)
+    for name, mask, sentence in (("weak", ~client, _chosen), ("weak_offered", client, _offered)):
+        suites = columns[f"{HS}.ciphersuite"]
         assert suites.rows is not None
         weak = np.flatnonzero(np.isin(suites.values, list(WEAK)) & np.isin(suites.rows, whole.row[mask]))
         rows, first, count = np.unique(suites.rows[weak], return_index=True, return_counts=True)
-        said = [says(int(one), many) for one, many in zip(suites.values[weak][first].tolist(), count.tolist())]
-        made[f"{HS}.{name}"] = Column(np.array(said, object), rows)
-    return made
+        texts = [sentence(int(suite), many) for suite, many in zip(suites.values[weak][first].tolist(), count.tolist())]
+        columns[f"{HS}.{name}"] = Column(np.array(texts, object), rows)
+    return columns
 
 
 def _chosen(suite: int, many: int) -> str:
@@ -500,13 +500,13 @@ def _offered(suite: int, many: int) -> str:
     return _chosen(suite, many) if many == 1 else f"{_chosen(suite, many)}; and {many - 1} more"
 
 
-def chains(h: Headers) -> Part:
+def chains(h: Headers) -> VectorSpans:
     """The certificates of Certificate messages, their lengths of three bytes included. RFC 5246 §7.4.2 (TLS 1.3 encrypts them)."""
     found = messages(h)
     found = found.only(kinds(h, found) == CERTIFICATE)
     at = found.start + 4
     size = peek(h, LONG, found.row, at, found.end)["long"].astype(np.int64)
-    certificates, _, _ = vectors(h, Part(found.row, np.minimum(at + 3, found.end), np.minimum(at + 3 + size, found.end)), 3, 0, 3, 3)
+    certificates, _, _ = vectors(h, VectorSpans(found.row, np.minimum(at + 3, found.end), np.minimum(at + 3 + size, found.end)), 3, 0, 3, 3)
     return certificates
 
 
@@ -519,21 +519,21 @@ def retries(h: Headers, found: Hellos) -> np.ndarray:
 
 
 def _version(h: Headers) -> np.ndarray:
-    """The version that each record's connection has by now, 0 where nobody told. QUIC's is TLS 1.3, RFC 9001 §4.2."""
+    """The version of each record's connection so far, 0 where no server chose one. QUIC's is TLS 1.3, RFC 9001 §4.2."""
     if not recorded(h):
         return np.full(len(h), TLS13)
     return h.context_of("version")
 
 
-def _behind(h: Headers, some: Part, layout: Layout) -> Part:
-    """What lies behind a length of its own in these parts, as far as it is there."""
+def _vector(h: Headers, some: VectorSpans, layout: Layout) -> VectorSpans:
+    """The vector that these parts begin with, without its length; it ends with its part, if that is shorter."""
     size = peek(h, layout, some.row, some.start, some.end)[layout.fields[0].name].astype(np.int64)
     start = np.minimum(some.start + layout.size, some.end)
-    return Part(some.row, start, np.minimum(start + size, some.end))
+    return VectorSpans(some.row, start, np.minimum(start + size, some.end))
 
 
-def _several(p: Parts, layout: Layout, parts: Part) -> None:
-    """Numbers of one size one behind the other in these parts."""
+def _read_array(p: Parts, layout: Layout, parts: VectorSpans) -> None:
+    """Read arrays of numbers of one size."""
     count = np.maximum(parts.end - parts.start, 0) // layout.size
     one = np.repeat(np.arange(len(count)), count)
     nth = np.arange(len(one)) - np.repeat(np.cumsum(count) - count, count)
@@ -541,25 +541,25 @@ def _several(p: Parts, layout: Layout, parts: Part) -> None:
 
 
 def _extensions(h: Headers, p: Parts, found: Hellos) -> None:
-    """What extensions hold."""
+    """Read what extensions hold."""
     parts, nth, kind, _ = extensions(h, found)
     client = found.client[nth]
     p.read(HEAD, parts.row, parts.start, parts.end)
-    inner = Part(parts.row, parts.start + HEAD.size, parts.end)
+    inner = VectorSpans(parts.row, parts.start + HEAD.size, parts.end)
 
-    def of(number: int, mask: np.ndarray | None = None) -> Part:
+    def of(number: int, mask: np.ndarray | None = None) -> VectorSpans:
         return inner.only((kind == number) if mask is None else (kind == number) & mask)
 
-    def behind(some: Part, layout: Layout) -> Part:
-        return _behind(h, some, layout)
+    def behind(some: VectorSpans, layout: Layout) -> VectorSpans:
+        return _vector(h, some, layout)
 
-    _several(p, SUPPORTED_GROUP, behind(of(GROUPS), WORD))
-    _several(p, FORMAT, behind(of(FORMATS), BYTE))
-    _several(p, SIGNATURE, behind(inner.only(np.isin(kind, (ALGORITHMS, CERT_ALGORITHMS))), WORD))
-    _several(p, VERSION_OFFERED, behind(of(VERSIONS, client), BYTE))
-    _several(p, VERSION_OFFERED, of(VERSIONS, ~client))
-    _several(p, MODE, behind(of(MODES), BYTE))
-    _several(p, COMPRESSION, behind(of(COMPRESS), BYTE))
+    _read_array(p, SUPPORTED_GROUP, behind(of(GROUPS), WORD))
+    _read_array(p, FORMAT, behind(of(FORMATS), BYTE))
+    _read_array(p, SIGNATURE, behind(inner.only(np.isin(kind, (ALGORITHMS, CERT_ALGORITHMS))), WORD))
+    _read_array(p, VERSION_OFFERED, behind(of(VERSIONS, client), BYTE))
+    _read_array(p, VERSION_OFFERED, of(VERSIONS, ~client))
+    _read_array(p, MODE, behind(of(MODES), BYTE))
+    _read_array(p, COMPRESSION, behind(of(COMPRESS), BYTE))
     for number, layout in ((FRAGMENT, FRAGMENT_CODE), (LIMIT, SIZE_LIMIT), (STATUS, STATUS_TYPE), (HEARTBEAT, BEAT)):
         some = of(number)
         p.read(layout, some.row, some.start, some.end)
