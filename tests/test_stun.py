@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from conftest import BATCHES, pcap, recorded, run, same
+from conftest import BATCHES, Talk, pcap, recorded, run, same
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.all import IP, TCP, UDP, Ether, Raw
@@ -189,6 +189,17 @@ def test_a_capture_that_cuts_a_message_is_no_lie(save):
     whole = datagram(message(0x101, 1, value, attribute(0x8028, struct.pack("!I", zlib.crc32(b"")))))
     for kept in range(42 + 8, len(whole)):
         assert all("cut by the capture" in text for _, text in findings(save(pcap(whole[:kept], lengths={0: len(whole)}))))
+
+
+def test_a_connection_that_ends_within_a_message(save):
+    """What there is of it is counted in the frame that ended the connection, whatever a batch holds."""
+    talk = Talk(port=3478).open()
+    for i in range(0, 12, 4):
+        talk.add("c", "PA", 1 + i, 1, message(1, 1, attribute(0x8022, b"a client"))[i : i + 4])
+    talk.add("c", "FA", 13, 1)
+    name = save(pcap(*talk.frames))
+    assert printed(name, "tcp.flags.fin == 1", "frame.protocols") == [["7", "eth:ethertype:ip:tcp"]]
+    same(name, "undecoded")
 
 
 # ---------------------------------------------------------------- transactions

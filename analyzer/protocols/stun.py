@@ -187,9 +187,8 @@ class StunMessages(StreamFramer):
 
     def probe_message(self, first: np.ndarray, size: np.ndarray) -> np.ndarray:
         """Only a STUN message, by its cookie: what looks like ChannelData may be anything."""
-        cookie = np.frombuffer(COOKIE_BYTES, np.uint8)
-        agrees = (first[:, COOKIE_AT:COOKIE_END] == cookie) | (np.arange(COOKIE_AT, COOKIE_END) >= size[:, None])
-        return agrees.all(axis=1) & (first[:, 0] < 0x40) & (first[:, 3] % 4 == 0)
+        agrees = (first[:, COOKIE_AT:COOKIE_END] == np.frombuffer(COOKIE_BYTES, np.uint8)).all(axis=1)
+        return agrees & (first[:, 0] < 0x40) & (first[:, 3] % 4 == 0)
 
 
 def _start(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -63,6 +63,8 @@ def prefixed(
                     size = (size << 8) | data[k]
             size += offset
             if size < header or size > limit or not first[data[here]] or (second >= 0 and data[here + 1] != second):
+                if varint and end[i] - here < at + width:
+                    break  # decided by as many bytes as elsewhere, whatever a batch holds
                 lost = here
                 while next_candidate < count and candidates[next_candidate] < here + header:
                     next_candidate += 1

@@ -275,7 +275,7 @@ class StreamFramer:
             run, at = data[here:stop].tobytes(), 0
             while (at := self.between.match(run, at).end()) < len(run):  # type: ignore[union-attr]  # it matches nothing, too
                 behind, limit = self.find_end(run, at), at + self.limit
-                if not final and ((behind == 0 and len(run) < limit) or len(run) < behind <= limit):
+                if (behind == 0 and (final or len(run) < limit)) or (not final and len(run) < behind <= limit):
                     break
                 if 0 < behind <= limit:
                     behind = min(behind, len(run))
