@@ -324,7 +324,7 @@ def test_bfd(cells, findings):
     wanted = ("version", "diag", "sta", "flags.p", "flags.f", "detect_time_multiplier", "my_discriminator", "desired_min_tx_interval")
     got = cells(udp(3784, bytes(packet)), *(f"bfd.{name}" for name in wanted))
     assert got == ["1", "0x03", "0x01", "1", "0", "5", "0x00000007", "50000"]
-    assert findings(udp(3784, bytes(packet))) == [("routing.bfd_down", "the session is down: the neighbor said down")]
+    assert findings(udp(3784, bytes(packet))) == [("routing.bfd_down", "the session is down: neighbor signaled session down")]
     short = bytearray(bytes(packet))
     short[3] = 20
     assert ("malformed", "BFD: length is 20, less than the 24 of a packet") in findings(udp(3784, bytes(short)))

@@ -185,7 +185,7 @@ def _six(nth: int, h: Headers, batch: Batch) -> Iterator[Lease]:
     kinds, xids, peers = v.all("dhcpv6.msgtype"), v.first("dhcpv6.xid"), v.all("dhcpv6.linkaddr", SIX)
     given, prefixes, sizes = v.all("dhcpv6.iaaddr.ip", SIX), v.all("dhcpv6.iaprefix.pref_addr", SIX), v.all("dhcpv6.iaprefix.pref_len")
     lives, delegated = v.all("dhcpv6.iaaddr.valid_lifetime"), v.all("dhcpv6.iaprefix.valid_lifetime")
-    client, server = v.bytes(dhcpv6.WHOSE[dhcpv6.CLIENT]), v.bytes(dhcpv6.WHOSE[dhcpv6.SERVER])
+    client, server = v.bytes(dhcpv6.DUID_FIELDS[dhcpv6.CLIENT]), v.bytes(dhcpv6.DUID_FIELDS[dhcpv6.SERVER])
     status, messages, names = v.all("dhcpv6.status_code"), v.all("dhcpv6.status_msg"), v.first("dhcpv6.client_domain")
     for row, common in _each(nth, h, batch, "dhcpv6"):
         if row not in xids:  # a relay agent's message without a message

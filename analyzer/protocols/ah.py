@@ -28,7 +28,7 @@ def contents(h: Headers):
     yield Payload("ipproto", h["ah.next_header"], h.start + size, h.wire, np.flatnonzero(~short & ~beyond))
 
 
-def _value(h: Headers) -> dict[str, Column]:
+def _icv(h: Headers) -> dict[str, Column]:
     start, end = h.start + HEADER.size, h.start + _size(h)
     rows = np.flatnonzero(h.whole & (end > start) & (end <= h.end))
     return {"ah.icv": Column(np.column_stack((start, end))[rows], rows)}
@@ -42,5 +42,5 @@ PROTOCOL = Protocol(
     on={"ipproto": 51},
     info="SPI {ah.spi}, sequence {ah.sequence}, next: {ah.next_header:words}",
     contents=contents,
-    derived=(((Field("ah.icv", raw, "Integrity check", "what proves that nothing was changed"),), _value),),
+    derived=(((Field("ah.icv", raw, "Integrity check", "what proves that nothing was changed"),), _icv),),
 )

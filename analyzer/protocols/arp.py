@@ -28,7 +28,7 @@ HARDWARE_ADDRESS, PROTOCOL_ADDRESS = Layout(Field("mac", mac, "")), Layout(Field
 
 
 def _ends(h: Headers) -> list[np.ndarray]:
-    """Where the four addresses begin and the last ends."""
+    """Start of each of the four addresses, and the end of the last."""
     hardware, protocol = h["arp.hw.size"].astype(np.int64), h["arp.proto.size"].astype(np.int64)
     ends = [h.start + HEADER.size]
     for size in (hardware, protocol, hardware, protocol):
@@ -39,23 +39,17 @@ def _ends(h: Headers) -> list[np.ndarray]:
 def check(h: Headers) -> None:
     end = _ends(h)[-1]
     h.set_payload_end(np.where(h.whole, end, h.wire))
-    h.fault(
-        h.whole & (end > h.wire),
-        "arp.hw.size",
-        "the addresses need {needed} bytes, the frame has {had}",
-        end - h.start,
-        h.wire - h.start,
-        h.start + 4,
-    )
+    sentence = "the addresses need {needed} bytes, the frame has {had}"
+    h.fault(h.whole & (end > h.wire), "arp.hw.size", sentence, end - h.start, h.wire - h.start, h.start + 4)
     h.fault(h.whole & (end <= h.wire) & (end > h.end), "", CUT, end - h.start, h.end - h.start, h.start)
 
 
 def _addresses(h: Headers) -> dict[str, Column]:
     places = _ends(h)
-    there = h.whole & (places[-1] <= h.end)
-    ethernet = np.isin(h["arp.hw.type"], (1, 6)) & (h["arp.hw.size"] == 6) & there
-    internet = (h["arp.proto.type"] == 0x0800) & (h["arp.proto.size"] == 4) & there
-    found = {}
+    complete = h.whole & (places[-1] <= h.end)
+    ethernet = np.isin(h["arp.hw.type"], (1, 6)) & (h["arp.hw.size"] == 6) & complete
+    internet = (h["arp.proto.type"] == 0x0800) & (h["arp.proto.size"] == 4) & complete
+    columns = {}
     for name, mask, place, layout in (
         ("arp.src.hw_mac", ethernet, places[0], HARDWARE_ADDRESS),
         ("arp.src.proto_ipv4", internet, places[1], PROTOCOL_ADDRESS),
@@ -63,23 +57,23 @@ def _addresses(h: Headers) -> dict[str, Column]:
         ("arp.dst.proto_ipv4", internet, places[3], PROTOCOL_ADDRESS),
     ):
         rows = np.flatnonzero(mask)
-        found[name] = Reading(layout, h.buffer, place[rows], h.end[rows], rows).column(layout.fields[0].name)
-    zero = np.flatnonzero(there & (h["arp.hw.size"] == 6))
-    target = Reading(HARDWARE_ADDRESS, h.buffer, places[2][zero], h.end[zero])["mac"]
-    zero = zero[target == 0]
+        columns[name] = Reading(layout, h.buffer, place[rows], h.end[rows], rows).column(layout.fields[0].name)
+    no_target = np.flatnonzero(complete & (h["arp.hw.size"] == 6))
+    target = Reading(HARDWARE_ADDRESS, h.buffer, places[2][no_target], h.end[no_target])["mac"]
+    no_target = no_target[target == 0]
     for name in ("arp.src.proto_ipv4", "arp.dst.proto_ipv4"):
-        h.put(name, *found[name])
+        h.put(name, *columns[name])
     source, target = h["arp.src.proto_ipv4"], h["arp.dst.proto_ipv4"]
-    asks, answers = h["arp.opcode"] == 1, h["arp.opcode"] == 2
-    unknown = np.zeros(len(h), bool)
-    unknown[zero] = True
+    request, reply = h["arp.opcode"] == 1, h["arp.opcode"] == 2
+    target_unknown = np.zeros(len(h), bool)
+    target_unknown[no_target] = True
     for name, mask in (
-        ("arp.isgratuitous", internet & (source == target) & (asks | answers)),
-        ("arp.isannouncement", internet & (source == target) & asks & unknown),
-        ("arp.isprobe", internet & (source == 0) & (target != 0) & asks & unknown),
+        ("arp.isgratuitous", internet & (source == target) & (request | reply)),
+        ("arp.isannouncement", internet & (source == target) & request & target_unknown),
+        ("arp.isprobe", internet & (source == 0) & (target != 0) & request & target_unknown),
     ):
-        found[name] = Column(mask[mask], np.flatnonzero(mask))
-    return found
+        columns[name] = Column(mask[mask], np.flatnonzero(mask))
+    return columns
 
 
 PROTOCOL = Protocol(
@@ -104,7 +98,7 @@ PROTOCOL = Protocol(
             _addresses,
         ),
     ),
-    external_fields=(  # `reassembly.neighbors` computes these; two values where both ends are in use elsewhere, the sender's first
+    external_fields=(  # from `correlators.arp_conflicts`; two values if both IP addresses are duplicates, the sender's first
         Field(
             "arp.duplicate-address-detected", flag, "Duplicate address", "an earlier frame had another MAC for this IP address", many=True
         ),

@@ -1,4 +1,4 @@
-"""Bidirectional Forwarding Detection: two routers tell each other many times a second that the path between them works.
+"""Bidirectional Forwarding Detection: two routers check, many times a second, that the path between them works.
 
 RFC 5880 §4; over several hops RFC 5883, on the members of a bundle RFC 7130, seamless RFC 7881. Version 0 is that of the drafts.
 """
@@ -12,7 +12,7 @@ DIAG = {
     0: "no diagnostic",
     1: "detection time expired",
     2: "echo failed",
-    3: "the neighbor said down",
+    3: "neighbor signaled session down",
     4: "forwarding plane reset",
     5: "path down",
     6: "concatenated path down",
@@ -39,16 +39,16 @@ HEADER = Layout(
 DEMAND = Field("bfd.flags.d", flag, "Demand", "packets stop while both are sure")
 POLL = Field("bfd.flags.p", flag, "Poll", "wants a packet with Final at once")
 FINAL = Field("bfd.flags.f", flag, "Final", "answers a Poll")
-ALONE = Field("bfd.flags.c", flag, "Independent of the control plane", "goes on while the rest restarts")
+INDEPENDENT = Field("bfd.flags.c", flag, "Independent of the control plane", "goes on while the rest restarts")
 HAS_AUTH = Field("bfd.flags.a", flag, "Authentication present")
 FLAGS = Layout(
     Field("bfd.sta", bits(2), "State", "of the session, as the sender sees it", hex=2, value_names=STATE),
-    *(POLL, FINAL, ALONE, HAS_AUTH, DEMAND),
+    *(POLL, FINAL, INDEPENDENT, HAS_AUTH, DEMAND),
     Field("bfd.flags.m", flag, "Multipoint"),
 )
-FLAGS_OF_0 = Layout(
+FLAGS_V0 = Layout(
     Field("bfd.flags.h", flag, "I hear you", "version 0: stands for the state"),
-    *(DEMAND, POLL, FINAL, ALONE, HAS_AUTH),
+    *(DEMAND, POLL, FINAL, INDEPENDENT, HAS_AUTH),
     Field("rest", bits(2), ""),
 )
 SECTION = Layout(
@@ -69,10 +69,10 @@ def check(h: Headers) -> None:
 def _derived(h: Headers) -> dict[str, Column]:
     parts = Parts(h, FIELDS)
     version = h["bfd.version"]
-    signed = np.zeros(len(h), bool)
-    for layout, rows in ((FLAGS, np.flatnonzero(h.whole & (version > 0))), (FLAGS_OF_0, np.flatnonzero(h.whole & (version == 0)))):
-        signed[rows] = parts.read(layout, rows, h.start[rows] + 1)["bfd.flags.a"]
-    rows = np.flatnonzero(signed)
+    authenticated = np.zeros(len(h), bool)
+    for layout, rows in ((FLAGS, np.flatnonzero(h.whole & (version > 0))), (FLAGS_V0, np.flatnonzero(h.whole & (version == 0)))):
+        authenticated[rows] = parts.read(layout, rows, h.start[rows] + 1)["bfd.flags.a"]
+    rows = np.flatnonzero(authenticated)
     at = h.start[rows] + HEADER.size
     end = np.minimum(h.start[rows] + h["bfd.message_length"][rows], h.wire[rows])
     section = parts.read(SECTION, rows, at, end)
@@ -90,7 +90,7 @@ def _derived(h: Headers) -> dict[str, Column]:
 
 FIELDS = (
     *FLAGS.fields,
-    FLAGS_OF_0.fields[0],
+    FLAGS_V0.fields[0],
     *SECTION.fields,
     *KEY.fields,
     Field("bfd.auth.password", text, "Password"),

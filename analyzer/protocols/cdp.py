@@ -1,6 +1,6 @@
-"""Cisco Discovery Protocol: a device tells its neighbor who it is, by which port, and what it can.
+"""Cisco Discovery Protocol: a device announces its name, port and capabilities to its neighbor.
 
-Cisco's own, described in its manuals only: https://wiki.wireshark.org/CDP. Items have a type, a length that counts all of them, a value.
+Proprietary; the format is from Cisco's manuals: https://wiki.wireshark.org/CDP. TLVs; the length includes type and length.
 """
 
 import numpy as np
@@ -10,13 +10,13 @@ from .common import checksums
 from .common.parts import Parts, misfits, peek
 from .common.tlv import Options, items, records, repeated
 
-DEVICE, LISTED, PORT, CAPABILITIES, VERSION, PLATFORM, PREFIXES = range(1, 8)
+DEVICE, ADDRESSES, PORT, CAPABILITIES, VERSION, PLATFORM, PREFIXES = range(1, 8)
 DOMAIN, NATIVE, DUPLEX = range(9, 12)
-VOICE, CONSUMES, MTU, TRUST, COS, NAME, OBJECT, MANAGED, LOCATION = 14, *range(16, 24)
+VOICE, CONSUMPTION, MTU, TRUST, COS, NAME, OBJECT, MANAGEMENT, LOCATION = 14, *range(16, 24)
 REQUESTED, AVAILABLE = 0x19, 0x1A
 TLV = {
     DEVICE: "device",
-    LISTED: "addresses",
+    ADDRESSES: "addresses",
     PORT: "port",
     CAPABILITIES: "capabilities",
     VERSION: "software version",
@@ -28,13 +28,13 @@ TLV = {
     DUPLEX: "duplex",
     VOICE: "voice VLAN",
     15: "voice VLAN query",
-    CONSUMES: "power consumption",
+    CONSUMPTION: "power consumption",
     MTU: "MTU",
     TRUST: "trust bitmap",
     COS: "class of untrusted frames",
     NAME: "system name",
     OBJECT: "system's object identifier",
-    MANAGED: "management addresses",
+    MANAGEMENT: "management addresses",
     LOCATION: "location",
     REQUESTED: "power requested",
     AVAILABLE: "power available",
@@ -48,7 +48,7 @@ ITEM = Layout(
     Field("cdp.tlv.type", u16, "Item", hex=4, value_names=TLV, many=True),
     Field("cdp.tlv.len", u16, "Item's length", "bytes, type and length included", many=True),
 )
-CAN = (  # from the first bit of the last eleven on
+CAPABILITY_BITS = (  # the last eleven, most significant first
     ("mac_relay", "two-port MAC relay"),
     ("cvta", "CVTA, camera"),
     ("remote", "remotely managed"),
@@ -61,7 +61,7 @@ CAN = (  # from the first bit of the last eleven on
     ("trans_bridge", "transparent bridge"),
     ("router", "router"),
 )
-ABLE = tuple(Field(f"cdp.capabilities.{bit}", flag, f"Is: {says}", many=True) for bit, says in CAN)
+FLAGS = tuple(Field(f"cdp.capabilities.{bit}", flag, f"Is: {name}", many=True) for bit, name in CAPABILITY_BITS)
 TEXTS = {
     DEVICE: Field("cdp.deviceid", text, "Device", many=True),
     PORT: Field("cdp.portid", text, "Port", "that it was sent through", many=True),
@@ -71,11 +71,11 @@ TEXTS = {
     VERSION: Field("cdp.software_version", text, "Software version", many=True),
 }
 VALUES = {
-    CAPABILITIES: Layout(Field("cdp.capabilities", u32, "Capabilities", hex=8, parts=(Field("", bits(21), ""), *ABLE), many=True)),
+    CAPABILITIES: Layout(Field("cdp.capabilities", u32, "Capabilities", hex=8, parts=(Field("", bits(21), ""), *FLAGS), many=True)),
     NATIVE: Layout(Field("cdp.native_vlan", u16, "Native VLAN", "of frames without a tag", many=True)),
     DUPLEX: Layout(Field("", bits(7), ""), Field("cdp.duplex", flag, "Full duplex", many=True)),
     VOICE: Layout(Field("before", u8, ""), Field("cdp.voice_vlan", u16, "Voice VLAN", many=True)),
-    CONSUMES: Layout(Field("cdp.power_consumption", u16, "Power consumption", "mW", many=True)),
+    CONSUMPTION: Layout(Field("cdp.power_consumption", u16, "Power consumption", "mW", many=True)),
     MTU: Layout(Field("cdp.mtu", u32, "MTU", "bytes", many=True)),
     TRUST: Layout(Field("cdp.trust_bitmap", u8, "Trust bitmap", hex=2, many=True)),
     COS: Layout(Field("cdp.untrusted_port_cos", u8, "Class of untrusted frames", hex=2, many=True)),
@@ -86,37 +86,37 @@ KIND = Layout(
     Field("cdp.protocol_length", u8, "Protocol's length", "bytes", many=True),
 )
 LENGTH = Layout(Field("cdp.address_length", u16, "Address's length", "bytes", many=True))
-ONE = Layout(Field("protocol", u8, ""))
+BYTE = Layout(Field("protocol", u8, ""))
 ADDRESS4 = Layout(Field("cdp.nrgyz.ip_address", ipv4, "Address", many=True))
 ADDRESS6 = Layout(Field("cdp.nrgyz.ipv6_address", ipv6, "Address", many=True))
 NLPID, IN_802_2, INTERNET = 1, 2, 0xCC
 
 
-def _items(h: Headers) -> Options:
+def _tlvs(h: Headers) -> Options:
     return items(h, np.minimum(h.start + HEADER.size, h.wire), h.wire, head=0, least=ITEM.size, place=2)
 
 
 def check(h: Headers) -> None:
-    misfits(h, _items(h).bad, "cdp.tlv.len", "is more than the message has, or less than the item's head")
+    misfits(h, _tlvs(h).bad, "cdp.tlv.len", "is more than the message has, or less than the item's head")
 
 
 def _status(h: Headers) -> dict[str, Column]:
     rows = np.flatnonzero(h.whole)
     end = h.wire[rows]
     odd = (end - h.start[rows]) % 2 == 1
-    last = peek(h, ONE, rows, end - 1)["protocol"].astype(np.int64)
-    # The last byte of an odd number is a word of its own, and a negative one if it looks so; what is subtracted then is one too much.
+    last = peek(h, BYTE, rows, end - 1)["protocol"].astype(np.int64)
+    # Cisco's code adds an odd last byte as a signed word of its own, and then subtracts one too many from a negative one.
     more = np.zeros(len(h), np.int64)
     more[rows] = np.where(odd, np.where(last > 0x7F, 0xFF00 | last - 1, last), 0)
-    return {"cdp.checksum.status": Column(checksums.judged(h, end - odd, more, rows), rows)}
+    return {"cdp.checksum.status": Column(checksums.status(h, end - odd, more, rows), rows)}
 
 
 def _derived(h: Headers) -> dict[str, Column]:
     parts = Parts(h, FIELDS)
-    found = _items(h)
-    there = np.flatnonzero(found.size > 0)
-    row, at = found.row[there], found.at[there]
-    end = at + found.size[there]
+    tlvs = _tlvs(h)
+    there = np.flatnonzero(tlvs.size > 0)
+    row, at = tlvs.row[there], tlvs.at[there]
+    end = at + tlvs.size[there]
     kind = parts.read(ITEM, row, at, end)["cdp.tlv.type"]
     at = at + ITEM.size
     for number, layout in VALUES.items():
@@ -125,7 +125,7 @@ def _derived(h: Headers) -> dict[str, Column]:
     for number, f in TEXTS.items():
         these = kind == number
         parts.text(f.name, *(_lines(h, row[these], at[these], end[these]) if number == VERSION else (row[these], at[these], end[these])))
-    these = np.isin(kind, (LISTED, MANAGED))
+    these = np.isin(kind, (ADDRESSES, MANAGEMENT))
     _addresses(h, parts, row[these], at[these], end[these])
     for number, layout in POWER.items():
         these = np.flatnonzero(kind == number)
@@ -136,7 +136,7 @@ def _derived(h: Headers) -> dict[str, Column]:
 
 
 def _lines(h: Headers, row: np.ndarray, at: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Texts cut into lines: header, start, end."""
+    """The lines of texts: header, start, end; int64."""
     owner, nth = repeated(np.maximum(np.minimum(end, h.end[row]) - at, 0))
     place = at[owner] + nth
     breaks = np.flatnonzero(h.buffer[place] == ord("\n"))
@@ -147,19 +147,19 @@ def _lines(h: Headers, row: np.ndarray, at: np.ndarray, end: np.ndarray) -> tupl
 
 
 def _addresses(h: Headers, parts: Parts, rows: np.ndarray, at: np.ndarray, end: np.ndarray) -> None:
-    """Each names its protocol, in one of two ways, and then has a length."""
+    """Each address has a protocol (NLPID or 802.2), a length and the address itself."""
     count = parts.read(COUNT, rows, at, end)["cdp.number_of_addresses"]
     least = KIND.size + LENGTH.size
-    found = records(h, at + COUNT.size, np.minimum(end, h.end[rows]), count, least, few=(1, 1, 1), many=(KIND.size, 1), moved=True)
-    there = np.flatnonzero(found.size > 0)
-    row, at = rows[found.row[there]], found.at[there]
-    end = at + found.size[there]
+    addresses = records(h, at + COUNT.size, np.minimum(end, h.end[rows]), count, least, few=(1, 1, 1), many=(KIND.size, 1), moved=True)
+    there = np.flatnonzero(addresses.size > 0)
+    row, at = rows[addresses.row[there]], addresses.at[there]
+    end = at + addresses.size[there]
     kind = parts.read(KIND, row, at, end)
     named = at + KIND.size
     at = named + kind["cdp.protocol_length"]
     parts.bytes("cdp.protocol", row, named, at)
     length = parts.read(LENGTH, row, at, end)["cdp.address_length"]
-    first = peek(h, ONE, row, named, end)["protocol"]
+    first = peek(h, BYTE, row, named, end)["protocol"]
     at = at + LENGTH.size
     four = (kind["cdp.protocol_type"] == NLPID) & (first == INTERNET) & (length == ADDRESS4.size)
     six = (kind["cdp.protocol_type"] == IN_802_2) & (length == ADDRESS6.size)
@@ -175,8 +175,8 @@ POWER = {
 FIELDS = (
     *ITEM.fields,
     *TEXTS.values(),
-    *(f for one in VALUES.values() for f in one.all() if f.label),
-    *(f for one in (COUNT, KIND, LENGTH, ADDRESS4, ADDRESS6, REQUEST, *POWER.values()) for f in one.fields),
+    *(f for layout in VALUES.values() for f in layout.all() if f.label),
+    *(f for layout in (COUNT, KIND, LENGTH, ADDRESS4, ADDRESS6, REQUEST, *POWER.values()) for f in layout.fields),
     Field("cdp.protocol", raw, "Protocol", "of an address", many=True),
 )
 

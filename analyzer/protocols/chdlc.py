@@ -12,10 +12,9 @@ HEADER = Layout(
         "Protocol",
         "an Ethernet type, or Cisco's own",
         hex=4,
-        value_names={**ETHERTYPE, 0x8035: "SLARP", 0x2000: "CDP"},
+        value_names={**ETHERTYPE, 0x8035: "SLARP", 0x2000: "CDP"},  # 0x8035 is not RARP on these links
     ),
 )
-SLARP = 0x8035  # on these links it is no RARP
 
 
 def contents(h: Headers):

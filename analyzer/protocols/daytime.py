@@ -1,4 +1,4 @@
-"""Daytime: whatever is sent, the answer is date and time as text. RFC 867."""
+"""Daytime: the server answers anything with date and time as text. RFC 867."""
 
 import numpy as np
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..fields import Column, Field, Headers, Kind, Layout, Protocol, bits, flag, ipv4, mac, raw, signed, text, u8, u16, u32
-from .common.domain_names import listed
+from .common.domain_names import read_names
 from .common.parts import Parts, misfits, needs, peek
 from .common.tlv import Options, repeated, walk
 
@@ -60,7 +60,7 @@ SERVERS = {  # lists of addresses: RFC 2132 §3, §8; RFC 5417, RFC 5859
     92: "associated_ip_option", 112: "netinfo_parent_server_address", 136: "pana_agent", 138: "capwap_access_controller",
     150: "tftp_server_address",
 }  # fmt: skip
-VALUES: dict[int, tuple[str, Kind, str]] = {  # options of one value, or of several of one size: name, kind, label
+VALUES: dict[int, tuple[str, Kind, str]] = {  # options of one value or a list of them: name, kind, label
     1: ("subnet_mask", ipv4, "Subnet mask"),
     2: ("time_offset", signed, "Time offset"),
     12: ("hostname", text, "Host name"),
@@ -119,14 +119,14 @@ VALUES: dict[int, tuple[str, Kind, str]] = {  # options of one value, or of seve
     210: ("pxe_path_prefix", text, "PXELINUX path prefix"),
     252: ("private_proxy_autodiscovery", text, "Proxy configuration"),
 }
-SAYS = {
+DESCRIPTIONS = {
     "ip_address_lease_time": "seconds; 4294967295: for ever",
     "renewal_time_value": "seconds: T1, when to ask the server that gave it",
     "rebinding_time_value": "seconds: T2, when to ask any server",
     "option_overload": "1: the boot file's field holds options, 2: the server name's, 3: both",
     "time_offset": "seconds east of UTC",
 }
-OTHERS = {
+OTHER_OPTIONS = {
     ROUTE_FILTER: "policy filter",
     ROUTE: "static route",
     VENDOR: "vendor specific",
@@ -150,14 +150,14 @@ OTHERS = {
 OPTION = {
     **{code: name.replace("_", " ") for code, name in SERVERS.items()},
     **{code: label.lower() for code, (_, _, label) in VALUES.items()},
-    **OTHERS,
+    **OTHER_OPTIONS,
 }
-SEVERAL = (25, 55, 93)  # options whose value may be several
-WORDS = {"dhcp": MESSAGE, "request_list_item": OPTION}
-CODED = {
+LISTS = (25, 55, 93)  # options whose value may be several
+VALUE_NAMES = {"dhcp": MESSAGE, "request_list_item": OPTION}
+VALUE_FIELDS = {
     **{code: Field(f"dhcp.option.{name}", ipv4, OPTION[code].capitalize(), many=True) for code, name in SERVERS.items()},
     **{
-        code: Field(f"dhcp.option.{name}", kind, label, SAYS.get(name, ""), value_names=WORDS.get(name), many=code in SEVERAL)
+        code: Field(f"dhcp.option.{name}", kind, label, DESCRIPTIONS.get(name, ""), value_names=VALUE_NAMES.get(name), many=code in LISTS)
         for code, (name, kind, label) in VALUES.items()
     },
 }
@@ -165,7 +165,7 @@ HEAD = Layout(
     Field("dhcp.option.type", u8, "Option", "255: the end of the list", value_names=OPTION, many=True),
     Field("dhcp.option.length", u8, "Option length", "bytes of its value", many=True),
 )
-ROUTES = {
+ROUTE_PAIRS = {
     ROUTE_FILTER: Layout(
         Field("dhcp.option.policy_filter.ip", ipv4, "Policy filter's address", many=True),
         Field("dhcp.option.policy_filter.subnet_mask", ipv4, "Policy filter's mask", many=True),
@@ -187,68 +187,68 @@ FQDN = Layout(
     Field("dhcp.fqdn.rcode1", u8, "Result 1"),
     Field("dhcp.fqdn.rcode2", u8, "Result 2"),
 )  # fmt: skip
-AGENT = "dhcp.option.agent_information_option."
+RELAY_AGENT = "dhcp.option.agent_information_option."
 SUBOPTION = {
     1: "circuit", 2: "remote", 4: "DOCSIS device class", 5: "link selection", 6: "subscriber", 7: "RADIUS attributes",
     8: "authentication", 9: "vendor specific", 10: "flags", 11: "server identifier override", 12: "relay agent identifier",
     19: "source port", 151: "virtual subnet", 152: "virtual subnet control",
 }  # fmt: skip
-SUB = Layout(Field(AGENT + "suboption", u8, "Relay agent's suboption", value_names=SUBOPTION, many=True))
-AGENTS = {
-    1: Field(AGENT + "agent_circuit_id", raw, "Circuit", "by which the client is connected, as the relay agent has it"),
-    2: Field(AGENT + "agent_remote_id", raw, "Remote", "who is at the circuit's far end"),
-    4: Field(AGENT + "docsis_device_class", u32, "DOCSIS device class", hex=8),
-    5: Field(AGENT + "link_selection", ipv4, "Link selection", "the client's subnet, RFC 3527"),
-    6: Field(AGENT + "subscriber_id", text, "Subscriber", "RFC 3993"),
-    7: Field(AGENT + "radius_attributes", raw, "RADIUS attributes", "RFC 4014"),
-    8: Field(AGENT + "authentication", raw, "Relay agent's authentication", "RFC 4030"),
-    10: Field(AGENT + "flags", u8, "Relay agent's flags", "0x80: the client sent unicast, RFC 5010", hex=2),
-    11: Field(AGENT + "server_id_override", ipv4, "Server identifier override", "RFC 5107"),
-    12: Field(AGENT + "relay_agent_id", raw, "Relay agent's identifier", "RFC 6925"),
+SUBOPTION_HEAD = Layout(Field(RELAY_AGENT + "suboption", u8, "Relay agent's suboption", value_names=SUBOPTION, many=True))
+SUBOPTION_FIELDS = {
+    1: Field(RELAY_AGENT + "agent_circuit_id", raw, "Circuit", "by which the client is connected, as the relay agent has it"),
+    2: Field(RELAY_AGENT + "agent_remote_id", raw, "Remote", "who is at the circuit's far end"),
+    4: Field(RELAY_AGENT + "docsis_device_class", u32, "DOCSIS device class", hex=8),
+    5: Field(RELAY_AGENT + "link_selection", ipv4, "Link selection", "the client's subnet, RFC 3527"),
+    6: Field(RELAY_AGENT + "subscriber_id", text, "Subscriber", "RFC 3993"),
+    7: Field(RELAY_AGENT + "radius_attributes", raw, "RADIUS attributes", "RFC 4014"),
+    8: Field(RELAY_AGENT + "authentication", raw, "Relay agent's authentication", "RFC 4030"),
+    10: Field(RELAY_AGENT + "flags", u8, "Relay agent's flags", "0x80: the client sent unicast, RFC 5010", hex=2),
+    11: Field(RELAY_AGENT + "server_id_override", ipv4, "Server identifier override", "RFC 5107"),
+    12: Field(RELAY_AGENT + "relay_agent_id", raw, "Relay agent's identifier", "RFC 6925"),
 }
 
 
 def check(h: Headers) -> None:
     needs(h, np.full(len(h), COOKIE_AT))
-    h.column("dhcp.option.type")  # an option that does not fit is said even if nobody asks for options
+    h.column("dhcp.option.type")  # reports misfits even if no table needs the options
 
 
 def _cookies(h: Headers) -> tuple[np.ndarray, np.ndarray]:
-    """Headers with the magic cookie, behind which options follow, and where that stands. Others are BOOTP's, RFC 951."""
+    """Headers with the magic cookie, which options follow, and its offset; int64. The others are BOOTP, RFC 951."""
     at = h.start + COOKIE_AT
     rows = np.flatnonzero(h.whole & (peek(h, COOKIE, np.arange(len(h)), at)["dhcp.cookie"] == MAGIC))
     return rows, at[rows]
 
 
 def _lists(h: Headers) -> tuple[Options, np.ndarray, np.ndarray]:
-    """The options of all lists; bool for each header: whether its server name's field, its boot file's field hold options.
+    """The options of all lists; whether each header's server name and boot file fields hold options, bool (n,) each.
 
-    RFC 2131 §4.1: the options' own field comes first; it says whether the two others hold some.
+    RFC 2131 §4.1: the options field comes first; its overload option names the other fields that hold options.
     """
     magic = np.zeros(len(h), bool)
     magic[_cookies(h)[0]] = True
     start = np.where(magic, h.start + OPTIONS_AT, h.end)
-    own = walk(h, start, np.where(magic, h.wire, start), (PAD,), head=2, stops=END)
+    own = walk(h, start, np.where(magic, h.wire, start), (PAD,), head=2, terminator=END)
     over = own.of(OVERLOAD, 3, 3)
-    said = np.zeros(len(h), np.int64)
-    said[own.row[over]] = h.buffer[own.at[over] + 2]
+    overload = np.zeros(len(h), np.int64)
+    overload[own.row[over]] = h.buffer[own.at[over] + 2]
     lists = [own]
-    for held, at, behind in ((said & 2 > 0, SERVER_AT, FILE_AT), (said & 1 > 0, FILE_AT, COOKIE_AT)):
+    for held, first, end in ((overload & 2 > 0, SERVER_AT, FILE_AT), (overload & 1 > 0, FILE_AT, COOKIE_AT)):
         rows = np.flatnonzero(held)
         if len(rows):
-            found = walk(h, h.start[rows] + at, h.start[rows] + behind, (PAD,), head=2, stops=END, owner=rows)
-            lists.append(found._replace(row=rows[found.row]))
-    for one in lists:
-        misfits(h, _spread(h, one), "dhcp.option.type", "does not fit into its list")
+            options = walk(h, h.start[rows] + first, h.start[rows] + end, (PAD,), head=2, terminator=END, owner=rows)
+            lists.append(options._replace(row=rows[options.row]))
+    for options in lists:
+        misfits(h, _misfit_offsets(h, options), "dhcp.option.type", "does not fit into its list")
     options = Options(*(np.concatenate(column) for column in zip(*lists, strict=True)))  # `bad` of all lists
-    return options, said & 2 > 0, said & 1 > 0
+    return options, overload & 2 > 0, overload & 1 > 0
 
 
-def _spread(h: Headers, one: Options) -> np.ndarray:
-    """Where each header's list has an option that does not fit, or -1."""
+def _misfit_offsets(h: Headers, options: Options) -> np.ndarray:
+    """Offset of each header's option that does not fit its list, or -1; int64 (n,)."""
     bad = np.full(len(h), -1, np.int64)
-    wrong = np.flatnonzero(one.size == 0)
-    bad[one.row[wrong]] = one.at[wrong]
+    wrong = np.flatnonzero(options.size == 0)
+    bad[options.row[wrong]] = options.at[wrong]
     return bad
 
 
@@ -257,9 +257,9 @@ def _options(h: Headers) -> dict[str, Column]:
     parts.read(COOKIE, *_cookies(h))
     parts.read(MAC, *_ethernet(h))
     options, server, file = _lists(h)
-    for name, first, behind, held in (("dhcp.server", SERVER_AT, FILE_AT, server), ("dhcp.file", FILE_AT, COOKIE_AT, file)):
+    for name, first, stop, held in (("dhcp.server", SERVER_AT, FILE_AT, server), ("dhcp.file", FILE_AT, COOKIE_AT, file)):
         own = np.flatnonzero(h.whole & ~held)
-        parts.text(name, own, h.start[own] + first, h.start[own] + behind)
+        parts.text(name, own, h.start[own] + first, h.start[own] + stop)
     fits = np.flatnonzero((options.size > 0) & (options.kind != PAD))
     row, at, kind = options.row[fits], options.at[fits], options.kind[fits]
     end = at + options.size[fits]
@@ -269,28 +269,28 @@ def _options(h: Headers) -> dict[str, Column]:
     parts.bytes("dhcp.option.value", row[valued], at[valued], end[valued])
     for code in np.flatnonzero(np.bincount(kind, minlength=256)).tolist():
         rows, start, stop = row[kind == code], at[kind == code], end[kind == code]
-        if code in CODED:
-            _values(parts, CODED[code], rows, start, stop)
-        elif code in ROUTES:
-            _each(parts, ROUTES[code], rows, start, stop)
+        if code in VALUE_FIELDS:
+            _read_values(parts, VALUE_FIELDS[code], rows, start, stop)
+        elif code in ROUTE_PAIRS:
+            _read_array(parts, ROUTE_PAIRS[code], rows, start, stop)
         elif code == CLIENT:
-            _client(parts, rows, start, stop)
+            _client_identifier(parts, rows, start, stop)
         elif code == NAME:
-            _name(parts, rows, start, stop)
+            _fqdn(parts, rows, start, stop)
         elif code == RELAY:
-            _relay(parts, rows, start, stop)
+            _relay_agent(parts, rows, start, stop)
         elif code == CLASSES:
-            _classes(parts, rows, start, stop)
+            _user_class(parts, rows, start, stop)
     return dict(parts.columns())
 
 
 def _ethernet(h: Headers) -> tuple[np.ndarray, np.ndarray]:
-    """Headers whose client has a MAC address, and where that stands."""
+    """Headers whose client has a MAC address, and the offset of that; int64."""
     rows = np.flatnonzero(h.whole & np.isin(h["dhcp.hw.type"], (1, 6)) & (h["dhcp.hw.len"] == 6))
     return rows, h.start[rows] + ADDRESS_AT
 
 
-def _values(parts: Parts, f: Field, row: np.ndarray, at: np.ndarray, end: np.ndarray) -> None:
+def _read_values(parts: Parts, f: Field, row: np.ndarray, at: np.ndarray, end: np.ndarray) -> None:
     """The values of options of one code: text, bytes, or words of one size."""
     if f.kind is text:
         parts.text(f.name, row, at, end)
@@ -304,70 +304,69 @@ def _values(parts: Parts, f: Field, row: np.ndarray, at: np.ndarray, end: np.nda
         there = np.flatnonzero(end > at)
         parts.put(f.name, parts.h.buffer[at[there]] != 0, row[there], at[there])
     else:
-        _each(parts, Layout(f), row, at, end)
+        _read_array(parts, Layout(f), row, at, end)
 
 
 WORD = Layout(Field("word", u32, ""))
 
 
-def _each(parts: Parts, layout: Layout, row: np.ndarray, at: np.ndarray, end: np.ndarray) -> None:
-    """As many of a layout as there is room for, one behind the other."""
+def _read_array(parts: Parts, layout: Layout, row: np.ndarray, at: np.ndarray, end: np.ndarray) -> None:
+    """As many of a layout as fit into each value, back to back."""
     option, nth = repeated((end - at) // layout.size)
     place = at[option] + layout.size * nth
     parts.read(layout, row[option], place, place + layout.size)
 
 
-def _client(parts: Parts, row: np.ndarray, at: np.ndarray, end: np.ndarray) -> None:
+def _client_identifier(parts: Parts, row: np.ndarray, at: np.ndarray, end: np.ndarray) -> None:
     kind = parts.read(IDENTIFIER, row, at, end)["dhcp.client_id.type"]
     hardware = np.isin(kind, (1, 6)) & (end - at == 7)
     parts.read(MAC, row[hardware], at[hardware] + 1, end[hardware])
     parts.bytes("dhcp.client_id", row[~hardware], at[~hardware] + 1, end[~hardware])
 
 
-def _name(parts: Parts, row: np.ndarray, at: np.ndarray, end: np.ndarray) -> None:
+def _fqdn(parts: Parts, row: np.ndarray, at: np.ndarray, end: np.ndarray) -> None:
     wire = parts.read(FQDN, row, at, end)["dhcp.fqdn.e"]
     start = np.minimum(at + FQDN.size, end)
     parts.text("dhcp.fqdn.name", row[~wire], start[~wire], end[~wire])
-    said, owner, _ = listed(parts.h.buffer, start[wire], end[wire])
-    parts.put("dhcp.fqdn.name", said, row[wire][owner], start[wire][owner])
+    names, owner, _ = read_names(parts.h.buffer, start[wire], end[wire])
+    parts.put("dhcp.fqdn.name", names, row[wire][owner], start[wire][owner])
 
 
-def _relay(parts: Parts, row: np.ndarray, at: np.ndarray, end: np.ndarray) -> None:
-    """RFC 3046 §2.0: suboptions in a list of their own, without padding and end."""
+def _relay_agent(parts: Parts, row: np.ndarray, at: np.ndarray, end: np.ndarray) -> None:
+    """RFC 3046 §2.0: a list of suboptions, without padding and end."""
     h = parts.h
-    found = walk(h, at, end, head=2, owner=row)
-    found = found._replace(row=row[found.row])
-    misfits(h, _spread(h, found), SUB.fields[0].name, "does not fit into its option")
-    fits = np.flatnonzero(found.size > 0)
-    row, at, kind = found.row[fits], found.at[fits], found.kind[fits]
-    end = at + found.size[fits]
-    parts.read(SUB, row, at, end)
+    suboptions = walk(h, at, end, head=2, owner=row)
+    suboptions = suboptions._replace(row=row[suboptions.row])
+    misfits(h, _misfit_offsets(h, suboptions), SUBOPTION_HEAD.fields[0].name, "does not fit into its option")
+    fits = np.flatnonzero(suboptions.size > 0)
+    row, at, kind = suboptions.row[fits], suboptions.at[fits], suboptions.kind[fits]
+    end = at + suboptions.size[fits]
+    parts.read(SUBOPTION_HEAD, row, at, end)
     for code in np.flatnonzero(np.bincount(kind, minlength=256)).tolist():
         rows, start, stop = (column[kind == code] for column in (row, at + 2, end))
-        if code in AGENTS:
-            _values(parts, AGENTS[code], rows, start, stop)
+        if code in SUBOPTION_FIELDS:
+            _read_values(parts, SUBOPTION_FIELDS[code], rows, start, stop)
         else:
-            parts.bytes(AGENT + "value", rows, start, stop)
+            parts.bytes(RELAY_AGENT + "value", rows, start, stop)
 
 
-def _classes(parts: Parts, row: np.ndarray, at: np.ndarray, end: np.ndarray) -> None:
-    """RFC 3004 §4: each class behind a byte with its length. Many clients send one class without it: then it is text."""
+def _user_class(parts: Parts, row: np.ndarray, at: np.ndarray, end: np.ndarray) -> None:
+    """RFC 3004 §4: each class has a length byte before it. Many clients send one class without it: then it is text."""
     h = parts.h
-    at_, row_, left = at, row, end
-    found = []
-    sound = np.ones(len(row), bool)
-    which = np.arange(len(row))
-    while len(at_):
-        size = h.buffer[at_].astype(np.int64)
-        fits = (size > 0) & (at_ + 1 + size <= left)
-        sound[which[~fits]] = False
-        found.append((which[fits], at_[fits] + 1, (at_ + 1 + size)[fits]))
-        go = np.flatnonzero(fits & (at_ + 1 + size < left))
-        at_, row_, left, which = (at_ + 1 + size)[go], row_[go], left[go], which[go]
-    for of, start, stop in found:
-        good = sound[of]
-        parts.bytes("dhcp.option.user_class.data", row[of[good]], start[good], stop[good])
-    parts.text("dhcp.option.user_class.text", row[~sound], at[~sound], end[~sound])
+    classes = []
+    conforms = np.ones(len(row), bool)
+    option, place = np.arange(len(row)), at
+    while len(option):
+        behind = place + 1 + h.buffer[place]
+        fits = (behind > place + 1) & (behind <= end[option])
+        conforms[option[~fits]] = False
+        classes.append((option[fits], place[fits] + 1, behind[fits]))
+        more = np.flatnonzero(fits & (behind < end[option]))
+        option, place = option[more], behind[more]
+    for option, start, stop in classes:
+        good = conforms[option]
+        parts.bytes("dhcp.option.user_class.data", row[option[good]], start[good], stop[good])
+    parts.text("dhcp.option.user_class.text", row[~conforms], at[~conforms], end[~conforms])
 
 
 FIELDS = (
@@ -376,17 +375,17 @@ FIELDS = (
     Field("dhcp.server", text, "Server's name"),
     Field("dhcp.file", text, "Boot file"),
     *HEAD.fields,
-    *CODED.values(),
-    *(f for layout in ROUTES.values() for f in layout.fields),
+    *VALUE_FIELDS.values(),
+    *(f for layout in ROUTE_PAIRS.values() for f in layout.fields),
     *IDENTIFIER.fields,
     Field("dhcp.client_id", raw, "Client identifier", "where it is no MAC address"),
     *FQDN.all(),
     Field("dhcp.fqdn.name", text, "Client's domain name"),
     Field("dhcp.option.user_class.data", raw, "User class", many=True),
     Field("dhcp.option.user_class.text", text, "User class as text", "sent without a length, against RFC 3004", many=True),
-    *SUB.fields,
-    *AGENTS.values(),
-    Field(AGENT + "value", raw, "Relay agent's value", "of a suboption that is not decoded", many=True),
+    *SUBOPTION_HEAD.fields,
+    *SUBOPTION_FIELDS.values(),
+    Field(RELAY_AGENT + "value", raw, "Relay agent's value", "of a suboption that is not decoded", many=True),
     Field("dhcp.option.value", raw, "Option value", "of every option, decoded or not", many=True),
 )
 
@@ -400,8 +399,8 @@ PROTOCOL = Protocol(
     info="{dhcp.type:words}[, {dhcp.option.dhcp:words}], transaction {dhcp.id}[, for {dhcp.option.requested_ip_address}]",
     check=check,
     derived=((FIELDS, _options),),
-    external_fields=(  # `reassembly.leases` computes these
-        Field("dhcp.judged.repeated", flag, "Asked again", "the client repeats a question that nobody answered"),
+    external_fields=(  # from `correlators.dhcp_matching`
+        Field("dhcp.judged.repeated", flag, "Asked again", "the client repeats a request that nobody answered"),
         Field("dhcp.judged.rival", flag, "Second server", "another server gave addresses in this network before"),
     ),
 )

@@ -1,13 +1,13 @@
-"""Dynamic Host Configuration Protocol for IPv6. RFC 9915 (before: RFC 8415); prefixes and relayed messages are options in options."""
+"""Dynamic Host Configuration Protocol for IPv6. RFC 9915 (before: RFC 8415); prefixes and relayed messages are nested options."""
 
 import numpy as np
 
 from ..fields import Column, Field, Headers, Kind, Layout, Protocol, date, flag, ipv6, mac, raw, text, u8, u16, u24, u32
-from .common.domain_names import listed
+from .common.domain_names import read_names
 from .common.parts import Parts, misfits, needs
 from .common.tlv import items, repeated
 
-SOLICIT, ADVERTISE, REQUEST, CONFIRM, RENEW, REBIND, REPLY, RELEASE, DECLINE, RECONFIGURE, INFORM, FORWARD, RELAYED = range(1, 14)
+SOLICIT, ADVERTISE, REQUEST, CONFIRM, RENEW, REBIND, REPLY, RELEASE, DECLINE, RECONFIGURE, INFORM, RELAY_FORWARD, RELAY_REPLY = range(1, 14)
 MESSAGE = {
     SOLICIT: "solicit",
     ADVERTISE: "advertise",
@@ -20,8 +20,8 @@ MESSAGE = {
     DECLINE: "decline",
     RECONFIGURE: "reconfigure",
     INFORM: "information request",
-    FORWARD: "relay forward",
-    RELAYED: "relay reply",
+    RELAY_FORWARD: "relay forward",
+    RELAY_REPLY: "relay reply",
     14: "lease query",
     15: "lease query reply",
     16: "lease query done",
@@ -32,12 +32,12 @@ STATUS = {0: "success", 1: "unspecified failure", 2: "no addresses", 3: "no bind
           6: "no prefixes"}  # fmt: skip
 DUID = {1: "link-layer address and time", 2: "enterprise number", 3: "link-layer address", 4: "UUID"}
 HARDWARE = {1: "Ethernet", 6: "IEEE 802", 32: "InfiniBand"}
-KIND = Layout(Field("dhcpv6.msgtype", u8, "Message", "of a relayed message too, outermost first", value_names=MESSAGE, many=True))
-CLIENTS = Layout(
+MESSAGE_TYPE = Layout(Field("dhcpv6.msgtype", u8, "Message", "of a relayed message too, outermost first", value_names=MESSAGE, many=True))
+CLIENT_HEADER = Layout(
     Field("before", u8, ""),
     Field("dhcpv6.xid", u24, "Transaction", "the client's random number, the same in the answers", hex=6, many=True),
 )
-RELAYS = Layout(
+RELAY_HEADER = Layout(
     Field("before", u8, ""),
     Field("dhcpv6.hopcount", u8, "Hops", "relay agents before this one", many=True),
     Field("dhcpv6.linkaddr", ipv6, "Link", "an address of the client's link", many=True),
@@ -45,7 +45,7 @@ RELAYS = Layout(
 )
 CLIENT, SERVER, IA_NA, IA_TA, ADDRESS, RELAY, CLASSES, CLASS, VENDOR, IA_PD, PREFIX, NTP = 1, 2, 3, 4, 5, 9, 15, 16, 17, 25, 26, 56
 STATUS_CODE, REMOTE, NAME, STATUS_AT, REMOTE_AT = 13, 37, 39, 2, 4
-VALUES: dict[int, tuple[str, Kind, str, bool]] = {  # options of one value, or of several of one size: name, kind, label, several
+VALUES: dict[int, tuple[str, Kind, str, bool]] = {  # options of one value or a list of them: name, kind, label, list
     6: ("requested_option_code", u16, "Requested option", True),
     7: ("option_preference", u8, "Preference", False),
     8: ("elapsed_time", u16, "Elapsed time", False),
@@ -62,7 +62,7 @@ VALUES: dict[int, tuple[str, Kind, str, bool]] = {  # options of one value, or o
     40: ("pana_agent", ipv6, "PANA agent", True),
     41: ("timezone", text, "Time zone, POSIX", False),
     42: ("tzdb", text, "Time zone's name", False),
-    46: ("clt_time", u32, "Seconds since the client spoke", True),
+    46: ("clt_time", u32, "Seconds since the client's last message", True),
     52: ("capwap_ac_v6", ipv6, "CAPWAP controller", True),
     103: ("captive_portal", text, "Captive portal", False),
     112: ("mudurl", text, "Manufacturer's usage description", False),
@@ -74,7 +74,7 @@ NAMES = {
     30: ("nisp_fqdn", "NIS+ domain"),
     64: ("aftr_name", "Tunnel end point's name"),
 }
-OTHERS = {
+OTHER_OPTIONS = {
     CLIENT: "client identifier",
     SERVER: "server identifier",
     IA_NA: "addresses",
@@ -101,80 +101,81 @@ OTHERS = {
 OPTION = {
     **{code: label.lower() for code, (_, _, label, _) in VALUES.items()},
     **{code: label.lower() for code, (_, label) in NAMES.items()},
-    **OTHERS,
+    **OTHER_OPTIONS,
 }
 HEAD = Layout(
     Field("dhcpv6.option.type", u16, "Option", "of options in options too", value_names=OPTION, many=True),
     Field("dhcpv6.option.length", u16, "Option length", "bytes of its value", many=True),
 )
-SAYS = {"elapsed_time": "ms since the client began", "lifetime": "seconds until settings are asked for again"}
-CODED = {
+DESCRIPTIONS = {"elapsed_time": "ms since the client began", "lifetime": "seconds until settings are asked for again"}
+VALUE_FIELDS = {
     code: Field(
         f"dhcpv6.{name}",
         kind,
         label,
-        SAYS.get(name, ""),
-        many=several,
+        DESCRIPTIONS.get(name, ""),
+        many=many,
         value_names=OPTION if code == 6 else None,
         scale=10 if code == 8 else 1,
     )
-    for code, (name, kind, label, several) in VALUES.items()
+    for code, (name, kind, label, many) in VALUES.items()
 }
-NAMED = {code: Field(f"dhcpv6.{name}", text, label, many=True) for code, (name, label) in NAMES.items()}
-IDENTITY = Layout(Field("dhcpv6.duid.type", u16, "DUID's type", value_names=DUID, many=True))
-WITH_TIME = Layout(
+NAME_FIELDS = {code: Field(f"dhcpv6.{name}", text, label, many=True) for code, (name, label) in NAMES.items()}
+DUID_HEAD = Layout(Field("dhcpv6.duid.type", u16, "DUID's type", value_names=DUID, many=True))
+DUID_LLT = Layout(
     Field("before", u16, ""),
     Field("dhcpv6.duidllt.hwtype", u16, "DUID's hardware type", value_names=HARDWARE, many=True),
     Field("time", u32, ""),
 )
-MAC_WITH = Layout(Field("dhcpv6.duidllt.link_layer_addr", mac, "DUID's MAC", many=True))
-MAC_WITHOUT = Layout(Field("dhcpv6.duidll.link_layer_addr", mac, "DUID's MAC", many=True))
-WITHOUT = Layout(Field("before", u16, ""), Field("dhcpv6.duidll.hwtype", u16, "DUID's hardware type", value_names=HARDWARE, many=True))
-ENTERPRISE = Layout(Field("before", u16, ""), Field("dhcpv6.duiden.enterprise", u32, "DUID's enterprise", "IANA's number", many=True))
-TIMERS = Layout(
+DUID_LLT_MAC = Layout(Field("dhcpv6.duidllt.link_layer_addr", mac, "DUID's MAC", many=True))
+DUID_LL_MAC = Layout(Field("dhcpv6.duidll.link_layer_addr", mac, "DUID's MAC", many=True))
+DUID_LL = Layout(Field("before", u16, ""), Field("dhcpv6.duidll.hwtype", u16, "DUID's hardware type", value_names=HARDWARE, many=True))
+DUID_EN = Layout(Field("before", u16, ""), Field("dhcpv6.duiden.enterprise", u32, "DUID's enterprise", "IANA's number", many=True))
+IA_TIMERS = Layout(
     Field("iaid", u32, ""),
     Field("dhcpv6.iaid.t1", u32, "T1", "seconds until the client renews", many=True),
     Field("dhcpv6.iaid.t2", u32, "T2", "seconds until the client asks any server", many=True),
 )
 TEMPORARY = Layout(Field("iaid", u32, ""))
-GIVEN = Layout(
+IAADDR = Layout(
     Field("dhcpv6.iaaddr.ip", ipv6, "Address", many=True),
     Field("dhcpv6.iaaddr.pref_lifetime", u32, "Preferred lifetime", "seconds", many=True),
     Field("dhcpv6.iaaddr.valid_lifetime", u32, "Valid lifetime", "seconds", many=True),
 )
-DELEGATED = Layout(
+IAPREFIX = Layout(
     Field("dhcpv6.iaprefix.pref_lifetime", u32, "Prefix's preferred lifetime", "seconds", many=True),
     Field("dhcpv6.iaprefix.valid_lifetime", u32, "Prefix's valid lifetime", "seconds", many=True),
     Field("dhcpv6.iaprefix.pref_len", u8, "Prefix length", "bits", many=True),
     Field("dhcpv6.iaprefix.pref_addr", ipv6, "Prefix", many=True),
 )
-CODE = Layout(Field("dhcpv6.status_code", u16, "Status", value_names=STATUS, many=True))
+STATUS_HEAD = Layout(Field("dhcpv6.status_code", u16, "Status", value_names=STATUS, many=True))
 VENDOR_CLASS = Layout(Field("dhcpv6.vendorclass.enterprise", u32, "Vendor class's enterprise", "IANA's number", many=True))
 VENDOR_OPTS = Layout(Field("dhcpv6.vendoropts.enterprise", u32, "Vendor options' enterprise", "IANA's number", many=True))
 VENDOR_OPT = Layout(
     Field("dhcpv6.vendoropts.enterprise.option_code", u16, "Vendor's option", many=True),
     Field("dhcpv6.vendoropts.enterprise.option_length", u16, "Vendor's option length", "bytes", many=True),
 )
-REMOTE_OF = Layout(Field("dhcpv6.remoteid.enterprise", u32, "Remote's enterprise", "IANA's number", many=True))
+REMOTE_ID = Layout(Field("dhcpv6.remoteid.enterprise", u32, "Remote's enterprise", "IANA's number", many=True))
 FQDN = Layout(
     Field("dhcpv6.client_fqdn_flags", u8, "Name's flags", "1: the server updates, 2: it did otherwise, 4: no update", hex=2, many=True)
 )
-TIME = Layout(
+NTP_HEAD = Layout(
     Field("dhcpv6.ntpserver.option.type", u16, "NTP suboption", value_names={1: "server", 2: "multicast", 3: "name"}, many=True),
     Field("dhcpv6.ntpserver.option.length", u16, "NTP suboption length", "bytes", many=True),
 )
-SERVER_OF = {
+NTP_VALUES = {
     1: Layout(Field("dhcpv6.ntpserver.addr", ipv6, "NTP server", many=True)),
     2: Layout(Field("dhcpv6.ntpserver.mc_addr", ipv6, "NTP multicast address", many=True)),
 }
-HOLDS = {IA_NA: TIMERS.size, IA_TA: TEMPORARY.size, ADDRESS: GIVEN.size, IA_PD: TIMERS.size, PREFIX: DELEGATED.size}  # bytes before options
-WHOSE = {CLIENT: "dhcpv6.duid.client", SERVER: "dhcpv6.duid.server"}
-DEEPEST = 40  # options and messages in one another; RFC 9915 §7.6: no more than 8 relay agents
-Y2000 = 946_684_800  # RFC 9915 §11.2: the second from which a DUID counts
+# Bytes of an option before the options that it holds.
+OPTIONS_AT = {IA_NA: IA_TIMERS.size, IA_TA: TEMPORARY.size, ADDRESS: IAADDR.size, IA_PD: IA_TIMERS.size, PREFIX: IAPREFIX.size}
+DUID_FIELDS = {CLIENT: "dhcpv6.duid.client", SERVER: "dhcpv6.duid.server"}
+MAX_DEPTH = 40  # nested options and messages; RFC 9915 §7.6: at most 8 relay agents
+Y2000 = 946_684_800  # RFC 9915 §11.2: the second from which DUID times count
 
 
 def check(h: Headers) -> None:
-    needs(h, np.full(len(h), CLIENTS.size))
+    needs(h, np.full(len(h), CLIENT_HEADER.size))
     h.column("dhcpv6.option.type")
 
 
@@ -184,33 +185,33 @@ def _derived(h: Headers) -> dict[str, Column]:
     messages = [(rows, h.start[rows], np.minimum(h.wire, h.end)[rows])]
     lists: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     bad = np.full(len(h), -1, np.int64)
-    for _ in range(DEEPEST):
+    for _ in range(MAX_DEPTH):
         for row, at, end in messages:
-            kind = parts.read(KIND, row, at, end)["dhcpv6.msgtype"]
-            relays = np.isin(kind, (FORWARD, RELAYED))
-            parts.read(CLIENTS, row[~relays], at[~relays], end[~relays])
-            parts.read(RELAYS, row[relays], at[relays], end[relays])
-            lists.append((row, np.minimum(at + np.where(relays, RELAYS.size, CLIENTS.size), end), end))
+            kind = parts.read(MESSAGE_TYPE, row, at, end)["dhcpv6.msgtype"]
+            relays = np.isin(kind, (RELAY_FORWARD, RELAY_REPLY))
+            parts.read(CLIENT_HEADER, row[~relays], at[~relays], end[~relays])
+            parts.read(RELAY_HEADER, row[relays], at[relays], end[relays])
+            lists.append((row, np.minimum(at + np.where(relays, RELAY_HEADER.size, CLIENT_HEADER.size), end), end))
         row, start, end = (np.concatenate(column) for column in zip(*lists, strict=True))
         messages, lists = [], []
-        found = items(h, start, end, head=HEAD.size, least=HEAD.size, place=2, owner=row)
-        wrong = found.size == 0
-        bad[row[found.row[wrong]]] = found.at[wrong]
+        options = items(h, start, end, head=HEAD.size, least=HEAD.size, place=2, owner=row)
+        wrong = options.size == 0
+        bad[row[options.row[wrong]]] = options.at[wrong]
         fits = np.flatnonzero(~wrong)
         if not len(fits):
             break
-        row, at = row[found.row[fits]], found.at[fits]
-        end = at + found.size[fits]
+        row, at = row[options.row[fits]], options.at[fits]
+        end = at + options.size[fits]
         kind = parts.read(HEAD, row, at, end)["dhcpv6.option.type"]
         at = at + HEAD.size
         for code in np.unique(kind).tolist():
             own = (column[kind == code] for column in (row, at, end))
             _option(parts, code, *own)
-        inner = np.zeros(1 << 16, np.int64)
-        inner[list(HOLDS)] = list(HOLDS.values())
-        holds = np.flatnonzero((inner[kind] > 0) & (at + inner[kind] < end))
+        offset = np.zeros(1 << 16, np.int64)
+        offset[list(OPTIONS_AT)] = list(OPTIONS_AT.values())
+        holds = np.flatnonzero((offset[kind] > 0) & (at + offset[kind] < end))
         if len(holds):
-            lists.append((row[holds], at[holds] + inner[kind[holds]], end[holds]))
+            lists.append((row[holds], at[holds] + offset[kind[holds]], end[holds]))
         relayed = np.flatnonzero((kind == RELAY) & (at < end))
         if len(relayed):
             messages.append((row[relayed], at[relayed], end[relayed]))
@@ -222,8 +223,8 @@ def _derived(h: Headers) -> dict[str, Column]:
 
 def _option(parts: Parts, code: int, row: np.ndarray, at: np.ndarray, end: np.ndarray) -> None:
     """The values of all options of one code."""
-    if code in CODED:
-        f = CODED[code]
+    if code in VALUE_FIELDS:
+        f = VALUE_FIELDS[code]
         if f.kind is text:
             parts.text(f.name, row, at, end)
         elif f.kind is raw:
@@ -232,23 +233,23 @@ def _option(parts: Parts, code: int, row: np.ndarray, at: np.ndarray, end: np.nd
             layout = Layout(f)
             option, nth = repeated((end - at) // layout.size)
             parts.read(layout, row[option], at[option] + layout.size * nth, end[option])
-    elif code in NAMED:
-        said, owner, _ = listed(parts.h.buffer, at, end)
-        parts.put(NAMED[code].name, said, row[owner], at[owner])
+    elif code in NAME_FIELDS:
+        names, owner, _ = read_names(parts.h.buffer, at, end)
+        parts.put(NAME_FIELDS[code].name, names, row[owner], at[owner])
     elif code in (CLIENT, SERVER):
-        _identity(parts, row, at, end)
-        parts.bytes(WHOSE[code], row, at, end)
+        _duid(parts, row, at, end)
+        parts.bytes(DUID_FIELDS[code], row, at, end)
     elif code in (IA_NA, IA_PD):
-        parts.read(TIMERS, row, at, end)
+        parts.read(IA_TIMERS, row, at, end)
         parts.bytes("dhcpv6.iaid", row, at, np.minimum(at + 4, end))
     elif code == IA_TA:
         parts.bytes("dhcpv6.iata", row, at, np.minimum(at + 4, end))
     elif code == ADDRESS:
-        parts.read(GIVEN, row, at, end)
+        parts.read(IAADDR, row, at, end)
     elif code == PREFIX:
-        parts.read(DELEGATED, row, at, end)
+        parts.read(IAPREFIX, row, at, end)
     elif code == STATUS_CODE:
-        parts.read(CODE, row, at, end)
+        parts.read(STATUS_HEAD, row, at, end)
         parts.text("dhcpv6.status_msg", row, at + STATUS_AT, end)
     elif code == CLASS:
         parts.read(VENDOR_CLASS, row, at, end)
@@ -263,81 +264,81 @@ def _option(parts: Parts, code: int, row: np.ndarray, at: np.ndarray, end: np.nd
         parts.read(VENDOR_OPT, rows, at, stop)
         parts.bytes("dhcpv6.vendoropts.enterprise.option_data", rows, start, stop)
     elif code == REMOTE:
-        parts.read(REMOTE_OF, row, at, end)
+        parts.read(REMOTE_ID, row, at, end)
         parts.bytes("dhcpv6.remoteid_enterprise_id", row, at + REMOTE_AT, end)
     elif code == NAME:
         parts.read(FQDN, row, at, end)
         start = np.minimum(at + FQDN.size, end)
-        said, owner, _ = listed(parts.h.buffer, start, end)
-        parts.put("dhcpv6.client_domain", said, row[owner], start[owner])
+        names, owner, _ = read_names(parts.h.buffer, start, end)
+        parts.put("dhcpv6.client_domain", names, row[owner], start[owner])
     elif code == NTP:
-        rows, at, start, stop = _lengths(parts, row, at, end, TIME.size)
-        kind = parts.read(TIME, rows, at, stop)["dhcpv6.ntpserver.option.type"]
-        for suboption, layout in SERVER_OF.items():
+        rows, at, start, stop = _lengths(parts, row, at, end, NTP_HEAD.size)
+        kind = parts.read(NTP_HEAD, rows, at, stop)["dhcpv6.ntpserver.option.type"]
+        for suboption, layout in NTP_VALUES.items():
             of = kind == suboption
             parts.read(layout, rows[of], start[of], stop[of])
         of = kind == 3
-        said, owner, _ = listed(parts.h.buffer, start[of], stop[of])
-        parts.put("dhcpv6.ntpserver.fqdn", said, rows[of][owner], start[of][owner])
+        names, owner, _ = read_names(parts.h.buffer, start[of], stop[of])
+        parts.put("dhcpv6.ntpserver.fqdn", names, rows[of][owner], start[of][owner])
 
 
 def _lengths(
     parts: Parts, row: np.ndarray, start: np.ndarray, end: np.ndarray, head: int = 2
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Things behind a head whose last two bytes are their length: the header's row, where the head and the thing begin, where it ends."""
-    found = items(parts.h, start, end, head=head, least=head, place=head - 2, owner=row)
-    fits = np.flatnonzero(found.size > 0)
-    return row[found.row[fits]], found.at[fits], found.at[fits] + head, found.at[fits] + found.size[fits]
+    """Items with a head whose last two bytes are their length: row of the header, start of head and value, end; int64."""
+    values = items(parts.h, start, end, head=head, least=head, place=head - 2, owner=row)
+    fits = np.flatnonzero(values.size > 0)
+    return row[values.row[fits]], values.at[fits], values.at[fits] + head, values.at[fits] + values.size[fits]
 
 
-def _identity(parts: Parts, row: np.ndarray, at: np.ndarray, end: np.ndarray) -> None:
-    """RFC 9915 §11: a DUID, by which clients and servers know each other."""
+def _duid(parts: Parts, row: np.ndarray, at: np.ndarray, end: np.ndarray) -> None:
+    """RFC 9915 §11: a DUID, which identifies a client or server."""
     parts.bytes("dhcpv6.duid.bytes", row, at, end)
-    kind = parts.read(IDENTITY, row, at, end)["dhcpv6.duid.type"]
+    kind = parts.read(DUID_HEAD, row, at, end)["dhcpv6.duid.type"]
 
-    def of(one: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return row[kind == one], at[kind == one], end[kind == one]
+    def of(number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return row[kind == number], at[kind == number], end[kind == number]
 
     rows, start, stop = of(1)
-    since = parts.read(WITH_TIME, rows, start, stop)
-    there = np.flatnonzero(since.trusted == WITH_TIME.size)
-    parts.put("dhcpv6.duidllt.time", (since["time"][there].astype(np.int64) + Y2000) * 10**9, rows[there], start[there])
-    parts.read(MAC_WITH, rows, start + WITH_TIME.size, stop)
+    duid_llt = parts.read(DUID_LLT, rows, start, stop)
+    there = np.flatnonzero(duid_llt.trusted == DUID_LLT.size)
+    parts.put("dhcpv6.duidllt.time", (duid_llt["time"][there].astype(np.int64) + Y2000) * 10**9, rows[there], start[there])
+    parts.read(DUID_LLT_MAC, rows, start + DUID_LLT.size, stop)
     rows, start, stop = of(2)
-    parts.read(ENTERPRISE, rows, start, stop)
-    parts.bytes("dhcpv6.duiden.identifier", rows, start + ENTERPRISE.size, stop)
+    parts.read(DUID_EN, rows, start, stop)
+    parts.bytes("dhcpv6.duiden.identifier", rows, start + DUID_EN.size, stop)
     rows, start, stop = of(3)
-    parts.read(WITHOUT, rows, start, stop)
-    parts.read(MAC_WITHOUT, rows, start + WITHOUT.size, stop)
+    parts.read(DUID_LL, rows, start, stop)
+    parts.read(DUID_LL_MAC, rows, start + DUID_LL.size, stop)
     rows, start, stop = of(4)
-    parts.bytes("dhcpv6.duiduuid.bytes", rows, start + IDENTITY.size, stop)
+    parts.bytes("dhcpv6.duiduuid.bytes", rows, start + DUID_HEAD.size, stop)
 
 
 FIELDS = (
-    *KIND.fields,
-    CLIENTS.fields[1],
-    *RELAYS.fields[1:],
+    *MESSAGE_TYPE.fields,
+    CLIENT_HEADER.fields[1],
+    *RELAY_HEADER.fields[1:],
     *HEAD.fields,
-    *CODED.values(),
-    *NAMED.values(),
+    *VALUE_FIELDS.values(),
+    *NAME_FIELDS.values(),
     Field("dhcpv6.duid.bytes", raw, "DUID", "the client's, the server's", many=True),
-    Field(WHOSE[CLIENT], raw, "Client's DUID"),
-    Field(WHOSE[SERVER], raw, "Server's DUID"),
-    *IDENTITY.fields,
-    WITH_TIME.fields[1],
+    Field(DUID_FIELDS[CLIENT], raw, "Client's DUID"),
+    Field(DUID_FIELDS[SERVER], raw, "Server's DUID"),
+    *DUID_HEAD.fields,
+    DUID_LLT.fields[1],
     Field("dhcpv6.duidllt.time", date, "DUID's time", "when it was made", many=True),
-    *MAC_WITH.fields,
-    ENTERPRISE.fields[1],
+    *DUID_LLT_MAC.fields,
+    DUID_EN.fields[1],
     Field("dhcpv6.duiden.identifier", raw, "DUID's identifier", many=True),
-    WITHOUT.fields[1],
-    *MAC_WITHOUT.fields,
+    DUID_LL.fields[1],
+    *DUID_LL_MAC.fields,
     Field("dhcpv6.duiduuid.bytes", raw, "DUID's UUID", many=True),
     Field("dhcpv6.iaid", raw, "Identity association", "which of the client's interfaces asks", many=True),
-    *TIMERS.fields[1:],
+    *IA_TIMERS.fields[1:],
     Field("dhcpv6.iata", raw, "Temporary identity association", many=True),
-    *GIVEN.fields,
-    *DELEGATED.fields,
-    *CODE.fields,
+    *IAADDR.fields,
+    *IAPREFIX.fields,
+    *STATUS_HEAD.fields,
     Field("dhcpv6.status_msg", text, "Status in words", many=True),
     *VENDOR_CLASS.fields,
     Field("dhcpv6.vendorclass.data", text, "Vendor class", many=True),
@@ -345,12 +346,12 @@ FIELDS = (
     *VENDOR_OPTS.fields,
     *VENDOR_OPT.fields,
     Field("dhcpv6.vendoropts.enterprise.option_data", raw, "Vendor's option value", many=True),
-    *REMOTE_OF.fields,
+    *REMOTE_ID.fields,
     Field("dhcpv6.remoteid_enterprise_id", raw, "Remote", "who is at the circuit's far end", many=True),
     *FQDN.fields,
     Field("dhcpv6.client_domain", text, "Client's domain name", many=True),
-    *TIME.fields,
-    *(f for layout in SERVER_OF.values() for f in layout.fields),
+    *NTP_HEAD.fields,
+    *(f for layout in NTP_VALUES.values() for f in layout.fields),
     Field("dhcpv6.ntpserver.fqdn", text, "NTP server's name", many=True),
 )
 
@@ -363,8 +364,8 @@ PROTOCOL = Protocol(
     info="{dhcpv6.msgtype:words}[, transaction {dhcpv6.xid}]",
     check=check,
     derived=((FIELDS, _derived),),
-    external_fields=(  # `reassembly.leases` computes these
-        Field("dhcpv6.judged.repeated", flag, "Asked again", "the client repeats a question that nobody answered"),
+    external_fields=(  # from `correlators.dhcp_matching`
+        Field("dhcpv6.judged.repeated", flag, "Asked again", "the client repeats a request that nobody answered"),
         Field("dhcpv6.judged.rival", flag, "Second server", "another server gave addresses in this network before"),
     ),
 )

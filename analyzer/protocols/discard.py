@@ -1,4 +1,4 @@
-"""Discard: what comes is thrown away. RFC 863. Wireshark has no such decoder, and neither has frame.protocols such a name."""
+"""Discard: the receiver throws the data away. RFC 863. Wireshark has no decoder for it, so frame.protocols calls it data."""
 
 from ..fields import Protocol
 

@@ -1,4 +1,4 @@
-"""Echo: what comes is sent back. RFC 862."""
+"""Echo: the server sends back what it receives. RFC 862."""
 
 import numpy as np
 
@@ -8,12 +8,12 @@ PORT = 7
 
 
 def _derived(h: Headers) -> dict[str, Column]:
-    asks = h.parent[f"{h.parent.protocol.name}.dstport"][h.row] == PORT if h.parent is not None else np.ones(len(h), bool)
+    request = h.parent[f"{h.parent.protocol.name}.dstport"][h.row] == PORT if h.parent is not None else np.ones(len(h), bool)
     rows = np.flatnonzero(h.end > h.start)
     return {
         "echo.data": Column(np.column_stack((h.start, np.minimum(h.wire, h.end)))[rows], rows),
-        "echo.request": Column(asks),
-        "echo.response": Column(~asks),
+        "echo.request": Column(request),
+        "echo.response": Column(~request),
     }
 
 

@@ -10,48 +10,47 @@ HEADER = Layout(
     Field("eth.src", mac, "Source"),
     ethertype.word("eth.type_or_len"),
 )
-SEQUENCE = Layout(Field("eth.fcs", u32, "Frame check sequence", "CRC of the frame, where the capture has it", hex=8))
-LINKS = ("frame", "isl")  # below these a frame is as its link had it
-SHORTEST = 60  # bytes of the shortest frame, without its check sequence
+FCS = Layout(Field("eth.fcs", u32, "Frame check sequence", "CRC of the frame, where the capture has it", hex=8))
+LINKS = ("frame", "isl")  # a frame in these is as it was on the link, padding and check sequence included
+MIN_FRAME = 60  # bytes of the shortest frame, without its check sequence
 
 
 def contents(h: Headers):
     return ethertype.contents(h, "eth.type_or_len")
 
 
-def _behind(h: Headers) -> dict[str, Column]:
-    """What stands behind the contents: zero bytes that fill a frame up to the shortest there may be are padding, the last four
-    bytes of a frame that is long enough to have it are its check sequence, the rest is a trailer. Of a frame in a tunnel, which
-    is no link's, all is a trailer. Wireshark's rules.
+def _trailers(h: Headers) -> dict[str, Column]:
+    """What follows the payload, by Wireshark's rules: zero bytes up to the minimum frame size are padding, the last four bytes of
+    a frame that is long enough are its check sequence, the rest is a trailer. In a tunnelled frame all of it is a trailer.
     """
-    inner = h.wire if h.payload_end is None else h.payload_end
-    end = h.start + SHORTEST
-    linked = h.parent is None or h.parent.protocol.name in LINKS
-    rows = np.flatnonzero((inner < end) & (h.end >= end) & linked)
-    inner, end = inner[rows], end[rows]
+    payload_end = h.wire if h.payload_end is None else h.payload_end
+    end = h.start + MIN_FRAME
+    on_link = h.parent is None or h.parent.protocol.name in LINKS
+    rows = np.flatnonzero((payload_end < end) & (h.end >= end) & on_link)
+    payload_end, end = payload_end[rows], end[rows]
     if len(rows):
-        # Sums of the bytes before two places differ by what stands between them, and zeros add nothing.
-        low = int(inner.min())
+        # The bytes between two offsets are zeros if the cumulative sums there are equal.
+        low = int(payload_end.min())
         sums = np.concatenate((np.zeros(1, np.int64), np.cumsum(h.buffer[low : int(end.max())], dtype=np.int64)))
-        zeros = sums[end - low] == sums[inner - low]
-        rows, inner, end = rows[zeros], inner[zeros], end[zeros]
-    padding = Column(np.column_stack((inner, end)), rows)
-    inner = (h.wire if h.payload_end is None else h.payload_end).copy()
-    inner[rows] = end
-    lengths, said = h.frames.column("frame.fcs_len")
-    known = np.full(len(h.frames), -1)
-    known[said] = lengths
-    known = known[h.frame]
-    rest = h.wire - inner
-    has = (rest >= 4) & np.where(known < 0, h.wire - h.start >= SHORTEST + 4, known == 4) & h.whole & (h.end == h.wire) & linked
-    has &= ~np.isin(h["eth.type_or_len"], ethertype.TAGS)  # a tag's frame check is the tag's business
-    sequence = np.flatnonzero(has)
-    reading = Reading(SEQUENCE, h.buffer, h.wire[sequence] - 4, h.wire[sequence], sequence)
+        zeros = sums[end - low] == sums[payload_end - low]
+        rows, payload_end, end = rows[zeros], payload_end[zeros], end[zeros]
+    padding = Column(np.column_stack((payload_end, end)), rows)
+    payload_end = (h.wire if h.payload_end is None else h.payload_end).copy()
+    payload_end[rows] = end
+    lengths, rows_with_length = h.frames.column("frame.fcs_len")
+    fcs_len = np.full(len(h.frames), -1)
+    fcs_len[rows_with_length] = lengths
+    fcs_len = fcs_len[h.frame]
+    rest = h.wire - payload_end
+    has = (rest >= 4) & np.where(fcs_len < 0, h.wire - h.start >= MIN_FRAME + 4, fcs_len == 4) & h.whole & (h.end == h.wire) & on_link
+    has &= ~np.isin(h["eth.type_or_len"], ethertype.TAGS)  # then the tag's header has the trailer
+    fcs = np.flatnonzero(has)
+    reading = Reading(FCS, h.buffer, h.wire[fcs] - 4, h.wire[fcs], fcs)
     left = np.minimum(h.wire - 4 * has, h.end)
-    trailed = np.flatnonzero((left > inner) & h.whole & ~np.isin(h["eth.type_or_len"], ethertype.TAGS))
+    trailed = np.flatnonzero((left > payload_end) & h.whole & ~np.isin(h["eth.type_or_len"], ethertype.TAGS))
     return {
         "eth.padding": padding,
-        "eth.trailer": Column(np.column_stack((inner, left))[trailed], trailed),
+        "eth.trailer": Column(np.column_stack((payload_end, left))[trailed], trailed),
         "eth.fcs": reading.column("eth.fcs"),
     }
 
@@ -73,9 +72,9 @@ PROTOCOL = Protocol(
             (
                 Field("eth.padding", raw, "Padding", "zero bytes that fill a frame up to 60"),
                 Field("eth.trailer", raw, "Trailer", "bytes behind the contents that are no padding"),
-                *SEQUENCE.fields,
+                *FCS.fields,
             ),
-            _behind,
+            _trailers,
         ),
     ),
 )

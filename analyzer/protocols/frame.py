@@ -6,7 +6,7 @@ from ..fields import Column, Field, Headers, Payload, Protocol, flag, gather, se
 
 DIRECTION = {0: "not said", 1: "inbound", 2: "outbound"}
 RECEPTION = {0: "not said", 1: "unicast", 2: "multicast", 3: "broadcast", 4: "promiscuous"}
-# What the file says of single frames; most are options of pcapng, https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-02.html §4.3
+# What the file records of each frame; most are options of pcapng, https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-02.html §4.3
 FILE_FIELDS = (
     Field("frame.comment", text, "Comment", "pcapng only", many=True),
     Field("frame.packet_flags", u32, "Packet flags", "pcapng only: direction, reception, errors of the link", hex=8),
@@ -34,7 +34,7 @@ FLAGS = (  # (field, lowest bit, bits) of the packet flags
 )
 
 
-ETHERNET, ISL = 1, (0x01000C00, 0x0C000C00)  # destinations that begin so, and a fifth byte of 0, are no Ethernet header's
+ETHERNET, ISL = 1, (0x01000C00, 0x0C000C00)  # ISL destinations: these four bytes, then a zero
 
 
 def contents(h: Headers):

@@ -55,9 +55,9 @@ def contents(h: Headers):
 
 
 def _derived(h: Headers) -> dict[str, Column]:
-    found = _options(h)
-    fits = np.flatnonzero(found.size > 0)
-    row, at, size = found.row[fits], found.at[fits], found.size[fits]
+    options = _options(h)
+    fits = np.flatnonzero(options.size > 0)
+    row, at, size = options.row[fits], options.at[fits], options.size[fits]
     reading = Reading(OPTION, h.buffer, at, at + size, row)
     columns = {f.name: reading.column(f.name) for f in OPTION.all() if f.label}
     total, own = h.column("geneve.options_length")

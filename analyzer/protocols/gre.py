@@ -26,7 +26,7 @@ HEADER = Layout(
     )),
     Field("gre.proto", u16, "Protocol", "what is carried: an Ethernet type, or one of GRE's own", hex=4, value_names=PROTOCOLS),
 )  # fmt: skip
-SUM = Layout(Field("gre.checksum", u16, "Checksum", "of this header and what it carries, RFC 1071", hex=4))
+CHECKSUM = Layout(Field("gre.checksum", u16, "Checksum", "of this header and what it carries, RFC 1071", hex=4))
 OFFSET = Layout(Field("sum", u16, ""), Field("gre.offset", u16, "Offset", "of the source route to use, bytes"))
 KEY = Layout(Field("gre.key", u32, "Key", "tells the flows of a tunnel apart, RFC 2890", hex=8))
 NETWORK = Layout(
@@ -48,32 +48,32 @@ NIBBLE = Layout(Field("version", bits(4), ""), Field("", bits(4), ""))
 
 
 def _places(h: Headers) -> tuple[np.ndarray, ...]:
-    """Where checksum, key, sequence number and acknowledgment are, or would be, and where the routes begin."""
-    summed = h.start + HEADER.size
-    key = summed + 4 * (h["gre.flags.checksum"] | h["gre.flags.routing"])
+    """Offsets of checksum, key, sequence number and acknowledgment, present or not, and of the source routes; int64 (n,)."""
+    checksum = h.start + HEADER.size
+    key = checksum + 4 * (h["gre.flags.checksum"] | h["gre.flags.routing"])
     sequence = key + 4 * h["gre.flags.key"]
     acknowledged = sequence + 4 * h["gre.flags.sequence_number"]
-    return summed, key, sequence, acknowledged, acknowledged + 4 * _acknowledges(h)
+    return checksum, key, sequence, acknowledged, acknowledged + 4 * _acknowledges(h)
 
 
 def _acknowledges(h: Headers) -> np.ndarray:
-    """Whether the first of the five low flags is set, which version 1 has for an acknowledgment; bool (n,)."""
+    """Whether the first of the five low flags is set, in version 1 the acknowledgment flag; bool (n,)."""
     return (h["gre.flags.low"] >= ACK) & (h["gre.flags.version"] == PPTP)
 
 
 def _routes(h: Headers) -> tuple[Options, np.ndarray, np.ndarray]:
-    """The source routes of all headers, with many a one behind their end; for each header the index of the one that ends them,
-    -1 if there is none; and where what is carried begins (int64)."""
+    """The source routes of all headers, and whatever was parsed beyond the terminator; for each header the index of the terminator
+    (-1: none) and the offset of the payload; int64 (n,)."""
     start = _places(h)[-1]
     routed = h["gre.flags.routing"] & h.whole
-    found = items(h, start, np.where(routed, h.wire, start), head=4, least=ROUTE.size, place=2, mask=0xFF)
-    reading = Reading(ROUTE, h.buffer, found.at, found.at + found.size)
-    ends = np.flatnonzero((reading["gre.routing.src_length"] == 0) & (reading["gre.routing.address_family"] == 0) & (found.size > 0))
-    first = np.full(len(h), -1)
-    first[found.row[ends[::-1]]] = ends[::-1]
-    behind = start.copy()
-    behind[first >= 0] = found.at[first[first >= 0]] + ROUTE.size
-    return found, first, behind
+    routes = items(h, start, np.where(routed, h.wire, start), head=4, least=ROUTE.size, place=2, mask=0xFF)
+    reading = Reading(ROUTE, h.buffer, routes.at, routes.at + routes.size)
+    ends = np.flatnonzero((reading["gre.routing.src_length"] == 0) & (reading["gre.routing.address_family"] == 0) & (routes.size > 0))
+    terminator = np.full(len(h), -1)
+    terminator[routes.row[ends[::-1]]] = ends[::-1]
+    payload = start.copy()
+    payload[terminator >= 0] = routes.at[terminator[terminator >= 0]] + ROUTE.size
+    return routes, terminator, payload
 
 
 def contents(h: Headers):
@@ -83,26 +83,26 @@ def contents(h: Headers):
     h.fault(
         h.whole & (start > h.wire) & ~h.quoted, "", "its flags promise {needed} bytes, there are {had}", start - h.start, h.wire - h.start
     )
-    lost = np.zeros(len(h), bool)
+    endless = np.zeros(len(h), bool)
     if h["gre.flags.routing"].any():
         _, last, start = _routes(h)
-        lost = h["gre.flags.routing"] & (last < 0)
-        h.fault(lost & h.whole & ~h.quoted & (h.wire <= h.end), "gre.routing", "the source routes have no end", at=_places(h)[-1])
-    redirected = kind == WCCP
-    if redirected.any():  # version 2 has four bytes before the datagram, which begins with a 4
-        start = start + 4 * (redirected & (Reading(NIBBLE, h.buffer, start, h.end)["version"] != 4))
-        kind = np.where(redirected, IP, kind)
-    yield Payload("gre.proto", kind, start, h.wire, np.flatnonzero((version <= PPTP) & ~lost))
+        endless = h["gre.flags.routing"] & (last < 0)
+        h.fault(endless & h.whole & ~h.quoted & (h.wire <= h.end), "gre.routing", "the source routes have no end", at=_places(h)[-1])
+    wccp = kind == WCCP
+    if wccp.any():  # WCCP version 2 has four bytes before the IPv4 datagram
+        start = start + 4 * (wccp & (Reading(NIBBLE, h.buffer, start, h.end)["version"] != 4))
+        kind = np.where(wccp, IP, kind)
+    yield Payload("gre.proto", kind, start, h.wire, np.flatnonzero((version <= PPTP) & ~endless))
 
 
 def _options(h: Headers) -> dict[str, Column]:
-    summed, key, sequence, acknowledged, _ = _places(h)
+    checksum, key, sequence, acknowledged, _ = _places(h)
     pptp, whole = h["gre.flags.version"] == PPTP, h.whole
     routed = h["gre.flags.routing"]
-    found = {}
+    columns = {}
     for layout, place, mask in (
-        (SUM, summed, h["gre.flags.checksum"] | routed),
-        (OFFSET, summed, h["gre.flags.checksum"] | routed),
+        (CHECKSUM, checksum, h["gre.flags.checksum"] | routed),
+        (OFFSET, checksum, h["gre.flags.checksum"] | routed),
         (KEY, key, h["gre.flags.key"] & ~pptp),
         (NETWORK, key, h["gre.flags.key"] & ~pptp & (h["gre.proto"] == BRIDGED)),
         (CALL, key, h["gre.flags.key"] & pptp),
@@ -111,27 +111,27 @@ def _options(h: Headers) -> dict[str, Column]:
     ):
         rows = np.flatnonzero(mask & whole)
         reading = Reading(layout, h.buffer, place[rows], h.end[rows], rows)
-        found.update({f.name: reading.column(f.name) for f in layout.fields if f.label})
-    there = found["gre.checksum"].rows
+        columns.update({f.name: reading.column(f.name) for f in layout.fields if f.label})
+    there = columns["gre.checksum"].rows
     assert there is not None
-    status = checksums.judged(h, h.wire[there], None, there)
+    status = checksums.status(h, h.wire[there], None, there)
     status[~h["gre.flags.checksum"][there]] = checksums.UNVERIFIED
-    found["gre.checksum.status"] = Column(status, there)
+    columns["gre.checksum.status"] = Column(status, there)
     rows = np.flatnonzero(h.trusted >= 2)
-    low, first = h["gre.flags.low"][rows], pptp[rows]
-    found["gre.flags.reserved"] = Column(np.where(first, low & (ACK - 1), low), rows)
-    found["gre.flags.ack"] = Column(low[first] >= ACK, rows[first])
+    low, version1 = h["gre.flags.low"][rows], pptp[rows]
+    columns["gre.flags.reserved"] = Column(np.where(version1, low & (ACK - 1), low), rows)
+    columns["gre.flags.ack"] = Column(low[version1] >= ACK, rows[version1])
     routes, last, _ = _routes(h)
-    real = np.flatnonzero((routes.size > 0) & ((last[routes.row] < 0) | (np.arange(len(routes.row)) <= last[routes.row])))
-    at, row = routes.at[real], routes.row[real]
+    actual = np.flatnonzero((routes.size > 0) & ((last[routes.row] < 0) | (np.arange(len(routes.row)) <= last[routes.row])))
+    at, row = routes.at[actual], routes.row[actual]
     reading = Reading(ROUTE, h.buffer, at, at + ROUTE.size, row)
-    found.update({f.name: reading.column(f.name) for f in ROUTE.fields})
-    full = np.flatnonzero(routes.size[real] > ROUTE.size)
-    found["gre.routing.information"] = Column(np.column_stack((at[full] + ROUTE.size, at[full] + routes.size[real][full])), row[full])
-    return found
+    columns.update({f.name: reading.column(f.name) for f in ROUTE.fields})
+    full = np.flatnonzero(routes.size[actual] > ROUTE.size)
+    columns["gre.routing.information"] = Column(np.column_stack((at[full] + ROUTE.size, at[full] + routes.size[actual][full])), row[full])
+    return columns
 
 
-LAYOUTS = (SUM, OFFSET, KEY, NETWORK, CALL, SEQUENCE, ACKNOWLEDGED, ROUTE)
+LAYOUTS = (CHECKSUM, OFFSET, KEY, NETWORK, CALL, SEQUENCE, ACKNOWLEDGED, ROUTE)
 
 
 PROTOCOL = Protocol(

@@ -22,7 +22,7 @@ HEADER = Layout(
     Field("gtp.length", u16, "Length", "bytes behind the first eight"),
     Field("gtp.teid", u32, "Tunnel", "endpoint identifier, chosen by the receiver", hex=8),
 )  # fmt: skip
-MORE = Layout(
+OPTIONAL = Layout(
     Field("gtp.seq_number", u16, "Sequence number", hex=4),
     Field("gtp.npdu_number", u8, "N-PDU number", hex=2),
     Field("next", u8, ""),
@@ -42,38 +42,38 @@ VALUES = {  # behind an extension header's length
     PORT: Layout(Field("gtp.ext_hdr.udp_port", u16, "UDP port", "of what caused the error"), many=True),
 }
 NIBBLE = Layout(Field("version", bits(4), ""), Field("", bits(4), ""))
-USER = 255
-MOST = 64  # extension headers of a packet
+TPDU = 255
+MAX_EXTENSIONS = 64  # of a packet
 
 
 def probe_port(r: Reading) -> np.ndarray:
-    """Version 1, and not the protocol for charging that has a prime in its name."""
+    """Version 1, and not GTP', the charging protocol."""
     return (r["gtp.flags.version"] == 1) & (r["gtp.flags.payload"] == 1)
 
 
 def _optional(h: Headers) -> np.ndarray:
-    """Whether the four bytes are there that any of three flags adds."""
+    """Whether the four optional bytes are present: any of the three flags adds them; bool (n,)."""
     return h["gtp.flags.e"] | h["gtp.flags.s"] | h["gtp.flags.pn"]
 
 
-Level = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # of some extension headers: row of the header, kind, place, bytes; int64
+Extensions = tuple[np.ndarray, ...]  # extension headers at one depth: row of the header, type, offset, size; int64
 
 
-def _extensions(h: Headers) -> tuple[list[Level], np.ndarray, np.ndarray]:
-    """The extension headers, one level after the other; where what is carried begins; and where one stands that does not fit,
-    or is one too many, or -1; int64 (n,)."""
+def _extensions(h: Headers) -> tuple[list[Extensions], np.ndarray, np.ndarray]:
+    """The extension headers, one list item for each depth; offset of the payload; offset of the extension header that does not
+    fit or exceeds the limit, or -1; int64 (n,)."""
     start = h.start + HEADER.size
     stop = np.minimum(start + h["gtp.length"], h.end)
-    at, bad = start + MORE.size * _optional(h), np.full(len(h), -1)
-    kind = Reading(MORE, h.buffer, start, h.end)["next"].astype(np.int64)
+    at, bad = start + OPTIONAL.size * _optional(h), np.full(len(h), -1)
+    kind = Reading(OPTIONAL, h.buffer, start, h.end)["next"].astype(np.int64)
     rows = np.flatnonzero(h["gtp.flags.e"] & h.whole & (kind > 0))
-    levels: list[Level] = []
+    levels: list[Extensions] = []
     while len(rows):
         place = at[rows]
         size = 4 * Reading(LENGTH, h.buffer, place, h.end[rows])["gtp.ext_hdr.length"].astype(np.int64)
         fits = (size > 0) & (place + size <= stop[rows])
         bad[rows[~fits]] = place[~fits]
-        if len(levels) == MOST:
+        if len(levels) == MAX_EXTENSIONS:
             bad[rows] = place
             break
         rows, place, size = rows[fits], place[fits], size[fits]
@@ -88,43 +88,43 @@ def contents(h: Headers):
     end = h.start + HEADER.size + h["gtp.length"]
     beyond = h.whole & (end > h.wire) & ~h.quoted
     h.fault(beyond, "gtp.length", "says {needed} bytes, there are {had}", h["gtp.length"], h.wire - h.start - HEADER.size, h.start + 2)
-    start, bad = h.start + HEADER.size + MORE.size * _optional(h), np.full(len(h), -1)
+    start, bad = h.start + HEADER.size + OPTIONAL.size * _optional(h), np.full(len(h), -1)
     if h["gtp.flags.e"].any():
         _, start, bad = _extensions(h)
-        says = "an extension header does not fit, or is one too many"
-        h.fault((bad >= 0) & ~h.quoted & (np.minimum(end, h.wire) <= h.end), "gtp.ext_hdr.length", says, at=bad)
-    user = h["gtp.message"] == USER
+        sentence = "an extension header does not fit, or is one too many"
+        h.fault((bad >= 0) & ~h.quoted & (np.minimum(end, h.wire) <= h.end), "gtp.ext_hdr.length", sentence, at=bad)
+    tpdu = h["gtp.message"] == TPDU
     version = Reading(NIBBLE, h.buffer, start, h.end)["version"]
-    yield Payload("ipversion", version, start, end, np.flatnonzero(user & (bad < 0)))
-    yield Payload("gtp.message", h["gtp.message"], start, end, np.flatnonzero(~user & (bad < 0)))
+    yield Payload("ipversion", version, start, end, np.flatnonzero(tpdu & (bad < 0)))
+    yield Payload("gtp.message", h["gtp.message"], start, end, np.flatnonzero(~tpdu & (bad < 0)))
 
 
 def _derived(h: Headers) -> dict[str, Column]:
     start = h.start + HEADER.size
-    found, parts = {}, []
+    columns, places = {}, []
     for flagged, name in (("gtp.flags.s", "gtp.seq_number"), ("gtp.flags.pn", "gtp.npdu_number")):
         rows = np.flatnonzero(h[flagged] & h.whole)
-        found[name] = Reading(MORE, h.buffer, start[rows], h.end[rows], rows).column(name)
+        columns[name] = Reading(OPTIONAL, h.buffer, start[rows], h.end[rows], rows).column(name)
     levels, _, _ = _extensions(h)
     rows = np.flatnonzero(h["gtp.flags.e"] & h.whole)
-    parts.append((rows, start[rows] + MORE.size - 1))
-    parts += [(row, place + size - 1) for row, _, place, size in levels]
-    row, place = (np.concatenate(column) for column in zip(*parts, strict=True))
+    places.append((rows, start[rows] + OPTIONAL.size - 1))
+    places += [(row, place + size - 1) for row, _, place, size in levels]
+    row, place = (np.concatenate(column) for column in zip(*places, strict=True))
     order = np.lexsort((place, row))
-    found["gtp.ext_hdr.next"] = Reading(NEXT, h.buffer, place[order], h.end[row[order]], row[order]).column("gtp.ext_hdr.next")
+    columns["gtp.ext_hdr.next"] = Reading(NEXT, h.buffer, place[order], h.end[row[order]], row[order]).column("gtp.ext_hdr.next")
     none = [(np.empty(0, np.int64),) * 4]
     row, kind, place, size = (np.concatenate(column) for column in zip(*(levels or none), strict=True))
     order = np.lexsort((place, row))
     row, kind, place, size = row[order], kind[order], place[order], size[order]
-    found["gtp.ext_hdr.length"] = Reading(LENGTH, h.buffer, place, place + size, row).column("gtp.ext_hdr.length")
+    columns["gtp.ext_hdr.length"] = Reading(LENGTH, h.buffer, place, place + size, row).column("gtp.ext_hdr.length")
     for number, layout in VALUES.items():
         pick = np.flatnonzero(kind == number)
         reading = Reading(layout, h.buffer, place[pick] + 1, place[pick] + size[pick], row[pick])
-        found.update({f.name: reading.column(f.name) for f in layout.fields if f.label})
-    return found
+        columns.update({f.name: reading.column(f.name) for f in layout.fields if f.label})
+    return columns
 
 
-LAYOUTS = (MORE, NEXT, LENGTH, *VALUES.values())
+LAYOUTS = (OPTIONAL, NEXT, LENGTH, *VALUES.values())
 
 
 PROTOCOL = Protocol(

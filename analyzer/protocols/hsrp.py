@@ -1,6 +1,6 @@
-"""Cisco's Hot Standby Router Protocol: who of several routers has the address that all hosts know.
+"""Cisco's Hot Standby Router Protocol: which of several routers has the virtual address.
 
-Version 1: RFC 2281 §5. Version 2 is Cisco's: a list of type, length and value. Both may end with a digest.
+Version 1: RFC 2281 §5. Version 2 is proprietary: a list of TLVs. Both may end with a digest.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from .common.tlv import Options, walk
 OPCODE = {0: "hello", 1: "coup", 2: "resign", 3: "advertise"}
 STATE = {0: "initial", 1: "learn", 2: "listen", 4: "speak", 8: "standby", 16: "active"}
 STATE2 = {0: "disabled", 1: "initial", 2: "learn", 3: "listen", 4: "speak", 5: "standby", 6: "active"}
-ADVERTISED = {1: "dormant", 2: "passive", 3: "active"}
+ADVERTISE_STATE = {1: "dormant", 2: "passive", 3: "active"}
 ALGORITHM = {1: "MD5"}
 FIRST = Layout(Field("hsrp.version", u8, "Version", "0: version 1"), Field("hsrp.opcode", u8, "Operation", value_names=OPCODE))
 REST = Layout(
@@ -28,7 +28,7 @@ VIRTUAL = Layout(Field("hsrp.virt_ip", ipv4, "Address", "that the group has"))
 ADVERTISE = Layout(
     Field("hsrp.adv.tlvtype", u16, "Advertised type", "1: state of the interface"),
     Field("hsrp.adv.tlvlength", u16, "Advertised length", "bytes behind it"),
-    Field("hsrp.adv.state", u8, "Advertised state", value_names=ADVERTISED),
+    Field("hsrp.adv.state", u8, "Advertised state", value_names=ADVERTISE_STATE),
     Field("hsrp.adv.reserved1", u8, "Advertised, reserved"),
     Field("hsrp.adv.activegrp", u16, "Active groups"),
     Field("hsrp.adv.passivegrp", u16, "Passive groups"),
@@ -57,7 +57,7 @@ INTERFACE = Layout(
     Field("hsrp2.active_groups", u16, "Active groups", many=True),
     Field("hsrp2.passive_groups", u16, "Passive groups", many=True),
 )
-SIGNED = Layout(
+MD5_AUTH = Layout(
     Field("hsrp2.md5_auth_tlv", u8, "Digest, type"),
     Field("length", u8, ""),
     Field("hsrp2.md5_algorithm", u8, "Algorithm", value_names=ALGORITHM),
@@ -66,49 +66,49 @@ SIGNED = Layout(
     Field("hsrp.md5_ip_address", ipv4, "Sender's address"),
     Field("hsrp2.md5_key_id", u32, "Key number"),
 )
-KIND = Layout(Field("hsrp2.text_auth_tlv", u8, "Password, type"))
-HEAD = KIND.size + 1  # type and length of an item
+TEXT_AUTH = Layout(Field("hsrp2.text_auth_tlv", u8, "Password, type"))
+HEAD = TEXT_AUTH.size + 1  # type and length of a TLV
 
 
-def _old(h: Headers) -> tuple[np.ndarray, np.ndarray]:
-    """(which headers are of version 1, which of these advertise): it begins with its number, 0; version 2 with the type of an item."""
+def _version1(h: Headers) -> tuple[np.ndarray, np.ndarray]:
+    """Headers of version 1, and those of them that advertise; bool (n,). Version 1 begins with a 0, version 2 with a TLV's type."""
     first = peek(h, FIRST, np.arange(len(h)), h.start)
-    old = (first["hsrp.version"] == 0) & (h.end > h.start)
-    return old, old & (first["hsrp.opcode"] == 3)
+    version1 = (first["hsrp.version"] == 0) & (h.end > h.start)
+    return version1, version1 & (first["hsrp.opcode"] == 3)
 
 
-def _items(h: Headers) -> Options:
-    """The items of version 2, and those behind what version 1 has."""
-    old, advertises = _old(h)
-    start = np.where(advertises, h.wire, h.start + np.where(old, FIXED, 0))
+def _tlvs(h: Headers) -> Options:
+    """The TLVs of version 2, and those that follow the fields of version 1."""
+    version1, advertises = _version1(h)
+    start = np.where(advertises, h.wire, h.start + np.where(version1, FIXED, 0))
     return walk(h, np.minimum(start, h.wire), h.wire, head=HEAD)
 
 
 def check(h: Headers) -> None:
-    old, advertises = _old(h)
-    needs(h, np.select([advertises, old], [FIRST.size + ADVERTISE.size, FIXED], 0))
-    misfits(h, _items(h).bad, "", "an item does not fit into the message")
+    version1, advertises = _version1(h)
+    needs(h, np.select([advertises, version1], [FIRST.size + ADVERTISE.size, FIXED], 0))
+    misfits(h, _tlvs(h).bad, "", "an item does not fit into the message")
 
 
 def _derived(h: Headers) -> dict[str, Column]:
     parts = Parts(h, FIELDS)
-    old, advertises = _old(h)
-    rows = np.flatnonzero(old)
+    version1, advertises = _version1(h)
+    rows = np.flatnonzero(version1)
     parts.read(FIRST, rows, h.start[rows])
     rows = np.flatnonzero(advertises)
     parts.read(ADVERTISE, rows, h.start[rows] + FIRST.size)
-    rows = np.flatnonzero(old & ~advertises)
+    rows = np.flatnonzero(version1 & ~advertises)
     at = h.start[rows] + FIRST.size
     parts.read(REST, rows, at)
     at += REST.size
     parts.text("hsrp.auth_data", rows, at, at + PASSWORD)
     parts.read(VIRTUAL, rows, at + PASSWORD)
 
-    found = _items(h)
-    end = found.at + found.size
-    for kind, layout in ((GROUP_STATE, GROUP), (INTERFACE_STATE, INTERFACE), (TEXT, KIND), (DIGEST, SIGNED)):
-        these = np.flatnonzero((found.kind == kind) & (found.size > 0))
-        row, at = found.row[these], found.at[these]
+    tlvs = _tlvs(h)
+    end = tlvs.at + tlvs.size
+    for kind, layout in ((GROUP_STATE, GROUP), (INTERFACE_STATE, INTERFACE), (TEXT, TEXT_AUTH), (DIGEST, MD5_AUTH)):
+        these = np.flatnonzero((tlvs.kind == kind) & (tlvs.size > 0))
+        row, at = tlvs.row[these], tlvs.at[these]
         reading = parts.read(layout, row, at, end[these])
         if kind == GROUP_STATE:
             six = reading["hsrp2.ipversion"] == 6
@@ -117,12 +117,13 @@ def _derived(h: Headers) -> dict[str, Column]:
         elif kind == TEXT:
             parts.text("hsrp2.auth_data", row, at + HEAD, end[these])
         elif kind == DIGEST:
-            parts.bytes("hsrp2.md5_auth_data", row, at + SIGNED.size, end[these])
+            parts.bytes("hsrp2.md5_auth_data", row, at + MD5_AUTH.size, end[these])
     return dict(parts.columns())
 
 
+LAYOUTS = (FIRST, REST, VIRTUAL, ADVERTISE, GROUP, VIRTUAL4, VIRTUAL6, INTERFACE, TEXT_AUTH, MD5_AUTH)
 FIELDS = (
-    *(f for one in (FIRST, REST, VIRTUAL, ADVERTISE, GROUP, VIRTUAL4, VIRTUAL6, INTERFACE, KIND, SIGNED) for f in one.fields if f.label),
+    *(f for layout in LAYOUTS for f in layout.fields if f.label),
     Field("hsrp.auth_data", text, "Password"),
     Field("hsrp2.auth_data", text, "Password"),
     Field("hsrp2.md5_auth_data", raw, "Digest"),

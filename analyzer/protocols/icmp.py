@@ -23,6 +23,7 @@ from ..fields import (
     u64,
 )
 from .common import checksums, icmp_extensions
+from .common.tlv import repeated
 
 TYPE = {
     0: "echo reply",
@@ -43,7 +44,7 @@ TYPE = {
     42: "extended echo request",
     43: "extended echo reply",
 }
-CODE = {  # what a message says beyond its type; RFC 792, RFC 1122 §3.2.2.1, RFC 1812 §5.2.7.1
+CODE = {  # by type and code; RFC 792, RFC 1122 §3.2.2.1, RFC 1812 §5.2.7.1
     (3, 0): "network unreachable",
     (3, 1): "host unreachable",
     (3, 2): "protocol unreachable",
@@ -73,23 +74,23 @@ HEADER = Layout(
     Field("icmp.code", u8, "Code"),
     Field("icmp.checksum", u16, "Checksum", "RFC 1071", hex=4),
 )
-REST = HEADER.size  # where the four bytes begin that each type uses in its own way
+BODY_AT = HEADER.size  # offset of the four bytes whose meaning depends on the type
 QUOTES = (3, 4, 5, 11, 12)
 ECHOES = (0, 8)
-ASKS = (*ECHOES, 13, 14, 15, 16, 17, 18)
-PROBES = PROBE, ANSWER = 42, 43  # RFC 8335: ask a router for the state of one of its interfaces
-EXTENDED = (3, 11, 12)  # RFC 4884 §4: these say how long the datagram is that they quote
-USUAL = 128  # bytes that senders older than RFC 4884 quote before extensions
+QUERIES = (*ECHOES, 13, 14, 15, 16, 17, 18)
+PROBES = PROBE, ANSWER = 42, 43  # RFC 8335: the state of an interface of a router
+EXTENDED = (3, 11, 12)  # RFC 4884 §4: these have the length of the quoted datagram
+LEGACY_QUOTE = 128  # bytes that senders older than RFC 4884 quote before extensions
 IDENT = Layout(Field("icmp.ident", u16, "Identifier", "which program asks"))
 SEQUENCE = Layout(Field("before", u16, ""), Field("icmp.seq", u16, "Sequence number"))
 EXTENDED_ECHO = Layout(
     Field("before", u16, ""),
     Field("icmp.ext.echo.seq", u8, "Sequence number", "of an extended echo, RFC 8335"),
 )
-ASKED = Layout(
+PROBE_BODY = Layout(
     Field("before", u24, ""), Field("", bits(7), ""), Field("icmp.ext.echo.req.local", flag, "Local", "an interface of the router itself")
 )
-FOUND = Layout(
+ANSWER_BODY = Layout(
     Field("before", u24, ""),
     Field("icmp.ext.echo.rsp.state", bits(3), "Neighbor's state", value_names=STATE),
     Field("", bits(2), ""),
@@ -101,11 +102,11 @@ LENGTH = Layout(
     Field("before", u8, ""),
     Field("icmp.length", u8, "Length of the quoted datagram", "in words of 4 bytes, where extensions follow: RFC 4884 §4"),
 )
-TOTAL = Layout(Field("before", u16, ""), Field("total", u16, ""))
+TOTAL_LENGTH = Layout(Field("before", u16, ""), Field("total", u16, ""))
 GATEWAY = Layout(Field("icmp.redir_gw", ipv4, "Gateway", "the better first hop"))
 MTU = Layout(Field("before", u16, ""), Field("icmp.mtu", u16, "MTU of the next hop", "bytes"))
 POINTER = Layout(Field("icmp.pointer", u8, "Pointer", "offset of the faulty byte in the quoted header"))
-STAMPS = Layout(
+TIMESTAMPS = Layout(
     Field("before", u32, ""),
     Field("icmp.originate_timestamp", u32, "Originate timestamp", "ms since midnight UTC"),
     Field("icmp.receive_timestamp", u32, "Receive timestamp"),
@@ -118,60 +119,60 @@ ROUTERS = Layout(
     Field("icmp.lifetime", u16, "Lifetime", "seconds"),
 )
 ROUTER = Layout(Field("icmp.router_address", ipv4, "Router", many=True), Field("icmp.pref_level", u32, "Preference", many=True))
-# What `ping` puts in front of its data: when it sent, in the byte order of its machine. Of a machine with seconds of 64 bits these
+# `ping` starts its data with the time of sending, in the byte order of its machine. If seconds have 64 bits there, these fields
 # are the seconds alone, and the second word is 0.
-SENT = Layout(Field("second", u32, ""), Field("micro", u32, ""))
-SENT_LITTLE = Layout(Field("second", u32, "", little=True), Field("micro", u32, "", little=True))
-DAY = 86_400  # seconds: a time further from the frame's is no time
+PING_TIME = Layout(Field("second", u32, ""), Field("micro", u32, ""))
+PING_TIME_LITTLE = Layout(Field("second", u32, "", little=True), Field("micro", u32, "", little=True))
+MAX_OFFSET = 86_400  # seconds: data further from the frame's time is not a timestamp
 
 
 def _quoted(h: Headers) -> tuple[np.ndarray, np.ndarray]:
-    """(where the quoted datagram ends, where extensions begin: at `wire` if there are none).
+    """End of the quoted datagram, start of the extensions (`wire` if there are none); int64 (n,).
 
-    Senders older than RFC 4884 give no length and quote 128 bytes (§5.5). What follows them is no part of a datagram that is
-    not so long, and of a longer one hardly ever looks like extensions with their checksum.
+    Senders older than RFC 4884 give no length and quote 128 bytes (§5.5). Bytes after these are extensions if the datagram is
+    not longer, or if version and checksum of extensions are right.
     """
     kind, start = h["icmp.type"], h.start + 8
     end, extensions = h.wire.copy(), np.where(kind == PROBE, np.minimum(start, h.wire), h.wire)
     rows = np.flatnonzero(np.isin(kind, QUOTES) & h.whole)
-    length = 4 * _length(h, rows).astype(np.int64)
-    told = rows[length > 0]
-    end[told] = extensions[told] = np.minimum(start[told] + length[length > 0], h.wire[told])
-    older = rows[(length == 0) & (h.wire[rows] - start[rows] > USUAL)]
+    length = 4 * _quoted_words(h, rows).astype(np.int64)
+    sized = rows[length > 0]
+    end[sized] = extensions[sized] = np.minimum(start[sized] + length[length > 0], h.wire[sized])
+    older = rows[(length == 0) & (h.wire[rows] - start[rows] > LEGACY_QUOTE)]
     if len(older):
-        at = start[older] + USUAL
-        short = Reading(TOTAL, h.buffer, start[older], h.end[older])["total"] <= USUAL
-        looks = Reading(icmp_extensions.HEAD, h.buffer, at, h.end[older])["icmp.ext.version"] == 2
-        looks &= h.wire[older] <= h.end[older]
-        looks[looks] = checksums.sums(h, at[looks], h.wire[older][looks]) == 0xFFFF
-        found = short | looks
-        end[older[found]] = extensions[older[found]] = at[found]
+        at = start[older] + LEGACY_QUOTE
+        short = Reading(TOTAL_LENGTH, h.buffer, start[older], h.end[older])["total"] <= LEGACY_QUOTE
+        valid = Reading(icmp_extensions.HEAD, h.buffer, at, h.end[older])["icmp.ext.version"] == 2
+        valid &= h.wire[older] <= h.end[older]
+        valid[valid] = checksums.sums(h, at[valid], h.wire[older][valid]) == 0xFFFF
+        extended = short | valid
+        end[older[extended]] = extensions[older[extended]] = at[extended]
     return end, extensions
 
 
-def _length(h: Headers, rows: np.ndarray) -> np.ndarray:
-    """What these messages say the length of the quoted datagram is, in words of 4 bytes; 0 where nothing is said."""
-    said = Reading(LENGTH, h.buffer, h.start[rows] + REST, h.end[rows])["icmp.length"]
-    return np.where(np.isin(h["icmp.type"][rows], EXTENDED), said, 0)
+def _quoted_words(h: Headers, rows: np.ndarray) -> np.ndarray:
+    """Length of the datagram that these messages quote, in words of 4 bytes; 0 where they do not have it."""
+    length = Reading(LENGTH, h.buffer, h.start[rows] + BODY_AT, h.end[rows])["icmp.length"]
+    return np.where(np.isin(h["icmp.type"][rows], EXTENDED), length, 0)
 
 
-def _sent(h: Headers) -> tuple[np.ndarray, np.ndarray]:
-    """Echoes (int64 rows) whose data begins with a time, and that time, ns since 1970; told as Wireshark does."""
+def _ping_times(h: Headers) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of echoes whose data begins with a time, and that time in ns since 1970; int64. By Wireshark's rules."""
     rows = np.flatnonzero(np.isin(h["icmp.type"], ECHOES) & h.whole & (h.end >= h.start + 16))
     timed = h.frames.column("frame.time").rows
     if timed is not None:
         rows = rows[np.isin(h.frame[rows], timed)]
     now = h.frames["frame.time"][h.frame[rows]] // 1_000_000_000
-    found = np.full(len(rows), -1, np.int64)
-    for layout in (SENT_LITTLE, SENT):  # the second, which Wireshark tries first, counts where both fit
+    sent = np.full(len(rows), -1, np.int64)
+    for layout in (PING_TIME_LITTLE, PING_TIME):  # Wireshark prefers big-endian if both fit
         reading = Reading(layout, h.buffer, h.start[rows] + 8, h.end[rows])
         second, micro = (reading[name].astype(np.int64) for name in ("second", "micro"))
-        found = np.where((abs(second - now) < DAY) & (micro < 1_000_000), second * 1_000_000_000 + micro * 1000, found)
-    return rows[found >= 0], found[found >= 0]
+        sent = np.where((abs(second - now) < MAX_OFFSET) & (micro < 1_000_000), second * 1_000_000_000 + micro * 1000, sent)
+    return rows[sent >= 0], sent[sent >= 0]
 
 
-def _stamp(h: Headers) -> dict[str, Column]:
-    rows, sent = h.memo(_sent)
+def _data_times(h: Headers) -> dict[str, Column]:
+    rows, sent = h.memo(_ping_times)
     now = h.frames["frame.time"][h.frame[rows]]
     return {"icmp.data_time": Column(sent, rows), "icmp.data_time_relative": Column(now - sent, rows)}
 
@@ -183,58 +184,58 @@ def contents(h: Headers):
     end, extensions = _quoted(h)
     icmp_extensions.check(h, extensions)
     rows = np.flatnonzero(quotes)
-    length = 4 * _length(h, rows).astype(np.int64)
+    length = 4 * _quoted_words(h, rows).astype(np.int64)
     beyond = np.zeros(len(h), bool)
     beyond[rows] = start[rows] + length > h.wire[rows]
     needed = np.zeros(len(h), np.int64)
     needed[rows] = length
     h.fault(beyond & h.whole & ~h.quoted, "icmp.length", "says {needed} bytes, there are {had}", needed, h.wire - start, h.start + 5)
     yield Payload("ipversion", 4, start, end, rows, quoted=True)
-    behind = start.copy()
-    behind[h.memo(_sent)[0]] += SENT.size
-    yield Payload("data", 0, behind, h.wire, np.flatnonzero(np.isin(kind, ECHOES)))
-    yield Payload("icmp.type", kind, h.start + REST, h.wire, np.flatnonzero(~np.isin(kind, list(TYPE))))
+    data = start.copy()
+    data[h.memo(_ping_times)[0]] += PING_TIME.size
+    yield Payload("data", 0, data, h.wire, np.flatnonzero(np.isin(kind, ECHOES)))
+    yield Payload("icmp.type", kind, h.start + BODY_AT, h.wire, np.flatnonzero(~np.isin(kind, list(TYPE))))
 
 
-def _rest(h: Headers) -> dict[str, Column]:
+def _body(h: Headers) -> dict[str, Column]:
     kind, code = h["icmp.type"], h["icmp.code"]
-    found = {}
+    columns = {}
     for layout, mask in (
-        (IDENT, np.isin(kind, ASKS + PROBES)),
-        (SEQUENCE, np.isin(kind, ASKS)),
+        (IDENT, np.isin(kind, QUERIES + PROBES)),
+        (SEQUENCE, np.isin(kind, QUERIES)),
         (EXTENDED_ECHO, np.isin(kind, PROBES)),
-        (ASKED, kind == PROBE),
-        (FOUND, kind == ANSWER),
+        (PROBE_BODY, kind == PROBE),
+        (ANSWER_BODY, kind == ANSWER),
         (GATEWAY, kind == 5),
         (MTU, (kind == 3) & (code == 4)),
         (POINTER, kind == 12),
-        (STAMPS, np.isin(kind, (13, 14))),
+        (TIMESTAMPS, np.isin(kind, (13, 14))),
         (MASK, np.isin(kind, (17, 18))),
         (ROUTERS, kind == 9),
     ):
         rows = np.flatnonzero(mask & h.whole)
-        reading = Reading(layout, h.buffer, h.start[rows] + REST, h.end[rows], rows)
-        found.update({f.name: reading.column(f.name) for f in layout.fields if f.label})
+        reading = Reading(layout, h.buffer, h.start[rows] + BODY_AT, h.end[rows], rows)
+        columns.update({f.name: reading.column(f.name) for f in layout.fields if f.label})
     advert = np.flatnonzero((kind == 9) & h.whole)
-    routers = Reading(ROUTERS, h.buffer, h.start[advert] + REST, h.end[advert])
+    routers = Reading(ROUTERS, h.buffer, h.start[advert] + BODY_AT, h.end[advert])
     words = np.maximum(routers["icmp.addr_entry_size"].astype(np.int64), 2)
     count = np.minimum(routers["icmp.num_addrs"], np.maximum(h.end[advert] - h.start[advert] - 8, 0) // (4 * words)).astype(np.int64)
-    one = np.repeat(np.arange(len(advert)), count)
-    at = h.start[advert][one] + 8 + 4 * words[one] * (np.arange(len(one)) - np.repeat(np.cumsum(count) - count, count))
-    reading = Reading(ROUTER, h.buffer, at, at + 8, advert[one])
-    found.update({f.name: reading.column(f.name) for f in ROUTER.fields})
-    length = _length(h, np.arange(len(h)))
-    told = np.flatnonzero((length > 0) & h.whole)
-    found["icmp.length"] = Column(length[told], told)
-    found["icmp.length.original_datagram"] = Column(length[told].astype(np.int64) * 4, told)
+    owner, nth = repeated(count)
+    at = h.start[advert][owner] + 8 + 4 * words[owner] * nth
+    reading = Reading(ROUTER, h.buffer, at, at + 8, advert[owner])
+    columns.update({f.name: reading.column(f.name) for f in ROUTER.fields})
+    length = _quoted_words(h, np.arange(len(h)))
+    sized = np.flatnonzero((length > 0) & h.whole)
+    columns["icmp.length"] = Column(length[sized], sized)
+    columns["icmp.length.original_datagram"] = Column(length[sized].astype(np.int64) * 4, sized)
     known = np.flatnonzero(h.trusted == HEADER.size)
-    found["icmp.checksum.status"] = Column(checksums.judged(h, h.wire[known], None, known), known)
-    return found
+    columns["icmp.checksum.status"] = Column(checksums.status(h, h.wire[known], None, known), known)
+    return columns
 
 
-LAYOUTS = (IDENT, SEQUENCE, EXTENDED_ECHO, ASKED, FOUND, GATEWAY, MTU, POINTER, LENGTH, STAMPS, MASK, ROUTERS, ROUTER)
-FIELDS = (f for one in LAYOUTS for f in one.fields if f.label)
-BYTES = Field("icmp.length.original_datagram", u16, "Length of the quoted datagram", "bytes")
+LAYOUTS = (IDENT, SEQUENCE, EXTENDED_ECHO, PROBE_BODY, ANSWER_BODY, GATEWAY, MTU, POINTER, LENGTH, TIMESTAMPS, MASK, ROUTERS, ROUTER)
+FIELDS = (f for layout in LAYOUTS for f in layout.fields if f.label)
+QUOTED_BYTES = Field("icmp.length.original_datagram", u16, "Length of the quoted datagram", "bytes")
 
 
 PROTOCOL = Protocol(
@@ -247,19 +248,19 @@ PROTOCOL = Protocol(
     "[, gateway {icmp.redir_gw}][, next hop's MTU {icmp.mtu}]",
     contents=contents,
     derived=(
-        ((*FIELDS, BYTES, checksums.status_field("icmp.checksum.status")), _rest),
+        ((*FIELDS, QUOTED_BYTES, checksums.status_field("icmp.checksum.status")), _body),
         (
             (
                 Field("icmp.data_time", date, "Time in the data", "when the program asked, by its own clock"),
                 Field("icmp.data_time_relative", seconds, "Time since then", "up to this frame"),
             ),
-            _stamp,
+            _data_times,
         ),
         (icmp_extensions.FIELDS, lambda h: icmp_extensions.columns(h, _quoted(h)[1])),
     ),
-    external_fields=(  # `reassembly.echoes` computes these
+    external_fields=(  # from `correlators.echo_matching`
         Field("icmp.resp_to", u64, "Request frame", "the echo request that this answers"),
         Field("icmp.resptime", milliseconds, "Response time", "ms since the request"),
-        Field("icmp.resp_in", u64, "Response frame", "never there: a row waits for no later frame; the table pings names it"),
+        Field("icmp.resp_in", u64, "Response frame", "always absent: fields never depend on later frames; the table pings has it"),
     ),
 )

@@ -5,7 +5,7 @@ import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Payload, Protocol, Reading, bits, flag, ipv6, mac, milliseconds, u8, u16, u24, u32, u64
 from .common import checksums, icmp_extensions, mld
-from .common.tlv import walk
+from .common.tlv import Options, repeated, walk
 from .icmp import STATE
 
 TYPE = {
@@ -33,7 +33,7 @@ TYPE = {
     160: "extended echo request",
     161: "extended echo reply",
 }
-CODE = {  # what a message says beyond its type; RFC 4443 §3
+CODE = {  # by type and code; RFC 4443 §3
     (1, 0): "no route",
     (1, 1): "administratively prohibited",
     (1, 2): "beyond the scope of the source",
@@ -52,71 +52,50 @@ HEADER = Layout(
 )
 ECHOES = (128, 129)
 PROBES = PROBE, ANSWER = 160, 161  # RFC 8335
-EXTENDED = (1, 3)  # RFC 4884 §4.4, §4.5: these say how long the packet is that they quote
+EXTENDED = (1, 3)  # RFC 4884 §4.4, §4.5: these have the length of the quoted packet
 RS, RA, NS, NA, REDIRECT = 133, 134, 135, 136, 137
-BODY = {  # what stands behind the first four bytes: (types, layout)
-    "identifier": (ECHOES + PROBES, Layout(Field("icmpv6.echo.identifier", u16, "Identifier", "which program asks", hex=4))),
-    "sequence": (ECHOES, Layout(Field("before", u16, ""), Field("icmpv6.echo.sequence_number", u16, "Sequence number"))),
-    "probe": (
-        PROBES,
-        Layout(Field("before", u16, ""), Field("icmpv6.ext.echo.seq", u8, "Sequence number", "of an extended echo, RFC 8335")),
+BODY: dict[tuple[int, ...], Layout] = {  # by type: layout of the bytes after the first four
+    ECHOES + PROBES: Layout(Field("icmpv6.echo.identifier", u16, "Identifier", "which program asks", hex=4)),
+    ECHOES: Layout(Field("before", u16, ""), Field("icmpv6.echo.sequence_number", u16, "Sequence number")),
+    PROBES: Layout(Field("before", u16, ""), Field("icmpv6.ext.echo.seq", u8, "Sequence number", "of an extended echo, RFC 8335")),
+    (PROBE,): Layout(
+        Field("before", u24, ""),
+        Field("", bits(7), ""),
+        Field("icmpv6.ext.echo.req.local", flag, "Local", "an interface of the node itself"),
     ),
-    "asked": (
-        (PROBE,),
-        Layout(
-            Field("before", u24, ""),
-            Field("", bits(7), ""),
-            Field("icmpv6.ext.echo.req.local", flag, "Local", "an interface of the node itself"),
-        ),
+    (ANSWER,): Layout(
+        Field("before", u24, ""),
+        Field("icmpv6.ext.echo.rsp.state", bits(3), "Neighbor's state", value_names=STATE),
+        Field("", bits(2), ""),
+        Field("icmpv6.ext.echo.rsp.active", flag, "Active"),
+        Field("icmpv6.ext.echo.rsp.ipv4", flag, "Runs IPv4"),
+        Field("icmpv6.ext.echo.rsp.ipv6", flag, "Runs IPv6"),
     ),
-    "found": (
-        (ANSWER,),
-        Layout(
-            Field("before", u24, ""),
-            Field("icmpv6.ext.echo.rsp.state", bits(3), "Neighbor's state", value_names=STATE),
-            Field("", bits(2), ""),
-            Field("icmpv6.ext.echo.rsp.active", flag, "Active"),
-            Field("icmpv6.ext.echo.rsp.ipv4", flag, "Runs IPv4"),
-            Field("icmpv6.ext.echo.rsp.ipv6", flag, "Runs IPv6"),
-        ),
+    (2,): Layout(Field("icmpv6.mtu", u32, "MTU of the next hop", "bytes")),
+    (4,): Layout(Field("icmpv6.pointer", u32, "Pointer", "offset of the fault in the quoted packet")),
+    (NS,): Layout(Field("before", u32, ""), Field("icmpv6.nd.ns.target_address", ipv6, "Target", "whose MAC address is asked for")),
+    (NA,): Layout(
+        Field("icmpv6.nd.na.flag.r", flag, "From a router"),
+        Field("icmpv6.nd.na.flag.s", flag, "Solicited", "answers a question"),
+        Field("icmpv6.nd.na.flag.o", flag, "Override", "replaces what the cache has"),
+        Field("before", bits(29), ""),
+        Field("icmpv6.nd.na.target_address", ipv6, "Target"),
     ),
-    "mtu": ((2,), Layout(Field("icmpv6.mtu", u32, "MTU of the next hop", "bytes"))),
-    "pointer": ((4,), Layout(Field("icmpv6.pointer", u32, "Pointer", "offset of the fault in the quoted packet"))),
-    "solicitation": (
-        (NS,),
-        Layout(Field("before", u32, ""), Field("icmpv6.nd.ns.target_address", ipv6, "Target", "whose MAC address is asked for")),
+    (RA,): Layout(
+        Field("icmpv6.nd.ra.cur_hop_limit", u8, "Hop limit", "that hosts should use; 0: not said"),
+        Field("icmpv6.nd.ra.flag.m", flag, "Managed", "addresses come from DHCPv6"),
+        Field("icmpv6.nd.ra.flag.o", flag, "Other", "other settings come from DHCPv6"),
+        Field("icmpv6.nd.ra.flag.h", flag, "Home agent"),
+        Field("icmpv6.nd.ra.flag.prf", bits(2), "Preference", value_names={0: "medium", 1: "high", 3: "low"}),
+        Field("before", bits(3), ""),
+        Field("icmpv6.nd.ra.router_lifetime", u16, "Router lifetime", "seconds; 0: no default router"),
+        Field("icmpv6.nd.ra.reachable_time", u32, "Reachable time", "ms"),
+        Field("icmpv6.nd.ra.retrans_timer", u32, "Retransmission timer", "ms"),
     ),
-    "advertisement": (
-        (NA,),
-        Layout(
-            Field("icmpv6.nd.na.flag.r", flag, "From a router"),
-            Field("icmpv6.nd.na.flag.s", flag, "Solicited", "answers a question"),
-            Field("icmpv6.nd.na.flag.o", flag, "Override", "replaces what the cache has"),
-            Field("before", bits(29), ""),
-            Field("icmpv6.nd.na.target_address", ipv6, "Target"),
-        ),
-    ),
-    "router": (
-        (RA,),
-        Layout(
-            Field("icmpv6.nd.ra.cur_hop_limit", u8, "Hop limit", "that hosts should use; 0: not said"),
-            Field("icmpv6.nd.ra.flag.m", flag, "Managed", "addresses come from DHCPv6"),
-            Field("icmpv6.nd.ra.flag.o", flag, "Other", "other settings come from DHCPv6"),
-            Field("icmpv6.nd.ra.flag.h", flag, "Home agent"),
-            Field("icmpv6.nd.ra.flag.prf", bits(2), "Preference", value_names={0: "medium", 1: "high", 3: "low"}),
-            Field("before", bits(3), ""),
-            Field("icmpv6.nd.ra.router_lifetime", u16, "Router lifetime", "seconds; 0: no default router"),
-            Field("icmpv6.nd.ra.reachable_time", u32, "Reachable time", "ms"),
-            Field("icmpv6.nd.ra.retrans_timer", u32, "Retransmission timer", "ms"),
-        ),
-    ),
-    "redirect": (
-        (REDIRECT,),
-        Layout(
-            Field("before", u32, ""),
-            Field("icmpv6.nd.rd.target_address", ipv6, "Target", "the better first hop"),
-            Field("icmpv6.rd.na.destination_address", ipv6, "Destination", "for packets to there"),
-        ),
+    (REDIRECT,): Layout(
+        Field("before", u32, ""),
+        Field("icmpv6.nd.rd.target_address", ipv6, "Target", "the better first hop"),
+        Field("icmpv6.rd.na.destination_address", ipv6, "Destination", "for packets to there"),
     ),
 }
 LENGTH = Layout(Field("icmpv6.length", u8, "Length of the quoted packet", "in units of 8 bytes, where extensions follow: RFC 4884 §4"))
@@ -145,14 +124,14 @@ SERVER = Layout(Field("icmpv6.opt.rdnss", ipv6, "DNS server", many=True))
 
 
 def _length(h: Headers) -> tuple[np.ndarray, np.ndarray]:
-    """Messages that say the length of the quoted packet, and what they say, in units of 8 bytes."""
+    """Rows of the messages that have the length of the quoted packet, and that length in units of 8 bytes."""
     rows = np.flatnonzero(np.isin(h["icmpv6.type"], EXTENDED) & h.whole)
     length = Reading(LENGTH, h.buffer, h.start[rows] + HEADER.size, h.end[rows])["icmpv6.length"]
     return rows[length > 0], length[length > 0]
 
 
 def _quoted(h: Headers) -> tuple[np.ndarray, np.ndarray]:
-    """(where the quoted packet ends, where extensions begin: at `wire` if there are none)."""
+    """End of the quoted packet, start of the extensions (`wire` if there are none); int64 (n,)."""
     end, extensions = h.wire.copy(), np.where(h["icmpv6.type"] == PROBE, np.minimum(h.start + 8, h.wire), h.wire)
     rows, length = _length(h)
     end[rows] = extensions[rows] = np.minimum(h.start[rows] + 8 + 8 * length.astype(np.int64), h.wire[rows])
@@ -164,7 +143,7 @@ def contents(h: Headers):
     start = h.start + 8
     quotes = (kind >= 1) & (kind <= 4)
     echo = np.isin(kind, ECHOES)
-    found = np.isin(kind, (*OPTIONS_AT, *PROBES, *mld.KINDS))
+    decoded = np.isin(kind, (*OPTIONS_AT, *PROBES, *mld.KINDS))
     end, extensions = _quoted(h)
     icmp_extensions.check(h, extensions)
     mld.check(h)
@@ -173,14 +152,14 @@ def contents(h: Headers):
     needed[rows] = 8 * length.astype(np.int64)
     beyond = (start + needed > h.wire) & (needed > 0) & ~h.quoted
     h.fault(beyond, "icmpv6.length", "says {needed} bytes, there are {had}", needed, h.wire - start, h.start + HEADER.size)
-    if found.any():
-        h.column("icmpv6.opt.type")  # an option that does not fit is said even if nobody asks for options
+    if decoded.any():
+        h.column("icmpv6.opt.type")  # reports misfits even if no table needs the options
     yield Payload("ipversion", 6, start, end, np.flatnonzero(quotes), quoted=True)
     yield Payload("data", 0, start, h.wire, np.flatnonzero(echo))
-    yield Payload("icmpv6.type", kind, h.start + HEADER.size, h.wire, np.flatnonzero(~quotes & ~echo & ~found))
+    yield Payload("icmpv6.type", kind, h.start + HEADER.size, h.wire, np.flatnonzero(~quotes & ~echo & ~decoded))
     redirected = np.flatnonzero(kind == REDIRECT)
     if len(redirected):
-        options = _walked(h)
+        options = _walk_options(h)
         pick = options.of(4, 16)
         at = np.zeros(len(h), np.int64)
         at[options.row[pick]] = options.at[pick] + 8
@@ -189,10 +168,10 @@ def contents(h: Headers):
         yield Payload("ipversion", 6, at, end, np.flatnonzero(at), quoted=True)
 
 
-def _walked(h: Headers):
-    size = np.zeros(256, np.int64)
-    size[list(OPTIONS_AT)] = list(OPTIONS_AT.values())
-    offset = size[h["icmpv6.type"]]
+def _walk_options(h: Headers) -> Options:
+    offsets = np.zeros(256, np.int64)
+    offsets[list(OPTIONS_AT)] = list(OPTIONS_AT.values())
+    offset = offsets[h["icmpv6.type"]]
     there = h.whole & (offset > 0)
     start = h.start + np.where(there, offset, 0)
     return walk(h, start, np.where(there, h.wire, start), unit=8)
@@ -200,36 +179,36 @@ def _walked(h: Headers):
 
 def _body(h: Headers) -> dict[str, Column]:
     kind = h["icmpv6.type"]
-    found = {}
-    for kinds, layout in BODY.values():
+    columns = {}
+    for kinds, layout in BODY.items():
         rows = np.flatnonzero(np.isin(kind, kinds) & h.whole)
         reading = Reading(layout, h.buffer, h.start[rows] + HEADER.size, h.end[rows], rows)
-        found.update({f.name: reading.column(f.name) for f in layout.fields if f.label})
+        columns.update({f.name: reading.column(f.name) for f in layout.fields if f.label})
     rows, length = _length(h)
-    found["icmpv6.length"] = Column(length, rows)
-    return found
+    columns["icmpv6.length"] = Column(length, rows)
+    return columns
 
 
 def _options(h: Headers) -> dict[str, Column]:
-    found = _walked(h)
-    h.fault((found.bad >= 0) & ~h.quoted & (h.wire <= h.end), "icmpv6.opt.type", "does not fit into the message", at=found.bad)
-    row, at, size, kind, _ = found
+    options = _walk_options(h)
+    h.fault((options.bad >= 0) & ~h.quoted & (h.wire <= h.end), "icmpv6.opt.type", "does not fit into the message", at=options.bad)
+    row, at, size, kind, _ = options
     columns = {"icmpv6.opt.type": Column(kind, row), "icmpv6.opt.length": Column(h.buffer[np.minimum(at + 1, len(h.buffer) - 1)], row)}
     for layout, pick in (
         (LINK, np.flatnonzero(np.isin(kind, (1, 2)) & (size >= 8))),
-        (PREFIX, found.of(3, 32, 32)),
-        (LINK_MTU, found.of(5, 8, 8)),
+        (PREFIX, options.of(3, 32, 32)),
+        (LINK_MTU, options.of(5, 8, 8)),
     ):
         reading = Reading(layout, h.buffer, at[pick] + 2, at[pick] + size[pick], row[pick])
         columns.update({f.name: reading.column(f.name) for f in layout.fields if f.label})
     # A route (RFC 4191 §2.3) has a prefix too: as many bytes of it as the option has room for.
-    route = found.of(24, 8, 24)
-    servers = found.of(25, 24, 2040)
+    route = options.of(24, 8, 24)
+    servers = options.of(25, 24, 2040)
     count = (size[servers] - 8) // 16
-    one = np.repeat(servers, count)
-    place = at[one] + 8 + 16 * (np.arange(len(one)) - np.repeat(np.cumsum(count) - count, count))
-    columns["icmpv6.opt.rdnss"] = Reading(SERVER, h.buffer, place, place + 16, row[one]).column("icmpv6.opt.rdnss")
-    both = np.concatenate((found.of(3, 32, 32), route))
+    owner, nth = repeated(count)
+    place = at[servers][owner] + 8 + 16 * nth
+    columns["icmpv6.opt.rdnss"] = Reading(SERVER, h.buffer, place, place + 16, row[servers][owner]).column("icmpv6.opt.rdnss")
+    both = np.concatenate((options.of(3, 32, 32), route))
     if len(route):
         lengths = h.buffer[at[both] + 2]
         prefixes = np.zeros((len(both), 16), np.uint8)
@@ -244,7 +223,7 @@ def _options(h: Headers) -> dict[str, Column]:
 
 def _status(h: Headers) -> dict[str, Column]:
     rows = np.flatnonzero(h.trusted == HEADER.size)
-    return {"icmpv6.checksum.status": Column(checksums.judged(h, h.wire[rows], checksums.pseudo(h, h.wire - h.start, 58), rows), rows)}
+    return {"icmpv6.checksum.status": Column(checksums.status(h, h.wire[rows], checksums.pseudo(h, h.wire - h.start, 58), rows), rows)}
 
 
 OPTION_FIELDS = (
@@ -265,13 +244,13 @@ PROTOCOL = Protocol(
     "[ of {icmpv6.mld.multicast_address}][ of {icmpv6.mldr.mar.multicast_address}]",
     contents=contents,
     derived=(
-        ((*(f for _, layout in BODY.values() for f in layout.fields if f.label), *LENGTH.fields), _body),
+        ((*(f for layout in BODY.values() for f in layout.fields if f.label), *LENGTH.fields), _body),
         (OPTION_FIELDS, _options),
         ((checksums.status_field("icmpv6.checksum.status"),), _status),
         (mld.FIELDS, mld.columns),
         (icmp_extensions.FIELDS, lambda h: icmp_extensions.columns(h, _quoted(h)[1])),
     ),
-    external_fields=(  # `reassembly.echoes` computes these
+    external_fields=(  # from `correlators.echo_matching`
         Field("icmpv6.resp_to", u64, "Request frame", "the echo request that this answers"),
         Field("icmpv6.resptime", milliseconds, "Response time", "ms since the request"),
     ),

@@ -26,7 +26,7 @@ RECORD = {
     5: "allow new sources",
     6: "block old sources",
 }
-TRACE = (0x1E, 0x1F)  # mtrace: the group stands where others have it
+TRACE = (0x1E, 0x1F)  # mtrace, which has the group at the same offset
 QUERY, REPORT1, REPORT2, LEAVE, REPORT3 = 0x11, 0x12, 0x16, 0x17, 0x22
 HEADER = Layout(
     Field("igmp.type", u8, "Type", hex=2, value_names=TYPE),
@@ -41,15 +41,15 @@ GROUP_RECORD = Layout(
     Field("igmp.num_src", u16, "Sources", many=True),
     *GROUP.fields,
 )
-ASKED = Layout(
+QUERY3_BODY = Layout(
     Field("reserved", bits(4), ""),
     Field("igmp.s", flag, "Suppress", "routers keep their timers"),
-    Field("igmp.qrv", bits(3), "Robustness", "how often what may be lost is said"),
+    Field("igmp.qrv", bits(3), "Robustness", "how many times a report that may be lost is sent"),
     Field("igmp.qqic", u8, "Query interval code", "seconds up to 127"),
     GROUP_RECORD.fields[2],
 )
 SOURCE = Layout(Field("igmp.saddr", ipv4, "Source", many=True))
-QUERY3 = HEADER.size + GROUP.size + ASKED.size  # bytes of a query of version 3 and more: RFC 9776 §7.1
+QUERY3_SIZE = HEADER.size + GROUP.size + QUERY3_BODY.size  # least bytes of a query of version 3: RFC 9776 §7.1
 
 
 def check(h: Headers) -> None:
@@ -71,46 +71,40 @@ def _derived(h: Headers) -> dict[str, Column]:
     kind, length = h["igmp.type"], h.wire - h.start
     version = np.select(
         [~h.whole, kind == REPORT1, np.isin(kind, (REPORT2, LEAVE)), kind == REPORT3, kind == QUERY],
-        [0, 1, 2, 3, np.where(length >= QUERY3, 3, np.where(h["igmp.max_resp_code"] == 0, 1, 2))],
+        [0, 1, 2, 3, np.where(length >= QUERY3_SIZE, 3, np.where(h["igmp.max_resp_code"] == 0, 1, 2))],
         0,
     )
     known = np.flatnonzero(version)
     code = h["igmp.max_resp_code"].astype(np.int64)
-    waits = np.flatnonzero((version == 2) | ((version == 3) & (kind == QUERY)))
-    spread = np.where((version == 3) & (code > 127), ((code & 15) | 16) << ((code >> 4 & 7) + 3), code)  # RFC 9776 §4.1.1
-    summed = np.flatnonzero((version > 0) | (h.whole & np.isin(kind, TRACE)))
-    one = summed[kind[summed] != REPORT3]
-    parts.read(GROUP, one, h.start[one] + HEADER.size)
+    timed = np.flatnonzero((version == 2) | ((version == 3) & (kind == QUERY)))
+    expanded = np.where((version == 3) & (code > 127), ((code & 15) | 16) << ((code >> 4 & 7) + 3), code)  # RFC 9776 §4.1.1
+    checked = np.flatnonzero((version > 0) | (h.whole & np.isin(kind, TRACE)))
+    rows = checked[kind[checked] != REPORT3]
+    parts.read(GROUP, rows, h.start[rows] + HEADER.size)
 
     rows = np.flatnonzero((version == 3) & (kind == QUERY))
     at = h.start[rows] + HEADER.size + GROUP.size
-    count = parts.read(ASKED, rows, at)["igmp.num_src"]
-    at = at + ASKED.size
+    count = parts.read(QUERY3_BODY, rows, at)["igmp.num_src"]
+    at = at + QUERY3_BODY.size
     owner, nth = repeated(np.minimum(count, np.maximum(h.end[rows] - at, 0) // SOURCE.size))
     parts.read(SOURCE, rows[owner], at[owner] + SOURCE.size * nth)
 
     rows = np.flatnonzero((version == 3) & (kind == REPORT3))
     parts.read(COUNT, rows, h.start[rows] + HEADER.size)
-    found = _records(h)
-    there = np.flatnonzero(found.size > 0)
-    row, at = found.row[there], found.at[there]
+    group_records = _records(h)
+    there = np.flatnonzero(group_records.size > 0)
+    row, at = group_records.row[there], group_records.at[there]
     owner, nth = repeated(parts.read(GROUP_RECORD, row, at)["igmp.num_src"].astype(np.int64))
     parts.read(SOURCE, row[owner], at[owner] + GROUP_RECORD.size + SOURCE.size * nth)
     return {
         **dict(parts.columns()),
         "igmp.version": Column(version[known], known),
-        "igmp.max_resp": Column(spread[waits], waits),
-        "igmp.checksum.status": Column(checksums.judged(h, h.wire[summed], None, summed), summed),
+        "igmp.max_resp": Column(expanded[timed], timed),
+        "igmp.checksum.status": Column(checksums.status(h, h.wire[checked], None, checked), checked),
     }
 
 
-FIELDS = (
-    *GROUP.fields,
-    COUNT.fields[1],
-    *GROUP_RECORD.fields[:3],
-    *ASKED.fields[1:4],
-    *SOURCE.fields,
-)
+FIELDS = (*GROUP.fields, COUNT.fields[1], *GROUP_RECORD.fields[:3], *QUERY3_BODY.fields[1:4], *SOURCE.fields)
 
 
 PROTOCOL = Protocol(

@@ -5,7 +5,7 @@ import numpy as np
 from ..fields import Column, Field, Fragment, Headers, Layout, Payload, Protocol, Reading, bits, flag, ipv4, u8, u16, u32
 from .common import checksums, fragment_fields
 from .common.registries import DSCP, ECN, IPPROTO
-from .common.tlv import walk
+from .common.tlv import repeated, walk
 
 HEADER = Layout(
     Field("ip.version", bits(4), "Version", "4; 6 in an IPv6 header"),
@@ -44,19 +44,19 @@ def contents(h: Headers):
     beyond = h.whole & (declared > h.wire) & ~h.quoted
     h.fault(beyond, "ip.len_raw", "says {needed} bytes, the frame has {had}", total, h.wire - h.start, h.start + 2)
     if (size > HEADER.size).any():
-        h.column("ip.opt.type")  # an option that does not fit is said even if nobody asks for options
+        h.column("ip.opt.type")  # reports misfits even if no table needs the options
     end = np.minimum(declared, h.wire)
     h.set_payload_end(np.where(h.whole, end, h.wire))
     start = h.start + size
-    # A first piece that the capture cut can never become whole, so what there is of it is read at once.
-    piece = (h["ip.frag_offset"] > 0) | (h["ip.flags.mf"] & (declared <= h.end))
-    if piece.any():
-        rows = np.flatnonzero(piece)
+    # A first fragment that the capture cut can never be reassembled, so its payload is dissected at once.
+    fragment = (h["ip.frag_offset"] > 0) | (h["ip.flags.mf"] & (declared <= h.end))
+    if fragment.any():
+        rows = np.flatnonzero(fragment)
         proto, offset = h["ip.proto"], h["ip.frag_offset"].astype(np.int64) * 8
         fragment_fields.check(h, rows, "ip.frag_offset", offset, end - start)
         place = Fragment(h["ip.id"].astype(np.int64) << 8 | proto, offset, h["ip.flags.mf"])
         yield Payload("ipproto", proto, start, end, rows, fragment=place)
-        yield Payload("ipproto", proto, start, end, np.flatnonzero(~piece))
+        yield Payload("ipproto", proto, start, end, np.flatnonzero(~fragment))
     else:
         yield Payload("ipproto", h["ip.proto"], start, end)
 
@@ -72,17 +72,17 @@ def _status(h: Headers) -> dict[str, Column]:
     rows = np.flatnonzero(h.trusted == HEADER.size)
     if not h.checksums:
         return {"ip.checksum.status": Column(np.full(len(rows), checksums.UNVERIFIED, np.uint8), rows)}
-    return {"ip.checksum.status": Column(checksums.judged(h, (h.start + h["ip.hdr_len"])[rows], None, rows), rows)}
+    return {"ip.checksum.status": Column(checksums.status(h, (h.start + h["ip.hdr_len"])[rows], None, rows), rows)}
 
 
 # ---------------------------------------------------------------- options, RFC 791 §3.1
 
-END, NOP, RECORD, STAMP, LOOSE, STRICT, ALERT = 0, 1, 7, 68, 131, 137, 148
+END, NOP, RECORD, TIMESTAMP, LOOSE, STRICT, ALERT = 0, 1, 7, 68, 131, 137, 148
 OPTION = {
     END: "end of options",
     NOP: "no operation",
     RECORD: "record route",
-    STAMP: "timestamp",
+    TIMESTAMP: "timestamp",
     130: "security",
     LOOSE: "loose source route",
     134: "commercial security",
@@ -90,7 +90,7 @@ OPTION = {
     STRICT: "strict source route",
     ALERT: "router alert",
 }
-POINTED = (RECORD, STAMP, LOOSE, STRICT)
+WITH_POINTER = (RECORD, TIMESTAMP, LOOSE, STRICT)
 ADDRESS, WORD, SHORT = Layout(Field("address", ipv4, "")), Layout(Field("word", u32, "")), Layout(Field("short", u16, ""))
 OPTION_FIELDS = (
     Field("ip.opt.type", u8, "Option", value_names=OPTION, many=True),
@@ -112,22 +112,22 @@ OPTION_FIELDS = (
 def _options(h: Headers) -> dict[str, Column]:
     start = h.start + HEADER.size
     end = np.where(h.whole, h.start + h["ip.hdr_len"], start)
-    found = walk(h, start, end, (END, NOP), (END,))
-    h.fault((found.bad >= 0) & ~h.quoted & (end <= h.end), "ip.opt.type", "does not fit into the header", at=found.bad)
-    row, at, size, kind, _ = found
+    options = walk(h, start, end, (END, NOP), (END,))
+    h.fault((options.bad >= 0) & ~h.quoted & (end <= h.end), "ip.opt.type", "does not fit into the header", at=options.bad)
+    row, at, size, kind, _ = options
     long = np.flatnonzero((kind > NOP) & (size > 0))
     fits = size > 0
     columns = {"ip.opt.type": Column(kind[fits], row[fits]), "ip.opt.len": Column(h.buffer[at[long] + 1], row[long])}
-    pointed = np.flatnonzero(np.isin(kind, POINTED) & (size >= 3))
+    pointed = np.flatnonzero(np.isin(kind, WITH_POINTER) & (size >= 3))
     columns["ip.opt.ptr"] = Column(h.buffer[at[pointed] + 2], row[pointed])
-    # Slots of four bytes behind type, length and pointer; those before the pointer are filled (records) or visited (source routes).
+    # Slots of four bytes after type, length and pointer; those before the pointer are recorded or visited.
     routes = np.flatnonzero(np.isin(kind, (RECORD, LOOSE, STRICT)) & (size >= 3))
     option, place = _slots(at[routes] + 3, (size[routes] - 3) // 4)
     owner, pointer = routes[option], h.buffer[at[routes] + 2].astype(np.int64)[option]
     address = Reading(ADDRESS, h.buffer, place, place + 4)["address"]
     written = place - at[owner] + 1 < pointer
     source = kind[owner] != RECORD
-    last = np.append(option[1:] != option[:-1], True)[: len(option)]  # of a source route: where the datagram goes in the end
+    last = np.append(option[1:] != option[:-1], True)[: len(option)]  # of a source route: the final destination
     ahead = ~written & source
     for name, mask in (
         ("ip.rec_rt", written),
@@ -136,9 +136,9 @@ def _options(h: Headers) -> dict[str, Column]:
         ("ip.empty_rt", ~written & ~source),
     ):
         columns[name] = Column(address[mask], row[owner][mask])
-    going = np.unique(row[owner][ahead])
-    columns["ip.cur_rt"] = Column(h["ip.dst"][going], going)
-    stamps = found.of(STAMP, 4)
+    routed = np.unique(row[owner][ahead])
+    columns["ip.cur_rt"] = Column(h["ip.dst"][routed], routed)
+    stamps = options.of(TIMESTAMP, 4)
     flags = h.buffer[at[stamps] + 3] & 15
     columns["ip.opt.flag"] = Column(flags, row[stamps])
     columns["ip.opt.overflow"] = Column(h.buffer[at[stamps] + 3] >> 4, row[stamps])
@@ -147,17 +147,16 @@ def _options(h: Headers) -> dict[str, Column]:
     time = Reading(WORD, h.buffer, place + 4 * paired[option], place + 8)["word"]
     columns["ip.opt.time_stamp"] = Column(time, row[stamps][option])
     with_address = np.flatnonzero(paired[option])
-    who = Reading(ADDRESS, h.buffer, place[with_address], place[with_address] + 4)["address"]
-    columns["ip.opt.time_stamp_addr"] = Column(who, row[stamps][option[with_address]])
-    alert = found.of(ALERT, 4, 4)
+    router = Reading(ADDRESS, h.buffer, place[with_address], place[with_address] + 4)["address"]
+    columns["ip.opt.time_stamp_addr"] = Column(router, row[stamps][option[with_address]])
+    alert = options.of(ALERT, 4, 4)
     columns["ip.opt.ra"] = Column(Reading(SHORT, h.buffer, at[alert] + 2, at[alert] + 4)["short"], row[alert])
     return columns
 
 
 def _slots(start: np.ndarray, count: np.ndarray, step: np.ndarray | int = 4) -> tuple[np.ndarray, np.ndarray]:
-    """(option, place) of each slot of each option: count[i] of them from start[i] on, step bytes apart."""
-    option = np.repeat(np.arange(len(start)), count)
-    nth = np.arange(len(option)) - np.repeat(np.cumsum(count) - count, count)
+    """Option (index) and offset of each slot; int64. Option i has count[i] slots from start[i], `step` bytes apart."""
+    option, nth = repeated(count)
     return option, start[option] + nth * (step[option] if isinstance(step, np.ndarray) else step)
 
 

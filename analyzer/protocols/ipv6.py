@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..fields import Column, Field, Headers, Layout, Payload, Protocol, bits, ipv6, u8, u16
+from ..fields import Field, Headers, Layout, Payload, Protocol, bits, ipv6, u8, u16
 from .common.registries import DSCP, ECN, IPPROTO
 
 HEADER = Layout(
@@ -19,7 +19,7 @@ HEADER = Layout(
     Field("ipv6.dst", ipv6, "Destination"),
 )  # fmt: skip
 ADDRESSES = ("ipv6.src", "ipv6.dst")
-JUMBO = 0xFFFF  # the most bytes that the length field can say
+MAX_LENGTH = 0xFFFF  # of the length field, bytes
 
 
 def contents(h: Headers):
@@ -27,19 +27,14 @@ def contents(h: Headers):
     h.fault((version != 6) & (h.trusted > 0), "ipv6.version", "is {had}, not 6", had=version)
     length = h["ipv6.plen"].astype(np.int64)
     start = h.start + HEADER.size
-    # RFC 2675 §2: 0 stands for a jumbogram. Kernels send segments beyond 64 KiB to their network cards so, without the option.
-    large = (length == 0) & ((h.wire - start > JUMBO) | np.isin(h["ipv6.nxt"], (0, 6)))
+    # RFC 2675 §2: 0 means a jumbogram. Kernels hand segments beyond 64 KiB to their network cards like that, without the option.
+    large = (length == 0) & ((h.wire - start > MAX_LENGTH) | np.isin(h["ipv6.nxt"], (0, 6)))
     end = np.where(large, h.wire, start + length)
-    h.fault(
-        h.whole & (end > h.wire) & ~h.quoted, "ipv6.plen", "says {needed} bytes, the frame has {had}", length, h.wire - start, h.start + 4
-    )
+    beyond = h.whole & (end > h.wire) & ~h.quoted
+    h.fault(beyond, "ipv6.plen", "says {needed} bytes, the frame has {had}", length, h.wire - start, h.start + 4)
     end = np.minimum(end, h.wire)
     h.set_payload_end(np.where(h.whole, end, h.wire))
     yield Payload("ipproto", h["ipv6.nxt"], start, end)
-
-
-def _version(h: Headers) -> dict[str, Column]:
-    return {"ip.version": h.column("ipv6.version")}
 
 
 PROTOCOL = Protocol(
@@ -61,5 +56,5 @@ PROTOCOL = Protocol(
     aliases={"ipv6.addr": ADDRESSES},
     info="{ipv6.nxt:words}, payload {ipv6.plen}",
     contents=contents,
-    derived=(((Field("ip.version", bits(4), "Version", "4 or 6"),), _version),),
+    derived=(((Field("ip.version", bits(4), "Version", "4 or 6"),), lambda h: {"ip.version": h.column("ipv6.version")}),),
 )

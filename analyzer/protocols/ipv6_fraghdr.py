@@ -18,12 +18,12 @@ HEADER = Layout(
 
 def contents(h: Headers):
     start = h.start + HEADER.size
-    piece = (h["ipv6.fraghdr.offset"] > 0) | (h["ipv6.fraghdr.more"] & (h.wire <= h.end))  # as in IPv4
-    rows, offset = np.flatnonzero(piece), h["ipv6.fraghdr.offset"].astype(np.int64) * 8
+    fragment = (h["ipv6.fraghdr.offset"] > 0) | (h["ipv6.fraghdr.more"] & (h.wire <= h.end))  # as in IPv4
+    rows, offset = np.flatnonzero(fragment), h["ipv6.fraghdr.offset"].astype(np.int64) * 8
     fragment_fields.check(h, rows, "ipv6.fraghdr.offset", offset, h.wire - start)
     place = Fragment(h["ipv6.fraghdr.ident"].astype(np.int64), offset, h["ipv6.fraghdr.more"])
     yield Payload("ipproto", h["ipv6.fraghdr.nxt"], start, h.wire, rows, fragment=place)
-    yield Payload("ipproto", h["ipv6.fraghdr.nxt"], start, h.wire, np.flatnonzero(~piece))
+    yield Payload("ipproto", h["ipv6.fraghdr.nxt"], start, h.wire, np.flatnonzero(~fragment))
 
 
 PROTOCOL = Protocol(

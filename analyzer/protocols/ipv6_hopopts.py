@@ -6,20 +6,12 @@ from .common.registries import IPPROTO
 
 HEADER = Layout(
     Field("ipv6.hopopts.nxt", u8, "Next header", value_names=IPPROTO),
-    Field(
-        "ipv6.hopopts.len_oct",
-        u8,
-        "Length",
-        "bytes of this header",
-        scale=8,
-        offset=8,
-        parts=(Field("ipv6.hopopts.len", u8, "Length as sent", "in units of 8 bytes, without the first 8"),),
-    ),
+    ipv6_extension.length("ipv6.hopopts"),
 )
 
 
 def contents(h: Headers):
-    return ipv6_extension.contents(h, "ipv6.hopopts", listed=True)
+    return ipv6_extension.contents(h, "ipv6.hopopts", has_options=True)
 
 
 PROTOCOL = Protocol(

@@ -7,15 +7,7 @@ from .common.registries import IPPROTO
 TYPE = {0: "source route (deprecated by RFC 5095)", 2: "mobile IP", 3: "RPL source route", 4: "segment routing"}
 HEADER = Layout(
     Field("ipv6.routing.nxt", u8, "Next header", value_names=IPPROTO),
-    Field(
-        "ipv6.routing.len_oct",
-        u8,
-        "Length",
-        "bytes of this header",
-        scale=8,
-        offset=8,
-        parts=(Field("ipv6.routing.len", u8, "Length as sent", "in units of 8 bytes, without the first 8"),),
-    ),
+    ipv6_extension.length("ipv6.routing"),
     Field("ipv6.routing.type", u8, "Type", value_names=TYPE),
     Field("ipv6.routing.segleft", u8, "Segments left", "stops still to visit"),
 )

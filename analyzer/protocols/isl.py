@@ -1,4 +1,4 @@
-"""Cisco Inter-Switch Link: a header of 26 bytes before a whole frame, told by its destination, which no Ethernet frame has.
+"""Cisco Inter-Switch Link: a header of 26 bytes before a whole frame, recognized by its destination, which no Ethernet frame has.
 
 Cisco document 17056, "Inter-Switch Link and IEEE 802.1Q Frame Format".
 """
@@ -23,12 +23,12 @@ HEADER = Layout(
     Field("isl.reserved", u16, "Reserved", "of Token Ring and FDDI frames", hex=4),
 )
 LAST = Layout(Field("isl.type", bits(4), "Type", value_names=TYPE), Field("user", bits(4), ""))
-COUNTED = 14  # bytes before those that the length counts
+LENGTH_FROM = 14  # bytes before the first that the length counts
 ETHERNET = 0
 
 
 def _end(h: Headers) -> np.ndarray:
-    return h.start + COUNTED + h["isl.len"].astype(np.int64)
+    return h.start + LENGTH_FROM + h["isl.len"].astype(np.int64)
 
 
 def _last(h: Headers) -> Reading:
@@ -37,7 +37,7 @@ def _last(h: Headers) -> Reading:
 
 
 def contents(h: Headers):
-    end, there = _end(h), h.wire - h.start - COUNTED
+    end, there = _end(h), h.wire - h.start - LENGTH_FROM
     h.fault(h.whole & (end > h.wire) & ~h.quoted, "isl.len", "says {needed} bytes, there are {had}", h["isl.len"], there, h.start + 12)
     kind = _last(h)["isl.type"]
     ethernet = kind == ETHERNET
@@ -50,12 +50,12 @@ def _derived(h: Headers) -> dict[str, Column]:
     kind, user = last["isl.type"], last["user"]
     ethernet, others = np.flatnonzero(h.whole & (kind == ETHERNET)), np.flatnonzero(h.whole & (kind != ETHERNET))
     end = _end(h)
-    behind = np.flatnonzero(h.whole & (end < h.end))
+    trailed = np.flatnonzero(h.whole & (end < h.end))
     return {
         "isl.type": last.column("isl.type"),
         "isl.user_eth": Column(user[ethernet] & 3, ethernet),
         "isl.user": Column(user[others], others),
-        "isl.trailer": Column(np.column_stack((end, h.end))[behind], behind),
+        "isl.trailer": Column(np.column_stack((end, h.end))[trailed], trailed),
     }
 
 

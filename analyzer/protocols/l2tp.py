@@ -75,94 +75,94 @@ NAMES = {
     22: Field("l2tp.avp.calling_number", text, "Calling number", many=True),
     66: Field("l2tp.avp.remote_end_id", text, "Remote end", many=True),
 }
-TWO, THREE = 2, 3
-LONGEST = 1023  # of an attribute: ten bits
+VERSION2, VERSION3 = 2, 3
+LENGTH_MASK = 1023  # an attribute's ten bits of length
 
 
 def probe_port(r: Reading) -> np.ndarray:
     """One of the versions that run over UDP."""
-    return np.isin(Reading(FLAGS, r.buffer, r.start, r.end)["l2tp.version"], (TWO, THREE))
+    return np.isin(Reading(FLAGS, r.buffer, r.start, r.end)["l2tp.version"], (VERSION2, VERSION3))
 
 
 class _Message:
-    """What the first words of every message say. Arrays of shape (n,); over IP all is version 3, and data has no flags."""
+    """Flags of the messages, and offsets of their fields. Arrays of shape (n,); over IP all is version 3, and data has no flags."""
 
     def __init__(self, h: Headers) -> None:
         self.over_ip = h.parent is not None and h.parent.protocol.name != "udp"
         word = Reading(SESSION, h.buffer, h.start, h.end)
-        self.flagged = word["l2tp.sid"] == 0 if self.over_ip else np.ones(len(h), bool)
-        self.at = h.start + 4 * (self.flagged & self.over_ip)  # where the flags are
+        self.has_flags = word["l2tp.sid"] == 0 if self.over_ip else np.ones(len(h), bool)
+        self.at = h.start + 4 * (self.has_flags & self.over_ip)  # offset of the flags
         flags = Reading(FLAGS, h.buffer, self.at, h.end)
-        self.three = np.where(self.flagged, flags["l2tp.version"] == THREE, True)
-        self.control = self.flagged & flags["l2tp.type"]
-        self.measured = self.flagged & (flags["l2tp.length_bit"] | (self.control & self.three))
-        self.numbered = self.flagged & np.where(self.three, self.control, flags["l2tp.seq_bit"] | self.control)
-        self.shifted = ~self.three & flags["l2tp.offset_bit"] & ~self.control
+        self.version3 = np.where(self.has_flags, flags["l2tp.version"] == VERSION3, True)
+        self.control = self.has_flags & flags["l2tp.type"]
+        self.has_length = self.has_flags & (flags["l2tp.length_bit"] | (self.control & self.version3))
+        self.has_numbers = self.has_flags & np.where(self.version3, self.control, flags["l2tp.seq_bit"] | self.control)
+        self.has_offset = ~self.version3 & flags["l2tp.offset_bit"] & ~self.control
         at = self.at + FLAGS.size
         self.length = at
-        at = at + 2 * self.measured
-        self.ids = np.where(self.three & ~self.control, h.start if self.over_ip else self.at + 4, at)
+        at = at + 2 * self.has_length
+        self.ids = np.where(self.version3 & ~self.control, h.start if self.over_ip else self.at + 4, at)
         self.numbers = self.ids + 4
-        self.offset = self.numbers + 4 * self.numbered
+        self.offset = self.numbers + 4 * self.has_numbers
         skip = Reading(OFFSET, h.buffer, self.offset, h.end)["l2tp.offset"].astype(np.int64)
-        self.behind = self.offset + np.where(self.shifted, 2 + skip, 0)
+        self.payload = self.offset + np.where(self.has_offset, 2 + skip, 0)
         total = Reading(LENGTH, h.buffer, self.length, h.end)["l2tp.length"].astype(np.int64)
-        self.end = np.where(self.measured, self.at + total, h.wire)
+        self.end = np.where(self.has_length, self.at + total, h.wire)
 
 
 def _attributes(h: Headers, m: _Message) -> Options:
-    return items(h, m.behind, np.where(m.control, np.minimum(m.end, h.wire), m.behind), head=0, least=ATTRIBUTE.size, mask=LONGEST)
+    return items(h, m.payload, np.where(m.control, np.minimum(m.end, h.wire), m.payload), head=0, least=ATTRIBUTE.size, mask=LENGTH_MASK)
 
 
 def contents(h: Headers):
     m = _Message(h)
-    needs = m.behind - h.start
-    h.fault((m.behind > h.wire) & ~h.quoted, "", "needs {needed} bytes, has {had}", needs, h.wire - h.start)
-    beyond = (m.end > h.wire) & (m.behind <= h.wire)
+    needs = m.payload - h.start
+    h.fault((m.payload > h.wire) & ~h.quoted, "", "needs {needed} bytes, has {had}", needs, h.wire - h.start)
+    beyond = (m.end > h.wire) & (m.payload <= h.wire)
     h.fault(beyond & ~h.quoted, "l2tp.length", "says {needed} bytes, there are {had}", m.end - m.at, h.wire - m.at, m.length)
     if m.control.any():
         bad = _attributes(h, m).bad
         h.fault((bad >= 0) & ~h.quoted & (h.wire <= h.end), "l2tp.avp.length", "an attribute does not fit into the message", at=bad)
-    yield Payload("ppp", 0, m.behind, m.end, np.flatnonzero(~m.three & ~m.control))
-    yield Payload("l2tp", THREE, m.behind, m.end, np.flatnonzero(m.three & ~m.control))
+    yield Payload("ppp", 0, m.payload, m.end, np.flatnonzero(~m.version3 & ~m.control))
+    yield Payload("l2tp", VERSION3, m.payload, m.end, np.flatnonzero(m.version3 & ~m.control))
 
 
 def _derived(h: Headers) -> dict[str, Column]:
     m = _Message(h)
-    found = {}
+    columns = {}
     for layout, mask, place in (
-        (FLAGS, m.flagged, m.at),
-        (LENGTH, m.measured, m.length),
-        (TUNNEL, ~m.three, m.ids),
-        (SESSION, m.three & ~m.control, m.ids),
-        (CONNECTION, m.three & m.control, m.ids),
-        (NUMBERS, m.numbered, m.numbers),
-        (OFFSET, m.shifted, m.offset),
+        (FLAGS, m.has_flags, m.at),
+        (LENGTH, m.has_length, m.length),
+        (TUNNEL, ~m.version3, m.ids),
+        (SESSION, m.version3 & ~m.control, m.ids),
+        (CONNECTION, m.version3 & m.control, m.ids),
+        (NUMBERS, m.has_numbers, m.numbers),
+        (OFFSET, m.has_offset, m.offset),
     ):
         rows = np.flatnonzero(mask)
         reading = Reading(layout, h.buffer, place[rows], h.end[rows], rows)
-        found.update({f.name: reading.column(f.name) for f in layout.all() if f.label})
+        columns.update({f.name: reading.column(f.name) for f in layout.all() if f.label})
     for name in ("l2tp.offset_bit", "l2tp.priority"):
-        values, own = found[name]
+        values, own = columns[name]
         assert own is not None
-        two = ~m.three[own] & (m.at[own] + FLAGS.size <= h.end[own])  # as far as the version is there to say so
-        found[name] = Column(values[two], own[two])
+        version2 = ~m.version3[own] & (m.at[own] + FLAGS.size <= h.end[own])  # version 2, if the capture has the word with the version
+        columns[name] = Column(values[version2], own[version2])
     row, at, size, _, _ = _attributes(h, m)
     fits = np.flatnonzero(size > 0)
     row, at, size = row[fits], at[fits], size[fits]
     reading = Reading(ATTRIBUTE, h.buffer, at, at + size, row)
-    found.update({f.name: reading.column(f.name) for f in ATTRIBUTE.fields if f.label})
+    columns.update({f.name: reading.column(f.name) for f in ATTRIBUTE.fields if f.label})
     plain = (reading["l2tp.avp.vendor_id"] == 0) & ~reading["l2tp.avp.hidden"]
     start, end, kind = at + ATTRIBUTE.size, at + size, reading["l2tp.avp.type"]
     for number, layout in VALUES.items():
         pick = np.flatnonzero(plain & (kind == number))
         value = Reading(layout, h.buffer, start[pick], end[pick], row[pick])
-        found.update({f.name: value.column(f.name) for f in layout.fields})
+        columns.update({f.name: value.column(f.name) for f in layout.fields})
     for number, f in NAMES.items():
         pick = np.flatnonzero(plain & (kind == number))
-        said = [h.buffer[a:b].tobytes().decode("utf-8", "replace") for a, b in zip(start[pick], end[pick], strict=True)]
-        found[f.name] = Column(np.array(said, object), row[pick])
-    return found
+        names = [h.buffer[a:b].tobytes().decode("utf-8", "replace") for a, b in zip(start[pick], end[pick], strict=True)]
+        columns[f.name] = Column(np.array(names, object), row[pick])
+    return columns
 
 
 LAYOUTS = (FLAGS, LENGTH, TUNNEL, SESSION, CONNECTION, NUMBERS, OFFSET, ATTRIBUTE, *VALUES.values())

@@ -9,8 +9,8 @@ from .common.tlv import Options, walk
 TLV = {0: "end", 1: "actor", 2: "partner", 3: "collector"}
 END, ACTOR, PARTNER, COLLECTOR = TLV
 LENGTH = {END: 0, ACTOR: 20, PARTNER: 20, COLLECTOR: 16}  # bytes, type and length included
-BITS = (  # of an end's state, the first bit first: field, letter in state_str, what it says
-    ("expired", "E", "nothing was heard of the partner"),
+STATE_BITS = (  # most significant first: field, letter in state_str, description
+    ("expired", "E", "no LACPDU came from the partner in time"),
     ("defaulted", "F", "goes by what was configured"),
     ("distributing", "D", "frames are sent"),
     ("collecting", "C", "frames are taken"),
@@ -26,9 +26,9 @@ ITEM = Layout(
 )
 
 
-def _side(name: str, who: str) -> Layout:
-    """What each end has: the sender first, then its partner as the sender sees it."""
-    state = tuple(Field(f"lacp.{name}.state.{bit}", flag, f"{who}: {bit}", about) for bit, _, about in BITS)
+def _endpoint(name: str, who: str) -> Layout:
+    """Fields of the actor, which sent the packet, or of its partner as the actor sees it."""
+    state = tuple(Field(f"lacp.{name}.state.{bit}", flag, f"{who}: {bit}", description) for bit, _, description in STATE_BITS)
     return Layout(
         Field(f"lacp.{name}.sys_priority", u16, f"{who}'s system priority", "the least decides"),
         Field(f"lacp.{name}.sysid", mac, f"{who}'s system"),
@@ -39,41 +39,41 @@ def _side(name: str, who: str) -> Layout:
     )
 
 
-SIDES = {ACTOR: _side("actor", "Actor"), PARTNER: _side("partner", "Partner")}
+ENDPOINTS = {ACTOR: _endpoint("actor", "Actor"), PARTNER: _endpoint("partner", "Partner")}
 DELAY = Layout(Field("lacp.collector.max_delay", u16, "Collector's delay", "tens of µs at most, from taking a frame to handing it on"))
-WORDS = np.array(["".join(c if state >> 7 - i & 1 else "*" for i, (_, c, _) in enumerate(BITS)) for state in range(256)], object)
+LETTERS = np.array(["".join(c if state >> 7 - i & 1 else "*" for i, (_, c, _) in enumerate(STATE_BITS)) for state in range(256)], object)
 
 
-def _items(h: Headers) -> tuple[Options, np.ndarray]:
-    """The parts, and which of them count: of the zeros that end a packet, only the first."""
-    found = walk(h, h.start + HEADER.size, h.wire, single=(END,), last=(END,))
-    again = np.zeros(len(found.row), bool)
-    again[1:] = (found.kind[1:] == END) & (found.kind[:-1] == END) & (found.row[1:] == found.row[:-1])
-    return found, np.flatnonzero(~again)
+def _tlvs(h: Headers) -> tuple[Options, np.ndarray]:
+    """The TLVs, and the indices of those to use: of the zeros that end a packet only the first."""
+    tlvs = walk(h, h.start + HEADER.size, h.wire, single=(END,), last=(END,))
+    repeats = np.zeros(len(tlvs.row), bool)
+    repeats[1:] = (tlvs.kind[1:] == END) & (tlvs.kind[:-1] == END) & (tlvs.row[1:] == tlvs.row[:-1])
+    return tlvs, np.flatnonzero(~repeats)
 
 
 def check(h: Headers) -> None:
-    found, picked = _items(h)
-    misfits(h, found.bad, "lacp.tlv_type", "does not fit into the packet")
-    known = picked[np.isin(found.kind[picked], (ACTOR, PARTNER, COLLECTOR)) & (found.size[picked] > 0)]
-    size = np.array(list(LENGTH.values()))[found.kind[known]]
-    wrong = known[found.size[known] != size]
+    tlvs, picked = _tlvs(h)
+    misfits(h, tlvs.bad, "lacp.tlv_type", "does not fit into the packet")
+    known = picked[np.isin(tlvs.kind[picked], (ACTOR, PARTNER, COLLECTOR)) & (tlvs.size[picked] > 0)]
+    size = np.array(list(LENGTH.values()))[tlvs.kind[known]]
+    wrong = known[tlvs.size[known] != size]
     bad = np.full(len(h), -1)
-    bad[found.row[wrong]] = found.at[wrong]
+    bad[tlvs.row[wrong]] = tlvs.at[wrong]
     misfits(h, bad, "lacp.tlv_length", "is not that of its type")
 
 
 def _derived(h: Headers) -> dict[str, Column]:
     parts = Parts(h, FIELDS)
-    found, picked = _items(h)
-    row, at, kind, size = found.row[picked], found.at[picked], found.kind[picked], found.size[picked]
+    tlvs, picked = _tlvs(h)
+    row, at, kind, size = tlvs.row[picked], tlvs.at[picked], tlvs.kind[picked], tlvs.size[picked]
     parts.read(ITEM, row, at)
-    for number, layout in SIDES.items():
+    for number, layout in ENDPOINTS.items():
         name = layout.fields[-1].name
         these = np.flatnonzero((kind == number) & (size == LENGTH[number]))
         states = parts.read(layout, row[these], at[these] + ITEM.size, at[these] + size[these])
         there = states.trusted == layout.size
-        parts.put(f"{name}_str", WORDS[states[name][there]], row[these][there], at[these][there])
+        parts.put(f"{name}_str", LETTERS[states[name][there]], row[these][there], at[these][there])
     these = np.flatnonzero((kind == COLLECTOR) & (size == LENGTH[COLLECTOR]))
     parts.read(DELAY, row[these], at[these] + ITEM.size)
     return dict(parts.columns())
@@ -81,7 +81,7 @@ def _derived(h: Headers) -> dict[str, Column]:
 
 FIELDS = (
     *ITEM.fields,
-    *(f for layout in SIDES.values() for f in layout.all()),
+    *(f for layout in ENDPOINTS.values() for f in layout.all()),
     *(Field(f"lacp.{name}.state_str", text, f"{name.capitalize()}'s state in letters") for name in ("actor", "partner")),
     *DELAY.fields,
 )

@@ -345,7 +345,7 @@ def _status(h: Headers) -> dict[str, Column]:
     at = np.flatnonzero(fits & ~second)
     if len(at):
         more = checksums.pseudo(h, h["ospf.packet_length"].astype(np.int64), 89)
-        found[at] = checksums.judged(h, end[rows[at]], more, rows[at])
+        found[at] = checksums.status(h, end[rows[at]], more, rows[at])
     return {"ospf.checksum.status": Column(found, rows)}
 
 

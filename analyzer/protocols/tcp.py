@@ -321,8 +321,8 @@ def _status(h: Headers) -> dict[str, Column]:
     if not h.checksums:
         return {"tcp.checksum.status": Column(np.full(len(rows), checksums.UNVERIFIED, np.uint8), rows)}
     more = checksums.pseudo(h, h.wire - h.start, 6)
-    found = checksums.judged(h, h.wire[rows], more, rows)
-    found[(found == checksums.BAD) & (h["tcp.checksum"][rows] == checksums.unfinished(more, rows))] = checksums.PARTIAL
+    found = checksums.status(h, h.wire[rows], more, rows)
+    found[(found == checksums.BAD) & (h["tcp.checksum"][rows] == checksums.partial(more, rows))] = checksums.PARTIAL
     return {"tcp.checksum.status": Column(found, rows)}
 
 

@@ -50,8 +50,8 @@ def _status(h: Headers) -> dict[str, Column]:
     else:
         end = _end(h)
         more = checksums.pseudo(h, end - h.start, 17)
-        found = checksums.judged(h, end[rows], more, rows)
-        found[(found == checksums.BAD) & (h["udp.checksum"][rows] == checksums.unfinished(more, rows))] = checksums.PARTIAL
+        found = checksums.status(h, end[rows], more, rows)
+        found[(found == checksums.BAD) & (h["udp.checksum"][rows] == checksums.partial(more, rows))] = checksums.PARTIAL
     found[h["udp.checksum"][rows] == 0] = checksums.ABSENT
     return {"udp.checksum.status": Column(found, rows)}
 

@@ -36,7 +36,7 @@ def _status(h: Headers) -> dict[str, Column]:
     length = h.wire - h.start
     covered = h["udp.checksum_coverage"].astype(np.int64)
     end = np.minimum(h.start + np.where(covered == 0, length, covered), h.wire)
-    return {"udp.checksum.status": Column(checksums.judged(h, end[rows], checksums.pseudo(h, length, 136), rows), rows)}
+    return {"udp.checksum.status": Column(checksums.status(h, end[rows], checksums.pseudo(h, length, 136), rows), rows)}
 
 
 PROTOCOL = Protocol(

@@ -55,7 +55,7 @@ def _derived(h: Headers) -> dict[str, Column]:
         summed = np.flatnonzero(found.trusted == layout.size)
         at = rows[summed]
         more = checksums.pseudo(h, h.wire - h.start, 112) if number == 3 else None  # RFC 9568 §5.2.8
-        parts.put("vrrp.checksum.status", checksums.judged(h, h.wire[at], more, at), at, h.start[at])
+        parts.put("vrrp.checksum.status", checksums.status(h, h.wire[at], more, at), at, h.start[at])
         if number == 2:
             said = rows[(found["vrrp.auth_type"] == PASSWORD)]
             start = h.start[said] + FIXED + wide * h["vrrp.addr_count"][said].astype(np.int64)

@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""Checksums of many ranges: the Internet's (RFC 1071), SCTP's CRC32c (RFC 9260 appendix A).
+"""Checksums of many ranges: the Internet checksum (RFC 1071), SCTP's CRC32c (RFC 9260 appendix A).
 
 Loops over bytes; compiled by Cython when the package is built.
 """
@@ -15,7 +15,7 @@ def sums(
 ):
     """Add up the 16-bit words of data[start[i]:end[i]] (an odd last byte is a high one) and `out[i]`, folded to 16 bits.
 
-    `out` (int64) brings what a pseudo-header adds and takes the sum; 0xFFFF means that a range with its checksum in it is right.
+    `out` (int64): the sum of a pseudo-header in, the whole sum out; 0xFFFF means that the checksum in the range is right.
     """
     i: cython.longlong
     p: cython.longlong
@@ -43,26 +43,26 @@ def crc32c(
     data: cython.const[cython.uchar][::1],
     start: cython.const[cython.longlong][::1],
     end: cython.const[cython.longlong][::1],
-    hole: cython.longlong,
+    skip: cython.longlong,
     table: cython.const[cython.longlong][::1],
     out: cython.longlong[::1],
 ):
-    """CRC32c of each data[start[i]:end[i]], in which the four bytes from `hole` on count as zeros, into `out` (int64).
+    """CRC32c of each data[start[i]:end[i]] into `out` (int64); the four bytes at `skip` count as zeros.
 
     table: of the polynomial, 256 entries.
     """
     i: cython.longlong
     p: cython.longlong
-    one: cython.longlong
+    value: cython.longlong
     crc: cython.longlong
     first: cython.longlong
     count: cython.longlong = start.shape[0]
     for i in range(count):
         crc = 0xFFFFFFFF
-        first = start[i] + hole
+        first = start[i] + skip
         for p in range(start[i], end[i]):
-            one = data[p]
+            value = data[p]
             if first <= p and p < first + 4:
-                one = 0
-            crc = table[(crc ^ one) & 255] ^ (crc >> 8)
+                value = 0
+            crc = table[(crc ^ value) & 255] ^ (crc >> 8)
         out[i] = crc ^ 0xFFFFFFFF

@@ -1,6 +1,6 @@
 # cython: wraparound=False, initializedcheck=False
 # mypy: ignore-errors
-"""The walk over options and objects: what it is, length, value, again and again. A loop, since each says where the next begins.
+"""The walk over lists of options and objects. A loop, since the length of each gives the offset of the next.
 
 Compiled by Cython when the package is built; runs interpreted too.
 """
@@ -13,11 +13,11 @@ def options(
     start: cython.const[cython.longlong][::1],
     end: cython.const[cython.longlong][::1],
     single: cython.longlong,
-    passed: cython.longlong,
+    skipped: cython.longlong,
     last: cython.longlong,
     unit: cython.longlong,
     head: cython.longlong,
-    stops: cython.longlong,
+    terminator: cython.longlong,
     bad: cython.longlong[::1],
     row: cython.longlong[::1],
     at: cython.longlong[::1],
@@ -25,14 +25,13 @@ def options(
 ):
     """Walk the option list in data[start[i]:end[i]] of each header i.
 
-    A kind k below 63 is one byte alone if bit k of `single` is set, and ends the list if bit k of `last` is (bytes of the
-    same kind may follow and are options too, as tshark has them: they fill the header up). If bit k of `passed` is set, too, the
-    byte is no option of those written.
-    An option of kind `stops` is one byte, too, and the last (-1: there is no such kind).
+    A kind k below 63 is one byte without a length if bit k of `single` is set, and ends the list if bit k of `last` is; further
+    bytes of that kind are options too, as in tshark: they pad the header. If bit k of `skipped` is set too, the byte is not written.
+    An option of kind `terminator` is one byte, too, and the last (-1: there is no such kind).
     An option's length byte counts units of `unit` bytes, to which `head` is added (0: the length holds the whole option).
     Writes for each option its header, offset in `data` and whole length (bytes) into the int64 arrays row, at, size, and
     into bad[i] the offset of the option that does not fit its list (-1: all do); that option is the last, with size 0.
-    Returns how many options there are; with arrays that are too short the rest is only counted.
+    Returns how many options there are; those beyond the end of the arrays are only counted.
     """
     n: cython.longlong = 0
     room: cython.longlong = row.shape[0]
@@ -45,7 +44,7 @@ def options(
     ahead: cython.longlong
     touched: cython.longlong = 0
     for i in range(count):
-        if not i & 31:  # 32 lists are touched at once, so that the processor waits for their bytes once and not for each list
+        if not i & 31:  # prefetch: touches 32 lists at once, so that their cache misses overlap
             for ahead in range(i, min(i + 32, count)):
                 if start[ahead] < end[ahead]:
                     touched += data[start[ahead]]
@@ -55,7 +54,7 @@ def options(
         bad[i] = -1
         while p < stop:
             kind = data[p]
-            if kind == stops or (kind < 63 and (single >> kind) & 1):
+            if kind == terminator or (kind < 63 and (single >> kind) & 1):
                 length = 1
             elif p + 1 >= stop:
                 length = 0
@@ -63,7 +62,7 @@ def options(
                 length = data[p + 1] * unit + head
                 if length < 2 or p + length > stop:
                     length = 0
-            if length != 1 or kind > 62 or not (passed >> kind) & 1:
+            if length != 1 or kind > 62 or not (skipped >> kind) & 1:
                 if n < room:
                     row[n] = i
                     at[n] = p
@@ -73,7 +72,7 @@ def options(
                 bad[i] = p
                 break
             p += length
-            if kind == stops:
+            if kind == terminator:
                 break
             if kind < 63 and (last >> kind) & 1 and p < stop and data[p] != kind:
                 break
@@ -96,10 +95,10 @@ def items(
     at: cython.longlong[::1],
     size: cython.longlong[::1],
 ):
-    """The same for items whose length is in a big-endian word of 16 bits, `place` bytes into them; an item has `least` bytes at least.
+    """As `options`, for items of at least `least` bytes with a length in a big-endian word of 16 bits, at offset `place`.
 
     The length is the word's bits in `mask`, counts units of `unit` bytes, and `head` is added to it (0: it counts the whole item).
-    An item is filled up to a multiple of `align` bytes, which its size does not count.
+    An item is padded to a multiple of `align` bytes; its size is without padding.
     last: an item whose other bits of the word are these ends the list (-1: none does).
     """
     n: cython.longlong = 0
@@ -154,11 +153,11 @@ def records(
     at: cython.longlong[::1],
     size: cython.longlong[::1],
 ):
-    """The same for at most `most[i]` records of `head` bytes that count what they have more.
+    """As `options`, for at most `most[i]` records of `head` bytes, followed by the things that they count.
 
-    The byte at `byte` counts things of which each `group` begun take `unit` bytes; the big-endian word of 16 bits at `word`
-    counts things of `each` bytes. unit, each: 0 if there are none. moved: the word stands behind the things that the byte counts.
-    A record that does not fit is one too, with size 0.
+    The byte at `byte` counts things, `unit` bytes for each `group` of them or part of one; the big-endian word of 16 bits at `word`
+    counts things of `each` bytes. unit, each: 0 if there are none. moved: the word comes after the things that the byte counts.
+    A record that does not fit is written with size 0.
     """
     n: cython.longlong = 0
     room: cython.longlong = row.shape[0]

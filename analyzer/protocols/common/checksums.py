@@ -16,14 +16,14 @@ def status_field(name: str) -> Field:
 
 
 def sums(h: Headers, start: np.ndarray, end: np.ndarray, more: np.ndarray | None = None) -> np.ndarray:
-    """One's complement sums (int64) of these ranges of the buffer, plus `more`."""
+    """One's complement sums of these ranges of the buffer, plus `more`; int64 (n,). 0xFFFF: a checksum in the range is right."""
     out = np.zeros(len(start), np.int64) if more is None else more.astype(np.int64)
     _checksums.sums(h.buffer.data, np.ascontiguousarray(start).data, np.ascontiguousarray(end).data, out.data)
     return out
 
 
 def pseudo(h: Headers, length: np.ndarray, number: int) -> np.ndarray | None:
-    """Sum of the pseudo-header of each of these headers (RFC 9293 §3.1, RFC 8200 §8.1); None without IP below.
+    """Sum of the pseudo-header of each of these headers (RFC 9293 §3.1, RFC 8200 §8.1), int64; None if IP does not carry them.
 
     length: int64, bytes of the upper layer's packet. number: its protocol.
     """
@@ -38,7 +38,7 @@ def pseudo(h: Headers, length: np.ndarray, number: int) -> np.ndarray | None:
     total = sums(net, first, first + size) + (length >> 16) + (length & 0xFFFF) + number
     at, own = h.parent, h.row
     while at is not None and at is not net:
-        if at.protocol.name == "ipv6.routing":  # the sum is made with the address that is reached in the end, RFC 8200 §8.1
+        if at.protocol.name == "ipv6.routing":  # the sum has the final destination, RFC 8200 §8.1
             left = at["ipv6.routing.segleft"] > 0
             whole = at["ipv6.routing.len_oct"].astype(np.int64)
             final = at.start + np.where(at["ipv6.routing.type"] == 4, 8, whole - 16)
@@ -50,18 +50,21 @@ def pseudo(h: Headers, length: np.ndarray, number: int) -> np.ndarray | None:
     return total
 
 
-def judged(h: Headers, end: np.ndarray, more: np.ndarray | None, rows: np.ndarray) -> np.ndarray:
-    """Status (uint8) of the checksums over h.start:end of these headers; unverified where the capture cut, or quoted."""
-    found = np.full(len(rows), UNVERIFIED, np.uint8)
+def status(h: Headers, end: np.ndarray, more: np.ndarray | None, rows: np.ndarray) -> np.ndarray:
+    """Status (uint8) of the checksums over h.start:end of the headers `rows`; unverified if cut by the capture, or quoted.
+
+    end: int64, of `rows`. more: int64 (n,), sum of the pseudo-header of every header.
+    """
+    result = np.full(len(rows), UNVERIFIED, np.uint8)
     there = np.flatnonzero((end <= h.end[rows]) & ~h.quoted[rows])
     at = rows[there]
     total = sums(h, h.start[at], end[there], None if more is None else more[at])
-    found[there] = np.where(total == 0xFFFF, GOOD, BAD)
-    return found
+    result[there] = np.where(total == 0xFFFF, GOOD, BAD)
+    return result
 
 
-def unfinished(more: np.ndarray | None, rows: np.ndarray) -> np.ndarray:
-    """What a sender leaves in the checksum field for its network card: the folded sum of the pseudo-header alone."""
+def partial(more: np.ndarray | None, rows: np.ndarray) -> np.ndarray:
+    """The checksum that a sender leaves to its network card: the folded sum of the pseudo-header alone; int64."""
     total = np.zeros(len(rows), np.int64) if more is None else more[rows]
     total = (total & 0xFFFF) + (total >> 16)
     return (total & 0xFFFF) + (total >> 16)

@@ -1,6 +1,6 @@
-"""Domain names as options of DHCP hold them: labels in wire format, one name behind the other. RFC 1035 §3.1, RFC 9915 §10.
+"""Domain names in options of DHCP: labels in wire format, names back to back. RFC 1035 §3.1, RFC 9915 §10.
 
-Compression pointers are refused: these options must not use them (but DHCPv4's search list, RFC 3397, which is told as bytes).
+Compression pointers are refused: these options must not use them (except DHCPv4's search list, RFC 3397, which is shown as bytes).
 """
 
 from __future__ import annotations
@@ -10,39 +10,39 @@ import numpy as np
 from ...fields import gather
 
 LONGEST = 255  # bytes of a name
-QUOTED = b".\\"
+ESCAPED = b".\\"
 
 
-def spelled(label: bytes) -> str:
-    """A label with dots, backslashes and bytes that do not print as RFC 4343 §2.1 writes them, like DNS's."""
-    return "".join("\\" + chr(b) if b in QUOTED else chr(b) if 0x21 <= b <= 0x7E else f"\\{b:03d}" for b in label)
+def _escaped(label: bytes) -> str:
+    """A label with dots, backslashes and unprintable bytes escaped as in RFC 4343 §2.1."""
+    return "".join("\\" + chr(b) if b in ESCAPED else chr(b) if 0x21 <= b <= 0x7E else f"\\{b:03d}" for b in label)
 
 
 def names(data: bytes) -> list[str] | None:
-    """The names in `data`, a dot behind each, but for a last one without its end (RFC 4704 §4.2). None: that is no names."""
-    found: list[str] = []
+    """The names in `data`, each with a final dot unless its root label is missing (RFC 4704 §4.2). None: these are no names."""
+    result: list[str] = []
     labels: list[str] = []
     at = begin = 0
     while at < len(data):
         size = data[at]
         at += 1
         if size == 0:
-            found.append("".join(f"{label}." for label in labels) or ".")
+            result.append("".join(f"{label}." for label in labels) or ".")
             labels, begin = [], at
             continue
         if size > 63 or at + size > len(data) or at + size - begin > LONGEST:
             return None
-        labels.append(spelled(data[at : at + size]))
+        labels.append(_escaped(data[at : at + size]))
         at += size
-    return [*found, ".".join(labels)] if labels else found
+    return [*result, ".".join(labels)] if labels else result
 
 
-def listed(buffer: np.ndarray, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The names in each stretch of the buffer (int64) that is names.
+def read_names(buffer: np.ndarray, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The names in ranges of the buffer (int64).
 
-    Returns the names (object, str), which stretch each is from (int64), and which stretches are none (bool).
+    Returns the names (object, str), the range of each (int64), and which ranges are not names (bool).
     """
-    said: list[str] = []
+    result: list[str] = []
     owner: list[int] = []
     bad = np.zeros(len(start), bool)
     known: dict[bytes, list[str] | None] = {}
@@ -50,10 +50,10 @@ def listed(buffer: np.ndarray, start: np.ndarray, end: np.ndarray) -> tuple[np.n
         data = gather(buffer, np.array([a]), b - a).tobytes()
         if data not in known:
             known[data] = names(data)
-        found = known[data]
-        if found is None:
+        own = known[data]
+        if own is None:
             bad[nth] = True
             continue
-        said += found
-        owner += [nth] * len(found)
-    return np.array(said, object), np.array(owner, np.int64), bad
+        result += own
+        owner += [nth] * len(own)
+    return np.array(result, object), np.array(owner, np.int64), bad

@@ -1,7 +1,7 @@
-"""What ICMP and ICMPv6 messages have behind the datagram that they quote: a structure of objects. RFC 4884 §7 and §8.
+"""Extensions of ICMP and ICMPv6 messages: objects after the quoted datagram. RFC 4884 §7 and §8.
 
-Objects: label stacks (RFC 4950 §3), an interface's number, address, name and MTU (RFC 5837 §4), which interface an extended
-echo asks for (RFC 8335 §2.1). Wireshark names the fields alike in both protocols.
+Objects: label stacks (RFC 4950 §3), an interface's number, address, name and MTU (RFC 5837 §4), the interface that an extended
+echo asks about (RFC 8335 §2.1). Wireshark uses the same field names for both protocols.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import numpy as np
 
 from ...fields import Column, Field, Headers, Layout, Reading, bits, flag, ipv4, ipv6, raw, text, u8, u16, u32
 from . import checksums
-from .tlv import Options, items
+from .tlv import Options, items, repeated
 
-STACK, INTERFACE, IDENTIFIED = 1, 2, 3
-CLASS = {STACK: "MPLS label stack", INTERFACE: "interface information", IDENTIFIED: "interface identification"}
+STACK, INTERFACE, IDENTIFICATION = 1, 2, 3
+CLASS = {STACK: "MPLS label stack", INTERFACE: "interface information", IDENTIFICATION: "interface identification"}
 ROLE = {0: "came in by it", 1: "a part of what it came in by", 2: "would have gone out by it", 3: "next hop"}
 FAMILY = {1: "IPv4", 2: "IPv6"}
 HEAD = Layout(
@@ -32,7 +32,7 @@ LABELS = Layout(
     Field("icmp.mpls.s", flag, "Bottom of stack", many=True),
     Field("icmp.mpls.ttl", u8, "Label's time to live", many=True),
 )
-PARTS = Layout(  # the type of an interface information object, bit by bit: what it holds, in this order
+INFO_FLAGS = Layout(  # the type of an interface information object: flags for its parts, in this order
     Field("icmp.int_info.role", bits(2), "Interface role", value_names=ROLE, many=True),
     Field("", bits(2), ""),
     Field("icmp.int_info.ifindex", flag, "Has an index", many=True),
@@ -44,13 +44,13 @@ INDEX = Layout(Field("icmp.int_info.index", u32, "Interface index", "as SNMP has
 ADDRESS = Layout(Field("icmp.int_info.afi", u16, "Interface's address family", value_names=FAMILY, many=True), Field("before", u16, ""))
 NAME = Layout(Field("icmp.int_info.name_length", u8, "Length of the interface's name", "bytes, this one included", many=True))
 MTU = Layout(Field("icmp.int_info.mtu", u32, "Interface's MTU", "bytes", many=True))
-ASKED = Layout(Field("icmp.int_ident.index", u32, "Interface asked for", "by index", many=True))
-ASKED_ADDRESS = Layout(
+IDENT_INDEX = Layout(Field("icmp.int_ident.index", u32, "Interface asked for", "by index", many=True))
+IDENT_ADDRESS = Layout(
     Field("icmp.int_ident.afi", u16, "Address family asked for", value_names=FAMILY, many=True),
     Field("icmp.int_ident.addr_length", u8, "Length of the address asked for", "bytes", many=True),
     Field("before", u8, ""),
 )
-FOUR, SIXTEEN = Layout(Field("four", ipv4, "")), Layout(Field("sixteen", ipv6, ""))
+IPV4, IPV6 = Layout(Field("four", ipv4, "")), Layout(Field("sixteen", ipv6, ""))
 FIELDS = (
     Field("icmp.ext", flag, "Extensions"),
     *HEAD.fields,
@@ -64,7 +64,7 @@ FIELDS = (
         many=True,
     ),
     *LABELS.fields,
-    *(f for f in PARTS.fields if f.label),
+    *(f for f in INFO_FLAGS.fields if f.label),
     *INDEX.fields,
     ADDRESS.fields[0],
     Field("icmp.int_info.ipv4", ipv4, "Interface's address", many=True),
@@ -73,15 +73,15 @@ FIELDS = (
     Field("icmp.int_info.name", text, "Interface's name", many=True),
     *MTU.fields,
     Field("icmp.int_ident.name", text, "Interface asked for", "by name", many=True),
-    *ASKED.fields,
-    *(f for f in ASKED_ADDRESS.fields if f.label),
+    *IDENT_INDEX.fields,
+    *(f for f in IDENT_ADDRESS.fields if f.label),
     Field("icmp.int_ident.ipv4", ipv4, "Interface asked for", "by address", many=True),
     Field("icmp.int_ident.ipv6", ipv6, "Interface asked for", "by address", many=True),
 )
 
 
 def objects(h: Headers, start: np.ndarray) -> Options:
-    """The objects of each header's structure, which begins at `start` (int64; the header's `wire` where there is none)."""
+    """The objects of each header. start: int64 (n,), where its extensions begin, `h.wire` if there are none."""
     return items(h, start + HEAD.size, h.wire, head=0, least=OBJECT.size)
 
 
@@ -89,8 +89,8 @@ def check(h: Headers, start: np.ndarray) -> None:
     """Report objects that do not fit into their message."""
     if (start < h.wire).any():
         bad = objects(h, start).bad
-        says = "an object of the extensions does not fit into the message"
-        h.fault((bad >= 0) & ~h.quoted & (h.wire <= h.end), "", says, at=bad)
+        sentence = "an object of the extensions does not fit into the message"
+        h.fault((bad >= 0) & ~h.quoted & (h.wire <= h.end), "", sentence, at=bad)
 
 
 def columns(h: Headers, start: np.ndarray) -> dict[str, Column]:
@@ -103,73 +103,74 @@ def columns(h: Headers, start: np.ndarray) -> dict[str, Column]:
     own = rows[summed[there]]
     right = checksums.sums(h, start[own], h.wire[own]) == 0xFFFF
     status[there] = np.select([head["icmp.ext.checksum"][summed[there]] == 0, right], [checksums.ABSENT, checksums.GOOD], checksums.BAD)
-    made = {"icmp.ext": Column(np.ones(len(rows), bool), rows), "icmp.ext.checksum.status": Column(status, rows[summed])}
-    made.update({f.name: head.column(f.name) for f in HEAD.fields})
+    result = {"icmp.ext": Column(np.ones(len(rows), bool), rows), "icmp.ext.checksum.status": Column(status, rows[summed])}
+    result.update({f.name: head.column(f.name) for f in HEAD.fields})
 
     row, at, size, _, _ = objects(h, start)
     end = at + size
     reading = Reading(OBJECT, h.buffer, at, h.end[row], row)
-    made.update({f.name: reading.column(f.name) for f in OBJECT.fields})
+    result.update({f.name: reading.column(f.name) for f in OBJECT.fields})
     group, kind = reading["icmp.ext.class"], reading["icmp.ext.ctype"]
 
     def read(layout: Layout, place: np.ndarray, pick: np.ndarray) -> Reading:
         """A layout at `place` of these objects."""
-        found = Reading(layout, h.buffer, place, end[pick], row[pick])
-        made.update({f.name: found.column(f.name) for f in layout.fields if f.label})
-        return found
+        reading = Reading(layout, h.buffer, place, end[pick], row[pick])
+        result.update({f.name: reading.column(f.name) for f in layout.fields if f.label})
+        return reading
 
     stacks = np.flatnonzero((group == STACK) & (kind == 1) & (size > 0))
     count = (size[stacks] - OBJECT.size) // LABELS.size
-    pick = np.repeat(stacks, count)
-    read(LABELS, at[pick] + OBJECT.size + LABELS.size * (np.arange(len(pick)) - np.repeat(np.cumsum(count) - count, count)), pick)
+    owner, nth = repeated(count)
+    pick = stacks[owner]
+    read(LABELS, at[pick] + OBJECT.size + LABELS.size * nth, pick)
 
-    told = np.flatnonzero((group == INTERFACE) & (size > 0))
-    parts = read(PARTS, at[told] + 3, told)
-    place = at[told] + OBJECT.size
+    interfaces = np.flatnonzero((group == INTERFACE) & (size > 0))
+    parts = read(INFO_FLAGS, at[interfaces] + 3, interfaces)
+    place = at[interfaces] + OBJECT.size
     has = parts["icmp.int_info.ifindex"]
-    read(INDEX, place[has], told[has])
+    read(INDEX, place[has], interfaces[has])
     place = place + 4 * has
     has = parts["icmp.int_info.ipaddr"]
-    family = np.zeros(len(told), np.int64)
-    family[has] = read(ADDRESS, place[has], told[has])["icmp.int_info.afi"]
-    _addresses(h, made, "icmp.int_info", family, place + ADDRESS.size, end[told], row[told])
-    place = place + np.where(has, ADDRESS.size + np.select([family == 1, family == 2], [4, 16], end[told] - place), 0)
+    family = np.zeros(len(interfaces), np.int64)
+    family[has] = read(ADDRESS, place[has], interfaces[has])["icmp.int_info.afi"]
+    _addresses(h, result, "icmp.int_info", family, place + ADDRESS.size, end[interfaces], row[interfaces])
+    place = place + np.where(has, ADDRESS.size + np.select([family == 1, family == 2], [4, 16], end[interfaces] - place), 0)
     has = parts["icmp.int_info.name_present"]
-    length = np.zeros(len(told), np.int64)
-    length[has] = read(NAME, place[has], told[has])["icmp.int_info.name_length"]
-    made["icmp.int_info.name"] = _names(h, place + 1, place + length, end[told], row[told])
+    length = np.zeros(len(interfaces), np.int64)
+    length[has] = read(NAME, place[has], interfaces[has])["icmp.int_info.name_length"]
+    result["icmp.int_info.name"] = _names(h, place + 1, place + length, end[interfaces], row[interfaces])
     place = place + length
     has = parts["icmp.int_info.mtu_present"]
-    read(MTU, place[has], told[has])
+    read(MTU, place[has], interfaces[has])
 
-    def asked(one: int) -> np.ndarray:
-        return np.flatnonzero((group == IDENTIFIED) & (kind == one) & (size > 0))
+    def identified(ctype: int) -> np.ndarray:
+        return np.flatnonzero((group == IDENTIFICATION) & (kind == ctype) & (size > 0))
 
-    named, numbered, addressed = asked(1), asked(2), asked(3)
-    made["icmp.int_ident.name"] = _names(h, at[named] + OBJECT.size, end[named], end[named], row[named])
-    read(ASKED, at[numbered] + OBJECT.size, numbered)
+    named, numbered, addressed = identified(1), identified(2), identified(3)
+    result["icmp.int_ident.name"] = _names(h, at[named] + OBJECT.size, end[named], end[named], row[named])
+    read(IDENT_INDEX, at[numbered] + OBJECT.size, numbered)
     place = at[addressed] + OBJECT.size
-    family = read(ASKED_ADDRESS, place, addressed)["icmp.int_ident.afi"]
-    _addresses(h, made, "icmp.int_ident", family, place + ASKED_ADDRESS.size, end[addressed], row[addressed])
+    family = read(IDENT_ADDRESS, place, addressed)["icmp.int_ident.afi"]
+    _addresses(h, result, "icmp.int_ident", family, place + IDENT_ADDRESS.size, end[addressed], row[addressed])
 
-    decoded = np.concatenate((stacks, told, named, numbered, addressed))
+    decoded = np.concatenate((stacks, interfaces, named, numbered, addressed))
     rest = np.setdiff1d(np.arange(len(at)), decoded)
     end = np.where(size > 0, end, np.minimum(h.wire, h.end)[row])
     rest = rest[at[rest] + OBJECT.size < end[rest]]
-    made["icmp.ext.data"] = Column(np.column_stack((at[rest] + OBJECT.size, end[rest])), row[rest])
-    return made
+    result["icmp.ext.data"] = Column(np.column_stack((at[rest] + OBJECT.size, end[rest])), row[rest])
+    return result
 
 
 def _addresses(
-    h: Headers, made: dict[str, Column], name: str, family: np.ndarray, place: np.ndarray, end: np.ndarray, row: np.ndarray
+    h: Headers, result: dict[str, Column], name: str, family: np.ndarray, place: np.ndarray, end: np.ndarray, row: np.ndarray
 ) -> None:
-    for number, layout, suffix in ((1, FOUR, "ipv4"), (2, SIXTEEN, "ipv6")):
+    for number, layout, suffix in ((1, IPV4, "ipv4"), (2, IPV6, "ipv6")):
         of = np.flatnonzero(family == number)
-        made[f"{name}.{suffix}"] = Reading(layout, h.buffer, place[of], end[of], row[of]).column(layout.fields[0].name)
+        result[f"{name}.{suffix}"] = Reading(layout, h.buffer, place[of], end[of], row[of]).column(layout.fields[0].name)
 
 
 def _names(h: Headers, start: np.ndarray, stop: np.ndarray, end: np.ndarray, row: np.ndarray) -> Column:
-    """Names in start:stop that lie whole before `end`; they are filled up with zero bytes."""
+    """Names in start:stop, padded with zero bytes; only those that end before `end`."""
     there = np.flatnonzero((stop > start) & (stop <= end))
-    said = [h.buffer[a:b].tobytes().split(b"\0")[0].decode("utf-8", "replace") for a, b in zip(start[there], stop[there], strict=True)]
-    return Column(np.array(said, object), row[there])
+    names = [h.buffer[a:b].tobytes().split(b"\0")[0].decode("utf-8", "replace") for a, b in zip(start[there], stop[there], strict=True)]
+    return Column(np.array(names, object), row[there])

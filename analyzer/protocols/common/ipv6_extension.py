@@ -27,29 +27,34 @@ OPTION_FIELDS = (
 )
 
 
+def length(name: str) -> Field:
+    """The length field of a header; name: the first words of the field's name."""
+    sent = Field(f"{name}.len", u8, "Length as sent", "in units of 8 bytes, without the first 8")
+    return Field(f"{name}.len_oct", u8, "Length", "bytes of this header", scale=8, offset=8, parts=(sent,))
+
+
 def options(h: Headers, name: str) -> dict[str, Column]:
     """The options of hop-by-hop and destination headers, RFC 8200 §4.2."""
     start = h.start + h.layout.size
     end = np.where(h.whole, h.start + h[f"{name}.len_oct"], start)
-    found = walk(h, start, end, (PAD1,), unit=1, head=2)
-    h.fault((found.bad >= 0) & ~h.quoted & (end <= h.end), "ipv6.opt.type", "does not fit into the header", at=found.bad)
-    row, at, size, kind, _ = found
+    walked = walk(h, start, end, (PAD1,), unit=1, head=2)
+    h.fault((walked.bad >= 0) & ~h.quoted & (end <= h.end), "ipv6.opt.type", "does not fit into the header", at=walked.bad)
+    row, at, size, kind, _ = walked
     long = np.flatnonzero((kind != PAD1) & (size > 0))
     fits = size > 0
     columns = {"ipv6.opt.type": Column(kind[fits], row[fits]), "ipv6.opt.length": Column(h.buffer[at[long] + 1], row[long])}
     for number, layout in VALUES.items():
-        pick = found.of(number, 2 + layout.size)
+        pick = walked.of(number, 2 + layout.size)
         (field,) = layout.fields
         columns[field.name] = Column(Reading(layout, h.buffer, at[pick] + 2, at[pick] + size[pick])[field.name], row[pick])
     return columns
 
 
-def contents(h: Headers, name: str, listed: bool = False):
-    """What follows the header whose fields are name.nxt and name.len_oct. listed: it is a list of options."""
+def contents(h: Headers, name: str, has_options: bool = False):
+    """The payload of a header with the fields name.nxt and name.len_oct. has_options: the header is a list of options."""
     size = h[f"{name}.len_oct"].astype(np.int64)
-    h.fault(
-        h.whole & (h.start + size > h.wire) & ~h.quoted, f"{name}.len_oct", "says {needed} bytes, there are {had}", size, h.wire - h.start
-    )
-    if listed:
-        h.column("ipv6.opt.type")  # an option that does not fit is said even if nobody asks for options
+    beyond = h.whole & (h.start + size > h.wire) & ~h.quoted
+    h.fault(beyond, f"{name}.len_oct", "says {needed} bytes, there are {had}", size, h.wire - h.start)
+    if has_options:
+        h.column("ipv6.opt.type")  # reports misfits even if no table needs the options
     yield Payload("ipproto", h[f"{name}.nxt"], h.start + size, h.wire)

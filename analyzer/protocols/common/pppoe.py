@@ -1,4 +1,4 @@
-"""What both kinds of PPPoE packets share. RFC 2516 §4."""
+"""The header of PPPoE discovery and session packets. RFC 2516 §4."""
 
 import numpy as np
 

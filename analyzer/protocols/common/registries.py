@@ -1,4 +1,4 @@
-"""Numbers that several protocols share, and what they are called. IANA's registers, and IEEE's of Ethernet types."""
+"""Names of numbers that several protocols share, from the registries of IANA and IEEE (Ethernet types)."""
 
 ETHERTYPE = {
     0x0800: "IPv4",
