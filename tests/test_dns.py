@@ -739,20 +739,20 @@ def written(parts: list[bytes]) -> str:
     return ".".join("".join(map(character, part)) for part in parts) or "<Root>"
 
 
-def walked(*messages: bytes) -> tuple[np.ndarray, np.ndarray, list[str], np.ndarray]:
-    """(records, names in data, texts, what is told) of messages that lie one behind the other."""
+def parsed(*messages: bytes) -> tuple[np.ndarray, np.ndarray, list[str], np.ndarray]:
+    """(records, names in RDATA, texts, results) of messages, one after another."""
     data = np.frombuffer(b"".join(messages) + bytes(64), np.uint8)
     end = np.cumsum([len(one) for one in messages])
     start = end - [len(one) for one in messages]
     room = sum(len(one) for one in messages)
-    records, inner, told = (
+    records, inner, results = (
         np.empty((len(_dns_messages.RECORD), room), np.int64),
-        np.empty((len(_dns_messages.INNER), 2 * room), np.int64),
-        np.zeros((5, len(messages)), np.int64),
+        np.empty((len(_dns_messages.RDATA_NAME), 2 * room), np.int64),
+        np.zeros((len(_dns_messages.RESULT), len(messages)), np.int64),
     )
-    names = _dns_messages.Names(memoryview(data.data))
-    n, m = _dns_messages.walk(names, data.data, start.data, end.data, room, True, records.data, inner.data, told.data)
-    return records[:, :n], inner[:, :m], names.said(), told
+    table = _dns_messages.NameTable(memoryview(data.data))
+    n, m = _dns_messages.parse_messages(table, data.data, start.data, end.data, room, True, records.data, inner.data, results.data)
+    return records[:, :n], inner[:, :m], table.names(), results
 
 
 @given(st.lists(NAME, min_size=1, max_size=12), st.data())
@@ -775,8 +775,8 @@ def test_any_names_with_any_compression_come_out_as_they_went_in(names, data):
         firsts.append(written(parts))
         body += owner + struct.pack(">HH", 1, 1)
     made = struct.pack(">6H", 1, 0x100, len(names), 0, 0, 0) + body
-    records, _, texts, told = walked(made, made)
-    assert told[0].tolist() == [0, 0]
+    records, _, texts, results = parsed(made, made)
+    assert results[0].tolist() == [0, 0]
     assert [texts[i] for i in records[_dns_messages.RECORD.index("name")]] == 2 * firsts
     assert len(set(texts)) == len(texts)
 
@@ -784,14 +784,14 @@ def test_any_names_with_any_compression_come_out_as_they_went_in(names, data):
 @given(st.lists(st.binary(min_size=12, max_size=80), min_size=1, max_size=6))
 @settings(max_examples=150, deadline=None)
 def test_any_bytes_at_all_stay_inside_their_message(messages):
-    records, inner, texts, told = walked(*messages)
+    records, inner, texts, results = parsed(*messages)
     end = np.cumsum([len(one) for one in messages])
     owner = records[0]
     assert (np.diff(owner) >= 0).all()
     for row in ("at", "data", "end", "rest"):
         assert (records[_dns_messages.RECORD.index(row)] <= end[owner]).all()
     assert (records[_dns_messages.RECORD.index("rest")] <= records[_dns_messages.RECORD.index("end")]).all()
-    assert (told[0] < len(_dns_messages.FAULTS)).all() and (told[1][told[0] > 0] <= end[told[0] > 0]).all()
+    assert (results[0] < len(_dns_messages.FAULTS)).all() and (results[1][results[0] > 0] <= end[results[0] > 0]).all()
     assert (inner[3] < len(texts)).all() and all(one.isascii() and one.isprintable() for one in texts)
 
 

@@ -415,7 +415,7 @@ def test_packet_numbers_are_completed():
     """RFC 9000 §A.3: 0xa82f30ea was the largest, 0x9b32 of 16 bits comes."""
     packet = initial(b"\x01" * 30, 0xA82F9B32, size=2)
     own, _ = quic_packets.keys(V1, DCID)
-    assert quic_packets.opened(own, packet, len(packet) - 48, 0xA82F30EB)[1] == 0xA82F9B32
+    assert quic_packets.decrypt(own, packet, len(packet) - 48, 0xA82F30EB)[1] == 0xA82F9B32
 
 
 def test_drafts():
@@ -443,5 +443,5 @@ def test_damage_never_matters(tmp_path_factory, changes):
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=80))
 def test_frames_are_walked_to_their_end(data):
-    found, bad = quic_packets.parts(memoryview(data), 0, len(data))
+    found, bad = quic_packets.frames(memoryview(data), 0, len(data))
     assert sum(one.size for one in found) == (len(data) if bad < 0 else bad)

@@ -1,7 +1,7 @@
 """Correlators: what needs earlier frames. One file each, found by walking this folder; the dissecting loop knows none by name.
 
-A correlator says which protocols it reads and which fields it gives to their headers, takes the headers of each batch, and says what
-it had to forget to bound memory.
+A correlator declares which protocols it reads and which fields it computes for their headers, takes the headers of each batch, and
+reports what it forgot to bound memory.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from ..tcp.tracker import Segments
 
 V = TypeVar("V")
-MOST = 100_000  # entries that a correlator remembers of one kind
+MOST = 100_000  # entries of one kind that a correlator remembers
 
 
 class Correlator:
-    """What is remembered of the headers of some protocols, from batch to batch.
+    """State about the headers of some protocols, from batch to batch.
 
     reads: protocols whose headers `feed` takes. gives: fields that it computes for them; each is among its protocol's external_fields.
-    needs: fields that must be computed before. precedence: who has the least comes first; below 0, before datagrams are claimed.
-    wanted: names of fields that somebody asks for; if none of `gives` is among them, the correlator is not used.
+    needs: fields that must be computed before. precedence: the least runs first; those below 0 run before datagrams are claimed.
+    wanted: names of the requested fields; if none of `gives` is among them, the correlator is not used.
     """
 
     reads: ClassVar[tuple[str, ...]] = ()
@@ -43,19 +43,19 @@ class Correlator:
         self.wanted = wanted
 
     def feed(self, headers: list[Headers], batch: Batch) -> None:
-        """Put the fields into the headers of one batch: those of the protocols in `reads`, in that order."""
+        """Put the fields into the headers of one batch. headers: of the protocols in `reads`, in that order."""
 
     def forgotten(self) -> Iterator[str]:
-        """Sentences that say what was forgotten to bound memory, and what follows from it."""
+        """Sentences: what was forgotten to bound memory, and the consequence."""
         return iter(())
 
 
 @dataclass
 class PendingDatagrams:
-    """UDP payloads that one group of headers carries, and that no port names; arrays of shape (n,).
+    """UDP payloads of one group of headers that have no protocol by their ports; arrays of shape (n,).
 
-    opens: int64, the protocol of those that a port names, but whose answers come from another port; -1 of the others. depth: how deep
-    they lie. undecided: bool, the user says nothing of their ports. free: bool, nobody has claimed them yet.
+    opens: int64, index of the protocol of requests whose answers come from another port; -1 for others. depth: headers around
+    them. undecided: bool, no `-d` rule applies to their ports. free: bool, not claimed yet.
     """
 
     headers: Headers
@@ -73,38 +73,38 @@ class PendingDatagrams:
 
 
 class DatagramClaimer(Correlator):
-    """Tells UDP payloads that no port names by earlier frames. `feed` comes first.
+    """Finds the protocol of UDP payloads by earlier frames, where ports do not determine it. `feed` is called before `claim`.
 
-    opens: protocols that it may find. on_demand: it is used only if somebody asks for one of these.
+    opens: protocols that it may find. on_demand: it is used only if one of these is requested.
     """
 
     opens: Collection[str] = ()
     on_demand: ClassVar[bool] = False
 
     def claim(self, pending: list[PendingDatagrams], batch: Batch) -> list[Carried]:
-        """Claim what is free, and return it."""
+        """Claim payloads that are free; returns these."""
         raise NotImplementedError
 
 
 class StreamClaimer(Correlator):
-    """Tells TCP streams by what messages of `reads` announced, which are read before those of other protocols. opens: what it finds."""
+    """Finds the protocol of TCP streams that messages of `reads` announced; these are framed first. opens: that protocol."""
 
     opens: ClassVar[str]
 
     def decide(self, segments: Segments, rows: np.ndarray) -> np.ndarray:
-        """Which of these segments (int64 (n,), each the first with data of its stream) begin an announced connection, bool (n,)."""
+        """Which of these segments start an announced connection, bool (n,). rows: int64 (n,), the first with data of each stream."""
         raise NotImplementedError
 
     def annotate(self, h: Headers, first: int) -> None:
-        """Put what is known of its connection into headers of `opens`. first: number of the batch's first frame."""
+        """Put the fields about their connection into headers of `opens`. first: number of the batch's first frame."""
 
 
 @dataclass
 class FragmentGroup:
-    """Fragments that one group of headers carries; arrays of shape (n,).
+    """Fragments of one group of headers; arrays of shape (n,).
 
-    number: int64, the protocol number that their headers say. outputs: int64 (columns, n), what `Reassembler.reassemble` found out.
-    completes: bool, after this fragment its datagram was whole.
+    number: int64, the protocol number in their headers. outputs: int64 (rows of `_fragments.OUTPUT`, n), set by `reassemble`.
+    completes: bool, the fragment made its datagram whole.
     """
 
     headers: Headers
@@ -117,33 +117,33 @@ class FragmentGroup:
 
 
 class Reassembler(Correlator):
-    """Puts datagrams together from fragments. policy: whose bytes count where fragments overlap."""
+    """Reassembles datagrams. policy: which fragment's bytes count where fragments overlap."""
 
     def __init__(self, wanted: AbstractSet[str], policy: str) -> None:
         super().__init__(wanted)
 
     def start(self) -> None:
-        """A batch begins."""
+        """Start a batch."""
 
     def reassemble(self, groups: list[FragmentGroup], batch: Batch) -> list[tuple[Carried, np.ndarray]]:
-        """The datagrams that these fragments, all at one depth, made whole, with their protocol numbers (int64)."""
+        """The datagrams completed by these fragments, all at one depth, and their protocol numbers (int64)."""
         raise NotImplementedError
 
 
 @cache
 def correlators() -> dict[str, tuple[type[Correlator], ...]]:
-    """The correlators of each file, by its name."""
-    found = {}
+    """File name → its correlators."""
+    result = {}
     for module in pkgutil.iter_modules(__path__):
         if not module.name.startswith("_"):
             file = importlib.import_module(f"{__name__}.{module.name}")
-            own = (one for one in vars(file).values() if isinstance(one, type) and issubclass(one, Correlator))
-            found[module.name] = tuple(one for one in own if one.__module__ == file.__name__)
-    return found
+            classes = (c for c in vars(file).values() if isinstance(c, type) and issubclass(c, Correlator))
+            result[module.name] = tuple(c for c in classes if c.__module__ == file.__name__)
+    return result
 
 
 class Remembered(dict[Hashable, V], Generic[V]):
-    """A dict of at most `most` entries: for a new one the oldest is forgotten, and counted."""
+    """A dict of at most `most` entries: a new one displaces the oldest. forgotten: how many were displaced."""
 
     def __init__(self, most: int = MOST) -> None:
         super().__init__()
@@ -157,6 +157,6 @@ class Remembered(dict[Hashable, V], Generic[V]):
 
 
 def forgot(count: int, what: str, consequence: str) -> Iterator[str]:
-    """The sentence about entries that were forgotten; none if none was."""
+    """The sentence about `count` forgotten entries; nothing if there are none."""
     if count:
         yield f"{count:,} {what}, the oldest, were forgotten to bound memory: {consequence}"

@@ -1,30 +1,30 @@
 # mypy: ignore-errors
-"""DNS responses matched to queries: a loop, since what a message is depends on those before it.
+"""DNS responses matched to queries: a loop, since the result for a message depends on earlier ones.
 
-Compiled by Cython when the package is built; runs interpreted too. The rules are tshark's, in one pass: a query with the id of an
+Compiled by Cython when the package is built; runs interpreted too. The rules are tshark's, in one pass: a query with the ID of an
 unanswered one between the same two ends, less than five seconds old, is a retransmission; the first response answers it. Two
-judgments are our own: how long a server has been silent, and whether failures come in bursts.
+rules are our own: how long a server has been silent, and whether failures come in bursts.
 """
 
 import cython
 
 INPUT = ("answer", "quoted", "time", "frame", "failed")  # rows of the input matrix, int64; time: ns; failed: reply code or 0
-OUTPUT = (  # rows of the output matrix; 0 where it does not hold
+OUTPUT = (  # rows of the output matrix, int64; 0: not so
     "request",  # frame of the query that this response answers
     "took",  # ns since
     "asked_in",  # frame of the query that this one repeats
     "answered_in",  # frame of the response that this one repeats
-    "answered_by",  # frame that had answered the query which an ICMP error quotes
+    "answered_by",  # frame of the earlier response to the query that an ICMP error quotes
     "unsolicited",
-    "silent",  # how many queries in a row the server of this one has not answered
-    "failures",  # how many failures of one kind in a short time this server has sent
+    "silent",  # queries in a row that the server has not answered
+    "failures",  # failures of one kind that the server has sent within BURST_SPAN
 )
-MOST = cython.declare(cython.longlong, 1 << 18)  # queries remembered, at times twice as many; the oldest are forgotten
+MOST = cython.declare(cython.longlong, 1 << 18)  # queries remembered, up to twice as many; the oldest are forgotten
 RETRANSMISSION_TIMEOUT = cython.declare(cython.longlong, 5_000_000_000)  # ns: Wireshark's dns.retransmission_timeout
 MOST_SERVERS = cython.declare(cython.longlong, 1 << 14)
 SILENCE = cython.declare(cython.longlong, 2_000_000_000)  # ns since the first unanswered query
-LEAST_SILENT = cython.declare(cython.longlong, 3)  # unanswered queries that are reported, then twice as many …
-LEAST_BURST = cython.declare(cython.longlong, 10)  # failures within BURST_SPAN that are reported, then twice as many …
+LEAST_SILENT = cython.declare(cython.longlong, 3)  # unanswered queries of the first report; each further report: twice as many
+LEAST_BURST = cython.declare(cython.longlong, 10)  # failures of the first report; each further report: twice as many
 BURST_SPAN = cython.declare(cython.longlong, 10_000_000_000)  # ns
 
 cython.declare(ANSWER=cython.int, QUOTED=cython.int, TIME=cython.int, FRAME=cython.int, FAILED=cython.int)
@@ -46,11 +46,11 @@ class Query:
 @cython.cclass
 class Server:
     unanswered: cython.longlong  # since its last answer
-    since: cython.longlong  # time of the first of these
-    next_silence: cython.longlong  # number of unanswered queries to report next
+    since: cython.longlong  # time of the first unanswered query
+    next_silence: cython.longlong  # unanswered queries of the next report
     code: cython.longlong  # reply code of the failures
     failures: cython.longlong
-    first: cython.longlong  # time of the first of these
+    first: cython.longlong  # time of the first failure
     next_burst: cython.longlong
 
 
@@ -69,71 +69,71 @@ class DnsMatcher:
     def remember(self, key: object, frame: cython.longlong, time: cython.longlong):
         if len(self.young) >= MOST:
             self.old, self.young = self.young, {}
-        one: Query = Query()
-        one.frame = frame
-        one.time = time
-        one.answer = 0
-        self.young[key] = one
+        query: Query = Query()
+        query.frame = frame
+        query.time = time
+        query.answer = 0
+        self.young[key] = query
 
     @cython.cfunc
     def server(self, name: object) -> Server:
-        found = self.servers.get(name)
-        if found is not None:
-            return found
+        known = self.servers.get(name)
+        if known is not None:
+            return known
         if len(self.servers) >= MOST_SERVERS:
             self.servers = {}
-        one: Server = Server()
-        one.unanswered = one.since = one.code = one.failures = one.first = 0
-        one.next_silence = LEAST_SILENT
-        one.next_burst = LEAST_BURST
-        self.servers[name] = one
-        return one
+        server: Server = Server()
+        server.unanswered = server.since = server.code = server.failures = server.first = 0
+        server.next_silence = LEAST_SILENT
+        server.next_burst = LEAST_BURST
+        self.servers[name] = server
+        return server
 
     def feed(self, keys: list, servers: object, inputs: cython.const[cython.longlong][:, ::1], outputs: cython.longlong[:, ::1]):
         """Take messages in the order of their frames; write a column of `outputs` for each.
 
-        keys: what a query and its response have in common. servers: who is asked or answers, a list, or None: not judged.
+        keys: equal for a query and its response. servers: address of the server of each, or None: silence and failures are not counted.
         """
         i: cython.longlong
         time: cython.longlong
-        one: Query
+        query: Query
         for i in range(len(keys)):
             key = keys[i]
             time = inputs[TIME, i]
-            found = self.young.get(key)
-            if found is None:
-                found = self.old.get(key)
+            known = self.young.get(key)
+            if known is None:
+                known = self.old.get(key)
             if inputs[QUOTED, i]:
-                if found is not None and inputs[ANSWER, i] == 0:
-                    one = found
-                    outputs[ANSWERED_BY, i] = one.answer
+                if known is not None and inputs[ANSWER, i] == 0:
+                    query = known
+                    outputs[ANSWERED_BY, i] = query.answer
                 continue
             if servers is not None:
-                self.judge(self.server(servers[i]), i, inputs, outputs)
+                self.count(self.server(servers[i]), i, inputs, outputs)
             if inputs[ANSWER, i]:
-                if found is None:
+                if known is None:
                     outputs[UNSOLICITED, i] = 1
                     continue
-                one = found
-                if one.answer:
-                    outputs[ANSWERED_IN, i] = one.answer
+                query = known
+                if query.answer:
+                    outputs[ANSWERED_IN, i] = query.answer
                 else:
-                    one.answer = inputs[FRAME, i]
-                    outputs[REQUEST, i] = one.frame
-                    outputs[TOOK, i] = time - one.time
+                    query.answer = inputs[FRAME, i]
+                    outputs[REQUEST, i] = query.frame
+                    outputs[TOOK, i] = time - query.time
                 continue
-            if found is not None:
-                one = found
-                if one.answer == 0 and time - one.time < RETRANSMISSION_TIMEOUT:
-                    outputs[ASKED_IN, i] = one.frame
+            if known is not None:
+                query = known
+                if query.answer == 0 and time - query.time < RETRANSMISSION_TIMEOUT:
+                    outputs[ASKED_IN, i] = query.frame
                     continue
             self.remember(key, inputs[FRAME, i], time)
 
     @cython.cfunc
-    def judge(
+    def count(
         self, server: Server, i: cython.longlong, inputs: cython.const[cython.longlong][:, ::1], outputs: cython.longlong[:, ::1]
     ) -> cython.longlong:
-        """Count what message i says about its server."""
+        """Count message i as a sign of its server's silence or failures."""
         time: cython.longlong = inputs[TIME, i]
         if inputs[ANSWER, i]:
             server.unanswered = 0
@@ -151,7 +151,7 @@ class DnsMatcher:
 
     @cython.cfunc
     def failed(self, server: Server, code: cython.longlong, time: cython.longlong) -> cython.longlong:
-        """Count a failure. Returns how many there were if that is to be reported, else 0."""
+        """Count a failure. Returns the number of failures if that is to be reported, else 0."""
         if code != server.code or time - server.first > BURST_SPAN:
             server.code = code
             server.first = time

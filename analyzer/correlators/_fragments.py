@@ -1,9 +1,9 @@
 # mypy: ignore-errors
-"""Fragments put together: a loop, since what a fragment is depends on those before it. RFC 791 §3.2, RFC 815, RFC 8200 §4.5.
+"""Fragments reassembled: a loop, since the status of a fragment depends on earlier ones. RFC 791 §3.2, RFC 815, RFC 8200 §4.5.
 
-Compiled by Cython when the package is built; runs interpreted too. A queue holds what came of one datagram so far: its fragments as
-they arrived, and the runs of its bytes that are there, in order and disjoint, each with the fragment that brought it first. The cost of
-a fragment is its length, however many there are. Queues are held within a limit of bytes; beyond, the oldest is given up.
+Compiled by Cython when the package is built; runs interpreted too. A queue holds the fragments of one datagram in order of arrival,
+and the runs of its bytes received so far, in order and disjoint, each with the fragment that had it first. The cost of a fragment is
+its length, however many there are. Queues are held within a limit of bytes; beyond, the oldest is given up.
 """
 
 from bisect import bisect_right
@@ -12,30 +12,24 @@ from collections import OrderedDict
 import cython
 
 INPUT = ("frame", "time", "timeout", "offset", "length", "more", "number", "start", "whole", "source")
-OUTPUT = ("queue", "found", "other", "completed")  # other: the frame that had some of the bytes; completed: that made the same whole; or 0
+OUTPUT = ("queue", "status", "other", "completed")  # other: frame that had some of the bytes; completed: frame that made it whole; or 0
 cython.declare(FRAME=cython.int, TIME=cython.int, TIMEOUT=cython.int, OFFSET=cython.int, LENGTH=cython.int, MORE=cython.int)
 cython.declare(NUMBER=cython.int, START=cython.int, KEPT=cython.int, SOURCE=cython.int)
 cython.declare(QUEUE=cython.int, STATUS=cython.int, OTHER=cython.int, COMPLETED=cython.int)
 FRAME, TIME, TIMEOUT, OFFSET, LENGTH, MORE, NUMBER, START, KEPT, SOURCE = range(len(INPUT))
 QUEUE, STATUS, OTHER, COMPLETED = range(len(OUTPUT))
-# What a fragment was to its queue when it arrived: all bytes new; all there already; some there already; some there already, but
-# different; it ends elsewhere than another last fragment; it reaches behind the last fragment; behind what a datagram may have
-# (refused); the capture cut it (refused).
-FOUND = ("new", "duplicate", "overlap", "conflict", "second end", "behind the end", "oversize", "cut")
-NEW, DUPLICATE, OVERLAP, CONFLICT, SECOND_END, BEHIND_END, OVERSIZE, CUT = range(8)
+# Status of a fragment on arrival: all bytes new; all known; some known; some known with other values; a last fragment with another
+# end; beyond the end of the last fragment; beyond the longest datagram (dropped); cut by the capture (dropped).
+STATUSES = ("new", "duplicate", "overlap", "conflict", "second end", "behind the end", "oversize", "cut")
+NEW, DUPLICATE, OVERLAP, CONFLICT, SECOND_END, BEHIND_END, OVERSIZE, CUT = range(len(STATUSES))
 ENDED = ("queue", "outcome", "frame", "length")  # length: -1 if no last fragment came
 OUTCOMES = ("whole", "late copies", "timed out", "given up", "unfinished")
-WHOLE, LATE, TIMED_OUT, GIVEN_UP, UNFINISHED = range(5)
+WHOLE, LATE, TIMED_OUT, GIVEN_UP, UNFINISHED = range(len(OUTCOMES))
 POLICIES = ("bsd", "first", "last", "linux")
-MARKS = (
-    "overlap",
-    "overlap.conflict",
-    "multipletails",
-    "toolongfragment",
-)  # Wireshark's names of the bits of a fragment's marks, from 1 on
+MARKS = ("overlap", "overlap.conflict", "multipletails", "toolongfragment")  # Wireshark's names of the bits of a fragment's marks, from 1
 MOST_BYTES = 65_535  # bytes of a datagram
-QUEUE_BYTES, FRAGMENT_BYTES = 700, 250  # bytes that a queue and a fragment take beside their data
-MOST_COMPLETED = 10_000  # keys of complete datagrams remembered, to recognize late copies; at times twice as many
+QUEUE_BYTES, FRAGMENT_BYTES = 700, 250  # bytes of a queue and of a fragment besides their data
+MOST_COMPLETED = 10_000  # keys of complete datagrams remembered, to recognize late copies; up to twice as many
 
 
 @cython.final
@@ -55,10 +49,10 @@ class Queue:
     first: cython.longlong  # time of the first fragment, ns
     timeout: cython.longlong  # ns
     size: cython.longlong  # bytes of the datagram, -1 until the last fragment came
-    number: cython.longlong  # of the protocol that it carries, as its first bytes' header says
-    there: cython.longlong  # bytes below size that are there
+    number: cython.longlong  # of its protocol, from the fragment with offset 0
+    received: cython.longlong  # bytes below size
     charge: cython.longlong
-    late: cython.longlong  # the frame in which one with the same key became whole not long before, or 0
+    late: cython.longlong  # frame in which a datagram with the same key was completed shortly before, or 0
     fragments: list
     starts: list  # of the runs
     runs: list  # (end, fragment) of each
@@ -73,7 +67,7 @@ def _offset(fragment: StoredFragment):
 class Queues:
     """Queues at one depth of the dissection, from batch to batch.
 
-    limit: bytes held at the most. policy: one of POLICIES, says whose bytes count where fragments overlap.
+    limit: most bytes held. policy: one of POLICIES: which fragment's bytes count where fragments overlap.
     """
 
     limit: cython.longlong
@@ -95,11 +89,12 @@ class Queues:
         self.ended = []
 
     def feed(self, keys: list, inputs: cython.longlong[:, ::1], buffers: list, outputs: cython.longlong[:, ::1]):
-        """Take fragments in their order. keys: bytes, one each. inputs: int64 (columns of INPUT, n); times in ns. buffers:
-        memoryviews; start points into the one that source numbers. outputs: int64 (columns of OUTPUT, n), is written.
+        """Take fragments in the order of their frames; write `outputs`, int64 (columns of OUTPUT, n).
 
-        Returns rows of ENDED, and of the datagrams that became whole lists of: the row of the fragment that completed it; the number
-        of what it carries; its bytes; how many fragments; and for all fragments of all of them, by offset, frames and marks.
+        keys: bytes, equal for the fragments of a datagram. inputs: int64 (columns of INPUT, n); times in ns. buffers: memoryviews;
+        source is the index of a fragment's buffer, start its offset there. Returns rows of ENDED, and lists about the completed
+        datagrams: row of the completing fragment, protocol number, bytes, number of fragments; and for all their fragments, by
+        offset, frames and marks.
         """
         self.ended = []
         rows: list = []
@@ -122,11 +117,11 @@ class Queues:
             if time > self.now:
                 self.now = time
             self.expire()
-            found = self.waiting.get(key)
-            if found is not None and self.over(found):
-                self.end(key, found, TIMED_OUT, 0)
-                found = None
-            queue = self.begin(key, time, inputs[TIMEOUT, i]) if found is None else found
+            known = self.waiting.get(key)
+            if known is not None and self.timed_out(known):
+                self.end(key, known, TIMED_OUT, 0)
+                known = None
+            queue = self.new_queue(key, time, inputs[TIMEOUT, i]) if known is None else known
             outputs[QUEUE, i], outputs[OTHER, i], outputs[COMPLETED, i] = queue.serial, 0, queue.late
             if end > MOST_BYTES:
                 outputs[STATUS, i] = OVERSIZE
@@ -142,13 +137,13 @@ class Queues:
             if not inputs[MORE, i]:
                 if queue.size < 0:
                     queue.size = end
-                    queue.there = self.below(queue, end)
+                    queue.received = self.below(queue, end)
                 elif queue.size != end:
                     fragment.marks = 4
             outputs[STATUS, i], outputs[OTHER, i] = self.add(queue, fragment)
             queue.charge += end - offset + FRAGMENT_BYTES
             self.held += end - offset + FRAGMENT_BYTES
-            if queue.size >= 0 and queue.there == queue.size:
+            if queue.size >= 0 and queue.received == queue.size:
                 rows.append(i)
                 numbers.append(queue.number)
                 datas.append(self.assembled(queue))
@@ -162,19 +157,19 @@ class Queues:
         return self.ended, (rows, numbers, datas, counts, frames, marks)
 
     def unfinished(self):
-        """Rows of ENDED for the queues that the end of the trace leaves unfinished."""
+        """Rows of ENDED for the queues that are unfinished at the end of the trace."""
         return [self.row(queue, UNFINISHED, 0) for queue in self.waiting.values()]
 
     def lost(self):
-        """How many queues were given up to bound memory."""
+        """The number of queues given up to bound memory."""
         return self.given_up
 
     @cython.cfunc
-    def begin(self, key, time: cython.longlong, timeout: cython.longlong) -> Queue:
+    def new_queue(self, key, time: cython.longlong, timeout: cython.longlong) -> Queue:
         queue: Queue = Queue()
         queue.serial, queue.first, queue.timeout = self.serial, time, timeout
         queue.size = queue.number = -1
-        queue.there = 0
+        queue.received = 0
         queue.charge = QUEUE_BYTES
         queue.fragments, queue.starts, queue.runs = [], [], []
         when, frame = self.known.get(key) or self.old.get(key) or (0, 0)
@@ -186,7 +181,7 @@ class Queues:
 
     @cython.cfunc
     def below(self, queue: Queue, size: cython.longlong) -> cython.longlong:
-        """Bytes before size that are there."""
+        """The number of bytes received before `size`."""
         total: cython.longlong = 0
         i: cython.longlong
         start: cython.longlong
@@ -199,7 +194,7 @@ class Queues:
 
     @cython.cfunc
     def add(self, queue: Queue, fragment: StoredFragment) -> tuple:
-        """Add a fragment. Returns what it is (one of FOUND), and the frame that it overlaps or 0."""
+        """Add a fragment. Returns its status and the frame that it overlaps, or 0."""
         starts: list = queue.starts
         runs: list = queue.runs
         begin: cython.longlong = fragment.offset
@@ -211,21 +206,21 @@ class Queues:
         high: cython.longlong
         other: cython.longlong = 0
         conflict: cython.bint = False
-        before: StoredFragment
+        earlier: StoredFragment
         fresh: list = []
         at: cython.longlong = bisect_right(starts, begin) - 1
         if at < 0 or runs[at][0] <= begin:
             at += 1
         while at < len(starts) and starts[at] < fragment.end:
             start = starts[at]
-            end, before = runs[at]
+            end, earlier = runs[at]
             if start > edge:
                 fresh.append((edge, start))
             low, high = max(start, begin), min(end, fragment.end)
             shared += high - low
             if not conflict:
-                other = before.frame
-                conflict = before.data[low - before.offset : high - before.offset] != fragment.data[low - begin : high - begin]
+                other = earlier.frame
+                conflict = earlier.data[low - earlier.offset : high - earlier.offset] != fragment.data[low - begin : high - begin]
             edge = end
             at += 1
         if edge < fragment.end:
@@ -235,7 +230,7 @@ class Queues:
             starts.insert(at, low)
             runs.insert(at, (high, fragment))
             if low < queue.size:
-                queue.there += min(high, queue.size) - low
+                queue.received += min(high, queue.size) - low
         queue.fragments.append(fragment)
         if conflict:
             return CONFLICT, other
@@ -247,12 +242,12 @@ class Queues:
 
     @cython.cfunc
     def assembled(self, queue: Queue) -> bytes:
-        """The datagram. Its fragments, then ordered by offset, get Wireshark's marks, which know the policy bsd alone."""
+        """The datagram. Sorts its fragments by offset and sets their marks, which are those of the policy bsd, as Wireshark's."""
         by_arrival: list = list(queue.fragments)
         queue.fragments.sort(key=_offset)
         size: cython.longlong = queue.size
-        done: cython.longlong = 0
-        both: cython.longlong
+        filled: cython.longlong = 0
+        end: cython.longlong
         fragment: StoredFragment
         data = bytearray(size)
         for fragment in queue.fragments:
@@ -261,26 +256,26 @@ class Queues:
                 continue
             if fragment.end > size:
                 fragment.marks |= 8
-            if fragment.offset < done:
+            if fragment.offset < filled:
                 fragment.marks |= 1
-                both = min(fragment.end, done)
-                if data[fragment.offset : both] != fragment.data[: both - fragment.offset]:
+                end = min(fragment.end, filled)
+                if data[fragment.offset : end] != fragment.data[: end - fragment.offset]:
                     fragment.marks |= 2
-            if fragment.end > done:
-                both = min(fragment.end, size)
-                data[done:both] = fragment.data[done - fragment.offset : both - fragment.offset]
-                done = both
-        if self.policy == "bsd":  # the bytes of who begins first count; of two that begin together, who came first
+            if fragment.end > filled:
+                end = min(fragment.end, size)
+                data[filled:end] = fragment.data[filled - fragment.offset : end - fragment.offset]
+                filled = end
+        if self.policy == "bsd":  # the lowest offset counts; of two with one offset, the earlier
             return bytes(data)
-        # The others are painted one over the other.
+        # Other policies: the fragments overwrite each other in this order.
         if self.policy == "first":
             by_arrival.reverse()
-        elif self.policy == "linux":  # as bsd, but of two that begin together the later one counts
+        elif self.policy == "linux":  # as bsd, but of two with one offset the later counts
             by_arrival.sort(key=_offset, reverse=True)
         for fragment in by_arrival:
-            both = min(fragment.end, size)
-            if both > fragment.offset:
-                data[fragment.offset : both] = fragment.data[: both - fragment.offset]
+            end = min(fragment.end, size)
+            if end > fragment.offset:
+                data[fragment.offset : end] = fragment.data[: end - fragment.offset]
         return bytes(data)
 
     @cython.cfunc
@@ -300,23 +295,23 @@ class Queues:
             self.known[key] = self.now, frame
 
     @cython.cfunc
-    def over(self, queue: Queue) -> cython.bint:
+    def timed_out(self, queue: Queue) -> cython.bint:
         return self.now - queue.first > queue.timeout
 
     @cython.cfunc
     def expire(self):
-        """Give up the oldest while their time is over."""
+        """Give up the oldest queues that timed out."""
         queue: Queue
         while self.waiting:
             key = next(iter(self.waiting))
             queue = self.waiting[key]
-            if not self.over(queue):
+            if not self.timed_out(queue):
                 return
             self.end(key, queue, TIMED_OUT, 0)
 
     @cython.cfunc
     def shrink(self):
-        """Give up the oldest while too much is held."""
+        """Give up the oldest queues while too many bytes are held."""
         while self.held > self.limit:
             key = next(iter(self.waiting))
             self.given_up += 1

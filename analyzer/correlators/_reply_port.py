@@ -1,8 +1,7 @@
 # mypy: ignore-errors
-"""Conversations whose server answers from another port than was asked: a loop, since each row depends on those before it.
+"""Conversations whose server answers from another port: a loop, since each row depends on earlier ones.
 
-Compiled by Cython when the package is built; runs interpreted too. Keys live in a dict, whose hash CPython seeds anew for each
-process.
+Compiled by Cython when the package is built; runs interpreted too. Keys are in a dict, whose hash CPython seeds for each process.
 """
 
 import cython
@@ -11,7 +10,7 @@ import cython
 @cython.final
 @cython.cclass
 class Conversations:
-    """Client and server's address → protocol, frame of the request, and the server's port once it is known (-1: not yet)."""
+    """(client, server's address) → [protocol, frame of the request, the server's port, -1 until its first datagram]."""
 
     known: dict
     most: cython.longlong
@@ -26,14 +25,14 @@ class Conversations:
         return len(self.known)
 
     def forgotten(self):
-        """How many were forgotten to bound memory."""
+        """The number of conversations forgotten to bound memory."""
         return self.lost
 
     def feed(self, sent: list, received: list, inputs: cython.const[cython.longlong][:, ::1], outputs: cython.longlong[:, ::1]):
         """Take datagrams in the order of their frames.
 
-        sent, received: keys (bytes) of each as a client's and as a server's. inputs: rows of source port, destination port, protocol
-        that it opens (-1: none), frame, whether an ICMP error quotes it. outputs: rows of protocol (-1: none) and frame of the request.
+        sent, received: key (bytes) of each if the client sent it, and if the server did. inputs: rows of source port, destination port,
+        protocol that it opens (-1: none), frame, whether an ICMP error quotes it. outputs: protocol (-1: none), frame of the request.
         """
         i: cython.longlong
         port: cython.longlong
@@ -49,13 +48,13 @@ class Conversations:
                     known[sent[i]] = [inputs[2, i], inputs[3, i], -1]
                 continue
             for key, side in ((received[i], 0), (sent[i], 1)):
-                found = known.get(key)
-                if found is None:
+                conversation = known.get(key)
+                if conversation is None:
                     continue
                 port = inputs[side, i]
-                if found[2] < 0 and inputs[4, i] == 0:
-                    found[2] = port
-                if found[2] < 0 or found[2] == port:
-                    outputs[0, i] = found[0]
-                    outputs[1, i] = found[1]
+                if conversation[2] < 0 and inputs[4, i] == 0:
+                    conversation[2] = port
+                if conversation[2] < 0 or conversation[2] == port:
+                    outputs[0, i] = conversation[0]
+                    outputs[1, i] = conversation[1]
                     break

@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 FIELDS = ("arp.duplicate-address-detected", "arp.duplicate-address-frame", "arp.seconds-since-duplicate-address-frame")
 ADDRESSES = ("arp.src.hw_mac", "arp.src.proto_ipv4", "arp.dst.hw_mac", "arp.dst.proto_ipv4")
 REQUEST, REPLY, ETHERNET, IPV4 = 1, 2, 1, 0x0800
-GROUP = 1 << 40  # the bit of a MAC address that makes it a group's
+GROUP = 1 << 40  # the group bit of a MAC address
 SECOND = 1_000_000_000
 
 
 class ArpConflicts(Correlator):
     """Remembers the MAC address that each IP address was first seen with.
 
-    As Wireshark: senders of requests and replies count, and targets of replies that are not gratuitous, over Ethernet and IPv4 alone.
-    The first MAC stays until the trace ends; the frame given is the latest that had it.
+    As Wireshark: senders of requests and replies count, and targets of replies that are not gratuitous, for Ethernet and IPv4 only.
+    The first MAC stays until the trace ends; the frame in the field is the latest with that MAC.
     """
 
     reads = ("arp",)
@@ -42,12 +42,12 @@ class ArpConflicts(Correlator):
         rows = np.concatenate([np.arange(len(h)) for h in headers])
         opcode, *addresses = (np.concatenate([h[name] for h in headers]).astype(np.int64) for name in ("arp.opcode", *ADDRESSES))
         frame = np.concatenate([h.frame for h in headers])
-        usual = [
+        is_ipv4 = [
             (h["arp.hw.type"] == ETHERNET) & (h["arp.proto.type"] == IPV4) & (h["arp.hw.size"] == 6) & (h["arp.proto.size"] == 4)
             for h in headers
         ]
         order = in_order(headers)
-        order = order[(np.concatenate(usual) & np.isin(opcode, (REQUEST, REPLY)))[order]]
+        order = order[(np.concatenate(is_ipv4) & np.isin(opcode, (REQUEST, REPLY)))[order]]
         columns = (group, rows, frame + batch.first, batch.time[frame] // SECOND, opcode, *addresses)
         for at, row, number, second, code, source_mac, source, target_mac, target in zip(
             *(c[order].tolist() for c in columns), strict=True
@@ -62,8 +62,8 @@ class ArpConflicts(Correlator):
                         conflicts[at].append((row, known[1], second - known[2]))
                     else:
                         self._known[address] = (mac, number, second)
-        for h, found in zip(headers, conflicts, strict=True):
-            at, frames, since = np.array(found, np.int64).reshape(-1, 3).T
+        for h, conflicts_of_h in zip(headers, conflicts, strict=True):
+            at, frames, since = np.array(conflicts_of_h, np.int64).reshape(-1, 3).T
             for name, values in zip(FIELDS, (np.ones(len(at), bool), frames, since)):
                 h.put(name, np.ascontiguousarray(values), np.ascontiguousarray(at))
 

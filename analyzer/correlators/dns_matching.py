@@ -1,4 +1,4 @@
-"""Which response answers which DNS query, and what was sent again: the messages of a batch, fed to `_dns_matching`."""
+"""DNS responses matched to queries, and retransmissions: the messages of a batch, fed to `_dns_matching`."""
 
 from __future__ import annotations
 
@@ -67,26 +67,26 @@ class DnsMatching(Correlator):
             servers = servers and [servers[i] for i in picked]
         outputs = np.zeros((len(OUTPUT), len(order)), np.int64)
         self._matcher.feed(keys, servers, np.stack([columns[name] for name in INPUT]).data, outputs.data)
-        found = dict(zip(OUTPUT, outputs))
+        results = dict(zip(OUTPUT, outputs))
         multicast = np.concatenate([np.full(len(h), h.protocol.name != "dns") for h in headers])[order]
-        for name in ("unsolicited", "silent", "failures"):  # whoever is asked by multicast need not answer
-            found[name][multicast] = 0
-        for name, of in VALUES.items():
-            if of in self.wanted:
-                rows = np.flatnonzero(found["request" if name == "took" else name])
-                spread(headers, order[rows], {of: found[name][rows]})
-        for of, names in MARKS.items():
-            if of in self.wanted:
-                rows = np.flatnonzero(sum(found[name] for name in names))
-                spread(headers, order[rows], {of: np.ones(len(rows), bool)})
+        for name in ("unsolicited", "silent", "failures"):  # a multicast query needs no answer
+            results[name][multicast] = 0
+        for name, field in VALUES.items():
+            if field in self.wanted:
+                rows = np.flatnonzero(results["request" if name == "took" else name])
+                spread(headers, order[rows], {field: results[name][rows]})
+        for field, names in MARKS.items():
+            if field in self.wanted:
+                rows = np.flatnonzero(sum(results[name] for name in names))
+                spread(headers, order[rows], {field: np.ones(len(rows), bool)})
 
 
 def _ends(h: Headers) -> tuple[np.ndarray, np.ndarray]:
-    """(client, server) of each message: addresses as uint8 (n, 4 or 16); no bytes where there is no network below."""
+    """(client, server) of each message: addresses, uint8 (n, 4 or 16); a zero byte without a network layer."""
     net, rows = h.network_layer() or (None, None)
     if net is None or net.protocol.addresses is None:
-        nobody = np.zeros((len(h), 1), np.uint8)
-        return nobody, nobody
+        unknown = np.zeros((len(h), 1), np.uint8)
+        return unknown, unknown
     source, target = (
         gather(net.buffer, net.start[rows] + net.layout.places[name].offset, net.layout.places[name].size)
         for name in net.protocol.addresses
@@ -100,13 +100,13 @@ def _servers(h: Headers) -> list[bytes]:
 
 
 def _keys(h: Headers) -> list[object]:
-    """For each message what it has in common with its answer or question.
+    """For each message a key that is equal for a query and its response.
 
-    That is the conversation and the number; of LLMNR, whose questions go to a group, the client with its port and the number.
+    That is the conversation and the ID; of LLMNR, whose queries go to a multicast group, the client's address and port and the ID.
     """
     number, below = h["dns.id"].astype(np.int64), h.parent
     if below is None or not below.has(f"{below.protocol.name}.stream"):
-        return [None] * len(h)  # of one conversation, as it seems
+        return [None] * len(h)
     if h.protocol.name == "llmnr":
         ports = [below[f"{below.protocol.name}.{end}port"][h.row].astype(np.int64) for end in ("src", "dst")]
         port = np.where(h["dns.flags"] >> 15 > 0, ports[1], ports[0])
@@ -118,5 +118,5 @@ def _keys(h: Headers) -> list[object]:
 
 def _bytes(rows: np.ndarray) -> list[bytes]:
     """Each row of uint8 (n, m) as bytes."""
-    made: list[bytes] = np.ascontiguousarray(rows).view(f"V{rows.shape[1]}").reshape(-1).tolist()
-    return made
+    values: list[bytes] = np.ascontiguousarray(rows).view(f"V{rows.shape[1]}").reshape(-1).tolist()
+    return values

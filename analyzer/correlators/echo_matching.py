@@ -1,4 +1,4 @@
-"""Which echo request an echo reply answers: `icmp.resp_to`, `icmp.resptime` and ICMPv6's, by Wireshark's rules."""
+"""Echo replies matched to requests: `icmp.resp_to`, `icmp.resptime` and ICMPv6's, by Wireshark's rules."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ IDENTITY = {"icmp": ("icmp.ident", "icmp.seq"), "icmpv6": ("icmpv6.echo.identifi
 class EchoMatching(Correlator):
     """Remembers echo requests until they are answered.
 
-    As Wireshark: a reply answers the latest request between the same two addresses with the same numbers and the checksum that the
-    same data give; a second reply answers none.
+    As Wireshark: a reply answers the latest request between the same two addresses with the same identifier and sequence number, and a
+    checksum that agrees with the same data; a second reply answers none.
     """
 
     reads = ("icmp", "icmpv6")
@@ -56,8 +56,8 @@ class EchoMatching(Correlator):
                     self._open[key] = number, when
                 elif request is not None:
                     answers[at].append((row, request[0], when - request[1]))
-        for h, found in zip(chunks, answers, strict=True):
-            at, requests, took = np.array(found, np.int64).reshape(-1, 3).T.copy()
+        for h, replies in zip(chunks, answers, strict=True):
+            at, requests, took = np.array(replies, np.int64).reshape(-1, 3).T.copy()
             h.put(f"{name}.resp_to", requests, at)
             h.put(f"{name}.resptime", took, at)
 
@@ -66,19 +66,19 @@ class EchoMatching(Correlator):
 
 
 def _keys(name: str, h: Headers) -> np.ndarray:
-    """What a request and its reply have in common, of each header: V48."""
+    """A key of each header that is equal for a request and its reply, V48."""
     key = np.zeros((len(h), KEY // 8 + 1), np.uint64)
-    key[:, :-1] = _addressed(h).view(np.uint64).reshape(-1, KEY // 8)
+    key[:, :-1] = _address_pairs(h).view(np.uint64).reshape(-1, KEY // 8)
     checksum = h[f"{name}.checksum"].astype(np.uint64)
     asks = h[f"{name}.type"] == REQUEST[name]
-    expected = (checksum + asks * np.uint64(DIFFERENCE[name])) % np.uint64(0xFFFF)  # 0 and 0xFFFF are one number, RFC 1071 §1
+    expected = (checksum + asks * np.uint64(DIFFERENCE[name])) % np.uint64(0xFFFF)  # 0 and 0xFFFF are equal, RFC 1071 §1
     ident, seq = (h[field].astype(np.uint64) for field in IDENTITY[name])
     key[:, -1] = expected << np.uint64(32) | ident << np.uint64(16) | seq
     return key.view(f"V{KEY + 8}").reshape(-1)
 
 
-def _addressed(h: Headers) -> np.ndarray:
-    """The unordered pair of addresses of each header, V40; of one on a source route, its end is the destination."""
+def _address_pairs(h: Headers) -> np.ndarray:
+    """The unordered pair of addresses of each header, V40; with a source route, its last address is the destination."""
     key = pairs(h)[0]
     net = h.network_layer()
     if net is not None and net[0].protocol.name == "ip":

@@ -1,8 +1,7 @@
-"""IPv4 and IPv6 fragments put together; whole datagrams are given back to the dissection. RFC 791 §3.2, RFC 8200 §4.5.
+"""IPv4 and IPv6 reassembly; whole datagrams go back to the dissection. RFC 791 §3.2, RFC 8200 §4.5.
 
-Fragments belong together if version, addresses, identification (for IPv4 the protocol, too) and the networks apart (VLANs, virtual
-networks of tunnels) are equal, and they lie equally deep in their frames: what is found at one depth never depends on another, so the
-batch does not matter.
+Fragments belong together if version, addresses, identification (for IPv4 the protocol, too), networks (VLANs, virtual networks of
+tunnels) and depth in their frames are equal. Results at one depth never depend on another depth, so batches do not matter.
 """
 
 from __future__ import annotations
@@ -17,21 +16,23 @@ from ..capture import Batch
 from ..capture.batch import SLACK
 from ..fields import Carried, Headers, gather
 from . import FragmentGroup, Reassembler
-from ._fragments import ENDED, FOUND, INPUT, MARKS, OUTCOMES, OUTPUT, POLICIES, Queues
+from ._fragments import ENDED, INPUT, MARKS, OUTCOMES, OUTPUT, POLICIES, STATUSES, Queues
 
-__all__ = ["FOUND", "LIMIT", "OUTCOMES", "POLICIES", "Fragments"]
+__all__ = ["LIMIT", "OUTCOMES", "POLICIES", "STATUSES", "Fragments"]
 
-LIMIT = 64 << 20  # bytes held of datagrams that are not whole; half as much for each two headers deeper, so twice that in all
+LIMIT = (
+    64 << 20
+)  # bytes held of incomplete datagrams at the outermost depth; halved for each two headers deeper, so at most twice that in all
 WHOLE_IN = {"ip": "ip.reassembled_in", "ipv6": "ipv6.reassembled.in"}
-TIMEOUT = {"ip": 30, "ipv6": 60}  # seconds from the first fragment on: what Linux waits for; RFC 8200 §4.5
+TIMEOUT = {"ip": 30, "ipv6": 60}  # seconds since the first fragment: as Linux; RFC 8200 §4.5
 
 
 class Fragments(Reassembler):
     """Holds fragments until their datagram is whole.
 
-    policy: whose bytes count where fragments overlap: 'bsd' (who begins first, then who came first; Wireshark's), 'first', 'last',
-    'linux' (who begins first, then who came last). limit: bytes held at the most at the outermost depth. groups, ended: the fragments
-    of this batch, and (depth, rows as `_fragments.ENDED`) of the datagrams that ended in it.
+    policy: which fragment's bytes count where fragments overlap: 'bsd' (lowest offset, then earliest; Wireshark's), 'first', 'last',
+    'linux' (lowest offset, then latest). limit: most bytes held at the outermost depth. groups, ended: the fragments of this batch,
+    and (depth, rows as `_fragments.ENDED`) of the datagrams that ended in it.
     """
 
     def __init__(self, wanted: AbstractSet[str] = frozenset(), policy: str = "bsd", limit: int = LIMIT) -> None:
@@ -49,31 +50,31 @@ class Fragments(Reassembler):
         queues = self.depths.get(depth)
         if queues is None:
             queues = self.depths[depth] = Queues(self.limit >> depth // 2, self.policy)
-        sizes = [len(one.number) for one in groups]
+        sizes = [len(group.number) for group in groups]
         first = np.cumsum([0, *sizes])
         source = np.repeat(np.arange(len(groups)), sizes)
-        order = np.argsort(np.concatenate([one.spans.frame for one in groups]), kind="stable")
-        keys = [key for one in groups for key in _keys(one)]
-        inputs = np.concatenate([_inputs(one, batch) for one in groups], axis=1)
+        order = np.argsort(np.concatenate([group.spans.frame for group in groups]), kind="stable")
+        keys = [key for group in groups for key in _keys(group)]
+        inputs = np.concatenate([_inputs(group, batch) for group in groups], axis=1)
         outputs = np.empty((len(OUTPUT), len(order)), np.int64)
-        for nth, one in enumerate(groups):
-            one.outputs, one.completes = outputs[:, first[nth] : first[nth + 1]], np.zeros(sizes[nth], bool)
+        for nth, group in enumerate(groups):
+            group.outputs, group.completes = outputs[:, first[nth] : first[nth + 1]], np.zeros(sizes[nth], bool)
         inputs = np.ascontiguousarray(np.concatenate((inputs, source[None])).take(order, axis=1))
         ordered = np.empty_like(outputs)
-        buffers = [memoryview(one.headers.buffer.data) for one in groups]
+        buffers = [memoryview(group.headers.buffer.data) for group in groups]
         ended, (rows, *wholes) = queues.feed([keys[i] for i in order.tolist()], inputs, buffers, ordered)
         outputs[:, order] = ordered
         self.groups += groups
         self.ended.append((depth, np.array(ended, np.int64).reshape(-1, len(ENDED))))
-        for one in groups:
-            late = np.flatnonzero(one.outputs[3])
-            one.headers.put(WHOLE_IN[_family(one.headers)], one.outputs[3][late], one.spans.row[late])
+        for group in groups:
+            late = np.flatnonzero(group.outputs[3])
+            group.headers.put(WHOLE_IN[_family(group.headers)], group.outputs[3][late], group.spans.row[late])
         if not rows:
             return []
-        return _whole(groups, order[rows] - first[:-1][source[order[rows]]], source[order[rows]], wholes, len(batch))
+        return _completed(groups, order[rows] - first[:-1][source[order[rows]]], source[order[rows]], wholes, len(batch))
 
     def unfinished(self) -> list[tuple[int, np.ndarray]]:
-        """(depth, rows as in `ended`) of the datagrams that are not whole yet, for the end of the trace."""
+        """(depth, rows as in `ended`) of the incomplete datagrams at the end of the trace."""
         return [(depth, np.array(queues.unfinished(), np.int64).reshape(-1, len(ENDED))) for depth, queues in self.depths.items()]
 
     def forgotten(self) -> Iterator[str]:
@@ -87,53 +88,53 @@ def _family(h: Headers) -> str:
     return h.protocol.name.partition(".")[0]
 
 
-def _inputs(one: FragmentGroup, batch: Batch) -> np.ndarray:
-    """The matrix (INPUT without its last, n) of what is known of each fragment."""
-    frame, start, wire, end = one.spans.frame, one.spans.start, one.spans.wire, one.spans.end
-    name = _family(one.headers)
+def _inputs(group: FragmentGroup, batch: Batch) -> np.ndarray:
+    """The input matrix (INPUT without its last, n), int64."""
+    frame, start, wire, end = group.spans.frame, group.spans.start, group.spans.wire, group.spans.end
+    name = _family(group.headers)
     columns = {
         "frame": frame + batch.first,
         "time": batch.time[frame],
         "timeout": np.full(len(frame), TIMEOUT[name] * 10**9),
-        "offset": one.fragment.offset,
+        "offset": group.fragment.offset,
         "length": wire - start,
-        "more": one.fragment.more,
-        "number": one.number,
+        "more": group.fragment.more,
+        "number": group.number,
         "start": start,
         "whole": end == wire,
     }
     return np.stack([columns[name].astype(np.int64) for name in INPUT[:-1]])
 
 
-def _keys(one: FragmentGroup) -> list[bytes]:
-    """What the fragments of one datagram have in common."""
-    h, rows = one.headers, one.spans.row
+def _keys(group: FragmentGroup) -> list[bytes]:
+    """A key of each fragment, equal for the fragments of one datagram."""
+    h, rows = group.headers, group.spans.row
     family = _family(h)
     names = [family]
-    columns = [one.fragment.identity[:, None]]
+    columns = [group.fragment.identity[:, None]]
     at: Headers | None = h
-    apart = False  # the addresses are there
+    has_addresses = False
     while at is not None:
         p = at.protocol
-        if p.addresses is not None and p.name == family and not apart:
+        if p.addresses is not None and p.name == family and not has_addresses:
             place = at.layout.places[p.addresses[0]]
             columns.append(gather(at.buffer, at.start[rows] + place.offset, 8 if family == "ip" else 32))
-            apart = True
+            has_addresses = True
         if p.network_id:
             columns.append(at[p.network_id][rows].astype(np.int64)[:, None])
             names.append(p.name)
         rows, at = at.row[rows], at.parent
-    whole = np.concatenate([np.ascontiguousarray(column).view(np.uint8).reshape(len(one.number), -1) for column in columns], axis=1)
-    same = ":".join(names).encode()
-    return [same + key for key in whole.view(f"V{whole.shape[1]}").reshape(-1).tolist()]
+    data = np.concatenate([np.ascontiguousarray(column).view(np.uint8).reshape(len(group.number), -1) for column in columns], axis=1)
+    prefix = ":".join(names).encode()
+    return [prefix + key for key in data.view(f"V{data.shape[1]}").reshape(-1).tolist()]
 
 
-def _whole(
+def _completed(
     groups: list[FragmentGroup], rows: np.ndarray, source: np.ndarray, wholes: list[list[Any]], frames: int
 ) -> list[tuple[Carried, np.ndarray]]:
-    """The datagrams in a buffer made for them. Their headers get the fields that say which fragments they consist of.
+    """The completed datagrams, in a new buffer. Puts the fields about their fragments into the headers of the last ones.
 
-    rows, source: int64, the fragment that made each whole, and its group. wholes: what `Trains.feed` says of them.
+    rows, source: int64, the fragment that completed each, and its group. wholes: as `Queues.feed` returns them, without the rows.
     """
     numbers, datas, counts = np.array(wholes[0]), wholes[1], np.array(wholes[2])
     frame, marks = np.array(wholes[3]), np.array(wholes[4])
@@ -144,15 +145,15 @@ def _whole(
     owner = np.repeat(np.arange(len(rows)), counts)
     bad = marks & ~1 > 0
     marked = [(mark, marks >> bit & 1 > 0) for bit, mark in enumerate(MARKS)]
-    made = []
-    for nth, one in enumerate(groups):
+    datagrams = []
+    for nth, group in enumerate(groups):
         mine = np.flatnonzero(source == nth)
         if not len(mine):
             continue
-        one.completes[rows[mine]] = True
-        spans = one.spans.take(rows[mine])._replace(start=(end - sizes)[mine], end=end[mine], wire=end[mine])
+        group.completes[rows[mine]] = True
+        spans = group.spans.take(rows[mine])._replace(start=(end - sizes)[mine], end=end[mine], wire=end[mine])
         base[spans.frame] = spans.start
-        h, family = one.headers, _family(one.headers)
+        h, family = group.headers, _family(group.headers)
         row = np.zeros(len(rows), np.int64)
         row[mine] = spans.row
         of = source[owner] == nth
@@ -163,5 +164,5 @@ def _whole(
             h.put(f"{family}.fragment{name}", values[picked], row[owner[picked]])
         h.put(f"{family}.fragment.count", counts[mine], spans.row)
         h.put(f"{family}.reassembled.length", sizes[mine], spans.row)
-        made.append((Carried("", h, spans, "ipproto", buffer, base), numbers[mine]))
-    return made
+        datagrams.append((Carried("", h, spans, "ipproto", buffer, base), numbers[mine]))
+    return datagrams

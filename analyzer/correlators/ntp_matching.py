@@ -1,4 +1,4 @@
-"""Which request an NTP server's response answers, and what both say of the server's clock. RFC 5905 §8."""
+"""NTP responses matched to requests, and the offset of the server's clock that follows. RFC 5905 §8."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class NtpMatching(Correlator):
     """Remembers requests until they are answered.
 
     A response's origin time is the transmit time of its request, between the same two addresses. The offset is computed from the
-    times of the frames, not from what the client says of its clock: many clients fill in random numbers (RFC 9769 §4).
+    times of the frames, not from the client's timestamps: many clients send random numbers (RFC 9769 §4).
     """
 
     reads = ("ntp",)
@@ -51,8 +51,8 @@ class NtpMatching(Correlator):
                 asked_in, then = request
                 offset = ((received - then) + (sent - now)) // 2
                 answers[at].append((row, asked_in, now - then, offset, (now - then) - (sent - received)))
-        for h, found in zip(headers, answers, strict=True):
-            at, *values = np.array(sorted(found), np.int64).reshape(-1, 5).T.copy()
+        for h, responses in zip(headers, answers, strict=True):
+            at, *values = np.array(sorted(responses), np.int64).reshape(-1, 5).T.copy()
             for f, column in zip(MATCHED, values, strict=True):
                 h.put(f.name, column, at)
 

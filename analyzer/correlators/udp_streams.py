@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class UdpStreams(Correlator):
-    """Numbers conversations in the order of their first frames, from 0. Memory grows with them: about 250 bytes each."""
+    """Numbers conversations in the order of their first frames, from 0. Each takes about 250 bytes of memory."""
 
     reads = ("udp",)
     gives = frozenset(("udp.stream",))

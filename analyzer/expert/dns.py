@@ -110,4 +110,4 @@ def negative_ttl(h):
 def bytes_behind(h):
     """The counts in the header speak of fewer records than the message has room for: padding, a broken sender, or something hidden from
     who reads the records only. (What covers a whole message, TSIG, is a record.)"""
-    return (h.context_of("behind") > 0) & ~h.quoted
+    return (h.context_of("trailing_bytes") > 0) & ~h.quoted

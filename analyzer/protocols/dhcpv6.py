@@ -62,7 +62,7 @@ VALUES: dict[int, tuple[str, Kind, str, bool]] = {  # options of one value or a 
     40: ("pana_agent", ipv6, "PANA agent", True),
     41: ("timezone", text, "Time zone, POSIX", False),
     42: ("tzdb", text, "Time zone's name", False),
-    46: ("clt_time", u32, "Seconds since the client's last message", True),
+    46: ("clt_time", u32, "Seconds since the client spoke", True),
     52: ("capwap_ac_v6", ipv6, "CAPWAP controller", True),
     103: ("captive_portal", text, "Captive portal", False),
     112: ("mudurl", text, "Manufacturer's usage description", False),

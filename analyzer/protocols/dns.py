@@ -42,12 +42,12 @@ PROTOCOL = Protocol(
     header=HEADER,
     on={"udp.port": 53, "tcp.port": 53},
     info=dns_messages.INFO,
-    check=dns_messages.walk,
+    check=dns_messages.parse,
     framer=lambda: StreamFramer(
         header=PREFIX + HEADER.size, width=PREFIX, offset=PREFIX, limit=PREFIX + 0xFFFF, skip=PREFIX, any_port=False
     ),
     probe=probe,
     precedence=1,
     derived=(*dns_messages.BITS, dns_messages.LENGTHS, *dns_messages.BODY),
-    external_fields=dns_messages.ADDED,
+    external_fields=dns_messages.MATCHED,
 )

@@ -10,13 +10,13 @@ PROTOCOL = Protocol(
     header=HEADER,
     on={"udp.port": 5355},
     info=dns_messages.INFO,
-    check=dns_messages.walk,
+    check=dns_messages.parse,
     derived=(
         dns_messages.RESPONSE,
-        dns_messages.switch("dns.flags.conflict", "Conflict", 10, description="the name is not unique: several hosts answer"),
+        dns_messages.flag_bit("dns.flags.conflict", "Conflict", 10, description="the name is not unique: several hosts answer"),
         dns_messages.TRUNCATED,
-        dns_messages.switch("dns.flags.tentative", "Tentative", 8, description="the answering host has not made sure of its name yet"),
+        dns_messages.flag_bit("dns.flags.tentative", "Tentative", 8, description="the answering host has not made sure of its name yet"),
         *dns_messages.BODY,
     ),
-    external_fields=dns_messages.ADDED,
+    external_fields=dns_messages.MATCHED,
 )

@@ -10,7 +10,7 @@ PROTOCOL = Protocol(
     header=HEADER,
     on={"udp.port": 5353},
     info=dns_messages.INFO,
-    check=dns_messages.walk,
-    derived=dns_messages.multicast_too((*dns_messages.BITS, *dns_messages.BODY)),
-    external_fields=dns_messages.ADDED,
+    check=dns_messages.parse,
+    derived=dns_messages.with_multicast_fields((*dns_messages.BITS, *dns_messages.BODY)),
+    external_fields=dns_messages.MATCHED,
 )

@@ -1,9 +1,10 @@
-"""NetBIOS Name Service: names of Windows before DNS. RFC 1001 §14–15, RFC 1002 §4.2; messages are made as those of DNS."""
+"""NetBIOS Name Service: names of Windows before DNS. RFC 1001 §14–15, RFC 1002 §4.2; messages have the format of DNS."""
 
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Protocol, Reading, bits, flag, ipv4, mac, text, u8, u16, u32
 from .common import _dns_messages, dns_messages
+from .common.tlv import repeated
 
 TYPE = {1: "A", 2: "NS", 10: "NULL", 32: "NB", 33: "NBSTAT"}
 OPCODE = {0: "query", 5: "registration", 6: "release", 7: "wait", 8: "refresh", 9: "refresh", 15: "multi-homed registration"}
@@ -20,7 +21,7 @@ RCODE = {
 NODE = {0: "B: broadcasts", 1: "P: asks a server", 2: "M: broadcasts, then asks", 3: "H: asks, then broadcasts"}
 NB, NBSTAT = 32, 33
 HEADER = Layout(Field("nbns.id", u16, "Transaction ID", hex=4), Field("nbns.flags", u16, "Flags", hex=4))
-OWNED = Layout(
+ADDRESS_ENTRY = Layout(
     Field(
         "nbns.nb_flags",
         u16,
@@ -54,66 +55,62 @@ NAME = Layout(
     ),
 )
 UNIT = Layout(Field("nbns.unit_id", mac, "Unit's MAC address", many=True))
-SIZE = 16  # bytes of a name, the last says which service has it
+SIZE = 16  # bytes of a name; the last is the service
 
 
 def check(h: Headers) -> None:
-    dns_messages.walk(h, deep=False)
+    dns_messages.parse(h, with_rdata=False)
 
 
-def _plain(name: str | None) -> str | None:
-    """'WPAD<00>' of 'FHFAEBEECACACACACACACACACACACAAA': two letters from A to P stand for a byte. RFC 1001 §14.1."""
+def _decode(name: str | None) -> str | None:
+    """'WPAD<00>' for 'FHFAEBEECACACACACACACACACACACAAA': a byte is two letters from A to P. RFC 1001 §14.1."""
     first, _, scope = (name or "").partition(".")
     if len(first) != 2 * SIZE or not set(first) <= set("ABCDEFGHIJKLMNOP"):
         return name
-    plain = bytes((ord(high) - 65) << 4 | ord(low) - 65 for high, low in zip(first[::2], first[1::2]))
-    said = "".join(chr(byte) if 32 <= byte < 127 else f"<{byte:02x}>" for byte in plain[:-1].rstrip(b" "))
-    return f"{said}<{plain[-1]:02x}>{'.' + scope if scope else ''}"
+    data = bytes((ord(high) - 65) << 4 | ord(low) - 65 for high, low in zip(first[::2], first[1::2]))
+    text = "".join(chr(byte) if 32 <= byte < 127 else f"<{byte:02x}>" for byte in data[:-1].rstrip(b" "))
+    return f"{text}<{data[-1]:02x}>{'.' + scope if scope else ''}"
 
 
 def _records(h: Headers) -> dict[str, Column]:
-    records = dns_messages.Records(h)
-    rows, kind, real = records.rows, records["type"], records["section"] > dns_messages.QUESTION
-    names = h.context["owners"].values
-    plain = {name: _plain(name) for name in set(names.tolist())}
-    said = np.empty(len(names), object)
-    said[:] = [plain[name] for name in names.tolist()]
-    there = np.flatnonzero(records["name"] >= 0)
-    made = {
-        "nbns.name": Column(said[there], rows[there]),
+    records = dns_messages.DnsRecords(h)
+    rows, kind, answer = records.rows, records["type"], records["section"] > dns_messages.QUESTION
+    names = h.context["owner_names"].values
+    decoded = {name: _decode(name) for name in set(names.tolist())}
+    named = np.flatnonzero(records["name"] >= 0)
+    columns = {
+        "nbns.name": Column(np.array([decoded[name] for name in names[named].tolist()], object), rows[named]),
         "nbns.type": Column(kind, rows),
         "nbns.class": Column(records["class"], rows),
-        "nbns.ttl": Column(records["ttl"][real], rows[real]),
-        "nbns.data_length": Column((records["end"] - records["data"])[real], rows[real]),
+        "nbns.ttl": Column(records["ttl"][answer], rows[answer]),
+        "nbns.data_length": Column((records["end"] - records["data"])[answer], rows[answer]),
     }
     pick = records.of(NB)
-    count = (records["end"] - records["data"])[pick] // OWNED.size
-    made.update(_each(h, records, OWNED, pick, records["data"][pick], count)[0])
+    count = (records["end"] - records["data"])[pick] // ADDRESS_ENTRY.size
+    columns.update(_repeat(h, records, ADDRESS_ENTRY, pick, records["data"][pick], count)[0])
     pick = records.of(NBSTAT)
     head = records.read(NUMBER, pick)
-    made["nbns.number_of_names"] = head.column("nbns.number_of_names")
+    columns["nbns.number_of_names"] = head.column("nbns.number_of_names")
     start = records["data"][pick] + NUMBER.size
     count = np.minimum(head["nbns.number_of_names"].astype(np.int64), (records["end"][pick] - start) // NAME.size)
-    found, at, owner = _each(h, records, NAME, pick, start, np.maximum(count, 0))
-    made.update(found)
-    named = _dns_messages.strings(memoryview(h.buffer.data), at.data, (at + SIZE - 1).data)
-    said = np.empty(len(named), object)
-    said[:] = [name.rstrip(" \0") for name in named]
-    made["nbns.netbios_name"] = Column(said, owner)
+    more, at, owner = _repeat(h, records, NAME, pick, start, np.maximum(count, 0))
+    columns.update(more)
+    texts = _dns_messages.decode_texts(memoryview(h.buffer.data), at.data, (at + SIZE - 1).data)
+    columns["nbns.netbios_name"] = Column(np.array([name.rstrip(" \0") for name in texts], object), owner)
     place = start + NAME.size * count
-    made["nbns.unit_id"] = Reading(UNIT, h.buffer, place, records["end"][pick], rows[pick]).column("nbns.unit_id")
-    return made
+    columns["nbns.unit_id"] = Reading(UNIT, h.buffer, place, records["end"][pick], rows[pick]).column("nbns.unit_id")
+    return columns
 
 
-def _each(
-    h: Headers, records: dns_messages.Records, layout: Layout, pick: np.ndarray, start: np.ndarray, count: np.ndarray
+def _repeat(
+    h: Headers, records: dns_messages.DnsRecords, layout: Layout, pick: np.ndarray, start: np.ndarray, count: np.ndarray
 ) -> tuple[dict[str, Column], np.ndarray, np.ndarray]:
-    """A layout `count` times, one behind the other, in these records; where each begins, and whose it is."""
-    one = np.repeat(np.arange(len(pick)), count)
-    at = start[one] + layout.size * (np.arange(len(one)) - np.repeat(np.cumsum(count) - count, count))
-    owner = records.rows[pick[one]]
-    reading = Reading(layout, h.buffer, at, records["end"][pick[one]], owner)
-    return {f.name: reading.column(f.name) for f in dns_messages.shown(layout)}, at, owner
+    """A layout count[i] times from start[i] on in the records `pick`; offset and message of each, int64."""
+    source, nth = repeated(count)
+    at = start[source] + layout.size * nth
+    owner = records.rows[pick[source]]
+    reading = Reading(layout, h.buffer, at, records["end"][pick[source]], owner)
+    return {f.name: reading.column(f.name) for f in dns_messages.labeled_fields(layout)}, at, owner
 
 
 def _codes(h: Headers) -> dict[str, Column]:
@@ -139,12 +136,12 @@ PROTOCOL = Protocol(
     "[, {nbns.flags.rcode:words}]",
     check=check,
     derived=(
-        dns_messages.switch("nbns.flags.response", "Response", 15, value_names={0: "request", 1: "response"}),
-        dns_messages.switch("nbns.flags.authoritative", "Authoritative", 10, "response"),
-        dns_messages.switch("nbns.flags.truncated", "Truncated", 9),
-        dns_messages.switch("nbns.flags.recdesired", "Recursion desired", 8),
-        dns_messages.switch("nbns.flags.recavail", "Recursion available", 7, "response"),
-        dns_messages.switch("nbns.flags.broadcast", "Broadcast", 4),
+        dns_messages.flag_bit("nbns.flags.response", "Response", 15, value_names={0: "request", 1: "response"}),
+        dns_messages.flag_bit("nbns.flags.authoritative", "Authoritative", 10, "response"),
+        dns_messages.flag_bit("nbns.flags.truncated", "Truncated", 9),
+        dns_messages.flag_bit("nbns.flags.recdesired", "Recursion desired", 8),
+        dns_messages.flag_bit("nbns.flags.recavail", "Recursion available", 7, "response"),
+        dns_messages.flag_bit("nbns.flags.broadcast", "Broadcast", 4),
         (
             (Field("nbns.flags.opcode", u8, "Opcode", value_names=OPCODE), Field("nbns.flags.rcode", u8, "Reply code", value_names=RCODE)),
             _codes,
@@ -162,9 +159,9 @@ PROTOCOL = Protocol(
                 Field("nbns.class", u16, "Class", many=True),
                 Field("nbns.ttl", u32, "Time to live", "seconds", many=True),
                 Field("nbns.data_length", u16, "Data length", "bytes", many=True),
-                *OWNED.all(),
+                *ADDRESS_ENTRY.all(),
                 *NUMBER.fields,
-                *dns_messages.shown(NAME),
+                *dns_messages.labeled_fields(NAME),
                 Field("nbns.netbios_name", text, "Name that the host has", many=True),
                 *UNIT.fields,
             ),

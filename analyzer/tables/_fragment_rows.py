@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from ..correlators import FragmentGroup
-from ..correlators.fragments import FOUND, OUTCOMES, Fragments
+from ..correlators.fragments import OUTCOMES, STATUSES, Fragments
 from ..dissection import Dissection
 from ..fields import texts
 from ..protocols import register
@@ -106,7 +106,7 @@ def _details(d: Dissection, group: FragmentGroup) -> pl.DataFrame:
             "more": (group.fragment.more, pl.Boolean),
             "dont_fragment": (network["ip.flags.df"][own] if four else np.zeros(len(rows), bool), pl.Boolean),
             "ttl": (network[ttl][own].astype(np.int64), pl.UInt8),
-            "found": (pl.Series(FOUND).gather(group.outputs[1]), pl.Enum(FOUND)),
+            "found": (pl.Series(STATUSES).gather(group.outputs[1]), pl.Enum(STATUSES)),
             "other": (group.outputs[2], pl.Int64),
         }
     )

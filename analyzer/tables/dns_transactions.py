@@ -122,7 +122,7 @@ def _messages(d: Dissection, h: Headers) -> pl.DataFrame:
     client, server = (b.zip_with(swap, a) for a, b in (ends, ends[::-1]))
     client_port, server_port = (b.zip_with(swap, a) for a, b in (ports, ports[::-1]))
     multicast = h.protocol.name == "llmnr"  # any host of the group answers
-    records = dns_messages.Records(h)
+    records = dns_messages.DnsRecords(h)
     times = pl.Series(batch.time[h.frame])
     if batch.timed is not None:
         times = times.set(pl.Series(~batch.timed[h.frame]), None)
@@ -158,14 +158,14 @@ def _port(transport: Headers, name: str) -> np.ndarray:
     return transport[name].astype(np.uint16) if name in transport.layout.places else np.zeros(len(transport), np.uint16)
 
 
-def _first_question(h: Headers, records: dns_messages.Records) -> dict[str, pl.Series]:
+def _first_question(h: Headers, records: dns_messages.DnsRecords) -> dict[str, pl.Series]:
     """The first question of each message, and the number of questions."""
     pick = np.flatnonzero(records["section"] == dns_messages.QUESTION)[::-1]
     first = np.full(len(h), -1, np.int64)
     first[records.rows[pick]] = pick
     present = first >= 0
     name = np.full(len(h), None, object)
-    name[present] = h.context["owners"].values[first[present]]
+    name[present] = h.context["owner_names"].values[first[present]]
     kind, dns_class = (np.where(present, records[column][first] if len(pick) else 0, -1) for column in ("type", "class"))
     names = pl.Series(name.tolist(), dtype=pl.String)
     return {
@@ -177,7 +177,7 @@ def _first_question(h: Headers, records: dns_messages.Records) -> dict[str, pl.S
     }
 
 
-def _answer_figures(h: Headers, records: dns_messages.Records) -> dict[str, pl.Series]:
+def _answer_figures(h: Headers, records: dns_messages.DnsRecords) -> dict[str, pl.Series]:
     """Counts of resource records by section and type, aliases and addresses of each message."""
     section, kind, size = records["section"], records["type"], len(h)
 
@@ -185,10 +185,10 @@ def _answer_figures(h: Headers, records: dns_messages.Records) -> dict[str, pl.S
         return np.bincount(records.rows[mask], minlength=size)
 
     answer = section == dns_messages.ANSWER
-    names, rows = h.context["inner names"]
-    inner, _ = h.context["inner"]
+    names, rows = h.context["rdata_name_texts"]
+    rdata_names, _ = h.context["rdata_names"]
     assert rows is not None
-    alias = np.flatnonzero((inner[:, 1] == dns_messages.CNAME) & (inner[:, 4] == dns_messages.ANSWER))
+    alias = np.flatnonzero((rdata_names[:, 1] == dns_messages.CNAME) & (rdata_names[:, 4] == dns_messages.ANSWER))
     aliases = Column(names[alias], rows[alias])
     addressed = [Reading(layout, h.buffer, records["data"][pick], records["end"][pick], pick) for layout, pick in (
         (dns_messages.ADDRESS, np.flatnonzero(answer & (kind == dns_messages.A))),

@@ -1,11 +1,15 @@
 # mypy: ignore-errors
-"""The walk over elements of BER: tag, length, value, and in a value that is made of elements those. A loop, since each says where
-the next begins. X.690 §8.1.
+"""Elements of BER: tag, length, value; constructed values hold elements. A loop, since each length says where the next one begins.
+X.690 §8.1.
 
 Compiled by Cython when the package is built; runs interpreted too.
 """
 
 import cython
+
+ELEMENT = ("row", "tag", "start", "stop", "level", "nth", "parent")  # rows of the output matrix, int64
+cython.declare(ROW=cython.int, TAG=cython.int, START=cython.int, STOP=cython.int, LEVEL=cython.int, NTH=cython.int, PARENT=cython.int)
+ROW, TAG, START, STOP, LEVEL, NTH, PARENT = range(len(ELEMENT))
 
 
 def elements(
@@ -19,12 +23,12 @@ def elements(
     bad: cython.longlong[::1],
     out: cython.longlong[:, ::1],
 ):
-    """Walk the elements in data[start[i]:wire[i]] of each message i, of which the bytes before end[i] are there.
+    """Parse the elements in data[start[i]:wire[i]] of each message i, of which the bytes before end[i] were captured.
 
-    level_…: room for as many levels as are opened; elements deeper are not looked into. out: rows of message, tag, where the value
-    begins and ends, level, place among its neighbours, and the element that holds it (index, -1: none). bad[i]: where an element
-    stands that does not fit into what holds it, or whose tag or length is longer than here is read (-1: none).
-    Tags of one byte and lengths of up to four are read, lengths that are not told (X.690 §8.1.3.6) are bad. Returns how many there are.
+    level_…: scratch arrays, as long as the number of levels to open. Writes a column of `out` (rows: ELEMENT) for each element: start
+    and stop are of its value, nth counts within its parent, parent is an index of `out` (-1: none). bad[i]: offset of an element that
+    exceeds its parent, has a tag of several bytes, a length of more than four or the indefinite form (X.690 §8.1.3.6); -1: none.
+    Returns the number of elements.
     """
     n: cython.longlong = 0
     room: cython.longlong = out.shape[1]
@@ -36,10 +40,10 @@ def elements(
     level: cython.longlong
     tag: cython.longlong
     length: cython.longlong
-    there: cython.longlong
+    captured: cython.longlong
     for i in range(start.shape[0]):
         p = start[i]
-        there = end[i]
+        captured = end[i]
         level = 0
         level_ends[0] = wire[i]
         level_last[0] = -1
@@ -53,7 +57,7 @@ def elements(
             if p + 2 > level_ends[level]:
                 bad[i] = p
                 break
-            if p + 2 > there:
+            if p + 2 > captured:
                 break
             tag = data[p]
             length = data[p + 1]
@@ -63,7 +67,7 @@ def elements(
                 if k == 0 or k > 4 or q + k > level_ends[level]:
                     bad[i] = p
                     break
-                if q + k > there:
+                if q + k > captured:
                     break
                 length = 0
                 while k > 0:
@@ -73,15 +77,15 @@ def elements(
             if tag & 0x1F == 0x1F or q + length > level_ends[level]:
                 bad[i] = p
                 break
-            if not tag & 0x20 and q + length > there:
+            if not tag & 0x20 and q + length > captured:
                 break
-            out[0, n] = i
-            out[1, n] = tag
-            out[2, n] = q
-            out[3, n] = q + length
-            out[4, n] = level
-            out[5, n] = level_count[level]
-            out[6, n] = level_last[level]
+            out[ROW, n] = i
+            out[TAG, n] = tag
+            out[START, n] = q
+            out[STOP, n] = q + length
+            out[LEVEL, n] = level
+            out[NTH, n] = level_count[level]
+            out[PARENT, n] = level_last[level]
             level_count[level] += 1
             if tag & 0x20 and level + 1 < most:
                 level += 1

@@ -1,7 +1,5 @@
-"""What DNS, multicast DNS and LLMNR share: messages of questions and records. RFC 1035 §4, RFC 3596, 2782, 3403, 4034, 5155, 6698,
-6891, 8659, 9460. A message is a span of any buffer, so it does not matter what carried it.
-
-The walk of `_names` goes over all messages of a batch once; fields are read from the matrices that it writes.
+"""Messages of DNS, multicast DNS and LLMNR: questions and records. RFC 1035 §4, RFC 3596, 2782, 3403, 4034, 5155, 6698, 6891, 8659,
+9460. `_dns_messages` parses all messages of a batch once; fields are read from the matrices that it writes.
 """
 
 from __future__ import annotations
@@ -49,7 +47,7 @@ ERROR = {
 PARAMETER = {0: "mandatory", 1: "alpn", 2: "no-default-alpn", 3: "port", 4: "ipv4hint", 5: "ech", 6: "ipv6hint", 7: "dohpath"}
 HEADER = Layout(Field("dns.id", u16, "Transaction ID", hex=4), Field("dns.flags", u16, "Flags", hex=4))
 COUNTS = Layout(Field("head", u32, ""), *(Field(str(nth), u16, "") for nth in range(4)))
-ADDED = (  # what a message is to those before it
+MATCHED = (  # by correlators/dns_matching.py
     Field("dns.response_to", u32, "Answers the question in", "frame"),
     Field("dns.time", seconds, "Time since the question", "since it was first sent, if it was sent again within 5 s"),
     Field("dns.response_in", u32, "Answered in", "frame; of a question that an ICMP error quotes when it has its answer already"),
@@ -72,55 +70,53 @@ def _many(name: str, kind: object, label: str, description: str = "", **more: ob
     return Field(name, kind, label, description, many=True, **more)  # type: ignore[arg-type]
 
 
-# ---------------------------------------------------------------- the walk
+# ---------------------------------------------------------------- parsing
 
 
-def walk(h: Headers, deep: bool = True) -> None:
-    """Walk all messages, once; what it wrote is kept as columns of their own: `records`, `owners`, `inner`, `inner names`.
+def parse(h: Headers, with_rdata: bool = True) -> None:
+    """Report faults, and set the columns of `h.context`: `records`, matrix (n, RECORD), and `owner_names`, a text each;
+    `rdata_names`, matrix (n, RDATA_NAME), and `rdata_name_texts`; `trailing_bytes`, after the last record.
 
-    deep: whether the data of records are of the types of DNS.
+    with_rdata: whether RDATA are of the types of DNS.
     """
     size = COUNTS.size
     lacks = h.whole & (h.end - h.start < size)
     h.fault(lacks & (h.wire - h.start < size) & ~h.quoted, "", "needs {needed} bytes, has {had}", size, h.wire - h.start, h.start)
     h.fault(lacks & (h.wire - h.start >= size), "", CUT, size, h.end - h.start, h.start)
-    which = np.flatnonzero(h.end - h.start >= size)
-    start, end = h.start[which], h.end[which]
+    rows = np.flatnonzero(h.end - h.start >= size)
+    start, end = h.start[rows], h.end[rows]
     head = Reading(COUNTS, h.buffer, start, end)
     most = sum(head[str(nth)].astype(np.int64) for nth in range(4))
     room = int(np.minimum(most, (end - start - size) // 5 + 1).sum())  # a question takes 5 bytes at least
-    records, inner = np.empty((len(_dns_messages.RECORD), room), np.int64), np.empty((len(_dns_messages.INNER), 2 * room), np.int64)
-    told = np.zeros((5, len(which)), np.int64)
-    names = _dns_messages.Names(memoryview(h.buffer.data))
-    n, m = _dns_messages.walk(names, h.buffer.data, start.data, end.data, room, deep, records.data, inner.data, told.data)
-    said = np.empty(len(names.said()) + 1, object)  # the last is None: no name
-    said[:-1] = names.said()
-    records, inner = records[:, :n].T, inner[:, :m].T
-    fine = told[0] == 0
-    h.set_context("behind", (h.wire[which] - told[4])[fine], which[fine])  # bytes that no count speaks of
-    h.set_context("records", records, which[records[:, 0]])
-    h.set_context("owners", said[records[:, 2]], which[records[:, 0]])
-    h.set_context("inner", inner, which[inner[:, 0]])
-    h.set_context("inner names", said[inner[:, 3]], which[inner[:, 0]])
-    _faults(h, which, told)
+    records = np.empty((len(_dns_messages.RECORD), room), np.int64)
+    rdata_names = np.empty((len(_dns_messages.RDATA_NAME), 2 * room), np.int64)
+    results = np.zeros((len(_dns_messages.RESULT), len(rows)), np.int64)
+    table = _dns_messages.NameTable(memoryview(h.buffer.data))
+    buffers = h.buffer.data, start.data, end.data
+    n, m = _dns_messages.parse_messages(table, *buffers, room, with_rdata, records.data, rdata_names.data, results.data)
+    names = np.array([*table.names(), None], object)  # index -1: no name
+    records, rdata_names = records[:, :n].T, rdata_names[:, :m].T
+    fault, fault_at, needed, had, parse_end = results
+    good = fault == 0
+    h.set_context("trailing_bytes", (h.wire[rows] - parse_end)[good], rows[good])
+    h.set_context("records", records, rows[records[:, 0]])
+    h.set_context("owner_names", names[records[:, 2]], rows[records[:, 0]])
+    h.set_context("rdata_names", rdata_names, rows[rdata_names[:, 0]])
+    h.set_context("rdata_name_texts", names[rdata_names[:, 3]], rows[rdata_names[:, 0]])
+    bad = np.flatnonzero(~good & ~h.quoted[rows])
+    if len(bad):
+        dense = np.zeros((4, len(h)), np.int64)
+        dense[:, rows[bad]] = results[:4, bad]
+        fault, fault_at, needed, had = dense
+        cut = np.isin(fault, _dns_messages.TRUNCATED_FAULTS) & (h.end < h.wire)
+        h.fault(cut, "", CUT, h.wire - h.start, h.end - h.start, h.start)
+        for number, sentence in enumerate(_dns_messages.FAULTS[1:], 1):
+            h.fault((fault == number) & ~cut, "", sentence, needed, had, fault_at)
 
 
-def _faults(h: Headers, which: np.ndarray, told: np.ndarray) -> None:
-    bad = np.flatnonzero((told[0] > 0) & ~h.quoted[which])
-    if not len(bad):
-        return
-    rows = which[bad]
-    needed, had, at, why = (np.zeros(len(h), np.int64) for _ in range(4))
-    why[rows], at[rows], needed[rows], had[rows] = told[:4, bad]
-    cut = np.isin(why, [_dns_messages.FAULTS.index(one) for one in _dns_messages.SHORT]) & (h.end < h.wire)
-    h.fault(cut, "", CUT, h.wire - h.start, h.end - h.start, h.start)
-    for nth, says in enumerate(_dns_messages.FAULTS):
-        if nth:
-            h.fault((why == nth) & ~cut, "", says, needed, had, at)
-
-
-class Records:
-    """The questions and records of some messages. `r["ttl"]` is a row of `_names.RECORD` for each; rows: the message of each."""
+class DnsRecords:
+    """The questions and records of some messages. `r["ttl"]` is that column of `_dns_messages.RECORD`, int64 (n,); rows: the message of
+    each."""
 
     def __init__(self, h: Headers) -> None:
         self.h = h
@@ -132,70 +128,69 @@ class Records:
         return self.values[:, _dns_messages.RECORD.index(name)]
 
     def of(self, *types: int) -> np.ndarray:
-        """Indices of the records (no questions) of these types."""
+        """Indices of the records (not questions) of these types."""
         kind = self["type"]
         mask = kind == types[0] if len(types) == 1 else np.isin(kind, types)
         return np.flatnonzero(mask & (self["section"] > QUESTION))
 
-    def read(self, layout: Layout, pick: np.ndarray, place: str = "data", skip: np.ndarray | int = 0) -> Reading:
-        """A layout in the data of these records, from `place` on."""
-        return Reading(layout, self.h.buffer, self[place][pick] + skip, self["end"][pick], self.rows[pick])
+    def read(self, layout: Layout, pick: np.ndarray, place: str = "data") -> Reading:
+        """A layout in the RDATA of these records, from the offset in column `place` on."""
+        return Reading(layout, self.h.buffer, self[place][pick], self["end"][pick], self.rows[pick])
 
-    def raws(self, pick: np.ndarray, start: np.ndarray, end: np.ndarray) -> Column:
-        """Stretches of bytes of these records, where they lie inside of them."""
+    def byte_ranges(self, pick: np.ndarray, start: np.ndarray, end: np.ndarray) -> Column:
+        """Byte ranges of the buffer, without those that are empty or go beyond their record."""
         there = (end > start) & (end <= self["end"][pick])
         return Column(np.column_stack((start, end))[there], self.rows[pick[there]])
 
     def texts(self, pick: np.ndarray, start: np.ndarray, end: np.ndarray) -> Column:
-        """Texts of these records, where they lie inside of them."""
+        """The same as texts, the empty ones too."""
         there = (end >= start) & (end <= self["end"][pick])
-        return Column(_said(self.h, start[there], end[there]), self.rows[pick[there]])
+        return Column(_decode_texts(self.h, start[there], end[there]), self.rows[pick[there]])
 
-    def counted(self, pick: np.ndarray, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The strings with a length byte between: (index into pick, where each begins, where it ends)."""
+    def character_strings(self, pick: np.ndarray, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The character-strings in these ranges (RFC 1035 §3.3): index into pick, start and end of each, int64."""
         start, end = np.ascontiguousarray(start), np.ascontiguousarray(end)
         owner, at = np.empty((2, int(np.maximum(end - start, 0).sum())), np.int64)
-        n = _dns_messages.counted(self.h.buffer.data, start.data, end.data, owner.data, at.data)
+        n = _dns_messages.character_strings(self.h.buffer.data, start.data, end.data, owner.data, at.data)
         owner, at = owner[:n], at[:n]
         return owner, at + 1, at + 1 + gather(self.h.buffer, at, 1)[:, 0]
 
 
-def _said(h: Headers, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    made = np.empty(len(start), object)
-    made[:] = _dns_messages.strings(memoryview(h.buffer.data), np.ascontiguousarray(start).data, np.ascontiguousarray(end).data)
-    return made
+def _decode_texts(h: Headers, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    buffer, starts, ends = memoryview(h.buffer.data), np.ascontiguousarray(start).data, np.ascontiguousarray(end).data
+    return np.array(_dns_messages.decode_texts(buffer, starts, ends), object)
 
 
 Derived = tuple[tuple[Field, ...], Callable[[Headers], dict[str, Column]]]
 
 
-def shown(layout: Layout) -> tuple[Field, ...]:
-    """The fields of a layout that have a name."""
+def labeled_fields(layout: Layout) -> tuple[Field, ...]:
+    """The fields of a layout that have a label."""
     return tuple(f for f in layout.all() if f.label)
 
 
 def _columns(reading: Reading, layout: Layout) -> dict[str, Column]:
-    return {f.name: reading.column(f.name) for f in shown(layout)}
+    return {f.name: reading.column(f.name) for f in labeled_fields(layout)}
 
 
-def plain(layout: Layout, *types: int, place: str = "data") -> Derived:
-    """Fields that stand as they are in the data of records of these types."""
+def fixed_fields(layout: Layout, *types: int, place: str = "data") -> Derived:
+    """Fields at fixed offsets in the RDATA of records of these types."""
 
     def read(h: Headers) -> dict[str, Column]:
-        records = Records(h)
+        records = DnsRecords(h)
         return _columns(records.read(layout, records.of(*types), place), layout)
 
-    return shown(layout), read
+    return labeled_fields(layout), read
 
 
-def name_in(f: Field, *types: int, nth: int = 0) -> Derived:
-    """A name in the data of records of these types."""
+def rdata_name(f: Field, *types: int, nth: int = 0) -> Derived:
+    """A name in the RDATA of records of these types."""
 
     def read(h: Headers) -> dict[str, Column]:
-        inner, rows = h.context["inner"]
-        names, _ = h.context["inner names"]
+        rdata_names, rows = h.context["rdata_names"]
+        names, _ = h.context["rdata_name_texts"]
         assert rows is not None
-        pick = np.flatnonzero(np.isin(inner[:, 1], types) & (inner[:, 2] == nth))
+        pick = np.flatnonzero(np.isin(rdata_names[:, 1], types) & (rdata_names[:, 2] == nth))
         return {f.name: Column(names[pick], rows[pick])}
 
     return (f,), read
@@ -204,10 +199,10 @@ def name_in(f: Field, *types: int, nth: int = 0) -> Derived:
 # ---------------------------------------------------------------- the header
 
 
-def switch(
+def flag_bit(
     name: str, label: str, bit: int, when: str = "always", description: str = "", value_names: dict[int, str] | None = None
 ) -> Derived:
-    """A bit of the flags. when: 'always', in a 'response' only, or in a response and where it is 'set'."""
+    """A bit of the flags. when: present 'always', in a 'response' only, or in a response and if 'set'."""
 
     def read(h: Headers) -> dict[str, Column]:
         flags = h[f"{name.split('.')[0]}.flags"]
@@ -237,9 +232,9 @@ CODES: Derived = (
 )
 
 
-def _whole_code(h: Headers) -> dict[str, Column]:
-    """The reply code with the eight bits that OPT adds: RFC 6891 §6.1.3."""
-    records = Records(h)
+def _extended_rcode(h: Headers) -> dict[str, Column]:
+    """The reply code with the upper eight bits in OPT: RFC 6891 §6.1.3."""
+    records = DnsRecords(h)
     code = (h["dns.flags"] & 15).astype(np.int64)
     pick = records.of(OPT)[::-1]  # the first counts
     high = np.zeros(len(h), np.int64)
@@ -248,8 +243,8 @@ def _whole_code(h: Headers) -> dict[str, Column]:
     return {"dns.rcode": Column((high << 4 | code)[rows], rows)}
 
 
-WHOLE_CODE: Derived = ((Field("dns.rcode", u16, "Reply code of 12 bits", "with the bits of OPT", value_names=RCODE),), _whole_code)
-COUNT_NAMES = (  # what the four counts are called, and in an update (RFC 2136 §2.2)
+EXTENDED_RCODE: Derived = ((Field("dns.rcode", u16, "Reply code of 12 bits", "with the bits of OPT", value_names=RCODE),), _extended_rcode)
+COUNT_NAMES = (  # the four counts, and their names in an update (RFC 2136 §2.2)
     ("dns.count.queries", "Questions", "dns.count.zones", "Zones"),
     ("dns.count.answers", "Answers", "dns.count.prerequisites", "Prerequisites"),
     ("dns.count.auth_rr", "Authority records", "dns.count.updates", "Updates"),
@@ -260,19 +255,19 @@ COUNT_NAMES = (  # what the four counts are called, and in an update (RFC 2136 �
 def _counts(h: Headers) -> dict[str, Column]:
     reading = Reading(COUNTS, h.buffer, h.start, np.where(h.whole, h.end, h.start))
     update = (h["dns.flags"] >> 11 & 15) == UPDATE
-    made = {}
-    for nth, (name, _, other, _) in enumerate(COUNT_NAMES):
+    columns = {}
+    for nth, (name, _, update_name, _) in enumerate(COUNT_NAMES):
         values, rows = reading.column(str(nth))
         rows = np.arange(len(h)) if rows is None else rows
-        own = ~update[rows] if other else np.ones(len(rows), bool)
-        made[name] = Column(values[own], rows[own])
-        if other:
-            made[other] = Column(values[~own], rows[~own])
-    return made
+        usual = ~update[rows] if update_name else np.ones(len(rows), bool)
+        columns[name] = Column(values[usual], rows[usual])
+        if update_name:
+            columns[update_name] = Column(values[~usual], rows[~usual])
+    return columns
 
 
 def _over_tcp(h: Headers) -> dict[str, Column]:
-    """The length that stands before a message in a stream: RFC 1035 §4.2.2."""
+    """The length before each message in a stream: RFC 1035 §4.2.2."""
     rows = np.arange(len(h) if h.parent is not None and h.parent.protocol.name == "tcp" else 0)
     return {"dns.length": Column((h.wire - h.start)[rows], rows)}
 
@@ -281,69 +276,66 @@ def _over_tcp(h: Headers) -> dict[str, Column]:
 
 
 def _questions(h: Headers) -> dict[str, Column]:
-    records = Records(h)
+    records = DnsRecords(h)
     pick = np.flatnonzero(records["section"] == QUESTION)
     rows = records.rows[pick]
     named = np.flatnonzero(records["name"][pick] >= 0)
-    group = records["class"][pick]
-    made = {
-        "dns.qry.name": Column(h.context["owners"].values[pick[named]], rows[named]),
+    dns_class = records["class"][pick]
+    columns = {
+        "dns.qry.name": Column(h.context["owner_names"].values[pick[named]], rows[named]),
         "dns.qry.type": Column(records["type"][pick], rows),
-        "dns.qry.class": Column(group & 0x7FFF if multicast(h) else group, rows),
+        "dns.qry.class": Column(dns_class & 0x7FFF if multicast(h) else dns_class, rows),
     }
     if multicast(h):
-        made["dns.qry.qu"] = Column(group >> 15 > 0, rows)
-    return made
+        columns["dns.qry.qu"] = Column(dns_class >> 15 > 0, rows)
+    return columns
 
 
-def _measures(h: Headers) -> dict[str, Column]:
+def _name_sizes(h: Headers) -> dict[str, Column]:
     names, rows = h.column("dns.qry.name")
     sizes, labels = np.empty((2, len(names)), np.int64)
-    _dns_messages.measured(names.tolist(), sizes.data, labels.data)
+    _dns_messages.measure_names(names.tolist(), sizes.data, labels.data)
     return {"dns.qry.name.len": Column(sizes, rows), "dns.count.labels": Column(labels, rows)}
 
 
 def _records(h: Headers) -> dict[str, Column]:
-    records = Records(h)
+    records = DnsRecords(h)
     pick = np.flatnonzero(records["section"] > QUESTION)
     kind, named = records["type"][pick], records["name"][pick] >= 0
     rows = records.rows[pick]
-    owners = h.context["owners"].values[pick]
-    group = records["class"][pick]
+    owners = h.context["owner_names"].values[pick]
+    dns_class = records["class"][pick]
     extended = kind == OPT
-    own, service = named & (kind != SRV), named & (kind == SRV)
-    made = {
-        "dns.resp.name": Column(owners[own], rows[own]),
+    plain, service = named & (kind != SRV), named & (kind == SRV)
+    columns = {
+        "dns.resp.name": Column(owners[plain], rows[plain]),
         "dns.resp.type": Column(kind, rows),
-        "dns.resp.class": Column((group & 0x7FFF if multicast(h) else group)[~extended], rows[~extended]),
+        "dns.resp.class": Column((dns_class & 0x7FFF if multicast(h) else dns_class)[~extended], rows[~extended]),
         "dns.resp.ttl": Column(records["ttl"][pick][~extended], rows[~extended]),
-        "dns.resp.len": _lengths(records, pick),
-        "dns.rr.udp_payload_size": Column((group & 0x7FFF if multicast(h) else group)[extended], rows[extended]),
-        **{name: Column(value, rows[service]) for name, value in zip(SERVICE, _services(owners[service]))},
+        "dns.resp.len": _rdata_lengths(records, pick),
+        "dns.rr.udp_payload_size": Column((dns_class & 0x7FFF if multicast(h) else dns_class)[extended], rows[extended]),
+        **{name: Column(value, rows[service]) for name, value in zip(SERVICE, _split_srv_names(owners[service]))},
     }
     if multicast(h):
-        made["dns.resp.cache_flush"] = Column(group >> 15 > 0, rows)
-    return made
+        columns["dns.resp.cache_flush"] = Column(dns_class >> 15 > 0, rows)
+    return columns
 
 
 LENGTH = Layout(Field("dns.resp.len", u16, "Data length", "bytes", many=True))
 SERVICE = ("dns.srv.service", "dns.srv.proto", "dns.srv.name")
 
 
-def _lengths(records: Records, pick: np.ndarray) -> Column:
-    """What records say how long their data are, two bytes before these."""
+def _rdata_lengths(records: DnsRecords, pick: np.ndarray) -> Column:
+    """RDLENGTH, the two bytes before the RDATA."""
     at = records["data"][pick] - 2
     return Reading(LENGTH, records.h.buffer, at, at + 2, records.rows[pick]).column("dns.resp.len")
 
 
-def _services(owners: np.ndarray) -> list[np.ndarray]:
-    """Names of SRV records cut up: service, protocol, domain. RFC 2782."""
-    cut = {name: (*re.findall(r"((?:[^.\\]|\\.)+)(?:\.|$)", name), "", "") for name in set(owners.tolist())}
-    parts = [(cut[name][0], cut[name][1], ".".join(cut[name][2:-2])) for name in owners.tolist()]
-    made = np.empty((3, len(parts)), object)
-    for nth in range(3):
-        made[nth] = [part[nth] for part in parts]
-    return list(made)
+def _split_srv_names(owners: np.ndarray) -> list[np.ndarray]:
+    """Owner names of SRV records split: service, protocol, domain. RFC 2782."""
+    labels = {name: (*re.findall(r"((?:[^.\\]|\\.)+)(?:\.|$)", name), "", "") for name in set(owners.tolist())}
+    parts = {name: (some[0], some[1], ".".join(some[2:-2])) for name, some in labels.items()}
+    return [np.array([parts[name][nth] for name in owners.tolist()], object) for nth in range(3)]
 
 
 def multicast(h: Headers) -> bool:
@@ -359,14 +351,14 @@ QUESTIONS: Derived = (
     ),
     _questions,
 )
-UNICAST = _many("dns.qry.qu", flag, "Wants a unicast answer", "RFC 6762 §5.4")
-FLUSH = _many("dns.resp.cache_flush", flag, "Cache flush", "the record takes the place of what was known: RFC 6762 §10.2")
-MEASURES: Derived = (
+UNICAST_WANTED = _many("dns.qry.qu", flag, "Wants a unicast answer", "RFC 6762 §5.4")
+CACHE_FLUSH = _many("dns.resp.cache_flush", flag, "Cache flush", "the record takes the place of what was known: RFC 6762 §10.2")
+NAME_SIZES: Derived = (
     (
         _many("dns.qry.name.len", u16, "Length of the name", "characters, unescaped; 0: the root"),
         _many("dns.count.labels", u16, "Labels", "of the name"),
     ),
-    _measures,
+    _name_sizes,
 )
 RECORDS: Derived = (
     (
@@ -383,7 +375,7 @@ RECORDS: Derived = (
     _records,
 )
 
-# ---------------------------------------------------------------- what records hold
+# ---------------------------------------------------------------- RDATA
 
 ADDRESS = Layout(_many("dns.a", ipv4, "Address"))
 ADDRESS6 = Layout(_many("dns.aaaa", ipv6, "IPv6 address"))
@@ -447,12 +439,12 @@ AUTHORIZATION = Layout(
     _many("dns.caa.tag_length", u8, "Tag length"),
 )
 FINGERPRINT = Layout(_many("dns.sshfp.algorithm", u8, "SSH key's algorithm"), _many("dns.sshfp.fingerprint.type", u8, "Fingerprint type"))
-SERVED = Layout(_many("dns.svcb.svcpriority", u16, "Priority of the service", "0: an alias"))
-HEAD = Layout(
+SVCB_HEAD = Layout(_many("dns.svcb.svcpriority", u16, "Priority of the service", "0: an alias"))
+SVCB_PARAMETER = Layout(
     _many("dns.svcb.svcparam.key", u16, "Parameter", value_names=PARAMETER),
     _many("dns.svcb.svcparam.value.length", u16, "Length of the value"),
 )
-EXTENDED = Layout(
+OPTION_HEAD = Layout(
     _many("dns.opt.code", u16, "Option", value_names=OPTION),
     _many("dns.opt.len", u16, "Option length", "bytes"),
 )
@@ -462,35 +454,36 @@ SUBNET = Layout(
     _many("dns.opt.client.netmask", u8, "Client's prefix length"),
     _many("dns.opt.client.scope", u8, "Prefix length the answer is for"),
 )
-EXPLAINED = Layout(Field("head", u32, ""), _many("dns.opt.ext_error.info_code", u16, "Extended error", value_names=ERROR))
-PATIENT = Layout(
+EXTENDED_ERROR = Layout(Field("head", u32, ""), _many("dns.opt.ext_error.info_code", u16, "Extended error", value_names=ERROR))
+TCP_KEEPALIVE = Layout(
     Field("head", u32, ""), _many("dns.opt.edns_tcp_keepalive.timeout", u16, "Keeps idle TCP open for", "units of 100 ms: RFC 7828")
 )
-SHORT, PORT = Layout(Field("short", u16, "")), Layout(_many("dns.svcb.svcparam.port", u16, "Port"))
+MANDATORY = Layout(_many("dns.svcb.svcparam.mandatory.key", u16, "Mandatory parameter", value_names=PARAMETER))
+PORT = Layout(_many("dns.svcb.svcparam.port", u16, "Port"))
 HINT = Layout(_many("dns.svcb.svcparam.ipv4hint.ip", ipv4, "Address hint"))
 HINT6 = Layout(_many("dns.svcb.svcparam.ipv6hint.ip", ipv6, "IPv6 address hint"))
 
 
-def _texts(h: Headers) -> dict[str, Column]:
-    records = Records(h)
-    made = {}
+def _txt(h: Headers) -> dict[str, Column]:
+    records = DnsRecords(h)
+    columns = {}
     for kind, name in ((TXT, "dns.txt"), (SPF, "dns.spf")):
         pick = records.of(kind)
-        owner, start, end = records.counted(pick, records["data"][pick], records["end"][pick])
-        made[name] = records.texts(pick[owner], start, end)
-        made[f"{name}.length"] = Column(end - start, records.rows[pick[owner]])
-    return made
+        owner, start, end = records.character_strings(pick, records["data"][pick], records["end"][pick])
+        columns[name] = records.texts(pick[owner], start, end)
+        columns[f"{name}.length"] = Column(end - start, records.rows[pick[owner]])
+    return columns
 
 
-def _host(h: Headers) -> dict[str, Column]:
-    records = Records(h)
+def _hinfo(h: Headers) -> dict[str, Column]:
+    records = DnsRecords(h)
     pick = records.of(HINFO)
-    owner, start, end = records.counted(pick, records["data"][pick], records["end"][pick])
-    return _in_turn(records, pick, owner, start, end, ("dns.hinfo.cpu", "dns.hinfo.os"))
+    owner, start, end = records.character_strings(pick, records["data"][pick], records["end"][pick])
+    return _by_position(records, pick, owner, start, end, ("dns.hinfo.cpu", "dns.hinfo.os"))
 
 
-def _in_turn(
-    records: Records, pick: np.ndarray, owner: np.ndarray, start: np.ndarray, end: np.ndarray, names: tuple[str, ...]
+def _by_position(
+    records: DnsRecords, pick: np.ndarray, owner: np.ndarray, start: np.ndarray, end: np.ndarray, names: tuple[str, ...]
 ) -> dict[str, Column]:
     """The first string of each record under the first name, the second under the second …"""
     first = np.searchsorted(owner, np.arange(len(pick)))
@@ -498,81 +491,76 @@ def _in_turn(
     return {name: records.texts(pick[owner[nth == at]], start[nth == at], end[nth == at]) for at, name in enumerate(names)}
 
 
-RULE = ("dns.naptr.flags", "dns.naptr.service", "dns.naptr.regex")
+NAPTR_STRINGS = {"dns.naptr.flags": "NAPTR flags", "dns.naptr.service": "NAPTR service", "dns.naptr.regex": "Regular expression"}
 
 
-def _rewriting(h: Headers) -> dict[str, Column]:
-    records = Records(h)
+def _naptr(h: Headers) -> dict[str, Column]:
+    records = DnsRecords(h)
     pick = records.of(NAPTR)
-    strings = records.counted(pick, records["data"][pick] + ORDER.size, records["end"][pick])
-    return {**_columns(records.read(ORDER, pick), ORDER), **_in_turn(records, pick, *strings, RULE)}
+    texts = records.character_strings(pick, records["data"][pick] + ORDER.size, records["end"][pick])
+    return {**_columns(records.read(ORDER, pick), ORDER), **_by_position(records, pick, *texts, tuple(NAPTR_STRINGS))}
 
 
-def _digests(h: Headers) -> dict[str, Column]:
-    records = Records(h)
+def _ds(h: Headers) -> dict[str, Column]:
+    records = DnsRecords(h)
     pick = records.of(DS, CDS)
     return {
         **_columns(records.read(DIGEST, pick), DIGEST),
-        "dns.ds.digest": records.raws(pick, records["data"][pick] + DIGEST.size, records["end"][pick]),
+        "dns.ds.digest": records.byte_ranges(pick, records["data"][pick] + DIGEST.size, records["end"][pick]),
     }
 
 
-def _keys(h: Headers) -> dict[str, Column]:
-    records = Records(h)
+def _dnskey(h: Headers) -> dict[str, Column]:
+    records = DnsRecords(h)
     pick = records.of(DNSKEY, CDNSKEY)
     start, end = records["data"][pick], records["end"][pick]
     return {
         **_columns(records.read(KEY, pick), KEY),
-        "dns.dnskey.public_key": records.raws(pick, start + KEY.size, end),
-        "dns.dnskey.key_id": Column(_tags(h, start, end), records.rows[pick]),
+        "dns.dnskey.public_key": records.byte_ranges(pick, start + KEY.size, end),
+        "dns.dnskey.key_id": Column(_key_tags(h, start, end), records.rows[pick]),
     }
 
 
-def _tags(h: Headers, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Key tags of RFC 4034, appendix B: the data as words of 16 bits, summed up, the carry added once."""
-    size = end - start
-    owner = np.repeat(np.arange(len(start)), size)
-    offset = np.arange(len(owner)) - np.repeat(np.cumsum(size) - size, size)
+def _key_tags(h: Headers, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Key tags, RFC 4034 appendix B: the sum of the RDATA as words of 16 bits, the carry added once."""
+    owner, offset = tlv.repeated(end - start)
     byte = gather(h.buffer, start[owner] + offset, 1)[:, 0].astype(np.int64)
     summed = np.bincount(owner, byte << 8 * (1 - offset % 2), len(start)).astype(np.int64)
     return summed + (summed >> 16 & 0xFFFF) & 0xFFFF
 
 
-def _signatures(h: Headers) -> dict[str, Column]:
-    records = Records(h)
+def _rrsig(h: Headers) -> dict[str, Column]:
+    records = DnsRecords(h)
     pick = records.of(RRSIG, SIG)
     reading = records.read(SIGNATURE, pick)
-    made = _columns(reading, SIGNATURE)
+    columns = _columns(reading, SIGNATURE)
     for name in ("expiration", "inception"):
         values, rows = reading.column(name)
-        made[f"dns.rrsig.signature_{name}"] = Column(values.astype(np.int64) * 10**9, rows)
-    made["dns.rrsig.signature"] = records.raws(pick, records["rest"][pick], records["end"][pick])
-    return made
+        columns[f"dns.rrsig.signature_{name}"] = Column(values.astype(np.int64) * 10**9, rows)
+    columns["dns.rrsig.signature"] = records.byte_ranges(pick, records["rest"][pick], records["end"][pick])
+    return columns
 
 
-def _hashes(h: Headers) -> dict[str, Column]:
-    records = Records(h)
+def _nsec3(h: Headers) -> dict[str, Column]:
+    records = DnsRecords(h)
     pick = records.of(NSEC3, NSEC3PARAM)
     head = records.read(HASH, pick)
     start = records["data"][pick] + HASH.size
     behind = start + head["dns.nsec3.salt_length"]
-    made = {**_columns(head, HASH), "dns.nsec3.salt_value": records.raws(pick, start, behind)}
+    columns = {**_columns(head, HASH), "dns.nsec3.salt_value": records.byte_ranges(pick, start, behind)}
     only = records["type"][pick] == NSEC3
     pick, behind = pick[only], behind[only]
     length = Reading(HASH_LENGTH, h.buffer, behind, records["end"][pick], records.rows[pick])
-    made.update(_columns(length, HASH_LENGTH))
-    values, rows = records.raws(pick, behind + 1, behind + 1 + length["dns.nsec3.hash_length"])
-    said = np.empty(len(values), object)
-    said[:] = [
-        base64.b32hexencode(gather(h.buffer, np.array([a]), b - a).tobytes()).decode().rstrip("=").lower() for a, b in values.tolist()
-    ]
-    made["dns.nsec3.hash_value"] = Column(said, rows)
-    return made
+    columns.update(_columns(length, HASH_LENGTH))
+    values, rows = records.byte_ranges(pick, behind + 1, behind + 1 + length["dns.nsec3.hash_length"])
+    hashes = [base64.b32hexencode(h.buffer[a:b].tobytes()).decode().rstrip("=").lower() for a, b in values.tolist()]
+    columns["dns.nsec3.hash_value"] = Column(np.array(hashes, object), rows)
+    return columns
 
 
-def _existing(h: Headers) -> dict[str, Column]:
-    """The types that a name has, as NSEC and NSEC3 draw them: windows of 256 types, a bit for each. RFC 4034 §4.1.2."""
-    records = Records(h)
+def _type_bitmaps(h: Headers) -> dict[str, Column]:
+    """The type bit maps of NSEC and NSEC3: windows of 256 types, a bit for each. RFC 4034 §4.1.2."""
+    records = DnsRecords(h)
     pick = records.of(NSEC, NSEC3)
     start, end = records["rest"][pick].copy(), records["end"][pick]
     hashed = np.flatnonzero(records["type"][pick] == NSEC3)
@@ -586,31 +574,31 @@ def _existing(h: Headers) -> dict[str, Column]:
     n = _tlv.options(h.buffer.data, start.data, end.data, 0, 0, 0, 1, 2, -1, bad.data, owner.data, at.data, size.data)
     owner, at, size = owner[:n], at[:n], np.maximum(size[:n] - 2, 0)
     window = gather(h.buffer, at, 1)[:, 0].astype(np.int64)
-    one = np.repeat(np.arange(n), size)
-    offset = np.arange(len(one)) - np.repeat(np.cumsum(size) - size, size)
-    drawn = np.unpackbits(gather(h.buffer, at[one] + 2 + offset, 1)[:, 0]).reshape(-1, 8)
-    byte, bit = np.nonzero(drawn)
-    return {"dns.nsec.type": Column(window[one[byte]] << 8 | offset[byte] << 3 | bit, records.rows[pick[owner[one[byte]]]])}
+    window_of, offset = tlv.repeated(size)
+    bitmap = np.unpackbits(gather(h.buffer, at[window_of] + 2 + offset, 1)[:, 0]).reshape(-1, 8)
+    byte, bit = np.nonzero(bitmap)
+    source = window_of[byte]
+    return {"dns.nsec.type": Column(window[source] << 8 | offset[byte] << 3 | bit, records.rows[pick[owner[source]]])}
 
 
-def _pinned(h: Headers) -> dict[str, Column]:
-    records = Records(h)
+def _tlsa_sshfp(h: Headers) -> dict[str, Column]:
+    records = DnsRecords(h)
     certificates, keys = records.of(TLSA, SMIMEA), records.of(SSHFP)
     return {
         **_columns(records.read(CERTIFICATE, certificates), CERTIFICATE),
-        "dns.tlsa.certificate_association_data": records.raws(
+        "dns.tlsa.certificate_association_data": records.byte_ranges(
             certificates, records["data"][certificates] + CERTIFICATE.size, records["end"][certificates]
         ),
         **_columns(records.read(FINGERPRINT, keys), FINGERPRINT),
-        "dns.sshfp.fingerprint": records.raws(keys, records["data"][keys] + FINGERPRINT.size, records["end"][keys]),
+        "dns.sshfp.fingerprint": records.byte_ranges(keys, records["data"][keys] + FINGERPRINT.size, records["end"][keys]),
     }
 
 
 TAGS = ("issue", "issuewild", "iodef")
 
 
-def _authorized(h: Headers) -> dict[str, Column]:
-    records = Records(h)
+def _caa(h: Headers) -> dict[str, Column]:
+    records = DnsRecords(h)
     pick = records.of(CAA)
     head = records.read(AUTHORIZATION, pick)
     start = records["data"][pick] + AUTHORIZATION.size
@@ -618,170 +606,163 @@ def _authorized(h: Headers) -> dict[str, Column]:
     there = np.flatnonzero(middle <= end)
     pick, start, middle, end = pick[there], start[there], middle[there], end[there]
     tags, values = records.texts(pick, start, middle), records.texts(pick, middle, end)
-    made = {**_columns(head, AUTHORIZATION), "dns.caa.tag": tags, "dns.caa.value": values}
-    told = np.array([tag.lower() if tag.lower() in TAGS else "unknown" for tag in tags.values.tolist()], object)
-    for word in (*TAGS, "unknown"):
-        mine = told == word
-        made[f"dns.caa.{word}"] = Column(values.values[mine], records.rows[pick[mine]])
-    return made
+    columns = {**_columns(head, AUTHORIZATION), "dns.caa.tag": tags, "dns.caa.value": values}
+    known = np.array([tag.lower() if tag.lower() in TAGS else "unknown" for tag in tags.values.tolist()], object)
+    for tag in (*TAGS, "unknown"):
+        mine = known == tag
+        columns[f"dns.caa.{tag}"] = Column(values.values[mine], records.rows[pick[mine]])
+    return columns
 
 
-def _parameters(h: Headers) -> dict[str, Column]:
-    records = Records(h)
+def _svcb(h: Headers) -> dict[str, Column]:
+    records = DnsRecords(h)
     pick = records.of(SVCB, HTTPS)
     row, at, size, _, _ = tlv.among(h.buffer, records["rest"][pick], records["end"][pick], head=4, least=4, place=2)
     row = pick[row]
-    head = Reading(HEAD, h.buffer, at, at + size, records.rows[row])
+    head = Reading(SVCB_PARAMETER, h.buffer, at, at + size, records.rows[row])
     key, start, end = head["dns.svcb.svcparam.key"], at + 4, at + np.maximum(size, 4)
-    made = {**_columns(records.read(SERVED, pick), SERVED), **_columns(head, HEAD)}
+    columns = {**_columns(records.read(SVCB_HEAD, pick), SVCB_HEAD), **_columns(head, SVCB_PARAMETER)}
 
-    def each(layout: Layout, one: int, step: int) -> Reading:
-        """A layout again and again in the values of one key."""
-        mine = np.flatnonzero((key == one) & (size > 0))
-        count = (end - start)[mine] // step
-        owner = np.repeat(mine, count)
-        place = start[owner] + step * (np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count))
-        return Reading(layout, h.buffer, place, end[owner], records.rows[row[owner]])
-
-    made["dns.svcb.svcparam.mandatory.key"] = each(SHORT, 0, 2).column("short")
-    made["dns.svcb.svcparam.port"] = each(PORT, 3, 2).column("dns.svcb.svcparam.port")
-    made["dns.svcb.svcparam.ipv4hint.ip"] = each(HINT, 4, 4).column("dns.svcb.svcparam.ipv4hint.ip")
-    made["dns.svcb.svcparam.ipv6hint.ip"] = each(HINT6, 6, 16).column("dns.svcb.svcparam.ipv6hint.ip")
+    for layout, number in ((MANDATORY, 0), (PORT, 3), (HINT, 4), (HINT6, 6)):  # the value is a list of these
+        mine = np.flatnonzero((key == number) & (size > 0))
+        owner, nth = tlv.repeated((end - start)[mine] // layout.size)
+        owner = mine[owner]
+        place = start[owner] + layout.size * nth
+        columns |= _columns(Reading(layout, h.buffer, place, end[owner], records.rows[row[owner]]), layout)
     mine = np.flatnonzero(key == 1)
-    owner, first, last = records.counted(row[mine], start[mine], end[mine])
-    made["dns.svcb.svcparam.alpn"] = records.texts(row[mine][owner], first, last)
+    owner, first, last = records.character_strings(row[mine], start[mine], end[mine])
+    columns["dns.svcb.svcparam.alpn"] = records.texts(row[mine][owner], first, last)
     for name, mask in (("echconfig", key == 5), ("value", key > 6)):
         mine = np.flatnonzero(mask)
-        made[f"dns.svcb.svcparam.{name}"] = records.raws(row[mine], start[mine], end[mine])
-    return made
+        columns[f"dns.svcb.svcparam.{name}"] = records.byte_ranges(row[mine], start[mine], end[mine])
+    return columns
 
 
-def _extended(h: Headers) -> dict[str, Column]:
-    records = Records(h)
+def _opt(h: Headers) -> dict[str, Column]:
+    records = DnsRecords(h)
     pick = records.of(OPT)
     ttl, rows = records["ttl"][pick], records.rows[pick]
     row, at, size, _, _ = tlv.among(h.buffer, records["data"][pick], records["end"][pick], head=4, least=4, place=2)
     row = pick[row]
     owner = records.rows[row]
-    head = Reading(EXTENDED, h.buffer, at, at + size, owner)
+    head = Reading(OPTION_HEAD, h.buffer, at, at + size, owner)
     code, start, end = head["dns.opt.code"], at + 4, at + np.maximum(size, 4)
-    made = {
+    columns = {
         "dns.resp.ext_rcode": Column(ttl >> 24, rows),
         "dns.resp.edns0_version": Column(ttl >> 16 & 0xFF, rows),
         "dns.resp.z": Column(ttl & 0xFFFF, rows),
         "dns.resp.z.do": Column(ttl >> 15 & 1 > 0, rows),
-        **_columns(head, EXTENDED),
-        "dns.opt.data": records.raws(row, start, end),
+        **_columns(head, OPTION_HEAD),
+        "dns.opt.data": records.byte_ranges(row, start, end),
     }
 
-    def of(one: int) -> np.ndarray:
-        return np.flatnonzero((code == one) & (size > 0))
+    def of(number: int) -> np.ndarray:
+        return np.flatnonzero((code == number) & (size > 0))
 
-    for one, layout in ((8, SUBNET), (15, EXPLAINED), (11, PATIENT)):
-        mine = of(one)
-        made.update(_columns(Reading(layout, h.buffer, at[mine], end[mine], owner[mine]), layout))
+    for number, layout in ((8, SUBNET), (15, EXTENDED_ERROR), (11, TCP_KEEPALIVE)):
+        mine = of(number)
+        columns.update(_columns(Reading(layout, h.buffer, at[mine], end[mine], owner[mine]), layout))
     mine = of(15)
-    made["dns.opt.ext_error.extra_text"] = records.texts(row[mine], start[mine] + 2, end[mine])
-    for name, one, skip, most in (("cookie.client", 10, 0, 8), ("cookie.server", 10, 8, 40), ("padding", 12, 0, 0xFFFF)):
-        mine = of(one)
-        made[f"dns.opt.{name}"] = records.raws(row[mine], start[mine] + skip, np.minimum(end[mine], start[mine] + most))
-    made.update(_subnets(h, at[of(8)], end[of(8)], owner[of(8)]))
-    return made
+    columns["dns.opt.ext_error.extra_text"] = records.texts(row[mine], start[mine] + 2, end[mine])
+    for name, number, skip, most in (("cookie.client", 10, 0, 8), ("cookie.server", 10, 8, 40), ("padding", 12, 0, 0xFFFF)):
+        mine = of(number)
+        columns[f"dns.opt.{name}"] = records.byte_ranges(row[mine], start[mine] + skip, np.minimum(end[mine], start[mine] + most))
+    columns.update(_client_subnets(h, at[of(8)], end[of(8)], owner[of(8)]))
+    return columns
 
 
-def _subnets(h: Headers, at: np.ndarray, end: np.ndarray, owner: np.ndarray) -> dict[str, Column]:
-    """Addresses of which an option holds the first bytes only: RFC 7871 §6."""
+def _client_subnets(h: Headers, at: np.ndarray, end: np.ndarray, owner: np.ndarray) -> dict[str, Column]:
+    """Addresses, of which an option has the leading bytes only: RFC 7871 §6."""
     family = Reading(SUBNET, h.buffer, at, end)["dns.opt.client.family"]
-    made = {}
-    for name, one, room, dtype in (("addr4", 1, 4, ">u4"), ("addr6", 2, 16, "V16")):
-        mine = np.flatnonzero(family == one)
+    columns = {}
+    for name, number, room, dtype in (("addr4", 1, 4, ">u4"), ("addr6", 2, 16, "V16")):
+        mine = np.flatnonzero(family == number)
         start = at[mine] + SUBNET.size
-        bytes_ = gather(h.buffer, start, room)
-        bytes_[np.arange(room) >= (end[mine] - start)[:, None]] = 0
-        values = np.ascontiguousarray(bytes_).view(dtype).reshape(-1)
-        made[f"dns.opt.client.{name}"] = Column(values.astype("u4") if room == 4 else values, owner[mine])
-    return made
+        data = gather(h.buffer, start, room)
+        data[np.arange(room) >= (end[mine] - start)[:, None]] = 0
+        values = np.ascontiguousarray(data).view(dtype).reshape(-1)
+        columns[f"dns.opt.client.{name}"] = Column(values.astype("u4") if room == 4 else values, owner[mine])
+    return columns
 
 
 DECODED = (A, NS, CNAME, SOA, PTR, HINFO, MX, TXT, SIG, AAAA, SRV, NAPTR, OPT, DS, SSHFP, RRSIG, NSEC, DNSKEY, NSEC3, NSEC3PARAM,
            TLSA, SMIMEA, CDS, CDNSKEY, SVCB, HTTPS, SPF, CAA, 39)  # fmt: skip
 
 
-def _rest(h: Headers) -> dict[str, Column]:
-    """The data of records of other types."""
-    records = Records(h)
+def _undecoded(h: Headers) -> dict[str, Column]:
+    """RDATA of other types."""
+    records = DnsRecords(h)
     pick = np.flatnonzero(~np.isin(records["type"], DECODED) & (records["section"] > QUESTION))
-    return {"dns.data": records.raws(pick, records["data"][pick], records["end"][pick])}
+    return {"dns.data": records.byte_ranges(pick, records["data"][pick], records["end"][pick])}
 
 
-HELD: tuple[Derived, ...] = (
-    plain(ADDRESS, A),
-    plain(ADDRESS6, AAAA),
-    name_in(_many("dns.cname", text, "Canonical name"), CNAME),
-    name_in(_many("dns.ns", text, "Name server"), NS),
-    name_in(_many("dns.ptr.domain_name", text, "Domain name", "that an address or service has"), PTR),
-    name_in(_many("dns.dname", text, "Name of the other tree"), 39),
-    plain(PREFERENCE, MX),
-    name_in(_many("dns.mx.mail_exchange", text, "Mail exchange"), MX),
+RDATA: tuple[Derived, ...] = (
+    fixed_fields(ADDRESS, A),
+    fixed_fields(ADDRESS6, AAAA),
+    rdata_name(_many("dns.cname", text, "Canonical name"), CNAME),
+    rdata_name(_many("dns.ns", text, "Name server"), NS),
+    rdata_name(_many("dns.ptr.domain_name", text, "Domain name", "that an address or service has"), PTR),
+    rdata_name(_many("dns.dname", text, "Name of the other tree"), 39),
+    fixed_fields(PREFERENCE, MX),
+    rdata_name(_many("dns.mx.mail_exchange", text, "Mail exchange"), MX),
     ((_many("dns.txt", text, "Text"), _many("dns.txt.length", u8, "Length of the text", "bytes"),
-      _many("dns.spf", text, "SPF text"), _many("dns.spf.length", u8, "Length of the SPF text")), _texts),
-    plain(SERVICES, SRV),
-    name_in(_many("dns.srv.target", text, "Target"), SRV),
-    name_in(_many("dns.soa.mname", text, "Primary name server"), SOA),
-    name_in(_many("dns.soa.rname", text, "Mailbox of who is responsible"), SOA, nth=1),
-    plain(ZONE, SOA, place="rest"),
-    ((*ORDER.fields, *(_many(name, text, label) for name, label in zip(RULE, ("NAPTR flags", "NAPTR service", "Regular expression")))),
-     _rewriting),
-    name_in(_many("dns.naptr.replacement", text, "Replacement"), NAPTR),
-    ((_many("dns.hinfo.cpu", text, "CPU"), _many("dns.hinfo.os", text, "Operating system")), _host),
-    ((*DIGEST.fields, _many("dns.ds.digest", raw, "Digest")), _digests),
-    ((*shown(KEY), _many("dns.dnskey.public_key", raw, "Public key"), _many("dns.dnskey.key_id", u16, "Key's tag")), _keys),
-    ((*shown(SIGNATURE), _many("dns.rrsig.signature_expiration", time, "Signature expires"),
-      _many("dns.rrsig.signature_inception", time, "Signature valid from"), _many("dns.rrsig.signature", raw, "Signature")), _signatures),
-    name_in(_many("dns.rrsig.signers_name", text, "Signer"), RRSIG, SIG),
-    name_in(_many("dns.nsec.next_domain_name", text, "Next name", "there is none between"), NSEC),
-    ((_many("dns.nsec.type", u16, "Type there is", "at the name of an NSEC or NSEC3 record", value_names=TYPE),), _existing),
-    ((*shown(HASH), _many("dns.nsec3.salt_value", raw, "Salt"), *HASH_LENGTH.fields,
-      _many("dns.nsec3.hash_value", text, "Hash of the next name", "in base32hex")), _hashes),
+      _many("dns.spf", text, "SPF text"), _many("dns.spf.length", u8, "Length of the SPF text")), _txt),
+    fixed_fields(SERVICES, SRV),
+    rdata_name(_many("dns.srv.target", text, "Target"), SRV),
+    rdata_name(_many("dns.soa.mname", text, "Primary name server"), SOA),
+    rdata_name(_many("dns.soa.rname", text, "Mailbox of who is responsible"), SOA, nth=1),
+    fixed_fields(ZONE, SOA, place="rest"),
+    ((*ORDER.fields, *(_many(name, text, label) for name, label in NAPTR_STRINGS.items())), _naptr),
+    rdata_name(_many("dns.naptr.replacement", text, "Replacement"), NAPTR),
+    ((_many("dns.hinfo.cpu", text, "CPU"), _many("dns.hinfo.os", text, "Operating system")), _hinfo),
+    ((*DIGEST.fields, _many("dns.ds.digest", raw, "Digest")), _ds),
+    ((*labeled_fields(KEY), _many("dns.dnskey.public_key", raw, "Public key"), _many("dns.dnskey.key_id", u16, "Key's tag")), _dnskey),
+    ((*labeled_fields(SIGNATURE), _many("dns.rrsig.signature_expiration", time, "Signature expires"),
+      _many("dns.rrsig.signature_inception", time, "Signature valid from"), _many("dns.rrsig.signature", raw, "Signature")), _rrsig),
+    rdata_name(_many("dns.rrsig.signers_name", text, "Signer"), RRSIG, SIG),
+    rdata_name(_many("dns.nsec.next_domain_name", text, "Next name", "there is none between"), NSEC),
+    ((_many("dns.nsec.type", u16, "Type there is", "at the name of an NSEC or NSEC3 record", value_names=TYPE),), _type_bitmaps),
+    ((*labeled_fields(HASH), _many("dns.nsec3.salt_value", raw, "Salt"), *HASH_LENGTH.fields,
+      _many("dns.nsec3.hash_value", text, "Hash of the next name", "in base32hex")), _nsec3),
     ((*CERTIFICATE.fields, _many("dns.tlsa.certificate_association_data", raw, "Certificate association data"),
-      *FINGERPRINT.fields, _many("dns.sshfp.fingerprint", raw, "Fingerprint")), _pinned),
-    ((*shown(AUTHORIZATION), _many("dns.caa.tag", text, "CAA tag"), _many("dns.caa.value", text, "CAA value"),
-      *(_many(f"dns.caa.{word}", text, f"CAA {word}") for word in (*TAGS, "unknown"))), _authorized),
-    ((*SERVED.fields, *HEAD.fields, _many("dns.svcb.svcparam.mandatory.key", u16, "Mandatory parameter", value_names=PARAMETER),
+      *FINGERPRINT.fields, _many("dns.sshfp.fingerprint", raw, "Fingerprint")), _tlsa_sshfp),
+    ((*labeled_fields(AUTHORIZATION), _many("dns.caa.tag", text, "CAA tag"), _many("dns.caa.value", text, "CAA value"),
+      *(_many(f"dns.caa.{word}", text, f"CAA {word}") for word in (*TAGS, "unknown"))), _caa),
+    ((*SVCB_HEAD.fields, *SVCB_PARAMETER.fields, *MANDATORY.fields,
       _many("dns.svcb.svcparam.alpn", text, "Application protocol"), *PORT.fields, *HINT.fields, *HINT6.fields,
       _many("dns.svcb.svcparam.echconfig", raw, "Encrypted client hello's configuration"),
-      _many("dns.svcb.svcparam.value", raw, "Value", "of a parameter that is not decoded")), _parameters),
-    name_in(_many("dns.svcb.targetname", text, "Service's host", "<Root>: the owner itself"), SVCB, HTTPS),
+      _many("dns.svcb.svcparam.value", raw, "Value", "of a parameter that is not decoded")), _svcb),
+    rdata_name(_many("dns.svcb.targetname", text, "Service's host", "<Root>: the owner itself"), SVCB, HTTPS),
     ((_many("dns.resp.ext_rcode", u8, "Upper bits of the reply code", hex=2), _many("dns.resp.edns0_version", u8, "EDNS version"),
-      _many("dns.resp.z", u16, "EDNS flags", hex=4), _many("dns.resp.z.do", flag, "DNSSEC OK"), *EXTENDED.fields,
-      _many("dns.opt.data", raw, "Option data"), *shown(SUBNET),
+      _many("dns.resp.z", u16, "EDNS flags", hex=4), _many("dns.resp.z.do", flag, "DNSSEC OK"), *OPTION_HEAD.fields,
+      _many("dns.opt.data", raw, "Option data"), *labeled_fields(SUBNET),
       _many("dns.opt.client.addr4", ipv4, "Client's subnet"), _many("dns.opt.client.addr6", ipv6, "Client's IPv6 subnet"),
-      *shown(EXPLAINED), _many("dns.opt.ext_error.extra_text", text, "Extended error in words"),
+      *labeled_fields(EXTENDED_ERROR), _many("dns.opt.ext_error.extra_text", text, "Extended error in words"),
       _many("dns.opt.cookie.client", raw, "Client's cookie"), _many("dns.opt.cookie.server", raw, "Server's cookie"),
-      _many("dns.opt.padding", raw, "Padding"), *shown(PATIENT)), _extended),
-    ((_many("dns.data", raw, "Record's data", "of a type that is not decoded"),), _rest),
+      _many("dns.opt.padding", raw, "Padding"), *labeled_fields(TCP_KEEPALIVE)), _opt),
+    ((_many("dns.data", raw, "Record's data", "of a type that is not decoded"),), _undecoded),
 )  # fmt: skip
 COUNTED: Derived = (
     tuple(Field(name, u16, label) for pair in COUNT_NAMES for name, label in (pair[:2], pair[2:]) if name),
     _counts,
 )
-RESPONSE = switch("dns.flags.response", "Response", 15, value_names={0: "question", 1: "answer"})
-TRUNCATED = switch("dns.flags.truncated", "Truncated", 9, description="ask again over TCP")
-BODY: tuple[Derived, ...] = (CODES, WHOLE_CODE, COUNTED, QUESTIONS, MEASURES, RECORDS, *HELD)
+RESPONSE = flag_bit("dns.flags.response", "Response", 15, value_names={0: "question", 1: "answer"})
+TRUNCATED = flag_bit("dns.flags.truncated", "Truncated", 9, description="ask again over TCP")
+BODY: tuple[Derived, ...] = (CODES, EXTENDED_RCODE, COUNTED, QUESTIONS, NAME_SIZES, RECORDS, *RDATA)
 BITS: tuple[Derived, ...] = (
     RESPONSE,
-    switch("dns.flags.authoritative", "Authoritative", 10, "response", "the server is one of the zone's own"),
+    flag_bit("dns.flags.authoritative", "Authoritative", 10, "response", "the server is one of the zone's own"),
     TRUNCATED,
-    switch("dns.flags.recdesired", "Recursion desired", 8, description="the server is to ask others"),
-    switch("dns.flags.recavail", "Recursion available", 7, "response"),
-    switch("dns.flags.z", "Reserved bit", 6),
-    switch("dns.flags.authenticated", "Authenticated", 5, "set", "checked with DNSSEC; in a query: tell me"),
-    switch("dns.flags.checkdisable", "Checking disabled", 4, description="unchecked data are welcome"),
+    flag_bit("dns.flags.recdesired", "Recursion desired", 8, description="the server is to ask others"),
+    flag_bit("dns.flags.recavail", "Recursion available", 7, "response"),
+    flag_bit("dns.flags.z", "Reserved bit", 6),
+    flag_bit("dns.flags.authenticated", "Authenticated", 5, "set", "checked with DNSSEC; in a query: tell me"),
+    flag_bit("dns.flags.checkdisable", "Checking disabled", 4, description="unchecked data are welcome"),
 )
 LENGTHS: Derived = ((Field("dns.length", u16, "Length of the message", "bytes, before each message in TCP: RFC 1035 §4.2.2"),), _over_tcp)
 
 
-def multicast_too(derived: tuple[Derived, ...]) -> tuple[Derived, ...]:
-    """The same with the fields that only multicast DNS has."""
-    more = {id(QUESTIONS): UNICAST, id(RECORDS): FLUSH}
-    return tuple(((*one[0], more[id(one)]), one[1]) if id(one) in more else one for one in derived)
+def with_multicast_fields(derived: tuple[Derived, ...]) -> tuple[Derived, ...]:
+    """The same, and the fields that only multicast DNS has."""
+    more = {id(QUESTIONS): (UNICAST_WANTED,), id(RECORDS): (CACHE_FLUSH,)}
+    return tuple(((*group[0], *more.get(id(group), ())), group[1]) for group in derived)

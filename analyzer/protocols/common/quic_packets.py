@@ -1,4 +1,4 @@
-"""QUIC's headers, read many at once, and its Initial packets, which anybody on the path can read, opened one by one.
+"""QUIC's headers, many at once, and its Initial packets, which anybody on the path can decrypt, one by one.
 
 RFC 8999 (what all versions share), RFC 9000 §17, RFC 9001 §5 (protection), RFC 9369 (version 2).
 """
@@ -13,18 +13,18 @@ import numpy as np
 
 from ...fields import gather
 
-NEGOTIATION = 0
 V1, V2 = 0x00000001, 0x6B3343CF
-DRAFTS = range(0xFF000017, 0xFF000023)  # draft-23 to draft-34, whose headers are those of version 1
-INITIAL, EARLY, HANDSHAKE, RETRY, VERSIONS, SHORT, OTHER = range(7)  # what a packet is; OTHER: of a version that is not known
-WORDS = ("Initial", "0-RTT", "Handshake", "Retry", "Version Negotiation", "1-RTT", "of an unknown version")
-LONGEST = 20  # bytes of a connection id in the versions that are known, RFC 9000 §17.2
-TAG, SAMPLE, NUMBER = 16, 16, 4  # bytes of the AEAD's tag, of the sample that hides the header, of a packet number at the most
-MOVED = {V2: (3, 0, 1, 2)}  # what the types 0 to 3 stand for where that is not as in version 1, RFC 9369 §3.2
+DRAFTS = range(0xFF000017, 0xFF000023)  # draft-23 to draft-34, with the headers of version 1
+INITIAL, EARLY, HANDSHAKE, RETRY, VERSION_NEGOTIATION, SHORT, OTHER = range(7)  # kinds of packets; OTHER: of an unknown version
+KIND_NAMES = ("Initial", "0-RTT", "Handshake", "Retry", "Version Negotiation", "1-RTT", "of an unknown version")
+LONGEST = 20  # bytes of a connection ID in known versions, RFC 9000 §17.2
+TAG, SAMPLE, NUMBER = 16, 16, 4  # bytes of the AEAD tag, of the sample for header protection, and most of a packet number
+TYPE_KINDS = {V2: (3, 0, 1, 2)}  # kinds of the types 0 to 3 where they differ from version 1, RFC 9369 §3.2
+OPENED, NO_KEY, NO_VERSION, ENOUGH, CUT, NOT_INITIAL = range(6)  # results of decrypting an Initial packet
 
 
 class Secret(NamedTuple):
-    """What the keys of a version are made with. retry: key and nonce of the tag of a Retry packet."""
+    """Key derivation of a version. retry: key and nonce of the tag of a Retry packet."""
 
     salt: bytes
     label: bytes
@@ -42,7 +42,7 @@ SECRET_23 = _secret("c3eef712c72ebb5a11a7d2432bb46365bef9f502", b"quic", "4d32ec
 
 
 def secret(version: int) -> Secret | None:
-    """That of a version; None if it is not known."""
+    """That of a version; None if the version is unknown."""
     if version in DRAFTS:
         draft = version & 0xFF
         return SECRET_1 if draft > 32 else SECRET_29 if draft > 28 else SECRET_23
@@ -53,11 +53,11 @@ def secret(version: int) -> Secret | None:
 
 
 class Heads(NamedTuple):
-    """Where things lie in packets; arrays of shape (n,), int64.
+    """Headers of packets; arrays of shape (n,), int64.
 
     kind: INITIAL to OTHER, -1: no packet. first: the first byte. version: of long headers, else 0. dcid, scid, token: (n, 2), their
-    bounds. length: what the header says, 0 if it says nothing. payload: where the packet number begins, or what follows the
-    connection ids. stop: where the packet ends, which may lie beyond `end`. whole: bool, all of the header is there.
+    bounds. length: the length field, 0 if there is none. payload: offset of the packet number, or of what follows the connection
+    IDs. stop: the end of the packet, which may lie beyond `end`. whole: bool, the header is complete.
     """
 
     kind: np.ndarray
@@ -73,7 +73,7 @@ class Heads(NamedTuple):
 
 
 def number(buffer: np.ndarray, at: np.ndarray, end: np.ndarray, size: int) -> np.ndarray:
-    """The numbers of `size` (≤ 8) bytes at these places, int64; what lies beyond end counts as it stands in the buffer."""
+    """The numbers of `size` (≤ 8) bytes at these offsets, int64; not checked against `end`."""
     data = gather(buffer, np.minimum(at, end), size).astype(np.int64)
     value = np.zeros(len(at), np.int64)
     for i in range(size):
@@ -82,7 +82,7 @@ def number(buffer: np.ndarray, at: np.ndarray, end: np.ndarray, size: int) -> np
 
 
 def varint(buffer: np.ndarray, at: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The integers of variable length at these places (RFC 9000 §16), and where each ends, beyond `end` if it is not whole; int64."""
+    """The variable-length integers at these offsets (RFC 9000 §16), and the end of each, beyond `end` if it is not whole; int64."""
     word = gather(buffer, np.minimum(at, end), 8).view(">u8").reshape(-1).astype(np.uint64)
     power = word >> np.uint64(62)
     size = np.uint64(1) << power
@@ -91,21 +91,21 @@ def varint(buffer: np.ndarray, at: np.ndarray, end: np.ndarray) -> tuple[np.ndar
     return np.where(behind <= end, value, 0).astype(np.int64), behind
 
 
-def heads(buffer: np.ndarray, start: np.ndarray, end: np.ndarray, sized: np.ndarray) -> Heads:
-    """The packets that begin at `start`, in datagrams that end at `end` (int64). sized: bytes of the connection id of a short header."""
+def read_heads(buffer: np.ndarray, start: np.ndarray, end: np.ndarray, dcid_size: np.ndarray) -> Heads:
+    """The headers at `start`, in datagrams that end at `end` (int64). dcid_size: bytes of the DCID of a short header."""
     first = number(buffer, start, end, 1)
     long = first >= 0x80
     version = np.where(long, number(buffer, start + 1, end, 4), 0)
     drafts = (version >= DRAFTS.start) & (version < DRAFTS.stop)
     known = (version == V1) | (version == V2) | drafts
-    kind = np.where(known, first >> 4 & 3, np.where(version == NEGOTIATION, VERSIONS, OTHER))
-    for other, types in MOVED.items():
-        mine = version == other
+    kind = np.where(known, first >> 4 & 3, np.where(version == 0, VERSION_NEGOTIATION, OTHER))
+    for known_version, types in TYPE_KINDS.items():
+        mine = version == known_version
         kind[mine] = np.array(types)[kind[mine]]
     kind = np.where(long, kind, np.where(first & 0x40, SHORT, -1))
 
     at = np.where(long, start + 6, start + 1)
-    dcid = np.column_stack((at, at + np.where(long, number(buffer, start + 5, end, 1), np.maximum(sized, 0))))
+    dcid = np.column_stack((at, at + np.where(long, number(buffer, start + 5, end, 1), np.maximum(dcid_size, 0))))
     at = dcid[:, 1]
     scid = np.column_stack((at, at))
     scid[long] = np.column_stack((at + 1, at + 1 + number(buffer, at, end, 1)))[long]
@@ -116,9 +116,9 @@ def heads(buffer: np.ndarray, start: np.ndarray, end: np.ndarray, sized: np.ndar
     token = np.column_stack((at, at))
     initial = kind == INITIAL
     size, behind = varint(buffer, at, end)
-    far = np.minimum(behind + size, np.maximum(end, behind) + 1)  # one beyond is as far as any
-    token[initial] = np.column_stack((behind, far))[initial]
-    at = np.where(initial, far, at)
+    token_end = np.minimum(behind + size, np.maximum(end, behind) + 1)  # one byte beyond the end: too long
+    token[initial] = np.column_stack((behind, token_end))[initial]
+    at = np.where(initial, token_end, at)
     retry = kind == RETRY
     token[retry, 1] = np.maximum(end[retry] - TAG, at[retry])
     counted = initial | (kind == EARLY) | (kind == HANDSHAKE)
@@ -130,22 +130,22 @@ def heads(buffer: np.ndarray, start: np.ndarray, end: np.ndarray, sized: np.ndar
     return Heads(kind, first, version, dcid, scid, token, length, at, stop, whole)
 
 
-def sure(found: Heads, start: np.ndarray, wire: np.ndarray) -> np.ndarray:
-    """Which of these packets are QUIC's beyond doubt wherever they come, bool: a version that is known, an Initial packet in it, with
-    the fixed bit, whose parts fit; or a version that asks for negotiation (RFC 9000 §15), in a datagram as long as an Initial is."""
-    fits = found.whole & (found.first & 0x40 > 0) & (found.stop <= wire)
-    known = (found.kind <= RETRY) & (found.kind >= 0)
-    room = (found.kind == RETRY) | (found.length >= NUMBER + SAMPLE)
-    asks = (found.kind == OTHER) & (found.version & 0x0F0F0F0F == 0x0A0A0A0A) & (wire - start >= 1200)
-    asks &= (found.dcid[:, 1] - found.dcid[:, 0] >= 8) & (found.dcid[:, 1] - found.dcid[:, 0] <= LONGEST)
+def probe(heads: Heads, start: np.ndarray, wire: np.ndarray) -> np.ndarray:
+    """Which packets are certainly QUIC's, on any port, bool (n,): a long header of a known version, with the fixed bit, whose parts fit;
+    or a version that forces negotiation (RFC 9000 §15), in a datagram as long as one with an Initial packet."""
+    fits = heads.whole & (heads.first & 0x40 > 0) & (heads.stop <= wire)
+    known = (heads.kind <= RETRY) & (heads.kind >= 0)
+    room = (heads.kind == RETRY) | (heads.length >= NUMBER + SAMPLE)
+    asks = (heads.kind == OTHER) & (heads.version & 0x0F0F0F0F == 0x0A0A0A0A) & (wire - start >= 1200)
+    asks &= (heads.dcid[:, 1] - heads.dcid[:, 0] >= 8) & (heads.dcid[:, 1] - heads.dcid[:, 0] <= LONGEST)
     return fits & ((known & room) | asks)
 
 
-def fair(found: Heads) -> np.ndarray:
-    """Which are QUIC's if they come on its port: any version's, with connection ids as they are used today; bool."""
-    size = found.dcid[:, 1] - found.dcid[:, 0], found.scid[:, 1] - found.scid[:, 0]
+def probe_port(heads: Heads) -> np.ndarray:
+    """Which packets are QUIC's if their port is, bool (n,): of any version, with connection IDs of the usual lengths."""
+    size = heads.dcid[:, 1] - heads.dcid[:, 0], heads.scid[:, 1] - heads.scid[:, 0]
     ids = (size[0] <= LONGEST) & (size[1] <= LONGEST) & (size[0] + size[1] > 0)
-    return found.whole & ids & (found.kind >= 0) & (found.kind != SHORT) & ((found.first & 0x40 > 0) | (found.kind == VERSIONS))
+    return heads.whole & ids & (heads.kind >= 0) & (heads.kind != SHORT) & ((heads.first & 0x40 > 0) | (heads.kind == VERSION_NEGOTIATION))
 
 
 # ---------------------------------------------------------------- Initial packets, one by one
@@ -158,33 +158,33 @@ class Keys:
         from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-        self.aead = AESGCM(_expanded(own, label + b" key", 16))
-        self.iv = int.from_bytes(_expanded(own, label + b" iv", 12), "big")
-        self.mask: Any = Cipher(algorithms.AES(_expanded(own, label + b" hp", 16)), modes.ECB()).encryptor()
+        self.aead = AESGCM(_expand(own, label + b" key", 16))
+        self.iv = int.from_bytes(_expand(own, label + b" iv", 12), "big")
+        self.mask: Any = Cipher(algorithms.AES(_expand(own, label + b" hp", 16)), modes.ECB()).encryptor()
 
 
-def _expanded(key: bytes, label: bytes, size: int) -> bytes:
+def _expand(key: bytes, label: bytes, size: int) -> bytes:
     """HKDF-Expand-Label, RFC 8446 §7.1, of no more than 32 bytes."""
-    named = b"tls13 " + label
-    return hmac.digest(key, size.to_bytes(2, "big") + bytes([len(named)]) + named + b"\0\x01", hashlib.sha256)[:size]
+    full_label = b"tls13 " + label
+    return hmac.digest(key, size.to_bytes(2, "big") + bytes([len(full_label)]) + full_label + b"\0\x01", hashlib.sha256)[:size]
 
 
 def keys(version: int, dcid: bytes) -> tuple[Keys, Keys] | None:
-    """The client's and the server's keys of a connection whose client chose that destination id; None: of an unknown version.
+    """The client's and the server's keys for the DCID that the client chose first; None if the version is unknown.
 
     RFC 9001 §5.2.
     """
-    made = secret(version)
-    if made is None:
+    known = secret(version)
+    if known is None:
         return None
-    common = hmac.digest(made.salt, dcid, hashlib.sha256)
-    return Keys(_expanded(common, b"client in", 32), made.label), Keys(_expanded(common, b"server in", 32), made.label)
+    common = hmac.digest(known.salt, dcid, hashlib.sha256)
+    return Keys(_expand(common, b"client in", 32), known.label), Keys(_expand(common, b"server in", 32), known.label)
 
 
-def opened(own: Keys, packet: bytes, at: int, expected: int) -> tuple[bytes, int, int] | None:
-    """An Initial packet without its protection: the same bytes in clear, the packet number, where the frames begin.
+def decrypt(own: Keys, packet: bytes, at: int, expected: int) -> tuple[bytes, int, int] | None:
+    """An Initial packet without its protection: (the bytes in clear, packet number, offset of the frames); None if the keys are wrong.
 
-    packet: all of it. at: where its number begins. expected: the number that is likely to come. None if these are not its keys.
+    at: offset of the packet number. expected: the number after the largest so far.
     RFC 9001 §5.3, §5.4; RFC 9000 §A.3.
     """
     from cryptography.exceptions import InvalidTag
@@ -194,14 +194,14 @@ def opened(own: Keys, packet: bytes, at: int, expected: int) -> tuple[bytes, int
     mask = own.mask.update(packet[at + NUMBER : at + NUMBER + SAMPLE])
     first = packet[0] ^ mask[0] & 0x0F
     size = (first & 3) + 1
-    cut = bytes(a ^ b for a, b in zip(packet[at : at + size], mask[1:]))
+    truncated = bytes(a ^ b for a, b in zip(packet[at : at + size], mask[1:]))
     window = 1 << 8 * size
-    full = expected & -window | int.from_bytes(cut, "big")
+    full = expected & -window | int.from_bytes(truncated, "big")
     if full <= expected - window // 2 and full < (1 << 62) - window:
         full += window
     elif full > expected + window // 2 and full >= window:
         full -= window
-    head = bytes([first]) + packet[1:at] + cut
+    head = bytes([first]) + packet[1:at] + truncated
     try:
         clear = own.aead.decrypt((own.iv ^ full).to_bytes(12, "big"), packet[at + size :], head)
     except InvalidTag:
@@ -210,22 +210,21 @@ def opened(own: Keys, packet: bytes, at: int, expected: int) -> tuple[bytes, int
 
 
 def genuine(version: int, dcid: bytes, packet: bytes) -> bool:
-    """Whether the tag of a Retry packet is that of an answer to the client which chose that destination id. RFC 9001 §5.8."""
+    """Whether the tag of a Retry packet agrees with the DCID that the client chose. RFC 9001 §5.8."""
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-    made = secret(version)
-    if made is None or len(packet) < TAG:
+    known = secret(version)
+    if known is None or len(packet) < TAG:
         return False
-    key, nonce = made.retry
+    key, nonce = known.retry
     return AESGCM(key).encrypt(nonce, b"", bytes([len(dcid)]) + dcid + packet[:-TAG]) == packet[-TAG:]
 
 
 PADDING, PING, ACK, ACK_ECN, CRYPTO, CLOSE = 0x00, 0x01, 0x02, 0x03, 0x06, 0x1C
 
 
-class Part(NamedTuple):
-    """A frame of an Initial packet. at: where it begins; values: its numbers in their order; data: bounds of the bytes that it holds.
-    size: bytes of all of it."""
+class QuicFrame(NamedTuple):
+    """A frame of an Initial packet. at: its offset; size: its bytes; values: its numbers in order; data: bounds of its data."""
 
     kind: int
     at: int
@@ -243,20 +242,20 @@ def _integer(data: memoryview, at: int, end: int) -> tuple[int, int]:
     return int.from_bytes(data[at : at + size], "big") & ((1 << 8 * size - 2) - 1), at + size
 
 
-def parts(data: memoryview, at: int, end: int) -> tuple[list[Part], int]:
-    """The frames in data[at:end], and where one begins that cannot be read, -1 if all can. RFC 9000 §12.4, §19.
+def frames(data: memoryview, at: int, end: int) -> tuple[list[QuicFrame], int]:
+    """The frames in data[at:end], and the offset of one that cannot be read, -1 if all can. RFC 9000 §12.4, §19.
 
-    A run of PADDING is one. Of ACK the values are: largest, delay, count of ranges, first range, then gap and range by turns, then
-    the three counts of ECN; of CRYPTO offset and length; of CONNECTION_CLOSE error, frame type, length of the reason.
+    A run of PADDING is one. Values of ACK: largest, delay, count of ranges, first range, then gap and range alternately, then
+    the three ECN counts; of CRYPTO: offset, length; of CONNECTION_CLOSE: error, frame type, length of the reason.
     """
-    found: list[Part] = []
+    result: list[QuicFrame] = []
     while at < end:
         begin, kind = at, data[at]
         try:
             if kind == PADDING:
                 rest = bytes(data[at:end])
                 at = end - len(rest.lstrip(b"\0"))
-                found.append(Part(kind, begin, at - begin))
+                result.append(QuicFrame(kind, begin, at - begin))
                 continue
             at += 1
             values: list[int] = []
@@ -276,7 +275,7 @@ def parts(data: memoryview, at: int, end: int) -> tuple[list[Part], int]:
                     raise ValueError
                 span = at, at + values[-1]
                 at = span[1]
-            found.append(Part(kind, begin, at - begin, tuple(values), span))
+            result.append(QuicFrame(kind, begin, at - begin, tuple(values), span))
         except (ValueError, KeyError):
-            return found, begin
-    return found, -1
+            return result, begin
+    return result, -1
