@@ -1,7 +1,7 @@
-"""The protocols: one file each, found by walking this folder. Nothing registers by being imported.
+"""The protocols: one file each, found by walking this folder.
 
-A file holds a docstring (name, source), the layouts of its headers, functions, and at its end `PROTOCOL = Protocol(…)`. What the
-parts of that declaration mean stands with the class, in `fields.py`. The file's name is the protocol's, `_` standing for a dot.
+A file has a docstring (name, source), the layouts of its headers, functions, and at its end `PROTOCOL = Protocol(…)`; that class, in
+`fields.py`, explains the parts. The file has the name of the protocol, with `_` for a dot.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from ..fields import Field, Protocol
 @cache
 def protocols() -> dict[str, Protocol]:
     """Every protocol by its name, as in frame.protocols. Raises TypeError if a file declares another name than its own."""
-    found = {}
+    result = {}
     for module in pkgutil.iter_modules(__path__):
         if module.ispkg:
             continue
         declared: Protocol = importlib.import_module(f"{__name__}.{module.name}").PROTOCOL
         if declared.name.replace(".", "_") != module.name:
             raise TypeError(f"protocols/{module.name}.py declares {declared.name!r}, which is not its name")
-        found[declared.name] = declared
-    return found
+        result[declared.name] = declared
+    return result
 
 
 class Entry(NamedTuple):
@@ -38,8 +38,8 @@ class Entry(NamedTuple):
 @cache
 def register() -> dict[str, Entry]:
     """Every field by its name."""
-    found: dict[str, Entry] = {}
+    entries: dict[str, Entry] = {}
     for p in protocols().values():
         for f in p.fields():
-            found[f.name] = Entry(f, (*found[f.name].owners, p.name) if f.name in found else (p.name,))
-    return found
+            entries[f.name] = Entry(f, (*entries[f.name].owners, p.name) if f.name in entries else (p.name,))
+    return entries

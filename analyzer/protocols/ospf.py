@@ -322,14 +322,14 @@ def _advertised(h: Headers, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
     count = np.zeros(len(h), np.int64)
     count[rows] = peek(h, COUNT, rows, start[rows], end[rows])["ospf.ls.number_of_lsas"]
     first = np.minimum(np.where(picked, start + COUNT.size, end), end)
-    found = items(h, first, end, head=0, least=SIZE, place=LENGTH_AT)
-    before = np.searchsorted(found.row, np.arange(len(h)))
-    counted = np.arange(len(found.row)) - before[found.row] < count[found.row]
+    advertisements = items(h, first, end, head=0, least=SIZE, place=LENGTH_AT)
+    before = np.searchsorted(advertisements.row, np.arange(len(h)))
+    counted = np.arange(len(advertisements.row)) - before[advertisements.row] < count[advertisements.row]
     bad = np.full(len(h), -1)
-    wrong = counted & (found.size == 0)
-    bad[found.row[wrong]] = found.at[wrong]
-    there = np.flatnonzero(counted & (found.size > 0))
-    return found.row[there], found.at[there], (found.at + found.size)[there], bad
+    wrong = counted & (advertisements.size == 0)
+    bad[advertisements.row[wrong]] = advertisements.at[wrong]
+    there = np.flatnonzero(counted & (advertisements.size > 0))
+    return advertisements.row[there], advertisements.at[there], (advertisements.at + advertisements.size)[there], bad
 
 
 def _status(h: Headers) -> dict[str, Column]:
@@ -428,9 +428,9 @@ def _bodies2(h: Headers, parts: Parts, types: np.ndarray, rows: np.ndarray, at: 
     row, place, stop = of(ROUTER)
     links = parts.read(ROUTER_HEAD, row, place, stop)["ospf.lsa.number_of_links"]
     stop = np.minimum(stop, h.end[row])
-    found = records(h, place + ROUTER_HEAD.size, stop, links, LINKED.size, few=(METRICS_AT, 1, BY_SERVICE.size))
-    there = np.flatnonzero(found.size > 0)
-    place, stop, row = found.at[there], (found.at + found.size)[there], row[found.row[there]]
+    link_records = records(h, place + ROUTER_HEAD.size, stop, links, LINKED.size, few=(METRICS_AT, 1, BY_SERVICE.size))
+    there = np.flatnonzero(link_records.size > 0)
+    place, stop, row = link_records.at[there], (link_records.at + link_records.size)[there], row[link_records.row[there]]
     parts.read(LINKED, row, place)
     fill(BY_SERVICE, row, place + LINKED.size, stop)
     for kinds, first, again in (
@@ -484,9 +484,9 @@ def _bodies3(h: Headers, parts: Parts, types: np.ndarray, rows: np.ndarray, at: 
 
 def _prefixes(h: Headers, parts: Parts, layout: Layout, rows: np.ndarray, at: np.ndarray, end: np.ndarray, count: np.ndarray) -> np.ndarray:
     """Read `count` prefixes, each with the words of four bytes that its length needs; returns the end of each list."""
-    found = records(h, np.minimum(at, end), end, count, layout.size, few=(0, 32, 4))
-    there = np.flatnonzero(found.size > 0)
-    row, place, size = rows[found.row[there]], found.at[there], found.size[there] - layout.size
+    prefixes = records(h, np.minimum(at, end), end, count, layout.size, few=(0, 32, 4))
+    there = np.flatnonzero(prefixes.size > 0)
+    row, place, size = rows[prefixes.row[there]], prefixes.at[there], prefixes.size[there] - layout.size
     parts.read(layout, row, place)
     instance = peek(h, INSTANCE, row, h.start[row] + HEADER.size)["ospf.instance_id"]
     four = (instance >= 64) & (instance < 128)  # RFC 5838 §2.1
@@ -499,7 +499,7 @@ def _prefixes(h: Headers, parts: Parts, layout: Layout, rows: np.ndarray, at: np
         values = whole.view("V16").reshape(-1) if address is ADDRESS else whole[:, :4].copy().view(">u4").reshape(-1).astype(kind.dtype)
         parts.put(address.fields[0].name, values, row[these], start)
     stop = at.copy()
-    stop[found.row[there]] = place + layout.size + size
+    stop[prefixes.row[there]] = place + layout.size + size
     return stop
 
 
