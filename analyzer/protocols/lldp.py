@@ -57,7 +57,9 @@ def _capabilities(name: str, label: str) -> Field:
     return Field(name, u16, label, hex=4, parts=(Field("", bits(8), ""), *parts), many=True)
 
 
-CAPABILITY_WORDS = Layout(_capabilities("lldp.tlv.system_cap", "Can be"), _capabilities("lldp.tlv.enable_system_cap", "Is"))
+CAPABILITY_WORDS = Layout(
+    _capabilities("lldp.tlv.system_cap", "Capability"), _capabilities("lldp.tlv.enable_system_cap", "Enabled capability")
+)
 ADDRESS_HEAD = Layout(
     Field("lldp.mgn.address.len", u8, "Length of the management address", "bytes, its family included", many=True),
     Field("lldp.mgn.address.subtype", u8, "Family of the management address", value_names=FAMILY, many=True),
