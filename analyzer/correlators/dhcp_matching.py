@@ -1,6 +1,6 @@
-"""DHCP requests that are repeated, and answers of a second server. RFC 2131 §3.1, RFC 9915 §18.
+"""Repeated DHCP requests, and answers of a second server. RFC 2131 §3.1, RFC 9915 §18.
 
-Whoever relates messages (this correlator, the tables dhcp_transactions and bindings) reads them as `Lease`s, of both versions.
+This correlator and the tables dhcp_transactions and bindings read messages of both versions as `Lease`s.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ FROM_SERVER = {"dhcp": (dhcp.OFFER, dhcp.ACK, dhcp.NAK), "dhcpv6": (dhcpv6.ADVER
 
 
 class Lease(NamedTuple):
-    """A message of DHCP, not one that an ICMP error quotes. chunk, row: whose header. frame: its number; time: ns, None if it has none.
+    """A message of DHCP, not quoted in an ICMP error. chunk, row: of its header. frame: its number; time: ns, None if the frame has none.
 
-    kind: the message's number, 0 of BOOTP. answers: a server sent it. networks: numbers of the VLANs, outermost first. client: its
-    hardware address (v4) or DUID (v6). xid: the transaction. source, destination: addresses as text. address: what is given (v6: the
-    first), requested, own: what the client asks for, what it has; texts or None. all: everything that is given. lease: seconds.
-    server: its identifier, as text. hops: how often it was relayed; relay: by whom. status: number, and message: its text.
+    kind: message type, 0 of BOOTP. answers: sent by a server. networks: VLAN numbers, outermost first. client: hardware address (v4)
+    or DUID (v6). xid: transaction ID. source, destination: addresses as text. address: the assigned one (v6: the first); requested,
+    own: requested by the client, in use by it; text or None. all: every assigned address and prefix. lease: seconds. server: its
+    identifier as text. hops: number of relays; relay: address of the outermost one. status: number, and message: its text.
     """
 
     chunk: int
@@ -68,44 +68,44 @@ class Lease(NamedTuple):
 
     @property
     def key(self) -> tuple[str, bytes, int]:
-        """What a question and its answers have in common."""
+        """Equal in a request and its answers."""
         return self.version, self.client, self.xid
 
 
 def leases(version: str, chunks: list[Headers], batch: Batch) -> list[Lease]:
     """The messages of one version in a batch, in the order of their frames."""
     read = _four if version == "dhcp" else _six
-    found = [one for nth, h in enumerate(chunks) for one in read(nth, h, batch)]
-    found.sort(key=lambda one: (one.at, one.row))
-    return found
+    messages = [lease for nth, h in enumerate(chunks) for lease in read(nth, h, batch)]
+    messages.sort(key=lambda lease: (lease.at, lease.row))
+    return messages
 
 
 class _Values:
-    """Fields of one group of headers, row by row."""
+    """Fields of one group of headers by row."""
 
     def __init__(self, h: Headers) -> None:
         self.h = h
 
     def all(self, name: str, f: Field | None = None) -> dict[int, list[Any]]:
-        """All values of a field by row; with f as it is printed."""
+        """All values of a field by row; as text if its field f is passed."""
         values, rows = self.h.column(name)
         printed = values.tolist() if f is None else texts(f, values, self.h.buffer).tolist()
-        found: dict[int, list[Any]] = {}
+        by_row: dict[int, list[Any]] = {}
         for row, value in zip((np.arange(len(self.h)) if rows is None else rows).tolist(), printed, strict=True):
-            found.setdefault(row, []).append(value)
-        return found
+            by_row.setdefault(row, []).append(value)
+        return by_row
 
     def first(self, name: str, f: Field | None = None) -> dict[int, Any]:
-        """The first of them."""
+        """The first value of each row."""
         return {row: values[0] for row, values in self.all(name, f).items()}
 
     def bytes(self, name: str) -> dict[int, bytes]:
-        """The first bytes of a field that points to some."""
+        """The first value of each row, of a byte field."""
         return {row: self.h.buffer[a:b].tobytes() for row, (a, b) in self.first(name).items()}
 
 
 FOUR, SIX = Field("", ipv4, ""), Field("", ipv6, "")
-NOWHERE = "0.0.0.0"
+UNSPECIFIED = "0.0.0.0"
 
 
 def _ends(h: Headers) -> list[list[str]]:
@@ -119,19 +119,19 @@ def _ends(h: Headers) -> list[list[str]]:
 
 
 def networks(h: Headers) -> list[tuple[int, ...]]:
-    """For each header the numbers that tell its network apart, outermost first."""
-    found = []
+    """For each header the `network_id`s around it, outermost first."""
+    identifiers = []
     at: Headers | None = h
     rows = np.arange(len(h))
     while at is not None:
         if at.protocol.network_id:
-            found.append(at[at.protocol.network_id][rows].tolist())
+            identifiers.append(at[at.protocol.network_id][rows].tolist())
         rows, at = (at.row[rows], at.parent) if at.parent is not None else (rows, None)
-    return list(zip(*reversed(found), strict=True)) if found else [()] * len(h)
+    return list(zip(*reversed(identifiers), strict=True)) if identifiers else [()] * len(h)
 
 
 def _each(nth: int, h: Headers, batch: Batch, version: str) -> Iterator[tuple[int, dict]]:
-    """(row, what messages of both versions have) of each header that counts."""
+    """(row, arguments of `Lease` of both versions) of each whole, unquoted header."""
     source, destination = _ends(h)
     network = networks(h)
     timed = np.ones(len(h), bool) if batch.timed is None else batch.timed[h.frame]
@@ -156,7 +156,7 @@ def _four(nth: int, h: Headers, batch: Batch) -> Iterator[Lease]:
     words = {name: texts(FOUR, h[f"dhcp.ip.{name}"]).tolist() for name in ("client", "your", "relay")}
     kind, size, xid, hops = (h[name].tolist() for name in ("dhcp.type", "dhcp.hw.len", "dhcp.id", "dhcp.hops"))
     for row, common in _each(nth, h, batch, "dhcp"):
-        own, your, relay = (None if words[name][row] == NOWHERE else words[name][row] for name in ("client", "your", "relay"))
+        own, your, relay = (None if words[name][row] == UNSPECIFIED else words[name][row] for name in ("client", "your", "relay"))
         begin = int(h.start[row]) + dhcp.ADDRESS_AT
         message = int(kinds.get(row, 0))
         yield Lease(
@@ -180,21 +180,21 @@ def _four(nth: int, h: Headers, batch: Batch) -> Iterator[Lease]:
 
 
 def _six(nth: int, h: Headers, batch: Batch) -> Iterator[Lease]:
-    """RFC 9915 §8, §9: of a relayed message the innermost counts."""
+    """RFC 9915 §8, §9: of a relayed message the innermost."""
     v = _Values(h)
     kinds, xids, peers = v.all("dhcpv6.msgtype"), v.first("dhcpv6.xid"), v.all("dhcpv6.linkaddr", SIX)
-    given, prefixes, sizes = v.all("dhcpv6.iaaddr.ip", SIX), v.all("dhcpv6.iaprefix.pref_addr", SIX), v.all("dhcpv6.iaprefix.pref_len")
+    assigned, prefixes, sizes = v.all("dhcpv6.iaaddr.ip", SIX), v.all("dhcpv6.iaprefix.pref_addr", SIX), v.all("dhcpv6.iaprefix.pref_len")
     lives, delegated = v.all("dhcpv6.iaaddr.valid_lifetime"), v.all("dhcpv6.iaprefix.valid_lifetime")
     client, server = v.bytes(dhcpv6.DUID_FIELDS[dhcpv6.CLIENT]), v.bytes(dhcpv6.DUID_FIELDS[dhcpv6.SERVER])
     status, messages, names = v.all("dhcpv6.status_code"), v.all("dhcpv6.status_msg"), v.first("dhcpv6.client_domain")
     for row, common in _each(nth, h, batch, "dhcpv6"):
-        if row not in xids:  # a relay agent's message without a message
+        if row not in xids:  # a relay message without a client's or server's one
             continue
         kind = kinds[row][-1]
-        addresses = (*given.get(row, ()), *(f"{one}/{size}" for one, size in zip(prefixes.get(row, ()), sizes.get(row, ()))))
+        addresses = (*assigned.get(row, ()), *(f"{prefix}/{size}" for prefix, size in zip(prefixes.get(row, ()), sizes.get(row, ()))))
         answers = kind in FROM_SERVER["dhcpv6"]
         lifetimes = [*lives.get(row, ()), *delegated.get(row, ())]
-        failed = [one for one in status.get(row, ()) if one]
+        failed = [code for code in status.get(row, ()) if code]
         yield Lease(
             **common,
             kind=kind,
@@ -215,15 +215,15 @@ def _six(nth: int, h: Headers, batch: Batch) -> Iterator[Lease]:
 
 
 class DhcpMatching(Correlator):
-    """Which requests were repeated without an answer, and which servers answer in one network."""
+    """Finds requests repeated without an answer, and second servers in a network."""
 
     reads = VERSIONS
     gives = JUDGED
 
     def __init__(self, wanted: AbstractSet[str]) -> None:
         super().__init__(wanted)
-        self._open: Remembered[tuple[int, int]] = Remembered(MOST)  # request → its kind, and how often it was relayed
-        self._servers: Remembered[str] = Remembered(MOST)  # version and network → the server that answered there first
+        self._open: Remembered[tuple[int, int]] = Remembered(MOST)  # request → its kind and number of relays
+        self._servers: Remembered[str] = Remembered(MOST)  # version and network → the first server that answered there
 
     def feed(self, headers: list[Headers], batch: Batch) -> None:
         for version in VERSIONS:
@@ -264,7 +264,7 @@ class DhcpMatching(Correlator):
 
 
 class Bound(NamedTuple):
-    """What an answer binds: an address (uint32 as int, or 16 bytes) to a MAC. row: of the frame in the batch."""
+    """A binding of an address (uint32 as int, or 16 bytes) to a MAC. row: of the frame in the batch."""
 
     row: int
     version: str
@@ -272,26 +272,26 @@ class Bound(NamedTuple):
     mac: int
 
 
-def bound(found: Iterable[Lease]) -> Iterator[Bound]:
-    """Addresses that servers gave to clients with a MAC: DHCP's bindings, in the order of the messages."""
+def bound(messages: Iterable[Lease]) -> Iterator[Bound]:
+    """The bindings of addresses to MACs that servers confirmed, in the order of the messages."""
     import ipaddress
 
-    for one in found:
-        mac = _mac(one)
-        if one.kind != GIVES[one.version][1] or not one.answers or mac is None or one.status:
+    for lease in messages:
+        mac = _mac(lease)
+        if lease.kind != GIVES[lease.version][1] or not lease.answers or mac is None or lease.status:
             continue
-        for text in (*one.all, *((one.own,) if one.version == "dhcp" and one.own and not one.all else ())):
+        for text in (*lease.all, *((lease.own,) if lease.version == "dhcp" and lease.own and not lease.all else ())):
             if "/" not in text:
                 address = ipaddress.ip_address(text)
-                yield Bound(one.at, one.version, int(address) if address.version == 4 else address.packed, mac)
+                yield Bound(lease.at, lease.version, int(address) if address.version == 4 else address.packed, mac)
 
 
-def _mac(one: Lease) -> int | None:
-    """The client's MAC: its hardware address, or what its DUID was made of (RFC 9915 §11.2, §11.4), over Ethernet."""
-    known = one.client
-    if one.version == "dhcpv6":
-        head, known = known[:4], known[8:] if known[:2] == b"\0\1" else known[4:]
+def _mac(lease: Lease) -> int | None:
+    """The client's MAC over Ethernet: its hardware address, or that in its DUID (RFC 9915 §11.2, §11.4)."""
+    client = lease.client
+    if lease.version == "dhcpv6":
+        head, client = client[:4], client[8:] if client[:2] == b"\0\1" else client[4:]
         if head not in (b"\0\1\0\1", b"\0\3\0\1"):
             return None
-    value = int.from_bytes(known, "big")
-    return value if len(known) == 6 and value and not value & GROUP else None
+    value = int.from_bytes(client, "big")
+    return value if len(client) == 6 and value and not value & GROUP else None

@@ -1,7 +1,7 @@
 """Expectations: connections and datagrams that a control conversation announces, as FTP's data connections and SDP's media.
 
-An announcement names an address and port. What is sent from or to there in a later frame is the announced protocol, whatever port it
-is. The latest announcement counts. FTP: RFC 959 §3.2, RFC 2428; SDP: RFC 8866 §5.14, RFC 3550 §11.
+An announcement is an address and port. Traffic from or to there in later frames has the announced protocol, whatever the port. The
+latest announcement counts. FTP: RFC 959 §3.2, RFC 2428; SDP: RFC 8866 §5.14, RFC 3550 §11.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from ..capture import Batch
     from ..tcp.tracker import Segments
 
-MOST = 100_000  # announcements, and commands of transfers, that are remembered
+MOST = 100_000  # announcements, and transfer commands, remembered
 NEVER = np.iinfo(np.int64).max
 TRANSFERS = {"RETR", "STOR", "STOU", "APPE", "LIST", "NLST", "MLSD"}
-METHODS = {  # what announces → the address (none: the sender's), the port, how it is called
+METHODS = {  # command → fields of address (none: the sender's) and port
     "PORT": ("ftp.active.cip", "ftp.active.port"),
     "EPRT": ("ftp.eprt.ip", "ftp.eprt.port"),
     "PASV": ("ftp.passive.ip", "ftp.passive.port"),
@@ -37,7 +37,7 @@ End = tuple[int, int]  # an address as a number, a port
 
 
 class Announcement(NamedTuple):
-    """frame: of the announcement. protocol: that it announces. stream: that announced it. method: the command or protocol used."""
+    """frame, stream: of the announcement. protocol: the announced one. method: the command, or SDP."""
 
     frame: int
     protocol: str
@@ -46,7 +46,7 @@ class Announcement(NamedTuple):
 
 
 class Expectations:
-    """Ends that were announced, at most MOST announcements."""
+    """Announced ends; at most MOST announcements are remembered."""
 
     def __init__(self) -> None:
         self._known: dict[End, list[Announcement]] = {}
@@ -58,11 +58,11 @@ class Expectations:
         return len(self._known)
 
     def add(self, end: End, announcement: Announcement) -> None:
-        """Remember an announcement; those of one end come in the order of their frames."""
-        found = self._known.setdefault(end, [])
-        if found and found[-1].frame == announcement.frame:
+        """Remember an announcement; those of one end must come in the order of their frames."""
+        known = self._known.setdefault(end, [])
+        if known and known[-1].frame == announcement.frame:
             return
-        found.append(announcement)
+        known.append(announcement)
         self._arrays.pop(end, None)
         self._oldest.append(end)
         if len(self._oldest) > MOST:
@@ -74,27 +74,27 @@ class Expectations:
             self.forgotten += 1
 
     def all(self, end: End) -> tuple[np.ndarray, np.ndarray] | None:
-        """What was announced for this end: frames (int64), in order, and protocols (object); None if nothing."""
+        """The announcements of this end: frames (int64), ascending, and protocols (object); None if there are none."""
         known = self._known.get(end)
         if known is None:
             return None
         if end not in self._arrays:
-            self._arrays[end] = np.array([one.frame for one in known], np.int64), np.array([one.protocol for one in known], object)
+            self._arrays[end] = np.array([a.frame for a in known], np.int64), np.array([a.protocol for a in known], object)
         return self._arrays[end]
 
     def of(self, ends: tuple[End, ...], frame: int) -> Announcement | None:
-        """What was announced for one of these ends before that frame."""
+        """The latest announcement before `frame` of the first of these ends that has one."""
         for end in ends:
-            found = self._known.get(end)
-            if found is not None:
-                at = bisect_left(found, frame, key=lambda one: one.frame)
+            known = self._known.get(end)
+            if known is not None:
+                at = bisect_left(known, frame, key=lambda announcement: announcement.frame)
                 if at:
-                    return found[at - 1]
+                    return known[at - 1]
         return None
 
 
 class FtpExpectations(StreamClaimer):
-    """FTP's data connections, and the control connections that they belong to."""
+    """FTP's data connections, and their control connections."""
 
     reads = ("ftp",)
     opens = "ftp.data"
@@ -107,35 +107,35 @@ class FtpExpectations(StreamClaimer):
         self._links: dict[int, tuple[Announcement, tuple[int, str] | None]] = {}
 
     def feed(self, headers: list[Headers], batch: Batch) -> None:
-        found: list[tuple[int, End, Announcement]] = []
+        announced: list[tuple[int, End, Announcement]] = []
         for h in headers:
             stream = (h.context_of("direction") >> 1).tolist()
             frame = (h.frame + batch.first).tolist()
-            for how, (address, port) in METHODS.items():
+            for method, (address, port) in METHODS.items():
                 ports, rows = h.column(port)
                 assert rows is not None
-                own = _senders(h, rows)
-                named = dict(zip(*(one.tolist() for one in reversed(h.column(address))))) if address else {}
-                if how == "EPRT":
+                senders = _senders(h, rows)
+                named = dict(zip(*(column.tolist() for column in reversed(h.column(address))))) if address else {}
+                if method == "EPRT":
                     six, at = h.column("ftp.eprt.ipv6")
                     assert at is not None
-                    named |= {row: int.from_bytes(one, "big") for row, one in zip(at.tolist(), six.tolist())}
-                for row, number, sender in zip(rows.tolist(), ports.tolist(), own):
-                    one = Announcement(frame[row], "ftp.data", stream[row], how)
-                    found += [(frame[row], (end, number), one) for end in {sender, named.get(row, sender)}]
+                    named |= {row: int.from_bytes(value, "big") for row, value in zip(at.tolist(), six.tolist())}
+                for row, number, sender in zip(rows.tolist(), ports.tolist(), senders):
+                    announcement = Announcement(frame[row], "ftp.data", stream[row], method)
+                    announced += [(frame[row], (end, number), announcement) for end in {sender, named.get(row, sender)}]
             words, rows = h.column("ftp.request.command")
             assert rows is not None
-            touched = set()
-            args = dict(zip(*(one.tolist() for one in reversed(h.column("ftp.request.arg")))))
+            changed = set()
+            args = dict(zip(*(column.tolist() for column in reversed(h.column("ftp.request.arg")))))
             for row, word in zip(rows.tolist(), words.tolist()):
                 if word.upper() in TRANSFERS and self._count < MOST:
                     self._commands.setdefault(stream[row], []).append((frame[row], f"{word} {args[row]}" if row in args else word))
                     self._count += 1
-                    touched.add(stream[row])
-            for one_stream in touched:
-                self._commands[one_stream].sort()
-        for _, end, one in sorted(found):
-            self._expected.add(end, one)
+                    changed.add(stream[row])
+            for number in changed:
+                self._commands[number].sort()
+        for _, end, announcement in sorted(announced):
+            self._expected.add(end, announcement)
 
     def decide(self, segments: Segments, rows: np.ndarray) -> np.ndarray:
         announced = np.zeros(len(rows), bool)
@@ -145,7 +145,7 @@ class FtpExpectations(StreamClaimer):
         back, frame, stream = (segments[name][rows].tolist() for name in ("back", "frame", "stream"))
         for i, (a_high, a_low, b_high, b_low, ports) in enumerate(key):
             ends = ((a_high << 64 | a_low, ports >> 16 & 0xFFFF), (b_high << 64 | b_low, ports & 0xFFFF))
-            announcement = self._expected.of(ends if back[i] else ends[::-1], frame[i])  # first where it goes
+            announcement = self._expected.of(ends if back[i] else ends[::-1], frame[i])  # the destination first
             if announcement is not None:
                 self._links[stream[i]] = announcement, None
                 announced[i] = True
@@ -158,23 +158,23 @@ class FtpExpectations(StreamClaimer):
         used = np.unique(stream)
         bounds = np.searchsorted(stream[order], np.append(used, used[-1:] + 1)).tolist()
         columns: dict[str, tuple[list[np.ndarray], list[np.ndarray]]] = {}
-        for n, one in enumerate(used.tolist()):
-            if one not in self._links:
+        for n, number in enumerate(used.tolist()):
+            if number not in self._links:
                 continue
-            link, command = self._links[one]
+            link, command = self._links[number]
             if command is None:
                 commands = self._commands.get(link.stream, [])
-                at = bisect_right(commands, link.frame, key=lambda one: one[0])
+                at = bisect_right(commands, link.frame, key=lambda known: known[0])
                 command = commands[at] if at < len(commands) else None
-                self._links[one] = link, command
+                self._links[number] = link, command
             rows = order[bounds[n] : bounds[n + 1]]
-            behind = rows[h.frame[rows] + first > command[0]] if command is not None else rows[:0]
+            later = rows[h.frame[rows] + first > command[0]] if command is not None else rows[:0]
             facts: tuple[tuple[str, object, np.ndarray], ...] = (
                 ("setup-frame", link.frame, rows),
                 ("setup-method", link.method, rows),
                 ("control", link.stream, rows),
-                ("command", command and command[1], behind),
-                ("command-frame", command and command[0], behind),
+                ("command", command and command[1], later),
+                ("command-frame", command and command[0], later),
             )
             for name, value, where in facts:
                 if len(where):
@@ -191,18 +191,18 @@ class FtpExpectations(StreamClaimer):
 
 
 def _senders(h: Headers, rows: np.ndarray) -> list[int]:
-    """The source address of each of these headers, as a number; -1 where there is none."""
+    """The source address of each of these headers as an integer, -1 if there is none."""
     net, at = h.network_layer() or (None, h.row)
     names = net.protocol.addresses if net is not None else None
     if net is None or names is None:
         return [-1] * len(rows)
     values = net[names[0]][at[rows]].tolist()
     six = net.layout.places[names[0]].field.kind is ipv6
-    return [int.from_bytes(one, "big") for one in values] if six else values
+    return [int.from_bytes(value, "big") for value in values] if six else values
 
 
 class SdpExpectations(DatagramClaimer):
-    """Datagrams on ports that SDP announced. Both RTP and RTCP may use one port: RFC 5761."""
+    """Datagrams on ports announced by SDP. RTP and RTCP may share a port: RFC 5761."""
 
     reads = ("sdp",)
     opens = ("rtp", "rtcp")
@@ -214,17 +214,17 @@ class SdpExpectations(DatagramClaimer):
         self._ports = np.zeros(1 << 16, bool)
 
     def feed(self, headers: list[Headers], batch: Batch) -> None:
-        found: list[tuple[int, End, Announcement]] = []
+        announced: list[tuple[int, End, Announcement]] = []
         for h in headers:
             for one in media(h):
                 if one.address is None or not one.port or not one.proto.startswith("RTP/") or h.quoted[one.row]:
                     continue
                 frame = int(h.frame[one.row]) + batch.first
-                for what, port in (("rtp", one.port), ("rtcp", one.control)):
-                    if 0 < port < 1 << 16 and (what == "rtp" or port != one.port):
-                        found.append((frame, (one.address, port), Announcement(frame, what, 0, "SDP")))
+                for protocol, port in (("rtp", one.port), ("rtcp", one.control)):
+                    if 0 < port < 1 << 16 and (protocol == "rtp" or port != one.port):
+                        announced.append((frame, (one.address, port), Announcement(frame, protocol, 0, "SDP")))
                         self._ports[port] = True
-        for _, end, announcement in sorted(found):
+        for _, end, announcement in sorted(announced):
             self._expected.add(end, announcement)
 
     def claim(self, pending: list[PendingDatagrams], batch: Batch) -> list[Carried]:
@@ -232,26 +232,28 @@ class SdpExpectations(DatagramClaimer):
         for one in pending:
             for name, (rows, frame) in self._find(one.headers, one.spans, batch.first).items():
                 rows, frame = rows[one.free[rows]], frame[one.free[rows]]
-                for other in self.opens if name == "rtp" else (name,):
-                    good = self._is(other, one, rows)
-                    if other == "rtp":
+                for protocol in self.opens if name == "rtp" else (name,):
+                    good = self._is(protocol, one, rows)
+                    if protocol == "rtp":
                         good &= ~self._is("rtcp", one, rows)
                     if good.any():
                         method = np.full(int(good.sum()), "SDP", object)
-                        claimed.append(one.claim(other, rows[good], {f"{other}.setup-frame": frame[good], f"{other}.setup-method": method}))
+                        fields = {f"{protocol}.setup-frame": frame[good], f"{protocol}.setup-method": method}
+                        claimed.append(one.claim(protocol, rows[good], fields))
                     rows, frame = rows[~good], frame[~good]
         return claimed
 
     @staticmethod
     def _is(name: str, one: PendingDatagrams, rows: np.ndarray) -> np.ndarray:
-        """Which of these payloads may be that protocol's, bool (n,)."""
+        """Which of these payloads pass the protocol's `probe_port`, bool (n,)."""
         p, spans = protocols()[name], one.spans.take(rows)
         assert p.probe_port is not None
         return p.probe_port(Reading(p.header, one.headers.buffer, spans.start, spans.end))
 
     def _find(self, h: Headers, spans: Spans, first: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Which of the payloads at `spans` of these headers of `udp` were announced: protocol → (which of them, frame of the
-        announcement), int64. Of what both ends announced last the older counts: the offer."""
+        """The announced payloads at `spans` of these UDP headers: protocol → (indices, frame of the announcement), int64.
+
+        If both ends were announced, the older announcement counts: the offer."""
         if not len(self._expected):
             return {}
         ports = [h[f"udp.{name}"][spans.row].astype(np.int64) for name in ("srcport", "dstport")]
@@ -273,27 +275,27 @@ class SdpExpectations(DatagramClaimer):
         frame = spans.frame[some] + first
         order = np.argsort(inverse, kind="stable")
         bounds = np.searchsorted(inverse[order], np.arange(len(used) + 1)).tolist()
-        found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+        matches: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
         for n, (a_high, a_low, b_high, b_low, both) in enumerate(used.tolist()):
             rows = order[bounds[n] : bounds[n + 1]]
-            since, what = np.full(len(rows), NEVER), np.zeros(len(rows), object)
+            since, protocol = np.full(len(rows), NEVER), np.zeros(len(rows), object)
             for end in ((a_high << 64 | a_low, both >> 16), (b_high << 64 | b_low, both & 0xFFFF)):
                 known = self._expected.all(end)
                 if known is not None:
                     which = np.searchsorted(known[0], frame[rows]) - 1
                     frames = np.where(which >= 0, known[0][which], NEVER)
-                    what = np.where(frames < since, known[1][which], what)
+                    protocol = np.where(frames < since, known[1][which], protocol)
                     since = np.minimum(frames, since)
             for name in ("rtp", "rtcp"):
-                mine = what == name
+                mine = protocol == name
                 if mine.any():
-                    found.setdefault(name, []).append((some[rows[mine]], since[mine]))
-        made = {}
-        for name, parts in found.items():
+                    matches.setdefault(name, []).append((some[rows[mine]], since[mine]))
+        result = {}
+        for name, parts in matches.items():
             row, frames = (np.concatenate(column) for column in zip(*parts))
             order = np.argsort(row, kind="stable")
-            made[name] = row[order], frames[order]
-        return made
+            result[name] = row[order], frames[order]
+        return result
 
     def forgotten(self) -> Iterator[str]:
         return forgot(self._expected.forgotten, "announcements of SDP", "what comes on these ports is data")

@@ -129,14 +129,14 @@ class QuicInitial(DatagramClaimer):
 
     def claim(self, pending: list[PendingDatagrams], batch: Batch) -> list[Carried]:
         candidates, sources = [], []
-        for one in pending:
-            if one.headers.has("udp.stream"):  # not UDP-Lite
-                rows = np.flatnonzero(one.free & one.undecided)
-                candidates.append(QuicCandidates(one.headers, one.spans.take(rows), one.depth, rows))
-                sources.append(one)
+        for group in pending:
+            if group.headers.has("udp.stream"):  # not UDP-Lite
+                rows = np.flatnonzero(group.free & group.undecided)
+                candidates.append(QuicCandidates(group.headers, group.spans.take(rows), group.depth, rows))
+                sources.append(group)
         claimed = self.packets(candidates, len(batch)) if candidates else []
-        for one, some in zip(sources, candidates):
-            one.free[some.rows[some.taken]] = False
+        for group, some in zip(sources, candidates):
+            group.free[some.rows[some.taken]] = False
         return claimed
 
     def forgotten(self) -> Iterator[str]:
@@ -145,37 +145,39 @@ class QuicInitial(DatagramClaimer):
     def packets(self, candidates: list[QuicCandidates], frames: int) -> list[Carried]:
         """Fill `taken`; returns the packets in the datagrams taken. frames: of the batch."""
         streams, directions, first_heads = [], [], []
-        for one in candidates:
-            row = one.spans.row
-            streams.append(one.headers["udp.stream"][row])
-            conversation = one.headers.conversation
+        for group in candidates:
+            row = group.spans.row
+            streams.append(group.headers["udp.stream"][row])
+            conversation = group.headers.conversation
             assert conversation is not None  # numbered with udp.stream
             directions.append(conversation[1][row].astype(np.int64))
-            first_heads.append(quic_packets.read_heads(one.headers.buffer, one.spans.start, one.spans.end, np.zeros(len(row), np.int64)))
+            first_heads.append(
+                quic_packets.read_heads(group.headers.buffer, group.spans.start, group.spans.end, np.zeros(len(row), np.int64))
+            )
         most = max((int(s.max(initial=0)) for s in streams), default=0)
         while most >= len(self.number):
             self.number = np.concatenate((self.number, np.full(len(self.number), -1)))
             self.dcid_size = np.concatenate((self.dcid_size, np.full(self.dcid_size.shape, -1)))
         self._take(candidates, streams, first_heads)
-        if not any(one.taken.any() for one in candidates):
+        if not any(group.taken.any() for group in candidates):
             return []
         packets = []
-        for one, stream, direction in zip(candidates, streams, directions):
-            rows = np.flatnonzero(one.taken)
-            packets.append(_split_datagrams(one, rows, stream[rows], direction[rows]))
-        return [carried for one, facts in zip(packets, self._track(packets)) for carried in _carried(one, facts, frames)]
+        for group, stream, direction in zip(candidates, streams, directions):
+            rows = np.flatnonzero(group.taken)
+            packets.append(_split_datagrams(group, rows, stream[rows], direction[rows]))
+        return [carried for group, facts in zip(packets, self._track(packets)) for carried in _carried(group, facts, frames)]
 
     def _take(self, candidates: list[QuicCandidates], streams: list[np.ndarray], first_heads: list[Heads]) -> None:
         """Fill `taken`: datagrams of QUIC, and those after them in their streams."""
         conclusive, plausible, order = [], [], []
-        for one, heads in zip(candidates, first_heads):
-            row = one.spans.row
-            on_port = (one.headers["udp.srcport"][row] == PORT) | (one.headers["udp.dstport"][row] == PORT)
-            live = ~one.spans.quoted
-            probed = quic_packets.probe(heads, one.spans.start, one.spans.wire) | (on_port & quic_packets.probe_port(heads))
+        for group, heads in zip(candidates, first_heads):
+            row = group.spans.row
+            on_port = (group.headers["udp.srcport"][row] == PORT) | (group.headers["udp.dstport"][row] == PORT)
+            live = ~group.spans.quoted
+            probed = quic_packets.probe(heads, group.spans.start, group.spans.wire) | (on_port & quic_packets.probe_port(heads))
             conclusive.append(live & probed)
-            plausible.append(live & (heads.kind >= 0) & (one.spans.end > one.spans.start))
-            order.append(one.spans.frame * 64 + one.depth)
+            plausible.append(live & (heads.kind >= 0) & (group.spans.end > group.spans.start))
+            order.append(group.spans.frame * 64 + group.depth)
         stream, when, first = np.concatenate(streams), np.concatenate(order), np.concatenate(conclusive)
         active = np.flatnonzero(first)
         active = active[np.argsort(when[active], kind="stable")]
@@ -185,25 +187,25 @@ class QuicInitial(DatagramClaimer):
         known = self.number[stream] >= 0
         taken = np.concatenate(plausible) & (known | (when >= since[stream])) if len(stream) else first
         begin = 0
-        for one in candidates:
-            one.taken = taken[begin : begin + len(one.spans.frame)]
-            begin += len(one.spans.frame)
+        for group in candidates:
+            group.taken = taken[begin : begin + len(group.spans.frame)]
+            begin += len(group.spans.frame)
 
     def _track(self, packets: list[QuicPackets]) -> list[PacketFacts]:
         """The facts of the packets of all groups: connection numbers, sizes of connection IDs, decrypted Initial packets."""
-        group = np.concatenate([np.full(len(one.start), i) for i, one in enumerate(packets)])
-        row = np.concatenate([np.arange(len(one.start)) for one in packets])
+        group = np.concatenate([np.full(len(part.start), i) for i, part in enumerate(packets)])
+        row = np.concatenate([np.arange(len(part.start)) for part in packets])
         stream, direction, frame, start = (
-            np.concatenate([getattr(one, name) for one in packets]) for name in ("stream", "direction", "frame", "start")
+            np.concatenate([getattr(part, name) for part in packets]) for name in ("stream", "direction", "frame", "start")
         )
-        kind, whole = (np.concatenate([getattr(one.heads, name) for one in packets]) for name in ("kind", "whole"))
-        scid = np.concatenate([one.heads.scid[:, 1] - one.heads.scid[:, 0] for one in packets])
-        order = np.lexsort((start, np.concatenate([np.full(len(one.start), one.depth) for one in packets]), frame))
+        kind, whole = (np.concatenate([getattr(part.heads, name) for part in packets]) for name in ("kind", "whole"))
+        scid = np.concatenate([part.heads.scid[:, 1] - part.heads.scid[:, 0] for part in packets])
+        order = np.lexsort((start, np.concatenate([np.full(len(part.start), part.depth) for part in packets]), frame))
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
         numbered, used = self.number[stream], self.dcid_size[stream, direction]
 
-        facts = [PacketFacts(len(one.start)) for one in packets]
+        facts = [PacketFacts(len(part.start)) for part in packets]
         fresh = order[np.unique(stream[order], return_index=True)[1]]
         handled = whole & ((kind == quic_packets.INITIAL) | (kind == quic_packets.RETRY))
         handled[fresh[self.number[stream[fresh]] < 0]] = True
@@ -223,9 +225,9 @@ class QuicInitial(DatagramClaimer):
             fact.number, fact.dcid_size = number[group == i], dcid_size[group == i]
         return facts
 
-    def _handle(self, one: QuicPackets, i: int, fact: PacketFacts) -> None:
+    def _handle(self, packets: QuicPackets, i: int, fact: PacketFacts) -> None:
         """Handle an Initial or a Retry packet, or the first packet of a stream."""
-        stream, direction = int(one.stream[i]), int(one.direction[i])
+        stream, direction = int(packets.stream[i]), int(packets.direction[i])
         known = self.open.pop(stream, None)
         connection = known or Connection()
         self.open[stream] = connection
@@ -233,19 +235,19 @@ class QuicInitial(DatagramClaimer):
             self._new(stream)
         if known is None and len(self.open) > CONNECTIONS:
             self._forget(next(iter(self.open)))
-        kind, version = int(one.heads.kind[i]), int(one.heads.version[i])
-        data = one.headers.buffer
-        dcid, scid = (bytes(data[slice(*bounds[i].tolist())]) for bounds in (one.heads.dcid, one.heads.scid))
-        packet = bytes(data[int(one.start[i]) : int(one.end[i])])
+        kind, version = int(packets.heads.kind[i]), int(packets.heads.version[i])
+        data = packets.headers.buffer
+        dcid, scid = (bytes(data[slice(*bounds[i].tolist())]) for bounds in (packets.heads.dcid, packets.heads.scid))
+        packet = bytes(data[int(packets.start[i]) : int(packets.end[i])])
         if kind == quic_packets.RETRY:
             if connection.client == 1 - direction and connection.left:
                 connection.left -= 1
                 connection.retry = scid
                 fact.genuine[i] = quic_packets.genuine(version, connection.dcid, packet)
             return
-        if kind != quic_packets.INITIAL or not one.heads.whole[i]:
+        if kind != quic_packets.INITIAL or not packets.heads.whole[i]:
             return
-        if one.wire[i] > one.end[i]:
+        if packets.wire[i] > packets.end[i]:
             fact.result[i] = quic_packets.CUT
             if connection.client < 0:  # the keys follow from these
                 connection.client, connection.dcid = direction, dcid
@@ -255,7 +257,7 @@ class QuicInitial(DatagramClaimer):
             fact.result[i] = quic_packets.ENOUGH
         else:
             connection.left -= 1
-            self._open(stream, direction, version, dcid, packet, int(one.heads.payload[i] - one.start[i]), fact, i)
+            self._open(stream, direction, version, dcid, packet, int(packets.heads.payload[i] - packets.start[i]), fact, i)
 
     def _open(self, stream: int, direction: int, version: int, dcid: bytes, packet: bytes, at: int, fact: PacketFacts, i: int) -> None:
         """Decrypt an Initial packet with the keys of its connection, else with those that follow from its own DCID."""
@@ -333,9 +335,9 @@ class QuicPackets:
     heads: Heads
 
 
-def _split_datagrams(one: QuicCandidates, rows: np.ndarray, stream: np.ndarray, direction: np.ndarray) -> QuicPackets:
+def _split_datagrams(candidates: QuicCandidates, rows: np.ndarray, stream: np.ndarray, direction: np.ndarray) -> QuicPackets:
     """The packets of these datagrams. RFC 9000 §12.2."""
-    buffer, some = one.headers.buffer, one.spans.take(rows)
+    buffer, some = candidates.headers.buffer, candidates.spans.take(rows)
     which, at = np.arange(len(rows)), some.start
     parts: list[tuple[np.ndarray, ...]] = []
     for nth in range(COALESCED):
@@ -357,7 +359,9 @@ def _split_datagrams(one: QuicCandidates, rows: np.ndarray, stream: np.ndarray, 
     order = np.lexsort((start, of))
     of, start, end, wire, rest = (column[order] for column in (of, start, end, wire, rest))
     heads = quic_packets.read_heads(buffer, start, end, np.zeros(len(of), np.int64))
-    return QuicPackets(one.headers, one.depth, some.row[of], some.frame[of], stream[of], direction[of], start, end, wire, rest, heads)
+    return QuicPackets(
+        candidates.headers, candidates.depth, some.row[of], some.frame[of], stream[of], direction[of], start, end, wire, rest, heads
+    )
 
 
 def _is_packet(buffer: np.ndarray, at: np.ndarray, end: np.ndarray) -> np.ndarray:
@@ -366,54 +370,56 @@ def _is_packet(buffer: np.ndarray, at: np.ndarray, end: np.ndarray) -> np.ndarra
     return heads.whole & (heads.first & 0x40 > 0) & (heads.kind >= 0)
 
 
-def _last(of: np.ndarray, when: np.ndarray, value: np.ndarray, who: np.ndarray, now: np.ndarray, default: np.ndarray) -> np.ndarray:
-    """The latest value of each `who` at the time `now`, else the default; all int64."""
+def _last(of: np.ndarray, when: np.ndarray, value: np.ndarray, stream: np.ndarray, now: np.ndarray, default: np.ndarray) -> np.ndarray:
+    """The latest value of each `stream` at the time `now`, else the default; all int64."""
     if not len(of):
         return default
     order = np.lexsort((when, of))
     of, value = of[order], value[order]
     span = max(int(when.max()), int(now.max())) + 1
-    at = np.searchsorted(of * span + when[order], who * span + now, "right") - 1
-    hit = (at >= 0) & (of[at] == who)
+    at = np.searchsorted(of * span + when[order], stream * span + now, "right") - 1
+    hit = (at >= 0) & (of[at] == stream)
     return np.where(hit, value[at], default)
 
 
-def _carried(one: QuicPackets, fact: PacketFacts, frames: int) -> list[Carried]:
+def _carried(packets: QuicPackets, fact: PacketFacts, frames: int) -> list[Carried]:
     """The packets of one group of UDP headers: those of datagrams with a decrypted packet in a new buffer, the others in place.
     In that buffer a packet is followed by the handshake messages that it completes."""
-    count = len(one.start)
-    size = one.wire - one.start
+    count = len(packets.start)
+    size = packets.wire - packets.start
     zero = np.zeros((count, 2), np.int64)
     copied = np.zeros(count, bool)
     copied[list(fact.opened)] = True
-    key = one.frame << 32 | one.row
+    key = packets.frame << 32 | packets.row
     copied = np.isin(key, key[copied])
     known = {"number": fact.number, "dcid_size": fact.dcid_size, "result": fact.result, "packet_number": fact.packet_number}
-    known |= {"genuine": fact.genuine, "size": size, "rest": one.rest}
+    known |= {"genuine": fact.genuine, "size": size, "rest": packets.rest}
     carried = []
     rows = np.flatnonzero(~copied)
     if len(rows):
-        spans = Spans(one.frame[rows], one.start[rows], one.end[rows], one.wire[rows], np.zeros(len(rows), bool), one.row[rows])
+        spans = Spans(
+            packets.frame[rows], packets.start[rows], packets.end[rows], packets.wire[rows], np.zeros(len(rows), bool), packets.row[rows]
+        )
         columns = {name: column[rows] for name, column in (*known.items(), ("clear", zero), ("messages", zero))}
-        carried.append(Carried("quic", one.headers, spans, "udp.port", one.headers.buffer, one.headers.base, columns))
+        carried.append(Carried("quic", packets.headers, spans, "udp.port", packets.headers.buffer, packets.headers.base, columns))
     rows = np.flatnonzero(copied)
     if len(rows):
         data = bytearray()
         start, end, clear, messages = (np.zeros(n, np.int64) for n in (len(rows), len(rows), (len(rows), 2), (len(rows), 2)))
         for n, i in enumerate(rows.tolist()):
             at = start[n] = len(data)
-            packet, begin, more = fact.opened.get(i) or (bytes(one.headers.buffer[one.start[i] : one.end[i]]), 0, b"")
+            packet, begin, more = fact.opened.get(i) or (bytes(packets.headers.buffer[packets.start[i] : packets.end[i]]), 0, b"")
             data += packet
             if begin:
                 clear[n] = at + begin, len(data) - quic_packets.TAG
             messages[n] = len(data), len(data) + len(more)
             data += more
             end[n] = len(data)
-        wire = end + (one.wire - one.end)[rows]
+        wire = end + (packets.wire - packets.end)[rows]
         base = np.zeros(frames, np.int64)
-        base[one.frame[rows][::-1]] = start[::-1]
-        spans = Spans(one.frame[rows], start, end, wire, np.zeros(len(rows), bool), one.row[rows])
+        base[packets.frame[rows][::-1]] = start[::-1]
+        spans = Spans(packets.frame[rows], start, end, wire, np.zeros(len(rows), bool), packets.row[rows])
         columns = {name: column[rows] for name, column in known.items()} | {"clear": clear, "messages": messages}
         buffer = np.frombuffer(bytes(data) + bytes(SLACK), np.uint8)
-        carried.append(Carried("quic", one.headers, spans, "udp.port", buffer, base, columns))
+        carried.append(Carried("quic", packets.headers, spans, "udp.port", buffer, base, columns))
     return carried

@@ -1,7 +1,7 @@
-"""The protocols: one file each, found by walking this folder. Nothing registers by being imported.
+"""The protocols: one file each, found by walking this folder.
 
-A file holds a docstring (name, source), the layouts of its headers, functions, and at its end `PROTOCOL = Protocol(…)`. What the
-parts of that declaration mean stands with the class, in `fields.py`. The file's name is the protocol's, `_` standing for a dot.
+A file has a docstring (name, source), the layouts of its headers, functions, and at its end `PROTOCOL = Protocol(…)`; that class, in
+`fields.py`, explains the parts. The file has the name of the protocol, with `_` for a dot.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Entry(NamedTuple):
 @cache
 def register() -> dict[str, Entry]:
     """Every field by its name."""
-    found: dict[str, Entry] = {}
+    entries: dict[str, Entry] = {}
     for p in protocols().values():
         for f in p.fields():
-            found[f.name] = Entry(f, (*found[f.name].owners, p.name) if f.name in found else (p.name,))
-    return found
+            entries[f.name] = Entry(f, (*entries[f.name].owners, p.name) if f.name in entries else (p.name,))
+    return entries

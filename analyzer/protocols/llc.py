@@ -31,45 +31,45 @@ SNAP = Layout(
 PID = Layout(Field("", u24, ""), Field("llc.cisco_pid", u16, "Cisco's protocol", hex=4, value_names=CISCO))
 UNNUMBERED = 3
 ETHERNET = (0, 0x0000F8)  # organizations whose types are Ethernet's
-OF_CISCO = 0x00000C
+CISCO_OUI = 0x00000C
 
 
 def _size(h: Headers) -> np.ndarray:
-    """Bytes of the header without SNAP: the control field has one byte in unnumbered frames, else two."""
+    """Bytes of the header without SNAP: the control field is one byte in unnumbered frames, else two."""
     return np.where(h["llc.control_first"] & 3 == UNNUMBERED, 3, 4)
 
 
-def _snapped(h: Headers) -> np.ndarray:
+def _has_snap(h: Headers) -> np.ndarray:
     return (h["llc.dsap"] == 0xAA) & (h["llc.ssap"] == 0xAA) & (h["llc.control_first"] == UNNUMBERED) & h.whole
 
 
 def contents(h: Headers):
-    snapped = _snapped(h)
-    rows = np.flatnonzero(snapped)
+    has_snap = _has_snap(h)
+    rows = np.flatnonzero(has_snap)
     snap = Reading(SNAP, h.buffer, h.start[rows] + 3, h.end[rows])
     ethernet = rows[(snap.trusted == SNAP.size) & np.isin(snap["llc.oui"], ETHERNET)]
     kind = np.zeros(len(h), np.int64)
     kind[rows] = snap["llc.type"]
     yield Payload("ethertype", kind, h.start + 3 + SNAP.size, h.wire, ethernet, hide_layer=True)
-    cisco = rows[(snap.trusted == SNAP.size) & (snap["llc.oui"] == OF_CISCO)]
+    cisco = rows[(snap.trusted == SNAP.size) & (snap["llc.oui"] == CISCO_OUI)]
     yield Payload("llc.cisco_pid", kind, h.start + 3 + SNAP.size, h.wire, cisco)
-    others = np.setdiff1d(rows, np.concatenate((ethernet, cisco)))
-    yield Payload("llc.oui", 0, h.start + 3 + SNAP.size, h.wire, others)
-    yield Payload("llc.dsap", h["llc.dsap"], h.start + _size(h), h.wire, np.flatnonzero(~snapped))
+    rest = np.setdiff1d(rows, np.concatenate((ethernet, cisco)))
+    yield Payload("llc.oui", 0, h.start + 3 + SNAP.size, h.wire, rest)
+    yield Payload("llc.dsap", h["llc.dsap"], h.start + _size(h), h.wire, np.flatnonzero(~has_snap))
 
 
 def _derived(h: Headers) -> dict[str, Column]:
-    rows = np.flatnonzero(_snapped(h))
+    rows = np.flatnonzero(_has_snap(h))
     snap = Reading(SNAP, h.buffer, h.start[rows] + 3, h.end[rows], rows)
     there = np.flatnonzero(h.whole & (h.start + _size(h) <= h.end))
     second = Reading(SECOND, h.buffer, h.start[there] + 3, h.start[there] + 4)["second"].astype(np.uint16)
     control = h["llc.control_first"][there].astype(np.uint16)
     control = np.where(_size(h)[there] == 4, control | second << 8, control)
-    typed = np.flatnonzero(np.isin(snap["llc.oui"], ETHERNET) & (snap.trusted == SNAP.size))
-    kinds = Column(snap["llc.type"][typed], rows[typed])
-    cisco = rows[snap["llc.oui"] == OF_CISCO]
+    with_type = np.flatnonzero(np.isin(snap["llc.oui"], ETHERNET) & (snap.trusted == SNAP.size))
+    types = Column(snap["llc.type"][with_type], rows[with_type])
+    cisco = rows[snap["llc.oui"] == CISCO_OUI]
     own = Reading(PID, h.buffer, h.start[cisco] + 3, h.end[cisco], cisco).column("llc.cisco_pid")
-    return {"llc.control": Column(control, there), "llc.oui": snap.column("llc.oui"), "llc.type": kinds, "llc.cisco_pid": own}
+    return {"llc.control": Column(control, there), "llc.oui": snap.column("llc.oui"), "llc.type": types, "llc.cisco_pid": own}
 
 
 PROTOCOL = Protocol(

@@ -1,4 +1,4 @@
-"""Link-Local Multicast Name Resolution: names without a server, as Windows asks for them. RFC 4795."""
+"""Link-Local Multicast Name Resolution: name resolution without a server, used by Windows. RFC 4795."""
 
 from ..fields import Protocol
 from .common import dns_messages
@@ -15,7 +15,9 @@ PROTOCOL = Protocol(
         dns_messages.RESPONSE,
         dns_messages.flag_bit("dns.flags.conflict", "Conflict", 10, description="the name is not unique: several hosts answer"),
         dns_messages.TRUNCATED,
-        dns_messages.flag_bit("dns.flags.tentative", "Tentative", 8, description="the answering host has not made sure of its name yet"),
+        dns_messages.flag_bit(
+            "dns.flags.tentative", "Tentative", 8, description="the responder has not verified yet that its name is unique"
+        ),
         *dns_messages.BODY,
     ),
     external_fields=dns_messages.MATCHED,

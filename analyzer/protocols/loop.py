@@ -1,4 +1,4 @@
-"""Configuration testing of Ethernet: a frame says who passes it on to whom, and whose answer it is in the end.
+"""Ethernet Configuration Testing Protocol: a frame lists the stations that forward it, and ends with a reply.
 
 Digital, Intel and Xerox, The Ethernet, Data Link Layer and Physical Layer Specifications 2.0 (1982), §8. Cisco's switches send it
 to themselves as a keepalive.
@@ -12,22 +12,22 @@ from .common.tlv import repeated
 
 FUNCTION = {1: "reply", 2: "forward data"}
 REPLY, FORWARD = FUNCTION
-HEADER = Layout(Field("loop.skipcount", u16, "Skip count", "bytes of messages that are done, from the first message on", little=True))
+HEADER = Layout(Field("loop.skipcount", u16, "Skip count", "bytes of messages already processed", little=True))
 FUNCTION_CODE = Layout(Field("loop.function", u16, "Function", value_names=FUNCTION, many=True, little=True))
 ADDRESS = Layout(*FUNCTION_CODE.fields, Field("loop.forwarding_address", mac, "Forward to", many=True))
-RECEIPT = Layout(*FUNCTION_CODE.fields, Field("loop.receipt_number", u16, "Receipt number", "what the sender counts by", little=True))
-NEXT = Field("loop.relevant_function", u16, "Function to do", "that which the skip count points to", value_names=FUNCTION)
+RECEIPT = Layout(*FUNCTION_CODE.fields, Field("loop.receipt_number", u16, "Receipt number", "sequence number of the sender", little=True))
+RELEVANT = Field("loop.relevant_function", u16, "Function to do", "of the message at the skip count", value_names=FUNCTION)
 
 
 def _messages(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(header, place and function of each message, where the last ends): one to forward is followed by another."""
+    """(header, offset and function of each message, end of the last): a message to forward is followed by another."""
     start = h.start + HEADER.size
     row, nth = repeated(np.where(h.whole, (h.end - start) // ADDRESS.size + 1, 0))
     at = start[row] + ADDRESS.size * nth
     function = peek(h, FUNCTION_CODE, row, at)["loop.function"]
     final = np.full(len(h), len(row))
-    other = np.flatnonzero(function != FORWARD)
-    np.minimum.at(final, row[other], nth[other])
+    last = np.flatnonzero(function != FORWARD)
+    np.minimum.at(final, row[last], nth[last])
     there = np.flatnonzero((nth <= final[row]) & (at < h.end[row]))
     row, at, function = row[there], at[there], function[there]
     end = start.copy()
@@ -49,12 +49,12 @@ def _derived(h: Headers) -> dict[str, Column]:
         (FUNCTION_CODE, (function != FORWARD) & (function != REPLY)),
     ):
         parts.read(layout, row[these], at[these])
-    pointed = np.flatnonzero(at == h.start[row] + HEADER.size + h["loop.skipcount"][row])
-    parts.put("loop.relevant_function", function[pointed], row[pointed], at[pointed])
+    relevant = np.flatnonzero(at == h.start[row] + HEADER.size + h["loop.skipcount"][row])
+    parts.put("loop.relevant_function", function[relevant], row[relevant], at[relevant])
     return dict(parts.columns())
 
 
-FIELDS = (*ADDRESS.fields, RECEIPT.fields[1], NEXT)
+FIELDS = (*ADDRESS.fields, RECEIPT.fields[1], RELEVANT)
 
 PROTOCOL = Protocol(
     "Loopback",

@@ -1,4 +1,4 @@
-"""Multicast DNS: hosts of a link ask and answer each other, without a server. RFC 6762; services: RFC 6763."""
+"""Multicast DNS: name resolution among the hosts of a link, without a server. RFC 6762; services: RFC 6763."""
 
 from ..fields import Protocol
 from .common import dns_messages

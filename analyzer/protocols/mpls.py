@@ -21,7 +21,7 @@ DEEPEST = 64
 
 
 def _stack(h: Headers) -> tuple[list[Reading], np.ndarray, np.ndarray]:
-    """The entries level by level, where each stack ends, and whether its bottom was seen."""
+    """(entries level by level, end of each stack, whether its bottom was found)."""
     levels: list[Reading] = []
     at, done, rows = h.start.copy(), np.zeros(len(h), bool), np.arange(len(h))
     while len(rows) and len(levels) < DEEPEST:
@@ -42,13 +42,13 @@ def contents(h: Headers):
 
 def _entries(h: Headers) -> dict[str, Column]:
     levels, _, _ = _stack(h)
-    found = {}
+    result = {}
     for f in ENTRY.fields:
         columns = [level.column(f.name) for level in levels]
         values, rows = np.concatenate([c.values for c in columns]), np.concatenate([c.rows for c in columns])
         order = np.argsort(rows, kind="stable")
-        found[f.name] = Column(values[order], rows[order])
-    return found
+        result[f.name] = Column(values[order], rows[order])
+    return result
 
 
 PROTOCOL = Protocol(

@@ -154,7 +154,7 @@ PROTOCOL = Protocol(
         ),
         (
             (
-                Field("nbns.name", text, "Name", "with the byte that says which service has it", many=True),
+                Field("nbns.name", text, "Name", "with the byte of its service", many=True),
                 Field("nbns.type", u16, "Type", value_names=TYPE, many=True),
                 Field("nbns.class", u16, "Class", many=True),
                 Field("nbns.ttl", u32, "Time to live", "seconds", many=True),

@@ -27,10 +27,10 @@ VERSION = Layout(
 WARNING = Layout(Field("ntp.flags.li", bits(2), "Leap indicator", value_names=LEAP), Field("", bits(6), ""))
 CLOCK = Layout(
     Field("before", u8, ""),
-    Field("ntp.stratum", u8, "Stratum", "1: has a reference clock, 2 … 15: so far from one; 0 of a server: a kiss, RFC 5905 §7.4"),
+    Field("ntp.stratum", u8, "Stratum", "1: has a reference clock, 2 … 15: distance to one; 0: kiss-o'-death, RFC 5905 §7.4"),
     Field("ntp.ppoll", u8, "Poll interval", "logarithm of seconds"),
     Field("ntp.precision", u8, "Precision", "logarithm of seconds, signed: 232 is 2⁻²⁴ s"),
-    Field("ntp.rootdelay", u32, "Root delay", "2⁻¹⁶ s, there and back to the reference clock"),
+    Field("ntp.rootdelay", u32, "Root delay", "2⁻¹⁶ s, round trip to the reference clock"),
     Field("ntp.rootdispersion", u32, "Root dispersion", "2⁻¹⁶ s"),
     Field("refid", u32, ""),
     Field("reftime", u64, ""),
@@ -42,16 +42,16 @@ REFID_AT = 12
 STAMPS = ("reftime", "org", "rec", "xmt")
 CONTROLS = Layout(
     Field("before", u8, ""),
-    Field("ntp.ctrl.flags2", u8, "Control's flags", hex=2, parts=(
+    Field("ntp.ctrl.flags2", u8, "Control flags", hex=2, parts=(
         Field("ntp.ctrl.flags2.r", flag, "Response"),
         Field("ntp.ctrl.flags2.error", flag, "Error"),
-        Field("ntp.ctrl.flags2.more", flag, "More", "other pieces follow"),
+        Field("ntp.ctrl.flags2.more", flag, "More", "more fragments follow"),
         Field("ntp.ctrl.flags2.opcode", bits(5), "Operation", value_names=OPCODE),
     )),
     Field("ntp.ctrl.sequence", u16, "Sequence number"),
     Field("ntp.ctrl.status", u16, "Status", hex=4),
     Field("ntp.ctrl.associd", u16, "Association", "0: the system itself"),
-    Field("ntp.ctrl.offset", u16, "Offset", "bytes of the data before these"),
+    Field("ntp.ctrl.offset", u16, "Offset", "of this data in the whole response, bytes"),
     Field("ntp.ctrl.count", u16, "Count", "bytes of data"),
 )  # fmt: skip
 PRIVATES = Layout(
@@ -74,11 +74,11 @@ EXTENSION = Layout(
     Field("ntp.ext.length", u16, "Extension length", "bytes, these four included", many=True),
 )
 LEAST = 16  # bytes of an extension, RFC 7822 §7.5
-LONGEST = 24  # bytes of a key's number and a code behind the extensions, RFC 7822 §7.5.1.1
+LONGEST = 24  # bytes of a key ID and MAC after the extensions, RFC 7822 §7.5.1.1
 MOST = 64  # extensions of a message that are read
 KEY = 4
 TO_1970 = 2_208_988_800  # seconds from 1900 on
-ERA = 1 << 32  # seconds until the number begins anew, in 2036
+ERA = 1 << 32  # seconds until the number wraps, in 2036
 
 
 def check(h: Headers) -> None:
@@ -101,50 +101,51 @@ def _derived(h: Headers) -> dict[str, Column]:
     parts = Parts(h, FIELDS)
     rows = np.flatnonzero(h.whole)
     mode = parts.read(VERSION, rows, h.start[rows])["ntp.flags.mode"]
-    other = rows[mode != PRIVATE]
-    parts.read(WARNING, other, h.start[other])
-    control, private, clock = (rows[one] for one in (mode == CONTROL, mode == PRIVATE, (mode != CONTROL) & (mode != PRIVATE)))
+    with_leap = rows[mode != PRIVATE]
+    parts.read(WARNING, with_leap, h.start[with_leap])
+    control, private, clock = (rows[mask] for mask in (mode == CONTROL, mode == PRIVATE, (mode != CONTROL) & (mode != PRIVATE)))
     count = parts.read(CONTROLS, control, h.start[control])["ntp.ctrl.count"].astype(np.int64)
-    behind = h.start[control] + CONTROLS.size
-    h.fault(_beyond(h, control, behind + count), "ntp.ctrl.count", "says more bytes of data than there are", at=h.start + CONTROLS.size - 2)
-    parts.bytes("ntp.ctrl.data", control, behind, np.minimum(behind + count, h.end[control]))
+    data_start = h.start[control] + CONTROLS.size
+    beyond = _beyond(h, control, data_start + count)
+    h.fault(beyond, "ntp.ctrl.count", "says more bytes of data than there are", at=h.start + CONTROLS.size - 2)
+    parts.bytes("ntp.ctrl.data", control, data_start, np.minimum(data_start + count, h.end[control]))
     parts.read(PRIVATES, private, h.start[private])
-    read = parts.read(CLOCK, clock, h.start[clock])
+    reading = parts.read(CLOCK, clock, h.start[clock])
     parts.bytes("ntp.refid", clock, h.start[clock] + REFID_AT, h.start[clock] + REFID_AT + 4)
     for name in STAMPS:
         place = CLOCK.places[name]
-        there = np.flatnonzero((read.trusted >= place.behind) & (read[name] > 0))  # 0: not known, RFC 5905 §6
-        parts.put(f"ntp.{name}", nanoseconds(read[name][there]), clock[there], read.start[there] + place.offset)
-    _rest(parts, clock)
+        there = np.flatnonzero((reading.trusted >= place.behind) & (reading[name] > 0))  # 0: not known, RFC 5905 §6
+        parts.put(f"ntp.{name}", nanoseconds(reading[name][there]), clock[there], reading.start[there] + place.offset)
+    _extensions(parts, clock)
     return dict(parts.columns())
 
 
 def _beyond(h: Headers, rows: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Which headers say more than there was on the wire."""
-    found = np.zeros(len(h), bool)
-    found[rows] = (end > h.wire[rows]) & ~h.quoted[rows]
-    return found
+    """Which headers claim more bytes than there were on the wire, bool."""
+    result = np.zeros(len(h), bool)
+    result[rows] = (end > h.wire[rows]) & ~h.quoted[rows]
+    return result
 
 
-def _rest(parts: Parts, rows: np.ndarray) -> None:
-    """Extensions, and behind them the number of a key with the code made by it."""
+def _extensions(parts: Parts, rows: np.ndarray) -> None:
+    """Extensions, then a key ID with the message authentication code."""
     h = parts.h
     at, end = h.start[rows] + CLOCK.size, np.minimum(h.wire, h.end)[rows]
     bad = np.full(len(h), -1, np.int64)
-    open_ = np.arange(len(rows))
+    pending = np.arange(len(rows))
     for _ in range(MOST):
-        open_ = open_[end[open_] - at[open_] > LONGEST]
-        if not len(open_):
+        pending = pending[end[pending] - at[pending] > LONGEST]
+        if not len(pending):
             break
-        length = peek(h, EXTENSION, rows[open_], at[open_], end[open_])["ntp.ext.length"].astype(np.int64)
-        fits = (length >= LEAST) & (at[open_] + length <= end[open_])
-        bad[rows[open_[~fits]]] = at[open_[~fits]]
-        at[open_[~fits]] = end[open_[~fits]]
-        open_, length = open_[fits], length[fits]
-        own, start = rows[open_], at[open_]
+        length = peek(h, EXTENSION, rows[pending], at[pending], end[pending])["ntp.ext.length"].astype(np.int64)
+        fits = (length >= LEAST) & (at[pending] + length <= end[pending])
+        bad[rows[pending[~fits]]] = at[pending[~fits]]
+        at[pending[~fits]] = end[pending[~fits]]
+        pending, length = pending[fits], length[fits]
+        own, start = rows[pending], at[pending]
         parts.read(EXTENSION, own, start)
         parts.bytes("ntp.ext.value", own, start + EXTENSION.size, start + length)
-        at[open_] += length
+        at[pending] += length
     misfits(h, bad, "ntp.ext.type", "does not fit into the message")
     signed = np.flatnonzero((end - at >= KEY) & (end - at <= LONGEST))
     parts.bytes("ntp.keyid", rows[signed], at[signed], at[signed] + KEY)
@@ -156,30 +157,30 @@ FIELDS = (
     VERSION.fields[2],
     WARNING.fields[0],
     *(f for f in CLOCK.fields if f.label),
-    Field("ntp.refid", raw, "Reference", "of stratum 1 four letters, beyond the IPv4 address or a digest of the server asked"),
+    Field("ntp.refid", raw, "Reference", "stratum 1: four letters; above: IPv4 address of the server's own server, or a digest"),
     Field("ntp.reftime", date, "Reference time", "when the clock was last set"),
-    Field("ntp.org", date, "Origin time", "when the question left the client, by its clock: copied by the server"),
-    Field("ntp.rec", date, "Receive time", "when the question came to the server"),
+    Field("ntp.org", date, "Origin time", "when the request left the client, by its clock: copied by the server"),
+    Field("ntp.rec", date, "Receive time", "when the request reached the server"),
     Field("ntp.xmt", date, "Transmit time", "when this message left"),
     *(f for f in CONTROLS.all() if f.label),
-    Field("ntp.ctrl.data", raw, "Control's data"),
+    Field("ntp.ctrl.data", raw, "Control data"),
     *(f for f in PRIVATES.fields if f.label),
     *EXTENSION.fields,
     Field("ntp.ext.value", raw, "Extension value", many=True),
-    Field("ntp.keyid", raw, "Key", "which key the code was made by"),
+    Field("ntp.keyid", raw, "Key", "number of the key of the message authentication code"),
     Field("ntp.mac", raw, "Message authentication code"),
 )
 MATCHED = (  # by correlators/ntp_matching.py
-    Field("ntp.request_in", u64, "Request in", "the frame of the client's question"),
+    Field("ntp.request_in", u64, "Request in", "frame of the client's request"),
     Field("ntp.delta_time", seconds, "Time since the request"),
     Field(
         "ntp.judged.offset",
         seconds,
         "Offset",
-        "what the server's clock is ahead of the capture's: RFC 5905 §8, by the times of both frames",
+        "server's clock minus the capture's: RFC 5905 §8, with the times of both frames",
     ),
     Field(
-        "ntp.judged.delay", seconds, "Delay", "there and back between the point of capture and the server, without the server's own time"
+        "ntp.judged.delay", seconds, "Delay", "round trip between the point of capture and the server, without the server's processing time"
     ),
 )
 

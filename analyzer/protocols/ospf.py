@@ -1,4 +1,4 @@
-"""Open Shortest Path First: routers tell each other who their neighbors are, and each computes all ways.
+"""Open Shortest Path First: routers flood their links to each other, and each computes all routes.
 
 Version 2 (IPv4): RFC 2328 appendix A; version 3 (IPv6): RFC 5340 appendix A, other address families RFC 5838; not-so-stubby areas
 RFC 3101; opaque advertisements RFC 5250 (of these the header).
@@ -49,13 +49,13 @@ LSA3 = {
     INTRA3: "intra-area prefix",
     12: "router information",
 }
-LSA3_TYPE = {(0 if code == LINK3 else 2 if code == EXTERNAL3 else 1) << 13 | code: says for code, says in LSA3.items()}  # with its scope
+LSA3_TYPE = {(0 if code == LINK3 else 2 if code == EXTERNAL3 else 1) << 13 | code: label for code, label in LSA3.items()}  # with its scope
 SCOPE = {0: "link", 1: "area", 2: "everywhere"}
 LINK = {1: "to a router", 2: "to a transit network", 3: "to a stub network", 4: "virtual"}
 HEADER = Layout(
     Field("ospf.version", u8, "Version"),
     Field("ospf.msg", u8, "Message", value_names=MSG),
-    Field("ospf.packet_length", u16, "Length", "bytes, this header included, what authentication adds not"),
+    Field("ospf.packet_length", u16, "Length", "bytes, this header included, without the authentication data"),
     Field("ospf.srcrouter", ipv4, "Router", "the sender's number"),
     Field("ospf.area_id", ipv4, "Area", "0.0.0.0: the backbone"),
     Field("ospf.checksum", u16, "Checksum", "version 2: without the authentication; 3: over a pseudo-header too", hex=4),
@@ -64,12 +64,12 @@ AUTH_TYPE = Layout(Field("ospf.auth.type", u16, "Authentication", value_names=AU
 SIGNED = Layout(
     Field("before", u16, ""),
     Field("ospf.auth.crypt.key_id", u8, "Key number"),
-    Field("ospf.auth.crypt.data_length", u8, "Digest's length", "bytes, behind the packet"),
+    Field("ospf.auth.crypt.data_length", u8, "Digest's length", "bytes, after the packet"),
     Field("ospf.auth.crypt.seq_nbr", u32, "Sequence number", "against replay"),
 )
 INSTANCE = Layout(Field("ospf.instance_id", u8, "Instance", "several on one link; 64 to 127: of IPv4, RFC 5838"))
-AUTHENTICATED = 8  # bytes of version 2's header that authentication has
-FIXED = {2: HEADER.size + AUTH_TYPE.size + AUTHENTICATED, 3: HEADER.size + INSTANCE.size + 1}
+AUTHENTICATION_SIZE = 8  # bytes of authentication data in version 2's header
+FIXED = {2: HEADER.size + AUTH_TYPE.size + AUTHENTICATION_SIZE, 3: HEADER.size + INSTANCE.size + 1}
 
 OPTIONS2 = Field("ospf.v2.options", u8, "Options", hex=2, many=True, parts=(
     Field("ospf.v2.options.dn", flag, "Down", "came from a VPN", many=True),
@@ -94,7 +94,7 @@ OPTIONS3 = Field("ospf.v3.options", u24, "Options", hex=6, many=True, parts=(
     Field("ospf.v3.options.e", flag, "External routes", "0: a stub area", many=True),
     Field("ospf.v3.options.v6", flag, "IPv6", "takes part in its routing", many=True),
 ))  # fmt: skip
-PRIORITY = Field("ospf.hello.router_priority", u8, "Priority", "the greatest becomes designated router; 0: never")
+PRIORITY = Field("ospf.hello.router_priority", u8, "Priority", "the highest becomes designated router; 0: never")
 DESIGNATED = (
     Field("ospf.hello.designated_router", ipv4, "Designated router", "0.0.0.0: none"),
     Field("ospf.hello.backup_designated_router", ipv4, "Backup designated router", "0.0.0.0: none"),
@@ -116,12 +116,12 @@ HELLO3 = Layout(
     Field("ospf.hello.router_dead_interval", u16, DEAD, "seconds of silence after which the neighbor is gone"),
     *DESIGNATED,
 )
-NEIGHBOR = Layout(Field("ospf.hello.active_neighbor", ipv4, "Neighbor", "heard of within the dead interval", many=True))
+NEIGHBOR = Layout(Field("ospf.hello.active_neighbor", ipv4, "Neighbor", "received from within the dead interval", many=True))
 FLAGS = Field("ospf.dbd", u8, "Description flags", hex=2, parts=(
     Field("", bits(4), ""),
     Field("ospf.dbd.r", flag, "Resynchronizes", "RFC 4811"),
     Field("ospf.dbd.i", flag, "Initial", "the first"),
-    Field("ospf.dbd.m", flag, "More", "follow"),
+    Field("ospf.dbd.m", flag, "More", "descriptions follow"),
     Field("ospf.dbd.ms", flag, "Master", "of the exchange"),
 ))  # fmt: skip
 INTERFACE_MTU = Field("ospf.db.interface_mtu", u16, "MTU", "of the interface; neighbors with another do not agree")
@@ -138,7 +138,7 @@ LS_TYPE3 = Field("ospf.v3.lsa", u16, "Advertisement", hex=4, value_names=LSA3_TY
     Field("ospf.v3.lsa.s12", bits(2), "Flooding scope", value_names=SCOPE, many=True, hex=2),
     Field("ospf.v3.lsa.fc", bits(13), "Function", value_names=LSA3, many=True),
 ))  # fmt: skip
-LS_ID = Field("ospf.lsa.id", ipv4, "Link state number", "what is described: its meaning is the type's", many=True)
+LS_ID = Field("ospf.lsa.id", ipv4, "Link state number", "its meaning depends on the type", many=True)
 STATE_ID = Field("ospf.link_state_id", ipv4, "Link state number", "of what is asked for, and in version 3", many=True)
 WHOSE = Field("ospf.advrouter", ipv4, "Advertising router", many=True)
 REST = (
@@ -150,10 +150,15 @@ OLD, AGE = "Does not age", Field("ospf.lsa.age", bits(15), "Age", "seconds since
 LSA2_HEAD = Layout(Field("ospf.lsa.donotage", bits(1), OLD, many=True), AGE, OPTIONS2, LS_TYPE, LS_ID, WHOSE, *REST)
 LSA3_HEAD = Layout(Field("ospf.v3.lsa.do_not_age", flag, OLD, many=True), AGE, LS_TYPE3, STATE_ID, WHOSE, *REST)
 SIZE, LENGTH_AT = LSA2_HEAD.size, LSA2_HEAD.places["ospf.lsa.length"].offset
-ASKED2 = Layout(Field("type", u24, ""), LS_TYPE, STATE_ID, WHOSE)
-ASKED3 = Layout(Field("type", u16, ""), LS_TYPE3, STATE_ID, WHOSE)
-OPAQUE_HEAD = Layout(*(f if f is not LS_ID else Field("opaque", ipv4, "") for f in LSA2_HEAD.fields))  # its number is two: RFC 5250 §3
-OPAQUE_ID = Layout(Field("before", u32, ""), Field("ospf.lsid_opaque_type", u8, "Opaque type", "1: traffic engineering", many=True))
+REQUEST2 = Layout(Field("type", u24, ""), LS_TYPE, STATE_ID, WHOSE)
+REQUEST3 = Layout(Field("type", u16, ""), LS_TYPE3, STATE_ID, WHOSE)
+OPAQUE_HEAD = Layout(
+    *(f if f is not LS_ID else Field("opaque", ipv4, "") for f in LSA2_HEAD.fields)
+)  # the link state ID is a type and a number: RFC 5250 §3
+OPAQUE_ID = Layout(
+    Field("before", u32, ""),
+    Field("ospf.lsid_opaque_type", u8, "Opaque type", "1: traffic engineering", many=True),
+)
 OPAQUE_REST = Layout(*OPAQUE_ID.fields, Field("ospf.lsid.opaque_id", u24, "Opaque number", many=True))
 TE_REST = Layout(
     *OPAQUE_ID.fields, Field("reserved", u8, ""), Field("ospf.lsid_te_lsa.instance", u16, "Instance of traffic engineering", many=True)
@@ -192,7 +197,7 @@ SUMMED = Layout(Field("ospf.lsa.asbr.netmask", ipv4, "Netmask", many=True))
 SERVICE = Layout(TOS, METRIC24)
 OUTSIDE = Layout(Field("ospf.lsa.asext.netmask", ipv4, "Netmask", many=True))
 OUTSIDE_BY = Layout(
-    Field("ospf.lsa.asext.type", flag, "Type 2", "its metric counts more than all ways inside", many=True),
+    Field("ospf.lsa.asext.type", flag, "Type 2", "its metric outweighs all internal routes", many=True),
     Field("ospf.lsa.tos", bits(7), "Type of service", many=True),
     METRIC24,
     Field("ospf.lsa.asext.fwdaddr", ipv4, "Forwarding address", "0.0.0.0: the advertising router", many=True),
@@ -232,7 +237,7 @@ BORDER3_HEAD = Layout(
 EXTERNAL3_HEAD = Layout(
     Field("ospf.v3.as.external.flags", u8, "External flags", hex=2, many=True, parts=(
         Field("unused", bits(5), ""),
-        Field("ospf.v3.as.external.flags.e", flag, "Type 2", "its metric counts more than all ways inside", many=True),
+        Field("ospf.v3.as.external.flags.e", flag, "Type 2", "its metric outweighs all internal routes", many=True),
         Field("ospf.v3.as.external.flags.f", flag, "Has a forwarding address", many=True),
         Field("ospf.v3.as.external.flags.t", flag, "Has a route tag", many=True),
     )),
@@ -277,12 +282,12 @@ def _fixed(h: Headers) -> np.ndarray:
 
 
 def _bounds(h: Headers) -> tuple[np.ndarray, np.ndarray]:
-    """Where the body begins and ends."""
+    """Start and end of the body, int64."""
     start = np.minimum(h.start + _fixed(h), h.wire)
     return start, np.maximum(np.minimum(h.start + h["ospf.packet_length"], h.wire), start)
 
 
-BODY = {  # (version, message): what its body begins with
+BODY = {  # (version, message): start of its body
     (2, HELLO): HELLO2,
     (3, HELLO): HELLO3,
     (2, DESCRIPTION): DESCRIPTION2,
@@ -300,8 +305,8 @@ def check(h: Headers) -> None:
         least = least + np.where((version == number) & (h["ospf.msg"] == msg), layout.size, 0)
     needs(h, least)
     room = h.wire - h.start
-    says = "is {had}, less than the {needed} of such a packet"
-    h.fault(h.whole & (length < least) & (room >= least), "ospf.packet_length", says, least, length, h.start + 2)
+    sentence = "is {had}, less than the {needed} of such a packet"
+    h.fault(h.whole & (length < least) & (room >= least), "ospf.packet_length", sentence, least, length, h.start + 2)
     beyond = h.whole & (length > room) & ~h.quoted
     h.fault(beyond, "ospf.packet_length", "says {needed} bytes, there are {had}", length, room, h.start + 2)
     updates = np.flatnonzero(h.whole & (h["ospf.msg"] == UPDATE))
@@ -310,40 +315,40 @@ def check(h: Headers) -> None:
 
 
 def _advertised(h: Headers, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(header, place and end of each advertisement of these updates; where one of a header does not fit, -1: none)."""
+    """(header, offset and end of each advertisement of these updates; for each header the offset of one that does not fit, -1: none)."""
     start, end = _bounds(h)
     picked = np.zeros(len(h), bool)
     picked[rows] = True
     count = np.zeros(len(h), np.int64)
     count[rows] = peek(h, COUNT, rows, start[rows], end[rows])["ospf.ls.number_of_lsas"]
     first = np.minimum(np.where(picked, start + COUNT.size, end), end)
-    found = items(h, first, end, head=0, least=SIZE, place=LENGTH_AT)
-    before = np.searchsorted(found.row, np.arange(len(h)))
-    counted = np.arange(len(found.row)) - before[found.row] < count[found.row]
+    advertisements = items(h, first, end, head=0, least=SIZE, place=LENGTH_AT)
+    before = np.searchsorted(advertisements.row, np.arange(len(h)))
+    counted = np.arange(len(advertisements.row)) - before[advertisements.row] < count[advertisements.row]
     bad = np.full(len(h), -1)
-    wrong = counted & (found.size == 0)
-    bad[found.row[wrong]] = found.at[wrong]
-    there = np.flatnonzero(counted & (found.size > 0))
-    return found.row[there], found.at[there], (found.at + found.size)[there], bad
+    wrong = counted & (advertisements.size == 0)
+    bad[advertisements.row[wrong]] = advertisements.at[wrong]
+    there = np.flatnonzero(counted & (advertisements.size > 0))
+    return advertisements.row[there], advertisements.at[there], (advertisements.at + advertisements.size)[there], bad
 
 
 def _status(h: Headers) -> dict[str, Column]:
     rows = np.flatnonzero(h.whole & np.isin(h["ospf.version"], list(FIXED)))
     end = h.start + h["ospf.packet_length"]
     fits = (end[rows] <= h.wire[rows]) & (end[rows] <= h.end[rows]) & (h["ospf.packet_length"][rows] >= _fixed(h)[rows]) & ~h.quoted[rows]
-    found = np.full(len(rows), checksums.UNVERIFIED, np.uint8)
+    status = np.full(len(rows), checksums.UNVERIFIED, np.uint8)
     second = h["ospf.version"][rows] == 2
     kind = peek(h, AUTH_TYPE, rows, h.start[rows] + HEADER.size)["ospf.auth.type"]
-    found[second & (kind == DIGEST)] = checksums.ABSENT  # RFC 2328 §D.4.3: the digest is the checksum
+    status[second & (kind == DIGEST)] = checksums.ABSENT  # RFC 2328 §D.4.3: the digest is the checksum
     at = np.flatnonzero(fits & second & (kind != DIGEST))
     start = h.start[rows[at]]
     head = checksums.sums(h, start, start + HEADER.size + AUTH_TYPE.size)
-    found[at] = np.where(checksums.sums(h, start + FIXED[2], end[rows[at]], head) == 0xFFFF, checksums.GOOD, checksums.BAD)
+    status[at] = np.where(checksums.sums(h, start + FIXED[2], end[rows[at]], head) == 0xFFFF, checksums.GOOD, checksums.BAD)
     at = np.flatnonzero(fits & ~second)
     if len(at):
         more = checksums.pseudo(h, h["ospf.packet_length"].astype(np.int64), 89)
-        found[at] = checksums.status(h, end[rows[at]], more, rows[at])
-    return {"ospf.checksum.status": Column(found, rows)}
+        status[at] = checksums.status(h, end[rows[at]], more, rows[at])
+    return {"ospf.checksum.status": Column(status, rows)}
 
 
 # ---------------------------------------------------------------- reading
@@ -361,7 +366,7 @@ def _derived(h: Headers) -> dict[str, Column]:
         return np.flatnonzero(h.whole & (version == number) & np.isin(msg, kinds))
 
     def every(layout: Layout, rows: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """As many of a layout as there is room for behind `at`: header and place of each."""
+        """As many of a layout as fit from `at` on: header and offset of each."""
         owner, nth = repeated(np.maximum(np.minimum(end[rows], h.end[rows]) - at, 0) // layout.size)
         return rows[owner], at[owner] + layout.size * nth
 
@@ -370,9 +375,9 @@ def _derived(h: Headers) -> dict[str, Column]:
         parts.read(layout, rows, start[rows], end[rows])
         if kind == HELLO:
             parts.read(NEIGHBOR, *every(NEIGHBOR, rows, start[rows] + layout.size))
-    for number, asked in ((2, ASKED2), (3, ASKED3)):
+    for number, layout in ((2, REQUEST2), (3, REQUEST3)):
         rows = of(number, REQUEST)
-        parts.read(asked, *every(asked, rows, start[rows]))
+        parts.read(layout, *every(layout, rows, start[rows]))
     for number, head in ((2, LSA2_HEAD), (3, LSA3_HEAD)):
         for kind in (DESCRIPTION, ACKNOWLEDGMENT):
             rows = of(number, kind)
@@ -391,7 +396,7 @@ def _authentication(h: Headers, parts: Parts) -> None:
     at = at + AUTH_TYPE.size
     for number, name in ((0, "ospf.auth.none"), (PASSWORD, "ospf.auth.simple")):
         these = kind == number
-        (parts.text if number else parts.bytes)(name, rows[these], at[these], at[these] + AUTHENTICATED)
+        (parts.text if number else parts.bytes)(name, rows[these], at[these], at[these] + AUTHENTICATION_SIZE)
     these = kind == DIGEST
     rows, at = rows[these], at[these]
     length = parts.read(SIGNED, rows, at)["ospf.auth.crypt.data_length"]
@@ -400,7 +405,7 @@ def _authentication(h: Headers, parts: Parts) -> None:
 
 
 def _heads(parts: Parts, head: Layout, rows: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Headers of advertisements; their types."""
+    """Read headers of advertisements; returns their types."""
     if head is LSA3_HEAD:
         return parts.read(head, rows, at)["ospf.v3.lsa"]
     kind = peek(parts.h, head, rows, at)["ospf.lsa"]
@@ -423,9 +428,9 @@ def _bodies2(h: Headers, parts: Parts, types: np.ndarray, rows: np.ndarray, at: 
     row, place, stop = of(ROUTER)
     links = parts.read(ROUTER_HEAD, row, place, stop)["ospf.lsa.number_of_links"]
     stop = np.minimum(stop, h.end[row])
-    found = records(h, place + ROUTER_HEAD.size, stop, links, LINKED.size, few=(METRICS_AT, 1, BY_SERVICE.size))
-    there = np.flatnonzero(found.size > 0)
-    place, stop, row = found.at[there], (found.at + found.size)[there], row[found.row[there]]
+    link_records = records(h, place + ROUTER_HEAD.size, stop, links, LINKED.size, few=(METRICS_AT, 1, BY_SERVICE.size))
+    there = np.flatnonzero(link_records.size > 0)
+    place, stop, row = link_records.at[there], (link_records.at + link_records.size)[there], row[link_records.row[there]]
     parts.read(LINKED, row, place)
     fill(BY_SERVICE, row, place + LINKED.size, stop)
     for kinds, first, again in (
@@ -478,28 +483,28 @@ def _bodies3(h: Headers, parts: Parts, types: np.ndarray, rows: np.ndarray, at: 
 
 
 def _prefixes(h: Headers, parts: Parts, layout: Layout, rows: np.ndarray, at: np.ndarray, end: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """So many prefixes, each with only as many bytes, in words of four, as its length needs; where they end."""
-    found = records(h, np.minimum(at, end), end, count, layout.size, few=(0, 32, 4))
-    there = np.flatnonzero(found.size > 0)
-    row, place, size = rows[found.row[there]], found.at[there], found.size[there] - layout.size
+    """Read `count` prefixes, each with the words of four bytes that its length needs; returns the end of each list."""
+    prefixes = records(h, np.minimum(at, end), end, count, layout.size, few=(0, 32, 4))
+    there = np.flatnonzero(prefixes.size > 0)
+    row, place, size = rows[prefixes.row[there]], prefixes.at[there], prefixes.size[there] - layout.size
     parts.read(layout, row, place)
     instance = peek(h, INSTANCE, row, h.start[row] + HEADER.size)["ospf.instance_id"]
     four = (instance >= 64) & (instance < 128)  # RFC 5838 §2.1
-    for narrow, one in ((four, ADDRESS4), (~four, ADDRESS)):
-        these = np.flatnonzero(narrow & (size <= one.size))
+    for mask, address in ((four, ADDRESS4), (~four, ADDRESS)):
+        these = np.flatnonzero(mask & (size <= address.size))
         start = place[these] + layout.size
-        whole = peek(h, Layout(Field("address", ipv6, "")), row[these], start, start + 16).data.copy()
+        whole = peek(h, Layout(Field("bytes", ipv6, "")), row[these], start, start + 16).data.copy()
         whole[np.arange(16) >= size[these, None]] = 0
-        kind = one.fields[0].kind
-        values = whole.view("V16").reshape(-1) if one is ADDRESS else whole[:, :4].copy().view(">u4").reshape(-1).astype(kind.dtype)
-        parts.put(one.fields[0].name, values, row[these], start)
+        kind = address.fields[0].kind
+        values = whole.view("V16").reshape(-1) if address is ADDRESS else whole[:, :4].copy().view(">u4").reshape(-1).astype(kind.dtype)
+        parts.put(address.fields[0].name, values, row[these], start)
     stop = at.copy()
-    stop[found.row[there]] = place + layout.size + size
+    stop[prefixes.row[there]] = place + layout.size + size
     return stop
 
 
-LAYOUTS = (AUTH_TYPE, SIGNED, INSTANCE, HELLO2, HELLO3, NEIGHBOR, DESCRIPTION2, DESCRIPTION3, COUNT, LSA2_HEAD, LSA3_HEAD, ASKED2,
-           ASKED3, OPAQUE_REST, TE_REST, ROUTER_HEAD, LINKED, BY_SERVICE, MASK, ATTACHED, SUMMED, SERVICE, OUTSIDE, OUTSIDE_BY,
+LAYOUTS = (AUTH_TYPE, SIGNED, INSTANCE, HELLO2, HELLO3, NEIGHBOR, DESCRIPTION2, DESCRIPTION3, COUNT, LSA2_HEAD, LSA3_HEAD, REQUEST2,
+           REQUEST3, OPAQUE_REST, TE_REST, ROUTER_HEAD, LINKED, BY_SERVICE, MASK, ATTACHED, SUMMED, SERVICE, OUTSIDE, OUTSIDE_BY,
            ROUTER3_HEAD, LINKED3, NETWORK3_HEAD, ATTACHED3, PREFIX3_HEAD, BORDER3_HEAD, EXTERNAL3_HEAD, FORWARD, TAG, REFERRED_ID,
            LINK3_HEAD, INTRA3_HEAD, PREFIXED, PREFIXED_METRIC, PREFIXED_REFERRED, ADDRESS, ADDRESS4)  # fmt: skip
 PLACED = tuple(f for layout in LAYOUTS for f in layout.all() if f.label)

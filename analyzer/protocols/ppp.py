@@ -12,7 +12,7 @@ FRAMING = b"\xff\x03"  # all stations, unnumbered information
 
 
 def _protocol(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(protocol, where what it carries begins, headers that have one); an odd first byte is a protocol of one byte (§6.5)."""
+    """(protocol, start of the payload, whether the field was captured); an odd first byte is a protocol of one byte (§6.5)."""
     framed = (gather(h.buffer, h.start, 2).view(np.uint16).reshape(-1) == np.frombuffer(FRAMING, np.uint16)[0]) & (h.end - h.start >= 2)
     at = h.start + 2 * framed
     long, short = Reading(LONG, h.buffer, at, h.end), Reading(SHORT, h.buffer, at, h.end)

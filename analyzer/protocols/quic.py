@@ -80,7 +80,7 @@ HEAD = (
     Field("quic.long.packet_type", u8, "Packet type", value_names=TYPE),
     Field("quic.long.packet_type_v2", u8, "Packet type", "of version 2", value_names=TYPE_2),
     Field("quic.long.reserved", u8, "Reserved", "of a decrypted Initial packet; always 0"),
-    Field("quic.packet_number_length", u8, "Packet number's length", "one less than its bytes"),
+    Field("quic.packet_number_length", u8, "Packet number's length", "bytes, less one"),
     *FORM.fields,
     Field("quic.dcid", raw, "Destination connection id", "of a short header: its length is known from earlier packets"),
     *SCIL.fields,
@@ -95,7 +95,7 @@ HEAD = (
     Field("quic.retry_integrity_tag", raw, "Retry integrity tag", "RFC 9001 §5.8"),
     Field("quic.retry_genuine", flag, "Retry is genuine", "its tag agrees with the connection id that the client chose"),
     Field("quic.unread", text, "Why it was not read", "of an Initial packet"),
-    Field("quic.rest_length", u32, "Bytes behind it", "that are no packet, mostly zeros as padding; or after 64 packets"),
+    Field("quic.rest_length", u32, "Bytes after it", "that are no packet, mostly zeros as padding; or after 64 packets"),
 )
 FRAME_FIELDS = (
     Field("quic.frame_type", u64, "Frame type", "of Initial packets", value_names=FRAME, many=True),

@@ -1,4 +1,4 @@
-"""Routing Information Protocol: routers tell their neighbors how far away each network is. RFC 1058 (version 1), RFC 2453 (2), RFC 4822."""
+"""Routing Information Protocol: routers announce distances of networks. RFC 1058 (version 1), RFC 2453 (2), RFC 4822."""
 
 import numpy as np
 
@@ -11,9 +11,8 @@ FAMILY = {0: "unspecified", 2: "IP", 0xFFFF: "authentication"}
 UNSPECIFIED, INTERNET, AUTHENTICATION = FAMILY
 AUTH = {1: "authentication data", 2: "password", 3: "keyed digest"}
 PASSWORD, DIGEST = 2, 3
-INFINITY = 16  # this far away is unreachable
 HEADER = Layout(Field("rip.command", u8, "Command", value_names=COMMAND), Field("rip.version", u8, "Version"))
-ENTRIES = HEADER.size + 2  # where they begin, behind a word that is not used
+ENTRIES = HEADER.size + 2  # offset of the entries, after an unused word
 FAMILY_OF = Field("rip.family", u16, "Address family", value_names=FAMILY, many=True)
 ADDRESS = Field("rip.ip", ipv4, "Network", many=True)
 METRIC = Field("rip.metric", u32, "Metric", "hops; 16: unreachable", many=True)
@@ -21,7 +20,7 @@ KIND = Layout(FAMILY_OF)
 FIRST = Layout(FAMILY_OF, Field("zero", u16, ""), ADDRESS, Field("zero", ipv4, ""), Field("zero", ipv4, ""), METRIC)
 SECOND = Layout(
     FAMILY_OF,
-    Field("rip.route_tag", u16, "Route tag", "tells networks learnt from elsewhere", many=True),
+    Field("rip.route_tag", u16, "Route tag", "marks routes from outside RIP", many=True),
     ADDRESS,
     Field("rip.netmask", ipv4, "Netmask", many=True),
     Field("rip.next_hop", ipv4, "Next hop", "0.0.0.0: the sender", many=True),
@@ -31,7 +30,7 @@ SIZE = SECOND.size
 AUTH_TYPE = Layout(Field("family", u16, ""), Field("rip.auth.type", u16, "Authentication", value_names=AUTH, many=True))
 SIGNED = Layout(
     Field("before", u32, ""),
-    Field("rip.digest_offset", u16, "Digest offset", "bytes, where the digest begins"),
+    Field("rip.digest_offset", u16, "Digest offset", "offset of the digest, bytes"),
     Field("rip.key_id", u8, "Key number"),
     Field("rip.auth_data_len", u8, "Digest length", "bytes"),
     Field("rip.seq_num", u32, "Sequence number", "against replay"),
@@ -39,7 +38,7 @@ SIGNED = Layout(
 
 
 def _places(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(header and place of each entry that is whole, where the entries of each header end, where its digest begins; 0: none)."""
+    """(header and offset of each whole entry, end of the entries and offset of the digest of each header, 0: none)."""
     start = h.start + ENTRIES
     every = np.arange(len(h))
     first = peek(h, AUTH_TYPE, every, start)
@@ -72,13 +71,14 @@ def _derived(h: Headers) -> dict[str, Column]:
         parts.read(without, row[these], at[these])
     row, at = row[signed], at[signed]
     kind = parts.read(AUTH_TYPE, row, at)["rip.auth.type"]
-    said = kind == PASSWORD
-    parts.text("rip.auth.passwd", row[said], at[said] + AUTH_TYPE.size, at[said] + SIZE)
-    said = (kind == DIGEST) & (at == h.start[row] + ENTRIES)
-    length = parts.read(SIGNED, row[said], at[said])["rip.auth_data_len"].astype(np.int64)
-    start = digest[row[said]] + AUTH_TYPE.size
-    told = start > AUTH_TYPE.size
-    parts.bytes("rip.authentication_data", row[said][told], start[told], (start + length)[told])
+    these = kind == PASSWORD
+    parts.text("rip.auth.passwd", row[these], at[these] + AUTH_TYPE.size, at[these] + SIZE)
+    these = (kind == DIGEST) & (at == h.start[row] + ENTRIES)
+    row, at = row[these], at[these]
+    length = parts.read(SIGNED, row, at)["rip.auth_data_len"].astype(np.int64)
+    start = digest[row] + AUTH_TYPE.size
+    there = digest[row] > 0
+    parts.bytes("rip.authentication_data", row[there], start[there], (start + length)[there])
     return dict(parts.columns())
 
 

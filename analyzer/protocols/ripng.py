@@ -1,4 +1,4 @@
-"""RIP for IPv6: routers tell their neighbors how far away each network is. RFC 2080 §2."""
+"""RIP for IPv6: routers announce distances of networks. RFC 2080 §2."""
 
 import numpy as np
 
@@ -8,10 +8,10 @@ from .common.tlv import repeated
 from .rip import COMMAND
 
 HEADER = Layout(Field("ripng.cmd", u8, "Command", value_names=COMMAND), Field("ripng.version", u8, "Version"))
-ENTRIES = HEADER.size + 2  # where they begin, behind a word that is not used
+ENTRIES = HEADER.size + 2  # offset of the entries, after an unused word
 ENTRY = Layout(
-    Field("ripng.rte.ipv6_prefix", ipv6, "Network", "where the metric is 255: next hop of the entries behind", many=True),
-    Field("ripng.rte.route_tag", u16, "Route tag", "tells networks learnt from elsewhere", hex=4, many=True),
+    Field("ripng.rte.ipv6_prefix", ipv6, "Network", "if the metric is 255: next hop of the following entries", many=True),
+    Field("ripng.rte.route_tag", u16, "Route tag", "marks routes from outside RIP", hex=4, many=True),
     Field("ripng.rte.prefix_length", u8, "Prefix length", "bits", many=True),
     Field("ripng.rte.metric", u8, "Metric", "hops; 16: unreachable", many=True),
 )

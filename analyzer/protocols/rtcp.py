@@ -1,6 +1,6 @@
 """RTP Control Protocol. RFC 3550 §6; feedback: RFC 4585; extended reports: RFC 3611.
 
-A row is a datagram, in which several packets stand one behind the other. What SDP announced, what `-d` says, and what its bytes tell.
+A row is a datagram, a compound of several packets. Found by SDP, by `-d`, or by its bytes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ HEAD = Layout(
     Field("rtcp.padding", flag, "Padding"),
     Field("", bits(5), ""),
     Field("rtcp.pt", u8, "Packet type", value_names=TYPES),
-    Field("rtcp.length", u16, "Length", "words behind the first"),
+    Field("rtcp.length", u16, "Length", "words after the first"),
     many=True,
 )
 COUNT = Layout(Field("", bits(3), ""), Field("rtcp.rc", bits(5), "Report blocks"), many=True)
@@ -36,8 +36,8 @@ SENT = Layout(
     many=True,
 )
 BLOCK = Layout(
-    Field("rtcp.ssrc.identifier", u32, "Source", "SSRC, that is spoken of", hex=8),
-    Field("rtcp.ssrc.fraction", u8, "Lost", "since the report before, in 256ths"),
+    Field("rtcp.ssrc.identifier", u32, "Source", "SSRC that the block reports on", hex=8),
+    Field("rtcp.ssrc.fraction", u8, "Lost", "since the previous report, in 256ths"),
     Field("", bits(24), ""),
     Field(
         "rtcp.ssrc.ext_high",
@@ -54,7 +54,7 @@ MEDIA = Layout(Field("rtcp.mediassrc", u32, "Media's source", "SSRC", hex=8), ma
 IDENTIFIER = Layout(Field("rtcp.ssrc.identifier", u32, "Source", hex=8), many=True)
 ITEM = Layout(Field("rtcp.sdes.type", u8, "Item", value_names=ITEMS), Field("rtcp.sdes.length", u8, "Item's length"), many=True)
 EPOCH = 2_208_988_800  # seconds from 1900 to 1970
-MOST = 64  # chunks and items of a source description that are looked at
+MOST = 64  # chunks and items of a source description that are read
 HEADER = Layout()
 
 
@@ -65,21 +65,21 @@ def probe_port(r: Reading) -> np.ndarray:
 
 
 def probe(r: Reading) -> np.ndarray:
-    """A sender or receiver report, whose length fits, and behind which is nothing or another packet of RTCP's: RFC 3550 appendix A.2."""
+    """A sender or receiver report whose length fits, followed by nothing or another RTCP packet: RFC 3550 appendix A.2."""
     first = Reading(HEAD, r.buffer, r.start, r.end)
     size = 4 + 4 * first["rtcp.length"].astype(np.int64)
     next_at = r.start + size
     good = (first["rtcp.version"] == VERSION) & np.isin(first["rtcp.pt"], (SR, RR)) & (first.trusted == HEAD.size)
     good &= (size >= np.where(first["rtcp.pt"] == SR, 28, 8)) & (next_at <= r.end) & ((r.end - r.start) % 4 == 0)
     after = Reading(HEAD, r.buffer, np.minimum(next_at, r.end), r.end)
-    behind = (after["rtcp.version"] == VERSION) & (after["rtcp.pt"] >= SR) & (after["rtcp.pt"] <= XR) & (after.trusted == HEAD.size)
-    return good & ((next_at == r.end) | behind)
+    followed = (after["rtcp.version"] == VERSION) & (after["rtcp.pt"] >= SR) & (after["rtcp.pt"] <= XR) & (after.trusted == HEAD.size)
+    return good & ((next_at == r.end) | followed)
 
 
 def _packets(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Header, begin, size (0: it does not fit) of each packet, int64; and of each header where one does not fit (-1: all do)."""
-    found = items(h, h.start, h.wire, head=4, least=4, place=2, unit=4)
-    return found.row, found.at, found.size, found.bad
+    """Header, offset, size (0: does not fit) of each packet, int64; for each header the offset of one that does not fit (-1: none)."""
+    packets = items(h, h.start, h.wire, head=4, least=4, place=2, unit=4)
+    return packets.row, packets.at, packets.size, packets.bad
 
 
 def check(h: Headers) -> None:
@@ -97,16 +97,16 @@ def _derived(h: Headers) -> dict[str, Column]:
     parts.read(COUNT, row[reports], at[reports])
     sources = np.flatnonzero(np.isin(kind, (SDES, BYE)))
     parts.read(SOURCES, row[sources], at[sources])
-    said = np.flatnonzero((kind >= SR) & (kind <= XR) & (kind != SDES) & (kind != BYE))
-    parts.read(SENDER, row[said], at[said] + 4, stop[said])
+    with_sender = np.flatnonzero((kind >= SR) & (kind <= XR) & (kind != SDES) & (kind != BYE))
+    parts.read(SENDER, row[with_sender], at[with_sender] + 4, stop[with_sender])
     feedback = np.flatnonzero(np.isin(kind, (FEEDBACK, PAYLOAD)))
     parts.read(MEDIA, row[feedback], at[feedback] + 8, stop[feedback])
     sent = np.flatnonzero(kind == SR)
-    told = parts.read(SENT, row[sent], at[sent] + 8, stop[sent])
-    whole = np.flatnonzero(told.trusted == SENT.size)
-    second = told["rtcp.timestamp.ntp.msw"][whole].astype(np.int64)
+    reading = parts.read(SENT, row[sent], at[sent] + 8, stop[sent])
+    whole = np.flatnonzero(reading.trusted == SENT.size)
+    second = reading["rtcp.timestamp.ntp.msw"][whole].astype(np.int64)
     second += np.where(second & 1 << 31, 0, 1 << 32) - EPOCH  # RFC 4330 §3: the era that begins in 2036 if the first bit is not set
-    fraction = told["rtcp.timestamp.ntp.lsw"][whole].astype(np.int64) * 10**9 >> 32
+    fraction = reading["rtcp.timestamp.ntp.lsw"][whole].astype(np.int64) * 10**9 >> 32
     parts.put("rtcp.timestamp.ntp", second * 10**9 + fraction, row[sent[whole]], at[sent[whole]] + 8)
     which, nth = repeated(count[reports].astype(np.int64))
     block = reports[which]
@@ -122,14 +122,14 @@ def _derived(h: Headers) -> dict[str, Column]:
 
 
 def _describe(parts: Parts, row: np.ndarray, at: np.ndarray, stop: np.ndarray, kind: np.ndarray, count: np.ndarray) -> None:
-    """Source descriptions, RFC 3550 §6.5, and who says goodbye, §6.6."""
+    """Source descriptions, RFC 3550 §6.5, and the sources of a BYE, §6.6."""
     h = parts.h
     leaving = np.flatnonzero(kind == BYE)
     which, nth = repeated(count[leaving].astype(np.int64))
-    who = leaving[which]
-    place = at[who] + 4 + 4 * nth
-    fits = place + 4 <= stop[who]
-    parts.read(IDENTIFIER, row[who[fits]], place[fits], stop[who[fits]])
+    source = leaving[which]
+    place = at[source] + 4 + 4 * nth
+    fits = place + 4 <= stop[source]
+    parts.read(IDENTIFIER, row[source[fits]], place[fits], stop[source[fits]])
     here = at[leaving] + 4 + 4 * count[leaving].astype(np.int64)
     some = here < stop[leaving]
     leaving, here = leaving[some], here[some]
@@ -168,7 +168,7 @@ FIELDS = (
     *MEDIA.fields,
     *ITEM.fields,
     Field("rtcp.timestamp.ntp", date, "NTP time", many=True),
-    Field("rtcp.ssrc.cum_nr", signed, "Lost in all", "less than none if packets came twice", many=True),
+    Field("rtcp.ssrc.cum_nr", signed, "Lost in total", "negative if duplicates arrived", many=True),
     Field("rtcp.sdes.text", text, "Item's text", many=True),
     Field("rtcp.bye.reason", text, "Reason", "why a source leaves", many=True),
 )
@@ -185,7 +185,7 @@ PROTOCOL = Protocol(
     precedence=2,
     derived=((FIELDS, _derived),),
     external_fields=(
-        Field("rtcp.setup-frame", u64, "Set up in", "the frame whose SDP announced it"),
+        Field("rtcp.setup-frame", u64, "Set up in", "frame with the SDP that announced it"),
         Field("rtcp.setup-method", text, "Set up by"),
     ),
 )

@@ -1,6 +1,6 @@
 """Real-time Transport Protocol. RFC 3550 §5; payload types: RFC 3551.
 
-No port tells it: what SDP announced is RTP, and what `-d udp.port==N,rtp` says is. Table `rtp_streams` adds up loss and jitter.
+RTP has no port of its own: it is found by SDP or by `-d udp.port==N,rtp`. The table `rtp_streams` has loss and jitter.
 """
 
 from __future__ import annotations
@@ -22,37 +22,37 @@ TYPES = {  # RFC 3551 §6
 RATES = {0: 8000, 3: 8000, 4: 8000, 5: 8000, 6: 16000, 7: 8000, 8: 8000, 9: 8000, 10: 44100, 11: 44100, 12: 8000, 13: 8000, 14: 90000,
          15: 8000, 16: 11025, 17: 22050, 18: 8000, 25: 90000, 26: 90000, 28: 90000, 31: 90000, 32: 90000, 33: 90000, 34: 90000}  # fmt: skip
 VERSION = 2
-CONTROL = (192, 223)  # second bytes that are RTCP's where both share a port, RFC 5761 §4
+CONTROL = (192, 223)  # second bytes of RTCP where both share a port, RFC 5761 §4
 HEADER = Layout(
     Field("rtp.version", bits(2), "Version"),
     Field("rtp.padding", flag, "Padding"),
     Field("rtp.ext", flag, "Extension"),
     Field("rtp.cc", bits(4), "Contributing sources"),
-    Field("rtp.marker", flag, "Marker", "what it means the payload type says: often the end of a picture, or the begin of speech"),
+    Field("rtp.marker", flag, "Marker", "meaning depends on the payload type: often the end of a video frame, or the start of a talkspurt"),
     Field("rtp.p_type", bits(7), "Payload type", value_names=TYPES),
     Field("rtp.seq", u16, "Sequence number"),
     Field("rtp.timestamp", u32, "Timestamp", "in units of the payload type's clock"),
     Field("rtp.ssrc", u32, "Source", "SSRC", hex=8),
 )
 SOURCE = Layout(Field("rtp.csrc.item", u32, "Contributing source", hex=8), many=True)
-MORE = Layout(Field("rtp.ext.profile", u16, "Extension's profile", hex=4), Field("rtp.ext.len", u16, "Extension", "words behind this one"))
+MORE = Layout(Field("rtp.ext.profile", u16, "Extension's profile", hex=4), Field("rtp.ext.len", u16, "Extension", "words after this one"))
 
 
 def probe_port(r: Reading) -> np.ndarray:
-    """Version 2 and room for a header: what else comes on such a port is STUN, DTLS or nothing of ours (RFC 7983)."""
+    """Version 2 and room for a header; other traffic on such a port, as STUN and DTLS, has other first bits (RFC 7983)."""
     return (r["rtp.version"] == VERSION) & (r.trusted == HEADER.size)
 
 
 def _extension(h: Headers) -> tuple[np.ndarray, np.ndarray]:
-    """Where the extension begins (int64), and its header's words behind the first (int64, -1: there is none)."""
+    """Offset of the extension, and its length in words after the first (-1: none); int64."""
     at = h.start + HEADER.size + 4 * h["rtp.cc"].astype(np.int64)
-    found = Reading(MORE, h.buffer, np.minimum(at, h.end), h.end)
-    there = h.whole & h["rtp.ext"] & (found.trusted == MORE.size)
-    return at, np.where(there, found["rtp.ext.len"].astype(np.int64), -1)
+    head = Reading(MORE, h.buffer, np.minimum(at, h.end), h.end)
+    there = h.whole & h["rtp.ext"] & (head.trusted == MORE.size)
+    return at, np.where(there, head["rtp.ext.len"].astype(np.int64), -1)
 
 
 def _bounds(h: Headers) -> tuple[np.ndarray, np.ndarray]:
-    """Where the payload begins and ends, int64; what pads it is left out."""
+    """Start and end of the payload without padding, int64."""
     at, words = _extension(h)
     start = at + np.where(words >= 0, 4 + 4 * words, 0)
     end = h.wire.copy()
@@ -96,7 +96,7 @@ PROTOCOL = Protocol(
     probe_port=probe_port,
     derived=((FIELDS, _derived),),
     external_fields=(
-        Field("rtp.setup-frame", u64, "Set up in", "the frame whose SDP announced it"),
+        Field("rtp.setup-frame", u64, "Set up in", "frame with the SDP that announced it"),
         Field("rtp.setup-method", text, "Set up by"),
     ),
 )

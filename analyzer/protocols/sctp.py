@@ -12,7 +12,8 @@ import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Payload, Protocol, Reading, flag, ipv4, ipv6, raw, text, u8, u16, u32
 from .common import _checksums, checksums
-from .common.tlv import items
+from .common.parts import Parts, words
+from .common.tlv import items, repeated
 
 DATA, INIT, INIT_ACK, SACK, ABORT, ERROR, COOKIE_ECHO, AUTH, NR_SACK, I_DATA = 0, 1, 2, 3, 6, 9, 10, 15, 16, 64
 HEARTBEATS = HEARTBEAT, HEARTBEAT_ACK = 4, 5
@@ -44,15 +45,15 @@ HEADER = Layout(
 HEAD = Layout(
     Field("sctp.chunk_type", u8, "Chunk", value_names=CHUNK),
     Field("sctp.chunk_flags", u8, "Chunk flags", hex=2),
-    Field("sctp.chunk_length", u16, "Chunk length", "bytes, without what fills it up to a multiple of four"),
+    Field("sctp.chunk_length", u16, "Chunk length", "bytes, without the padding to a multiple of four"),
     many=True,
 )
-TSN, CREDIT = "transmission sequence number", "bytes that the receiver has room for"
+TSN, CREDIT = "transmission sequence number", "bytes that the receiver can take"
 
 
 def _opening(name: str) -> Layout:
     return Layout(
-        Field(f"sctp.{name}_initiate_tag", u32, "Initiate tag", "packets to this end must have it", hex=8),
+        Field(f"sctp.{name}_initiate_tag", u32, "Initiate tag", "verification tag of packets to this end", hex=8),
         Field(f"sctp.{name}_credit", u32, "Receiver window", CREDIT),
         Field(f"sctp.{name}_nr_out_streams", u16, "Outbound streams"),
         Field(f"sctp.{name}_nr_in_streams", u16, "Inbound streams", "at most"),
@@ -75,13 +76,13 @@ I_DATA_HEAD = Layout(
     many=True,
 )
 INTERLEAVED = Layout(DATA_HEAD.fields[3], many=True)
-PIECE = Layout(Field("sctp.data_fsn", u32, "Piece of the message", "the first is 0"), many=True)
-VALUES: dict[int, Layout] = {  # what begins a chunk, behind its head
+FRAGMENT = Layout(Field("sctp.data_fsn", u32, "Fragment sequence number", "the first is 0"), many=True)
+VALUES: dict[int, Layout] = {  # start of a chunk's value
     DATA: DATA_HEAD,
     INIT: _opening("init"),
     INIT_ACK: _opening("initack"),
     SACK: Layout(
-        Field("sctp.sack_cumulative_tsn_ack_raw", u32, "Cumulative TSN acknowledged", "all up to this one were received"),
+        Field("sctp.sack_cumulative_tsn_ack_raw", u32, "Cumulative TSN acknowledged", "all TSNs up to this one were received"),
         Field("sctp.sack_a_rwnd", u32, "Receiver window", CREDIT),
         Field("sctp.sack_number_of_gap_blocks", u16, "Gap blocks"),
         Field("sctp.sack_number_of_duplicated_tsns", u16, "Duplicate TSNs"),
@@ -99,7 +100,7 @@ VALUES: dict[int, Layout] = {  # what begins a chunk, behind its head
         Field("sctp.nr_sack_cumulative_tsn_ack", u32, "Cumulative TSN acknowledged", "draft-tuexen-tsvwg-sctp-multipath §3.2"),
         Field("sctp.nr_sack_a_rwnd", u32, "Receiver window", CREDIT),
         Field("sctp.nr_sack_number_of_gap_blocks", u16, "Gap blocks"),
-        Field("sctp.nr_sack_number_of_nr_gap_blocks", u16, "Gap blocks that are never taken back"),
+        Field("sctp.nr_sack_number_of_nr_gap_blocks", u16, "Non-renegable gap blocks"),
         Field("sctp.nr_sack_number_of_duplicated_tsns", u16, "Duplicate TSNs"),
         Field("sctp.nr_sack_reserved", u16, "Reserved", hex=4),
         many=True,
@@ -113,13 +114,13 @@ VALUES: dict[int, Layout] = {  # what begins a chunk, behind its head
         Field("sctp.pktdrop_reserved", u16, "Reserved"),
         many=True,
     ),
-    FORWARD: Layout(Field("sctp.forward_tsn_tsn", u32, "New cumulative TSN", "what is before it is given up"), many=True),
+    FORWARD: Layout(Field("sctp.forward_tsn_tsn", u32, "New cumulative TSN", "all TSNs before it are abandoned"), many=True),
     ASCONF: Layout(Field("sctp.asconf_seq_nr_number", u32, "Number of the address change", hex=8), many=True),
-    I_FORWARD: Layout(Field("sctp.i_forward_tsn_tsn", u32, "New cumulative TSN", "what is before it is given up"), many=True),
+    I_FORWARD: Layout(Field("sctp.i_forward_tsn_tsn", u32, "New cumulative TSN", "all TSNs before it are abandoned"), many=True),
 }
 FLAGS = {  # field: (chunks, label, bit)
-    "sctp.data_e_bit": ((DATA, I_DATA), "Last piece of a message", 1),
-    "sctp.data_b_bit": ((DATA, I_DATA), "First piece of a message", 2),
+    "sctp.data_e_bit": ((DATA, I_DATA), "Last fragment of a message", 1),
+    "sctp.data_b_bit": ((DATA, I_DATA), "First fragment of a message", 2),
     "sctp.data_u_bit": ((DATA, I_DATA), "Unordered", 4),
     "sctp.data_i_bit": ((DATA, I_DATA), "Acknowledge at once", 8),
     "sctp.abort_t_bit": ((ABORT,), "Tag is reflected", 1),
@@ -129,14 +130,14 @@ FLAGS = {  # field: (chunks, label, bit)
 
 def _pairs(name: str, label: str) -> Layout:
     return Layout(
-        Field(f"{name}_start", u16, f"{label} begins", "behind the cumulative TSN"), Field(f"{name}_end", u16, f"{label} ends"), many=True
+        Field(f"{name}_start", u16, f"{label} begins", "after the cumulative TSN"), Field(f"{name}_end", u16, f"{label} ends"), many=True
     )
 
 
 GAP, NR_GAP = _pairs("sctp.sack_gap_block", "Gap block"), _pairs("sctp.nr_sack_gap_block", "Gap block")
-NR_NEVER = _pairs("sctp.nr_sack_nr_gap_block", "Gap block that is kept")
-TWICE = Layout(Field("sctp.sack_duplicate_tsn", u32, "Duplicate TSN", "received again"), many=True)
-NR_TWICE = Layout(Field("sctp.nr_sack_duplicate_tsn", u32, "Duplicate TSN", "received again"), many=True)
+NR_KEPT = _pairs("sctp.nr_sack_nr_gap_block", "Non-renegable gap block")
+DUPLICATE = Layout(Field("sctp.sack_duplicate_tsn", u32, "Duplicate TSN", "received again"), many=True)
+NR_DUPLICATE = Layout(Field("sctp.nr_sack_duplicate_tsn", u32, "Duplicate TSN", "received again"), many=True)
 SKIPPED = Layout(Field("sctp.forward_tsn_sid", u16, "Stream"), Field("sctp.forward_tsn_ssn", u16, "Number in the stream"), many=True)
 I_SKIPPED = Layout(
     Field("sctp.i_forward_tsn_sid", u16, "Stream"),
@@ -144,43 +145,43 @@ I_SKIPPED = Layout(
     Field("sctp.forward_tsn_mid", u32, "Message"),
     many=True,
 )
-LISTS = (  # chunk: its lists, one behind the other; how many items: a field of its head, '' for all there is room for
-    (SACK, (("sctp.sack_number_of_gap_blocks", GAP), ("sctp.sack_number_of_duplicated_tsns", TWICE))),
+LISTS = (  # chunk: its lists, one after another; (field with the number of items, '' for all that fit; an item)
+    (SACK, (("sctp.sack_number_of_gap_blocks", GAP), ("sctp.sack_number_of_duplicated_tsns", DUPLICATE))),
     (
         NR_SACK,
         (
             ("sctp.nr_sack_number_of_gap_blocks", NR_GAP),
-            ("sctp.nr_sack_number_of_nr_gap_blocks", NR_NEVER),
-            ("sctp.nr_sack_number_of_duplicated_tsns", NR_TWICE),
+            ("sctp.nr_sack_number_of_nr_gap_blocks", NR_KEPT),
+            ("sctp.nr_sack_number_of_duplicated_tsns", NR_DUPLICATE),
         ),
     ),
     (FORWARD, (("", SKIPPED),)),
     (I_FORWARD, (("", I_SKIPPED),)),
 )
-RAWS = {  # chunk: (bytes of its head, what is behind)
-    COOKIE_ECHO: (0, Field("sctp.cookie", raw, "Cookie", "what the other end made of the INIT", many=True)),
+RAWS = {  # chunk: (bytes before the field, field)
+    COOKIE_ECHO: (0, Field("sctp.cookie", raw, "Cookie", "state that the peer sent in its INIT ACK", many=True)),
     AUTH: (4, Field("sctp.hmac", raw, "HMAC value", many=True)),
     DROPPED: (12, Field("sctp.pktdrop_datafield", raw, "Dropped packet", many=True)),
     PAD: (0, Field("sctp.padding_data", raw, "Padding", many=True)),
 }
-PARAMETERS = {INIT: 16, INIT_ACK: 16, HEARTBEAT: 0, HEARTBEAT_ACK: 0, RECONFIG: 0, ASCONF: 4, ASCONF_ACK: 4}  # bytes before them
+PARAMETERS = {INIT: 16, INIT_ACK: 16, HEARTBEAT: 0, HEARTBEAT_ACK: 0, RECONFIG: 0, ASCONF: 4, ASCONF_ACK: 4}  # bytes before the parameters
 CAUSES = (ABORT, ERROR)
 TYPED = Layout(
     Field("sctp.parameter_type", u16, "Parameter", hex=4, value_names=PARAMETER),
-    Field("sctp.parameter_length", u16, "Parameter length", "bytes, without what fills it up", many=True),
+    Field("sctp.parameter_length", u16, "Parameter length", "bytes, without padding", many=True),
     many=True,
 )
-CHANGES = (0xC001, 0xC002, 0xC004)  # parameters that hold an address, which is one itself
+ADDRESS_CHANGES = (0xC001, 0xC002, 0xC004)  # parameters with a nested address parameter
 REQUEST = Field("sctp.parameter_reconfig_request_sequence_number", u32, "Request")
 RESPONSE = Field("sctp.parameter_reconfig_response_sequence_number", u32, "Response")
-CORRELATION = Layout(Field("sctp.correlation_id", u32, "Correlation", "ties an answer to its request", hex=8), many=True)
+CORRELATION = Layout(Field("sctp.correlation_id", u32, "Correlation", "equal in a request and its response", hex=8), many=True)
 MORE_STREAMS = Layout(
-    REQUEST, Field("sctp.parameter_add_outgoing_streams_number", u16, "Streams to add", "outgoing, as seen from who asks"), many=True
+    REQUEST, Field("sctp.parameter_add_outgoing_streams_number", u16, "Streams to add", "outgoing, of the requester"), many=True
 )
 PARAMETER_VALUES: dict[int, Layout] = {
     5: Layout(Field("sctp.parameter_ipv4_address", ipv4, "Address"), many=True),
     6: Layout(Field("sctp.parameter_ipv6_address", ipv6, "Address"), many=True),
-    9: Layout(Field("sctp.parameter_cookie_preservative_incr", u32, "Longer life for the cookie", "ms"), many=True),
+    9: Layout(Field("sctp.parameter_cookie_preservative_incr", u32, "Cookie life-span increment", "ms"), many=True),
     13: Layout(REQUEST, RESPONSE, Field("sctp.parameter_senders_last_assigned_tsn", u32, "Last TSN"), many=True),
     14: Layout(REQUEST, many=True),
     15: Layout(REQUEST, many=True),
@@ -203,22 +204,22 @@ PARAMETER_LISTS: dict[int, tuple[int, Layout]] = {  # (bytes before the list, an
     0x8008: (0, Layout(Field("sctp.supported_chunk_type", u8, "Supported chunk", value_names=CHUNK), many=True)),
 }
 PARAMETER_RAWS = {
-    1: Field("sctp.parameter_heartbeat_information", raw, "Heartbeat", "comes back as it was sent", many=True),
+    1: Field("sctp.parameter_heartbeat_information", raw, "Heartbeat", "echoed as sent", many=True),
     7: Field("sctp.parameter_state_cookie", raw, "State cookie", many=True),
     0x8002: Field("sctp.random_number", raw, "Random number", many=True),
 }
-HOST = Field("sctp.parameter_hostname", text, "Host name", "not to be used any more", many=True)
+HOST = Field("sctp.parameter_hostname", text, "Host name", "deprecated", many=True)
 CODED = Layout(
     Field("sctp.cause_code", u16, "Cause", hex=4, value_names=CAUSE), Field("sctp.cause_length", u16, "Cause's length", "bytes"), many=True
 )
 CAUSE_VALUES: dict[int, Layout] = {
-    1: Layout(Field("sctp.cause_stream_identifier", u16, "Stream that is none"), many=True),
+    1: Layout(Field("sctp.cause_stream_identifier", u16, "Invalid stream"), many=True),
     2: Layout(Field("sctp.cause_nr_of_missing_parameters", u32, "Missing parameters"), many=True),
-    3: Layout(Field("sctp.cause_measure_of_staleness", u32, "Too old by", "µs"), many=True),
+    3: Layout(Field("sctp.cause_measure_of_staleness", u32, "Staleness", "µs"), many=True),
     9: Layout(Field("sctp.cause_tsn", u32, "TSN without data"), many=True),
 }
 INFORMATION = Field("sctp.cause_information", raw, "Cause's information", many=True)
-MOST = 64  # pieces of data of a packet that are handed on one by one; those behind are one
+MOST = 64  # DATA chunks of a packet that are dissected each; all after them count as one
 
 
 def probe_port(r: Reading) -> np.ndarray:
@@ -227,13 +228,13 @@ def probe_port(r: Reading) -> np.ndarray:
 
 
 class _Chunks:
-    """All chunks of some headers. row: header (index); at: in the buffer; stop: where what is told of it ends; kind, flags."""
+    """All chunks of some headers; int64 (n,). row: header; at: offset; size: 0 if it does not fit; stop: end of the bytes to read."""
 
     def __init__(self, h: Headers) -> None:
         start = h.start + HEADER.size
-        found = items(h, start, np.where(h.whole, h.wire, start), head=0, least=HEAD.size, place=2, align=4)
-        self.row, self.at, self.size, self.bad = found.row, found.at, found.size, found.bad
-        # A chunk that the capture cut has some of its fields; one whose length lies has none.
+        chunks = items(h, start, np.where(h.whole, h.wire, start), head=0, least=HEAD.size, place=2, align=4)
+        self.row, self.at, self.size, self.bad = chunks.row, chunks.at, chunks.size, chunks.bad
+        # A chunk cut by the capture has some of its fields; one with a wrong length has none.
         left = np.where((h.wire > h.end)[self.row], h.end[self.row], np.minimum(self.at + HEAD.size, h.end[self.row]))
         self.stop = np.where(self.size > 0, self.at + self.size, left)
         self.head = Reading(HEAD, h.buffer, self.at, self.stop, self.row)
@@ -252,10 +253,10 @@ def contents(h: Headers):
     start = chunks.at[data] + np.where(chunks.kind[data] == I_DATA, size + 4, size)
     whole = chunks.flags[data] & 3 == 3
     stop = np.where(chunks.size[data] > 0, chunks.stop[data], h.wire[row])
-    stop[(chunks.size[data] == 0) & (h.wire <= h.end)[row]] = 0  # a length that lies
+    stop[(chunks.size[data] == 0) & (h.wire <= h.end)[row]] = 0  # a wrong length
     carried = Reading(DATA_HEAD, h.buffer, chunks.at[data] + HEAD.size, chunks.stop[data])["sctp.data_payload_proto_id"].astype(np.int64)
-    later = np.flatnonzero(chunks.kind[data] == I_DATA)
-    carried[later] = Reading(INTERLEAVED, h.buffer, start[later] - 4, start[later])["sctp.data_payload_proto_id"]
+    interleaved = np.flatnonzero(chunks.kind[data] == I_DATA)
+    carried[interleaved] = Reading(INTERLEAVED, h.buffer, start[interleaved] - 4, start[interleaved])["sctp.data_payload_proto_id"]
     nth = np.arange(len(row)) - np.searchsorted(row, row)
     last = np.append(row[1:] != row[:-1], True)[: len(row)]
     for n in range(min(int(nth.max(initial=-1)) + 1, MOST)):
@@ -266,14 +267,14 @@ def contents(h: Headers):
         if n == MOST - 1:
             rest = np.flatnonzero(last & (nth >= n))
             end[row[rest]] = stop[rest]
-        pieces = ~whole[pick]
-        yield Payload("sctp.ppi", number, first, end, own[~pieces])
-        yield Payload("sctp.fragment", number, first, end, own[pieces])
+        fragment = ~whole[pick]
+        yield Payload("sctp.ppi", number, first, end, own[~fragment])
+        yield Payload("sctp.fragment", number, first, end, own[fragment])
 
 
 @cache
 def _table() -> np.ndarray:
-    """Of the polynomial of Castagnoli, reflected: int64 (256,)."""
+    """CRC table of Castagnoli's polynomial, reflected: int64 (256,)."""
     crc = np.arange(256, dtype=np.int64)
     for _ in range(8):
         crc = np.where(crc & 1, crc >> 1 ^ 0x82F63B78, crc >> 1)
@@ -282,7 +283,7 @@ def _table() -> np.ndarray:
 
 def _status(h: Headers) -> dict[str, Column]:
     rows = np.flatnonzero(h.trusted == HEADER.size)
-    found = np.full(len(rows), checksums.UNVERIFIED, np.uint8)
+    status = np.full(len(rows), checksums.UNVERIFIED, np.uint8)
     there = np.flatnonzero((h.wire[rows] <= h.end[rows]) & ~h.quoted[rows]) if h.checksums else rows[:0]
     if len(there):
         own = rows[there]
@@ -290,65 +291,31 @@ def _status(h: Headers) -> dict[str, Column]:
         hole = HEADER.places["sctp.checksum"].offset
         _checksums.crc32c(h.buffer.data, h.start[own].data, h.wire[own].data, hole, _table().data, crc.data)
         right = crc.astype(np.uint32).byteswap() == h["sctp.checksum"][own]
-        found[there] = np.where(right, checksums.GOOD, checksums.BAD)
-    return {"sctp.checksum.status": Column(found, rows)}
+        status[there] = np.where(right, checksums.GOOD, checksums.BAD)
+    return {"sctp.checksum.status": Column(status, rows)}
 
 
-class _Found:
-    """Columns that many readings give, brought into the order of the wire at last."""
-
-    def __init__(self, h: Headers) -> None:
-        self.h = h
-        self.parts: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
-
-    def put(self, name: str, values: np.ndarray, row: np.ndarray, at: np.ndarray) -> None:
-        self.parts.setdefault(name, []).append((values, row, at))
-
-    def read(self, layout: Layout, at: np.ndarray, stop: np.ndarray, row: np.ndarray) -> Reading:
-        """A layout at these places, which belong to these headers and end at `stop`."""
-        reading = Reading(layout, self.h.buffer, at, stop)
-        for f in layout.fields:
-            values, where = reading.column(f.name)
-            self.put(f.name, values, row if where is None else row[where], at if where is None else at[where])
-        return reading
-
-    def listed(self, layout: Layout, at: np.ndarray, count: np.ndarray, row: np.ndarray) -> None:
-        """count[i] items of a layout from at[i] on."""
-        one = np.repeat(np.arange(len(at)), count)
-        place = at[one] + layout.size * (np.arange(len(one)) - np.repeat(np.cumsum(count) - count, count))
-        self.read(layout, place, place + layout.size, row[one])
-
-    def bytes(self, f: Field, start: np.ndarray, stop: np.ndarray, row: np.ndarray) -> None:
-        there = np.flatnonzero(stop > start)
-        self.put(f.name, np.column_stack((start, stop))[there], row[there], start[there])
-
-    def columns(self, fields: tuple[Field, ...]) -> dict[str, Column]:
-        made = {}
-        for f in fields:
-            if f.name not in self.parts:
-                made[f.name] = Column(np.empty((0, 2) if f.kind is raw else 0, f.kind.dtype), np.empty(0, np.int64))
-                continue
-            values, row, at = (np.concatenate(column) for column in zip(*self.parts[f.name], strict=True))
-            order = np.lexsort((at, row))
-            made[f.name] = Column(values[order], row[order])
-        return made
+def _read_list(parts: Parts, layout: Layout, rows: np.ndarray, at: np.ndarray, count: np.ndarray) -> None:
+    """Read count[i] items of a layout from at[i] on."""
+    owner, nth = repeated(count)
+    parts.read(layout, rows[owner], at[owner] + layout.size * nth)
 
 
 def _derived(h: Headers) -> dict[str, Column]:
-    chunks, found = _Chunks(h), _Found(h)
+    chunks, parts = _Chunks(h), Parts(h, FIELDS)
     row, stop = chunks.row, chunks.stop
-    found.read(HEAD, chunks.at, stop, row)
+    parts.read(HEAD, row, chunks.at, stop)
     value = chunks.at + HEAD.size
     for kind, layout in VALUES.items():
         pick = chunks.of(kind)
-        found.read(layout, value[pick], stop[pick], row[pick])
+        parts.read(layout, row[pick], value[pick], stop[pick])
     pick = chunks.of(I_DATA)
     first = (chunks.flags[pick] & 2) > 0
-    for layout, some in ((INTERLEAVED, pick[first]), (PIECE, pick[~first])):
-        found.read(layout, value[some] + I_DATA_HEAD.size, stop[some], row[some])
+    for layout, some in ((INTERLEAVED, pick[first]), (FRAGMENT, pick[~first])):
+        parts.read(layout, row[some], value[some] + I_DATA_HEAD.size, stop[some])
     for name, (kinds, _, bit) in FLAGS.items():
         pick = chunks.of(*kinds)
-        found.put(name, (chunks.flags[pick] & bit) > 0, row[pick], chunks.at[pick])
+        parts.put(name, (chunks.flags[pick] & bit) > 0, row[pick], chunks.at[pick])
     for kind, lists in LISTS:
         pick = chunks.of(kind)
         head = Reading(VALUES[kind], h.buffer, value[pick], stop[pick])
@@ -356,62 +323,61 @@ def _derived(h: Headers) -> dict[str, Column]:
         for counted, layout in lists:
             room = np.maximum(stop[pick] - at, 0) // layout.size
             count = np.minimum(head[counted].astype(np.int64), room) if counted else room
-            found.listed(layout, at, count, row[pick])
+            _read_list(parts, layout, row[pick], at, count)
             at = at + count * layout.size
     for kind, (size, f) in RAWS.items():
         pick = chunks.of(kind)
-        found.bytes(f, value[pick] + size, stop[pick], row[pick])
-    _parameters(h, found, chunks)
-    _causes(h, found, chunks)
-    return found.columns(FIELDS)
+        parts.bytes(f.name, row[pick], value[pick] + size, stop[pick])
+    _parameters(h, parts, chunks)
+    _causes(h, parts, chunks)
+    return dict(parts.columns())
 
 
-def _parameters(h: Headers, found: _Found, chunks: _Chunks) -> None:
+def _parameters(h: Headers, parts: Parts, chunks: _Chunks) -> None:
     pick = chunks.of(*PARAMETERS)
     before = np.array([PARAMETERS.get(kind, 0) for kind in range(256)])[chunks.kind[pick]]
     start, stop, owner = chunks.at[pick] + HEAD.size + before, chunks.stop[pick], chunks.row[pick]
-    for _ in range(2):  # those in a chunk, and those in one of them
+    for _ in range(2):  # parameters of chunks, then nested ones
         walked = items(h, start, stop, head=0, least=TYPED.size, place=2, align=4, owner=owner)
         fits = np.flatnonzero(walked.size > 0)
         at, end, row = walked.at[fits], walked.at[fits] + walked.size[fits], owner[walked.row[fits]]
-        kind = found.read(TYPED, at, end, row)["sctp.parameter_type"]
+        kind = parts.read(TYPED, row, at, end)["sctp.parameter_type"]
         value = at + TYPED.size
         for number, layout in PARAMETER_VALUES.items():
             own = np.flatnonzero(kind == number)
-            found.read(layout, value[own], end[own], row[own])
+            parts.read(layout, row[own], value[own], end[own])
         for number, (size, layout) in PARAMETER_LISTS.items():
             own = np.flatnonzero(kind == number)
             place = value[own] + size
-            found.listed(layout, place, np.maximum(end[own] - place, 0) // layout.size, row[own])
+            _read_list(parts, layout, row[own], place, np.maximum(end[own] - place, 0) // layout.size)
         for number, f in PARAMETER_RAWS.items():
             own = np.flatnonzero(kind == number)
-            found.bytes(f, value[own], end[own], row[own])
+            parts.bytes(f.name, row[own], value[own], end[own])
         own = np.flatnonzero(kind == 11)
-        said = [h.buffer[a:b].tobytes().split(b"\0")[0].decode("utf-8", "replace") for a, b in zip(value[own], end[own], strict=True)]
-        found.put(HOST.name, np.array(said, object), row[own], at[own])
-        inner = np.flatnonzero(np.isin(kind, CHANGES))
+        parts.put(HOST.name, words(h.buffer, value[own], end[own]), row[own], at[own])
+        inner = np.flatnonzero(np.isin(kind, ADDRESS_CHANGES))
         start, stop, owner = value[inner] + CORRELATION.size, end[inner], row[inner]
 
 
-def _causes(h: Headers, found: _Found, chunks: _Chunks) -> None:
+def _causes(h: Headers, parts: Parts, chunks: _Chunks) -> None:
     pick = chunks.of(*CAUSES)
     owner = chunks.row[pick]
     walked = items(h, chunks.at[pick] + HEAD.size, chunks.stop[pick], head=0, least=CODED.size, place=2, align=4, owner=owner)
     fits = np.flatnonzero(walked.size > 0)
     at, end, row = walked.at[fits], walked.at[fits] + walked.size[fits], owner[walked.row[fits]]
-    code = found.read(CODED, at, end, row)["sctp.cause_code"]
+    code = parts.read(CODED, row, at, end)["sctp.cause_code"]
     value = at + CODED.size
     for number, layout in CAUSE_VALUES.items():
         own = np.flatnonzero(code == number)
-        found.read(layout, value[own], end[own], row[own])
+        parts.read(layout, row[own], value[own], end[own])
     own = np.flatnonzero(~np.isin(code, list(CAUSE_VALUES)))
-    found.bytes(INFORMATION, value[own], end[own], row[own])
+    parts.bytes(INFORMATION.name, row[own], value[own], end[own])
 
 
 LAYOUTS = (
     HEAD,
     *VALUES.values(),
-    PIECE,
+    FRAGMENT,
     *(layout for _, lists in LISTS for _, layout in lists),
     TYPED,
     *PARAMETER_VALUES.values(),

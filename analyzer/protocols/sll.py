@@ -1,4 +1,4 @@
-"""Linux cooked capture, what the interface "any" gives. https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL.html"""
+"""Linux cooked capture, of the interface "any". https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL.html"""
 
 import numpy as np
 
@@ -12,15 +12,15 @@ HEADER = Layout(
     Field("sll.halen", u16, "Address length", "bytes"),
     Field("sll.src_six", mac, "First six bytes of the address"),
     Field("sll.unused", u16, "Unused", hex=4),
-    Field("sll.etype_or_kind", u16, "Protocol", "an Ethernet type, or a small number with a meaning of its own", hex=4),
+    Field("sll.etype_or_kind", u16, "Protocol", "an Ethernet type, or a small number of its own meaning", hex=4),
 )
 KIND = {1: "802.3 without LLC", 4: "802.2 LLC", 0x000C: "CAN", 0x000D: "CAN FD"}
-NETLINK, GRE = 824, 778  # hardware types in which the protocol field is none of Ethernet's
+NETLINK, GRE = 824, 778  # hardware types whose protocol field is not an Ethernet type
 INFO = "{sll.pkttype:words}[, type {sll.etype}][, kind {sll.ltype}]"
 
 
 def kinds(h: Headers, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(the protocol field, headers in which it is an Ethernet type, headers in which it is a small number)."""
+    """(protocol field, headers in which it is an Ethernet type, headers in which it is a small number)."""
     value, hardware = h[name].astype(np.int64), h["sll.hatype"]
     there = h.whole & (hardware != NETLINK) & (hardware != GRE)
     return value, np.flatnonzero(there & (value >= 1536)), np.flatnonzero(there & (value < 1536))
@@ -42,10 +42,10 @@ def carried(h: Headers, name: str):
 
 
 def _derived(h: Headers) -> dict[str, Column]:
-    return described(h, "sll.etype_or_kind")
+    return type_columns(h, "sll.etype_or_kind")
 
 
-def described(h: Headers, name: str) -> dict[str, Column]:
+def type_columns(h: Headers, name: str) -> dict[str, Column]:
     value, typed, small = kinds(h, name)
     six = np.flatnonzero((h["sll.halen"] == 6) & h.whole)
     return {
@@ -58,7 +58,7 @@ def described(h: Headers, name: str) -> dict[str, Column]:
 KIND_FIELDS = (
     Field("sll.etype", u16, "Type", hex=4, value_names=ETHERTYPE),
     Field("sll.ltype", u16, "Kind", hex=4, value_names=KIND),
-    Field("sll.src.eth", mac, "Source", "where the address has six bytes"),
+    Field("sll.src.eth", mac, "Source", "if the address has six bytes"),
 )
 
 PROTOCOL = Protocol("Linux cooked", header=HEADER, on={"linktype": 113}, info=INFO, contents=contents, derived=((KIND_FIELDS, _derived),))

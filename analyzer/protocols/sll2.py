@@ -1,10 +1,10 @@
-"""Linux cooked capture, version 2: the interface is told too. https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL2.html"""
+"""Linux cooked capture, version 2: with the interface. https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL2.html"""
 
 from ..fields import Column, Field, Headers, Layout, Protocol, mac, u8, u16, u32
 from . import sll
 
 HEADER = Layout(
-    Field("sll.etype_or_kind", u16, "Protocol", "an Ethernet type, or a small number with a meaning of its own", hex=4),
+    Field("sll.etype_or_kind", u16, "Protocol", "an Ethernet type, or a small number of its own meaning", hex=4),
     Field("sll.unused", u16, "Unused", hex=4),
     Field("sll.ifindex", u32, "Interface index"),
     Field("sll.hatype", u16, "Hardware type", "ARPHRD_ number: 1 Ethernet, 772 loopback, 778 GRE, 65534 none"),
@@ -20,7 +20,7 @@ def contents(h: Headers):
 
 
 def _derived(h: Headers) -> dict[str, Column]:
-    return sll.described(h, "sll.etype_or_kind")
+    return sll.type_columns(h, "sll.etype_or_kind")
 
 
 PROTOCOL = Protocol(

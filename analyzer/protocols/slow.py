@@ -1,4 +1,4 @@
-"""Slow protocols: what two ends of a link tell each other a few times a second at most. IEEE 802.3 annex 57A."""
+"""Slow protocols: link protocols of at most ten frames a second. IEEE 802.3 annex 57A."""
 
 from ..fields import Field, Headers, Layout, Payload, Protocol, u8
 

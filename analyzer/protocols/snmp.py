@@ -1,4 +1,4 @@
-"""Simple Network Management Protocol: version 1 (RFC 1157) and 2c (RFC 1901, RFC 3416); of version 3 (RFC 3412) what is not enciphered."""
+"""Simple Network Management Protocol: version 1 (RFC 1157) and 2c (RFC 1901, RFC 3416); of version 3 (RFC 3412) the unencrypted parts."""
 
 from typing import NamedTuple
 
@@ -38,14 +38,14 @@ INTEGER, OCTETS, NULL, OID, SEQUENCE, ADDRESS, COUNTER, GAUGE, TICKS, OPAQUE, CO
     0x44,
     0x46,
 )
-LONGEST, BIGGEST = 640, 1 << 32  # bytes of an object's identifier, and what its numbers stay below: RFC 2578 §3.5
+LONGEST, BIGGEST = 640, 1 << 32  # bytes of an object identifier; its numbers are below 1 << 32: RFC 2578 §3.5
 WORD, HOST = Layout(Field("word", u64, "")), Layout(Field("snmp.value.ipv4", ipv4, "Value", "an address", many=True))
-AGENT = Layout(Field("snmp.agent_addr", ipv4, "Agent", "whose trap it is"))
+AGENT = Layout(Field("snmp.agent_addr", ipv4, "Agent", "source of the trap"))
 
 
 class Elements(NamedTuple):
-    """Elements of messages; int64 (n,). row: the header. tag, start, stop: its tag, and its value. level: 0 outermost. nth: its place
-    in what holds it; parent: that element (index), -1 none."""
+    """Elements of messages; int64 (n,). row: header. start, stop: bounds of the value. level: 0 outermost. nth: number within its
+    parent; parent: index of that element, -1 none."""
 
     row: np.ndarray
     tag: np.ndarray
@@ -57,10 +57,10 @@ class Elements(NamedTuple):
 
 
 def _elements(h: Headers) -> tuple[Elements, np.ndarray]:
-    """All elements, and where each header has one that does not fit (-1: none)."""
+    """All elements; for each header the offset of one that does not fit (-1: none)."""
     end = np.minimum(h.wire, h.end)
     room = int((end - h.start).sum()) // 2 + len(h)
-    out = np.empty((7, room), np.int64)
+    out = np.empty((len(_ber.ELEMENT), room), np.int64)
     bad = np.empty(len(h), np.int64)
     ends, last, count = np.empty((3, DEEPEST), np.int64)
     n = _ber.elements(h.buffer.data, h.start.data, end.data, h.wire.data, ends.data, last.data, count.data, bad.data, out.data)
@@ -86,14 +86,14 @@ def _derived(h: Headers) -> dict[str, Column]:
     parts.text("snmp.community", e.row[community], e.start[community], e.stop[community])
     _head(parts, e, _child(e, new, 1, SEQUENCE))
     scoped = _child(e, new, 3, SEQUENCE)
-    enciphered = _child(e, new, 3, OCTETS)
-    parts.bytes("snmp.encryptedPDU", e.row[enciphered], e.start[enciphered], e.stop[enciphered])
+    encrypted = _child(e, new, 3, OCTETS)
+    parts.bytes("snmp.encryptedPDU", e.row[encrypted], e.start[encrypted], e.stop[encrypted])
     _pdu(parts, e, np.concatenate((_child(e, old, 2), _child(e, scoped, 2))))
     return dict(parts.columns())
 
 
 def _child(e: Elements, of: np.ndarray, nth: int, tag: int = -1) -> np.ndarray:
-    """The children of these elements in that place, if they have that tag (-1: any)."""
+    """The nth children of these elements, if they have that tag (-1: any)."""
     held = np.zeros(len(e.row) + 1, bool)
     held[of] = True
     return np.flatnonzero(held[e.parent] & (e.nth == nth) & ((e.tag == tag) | (tag < 0)))
@@ -104,7 +104,7 @@ def _put(parts: Parts, name: str, e: Elements, at: np.ndarray, values: np.ndarra
 
 
 def _integer(h: Headers, e: Elements, at: np.ndarray) -> np.ndarray:
-    """Signed integers of these elements (int64), of the first eight bytes of longer ones; 0 of empty ones."""
+    """Signed integers (int64) of these elements; of longer ones the first eight bytes, of empty ones 0."""
     size = np.minimum(e.stop[at] - e.start[at], 8)
     word = peek(h, WORD, e.row[at], e.start[at])
     value = _words(word).view(np.int64) >> np.minimum(64 - 8 * size, 63)
@@ -112,12 +112,12 @@ def _integer(h: Headers, e: Elements, at: np.ndarray) -> np.ndarray:
 
 
 def _words(reading: Reading) -> np.ndarray:
-    """Eight bytes from each place on, whether they belong to it or not."""
+    """The eight bytes from each offset on, whatever the end."""
     return reading.data.view(">u8").reshape(-1).astype(np.uint64)
 
 
 def _unsigned(h: Headers, e: Elements, at: np.ndarray) -> np.ndarray:
-    """The same as uint64; a byte of zero before eight others is left out."""
+    """The same as uint64; a leading zero byte before eight others is skipped."""
     longer = (e.stop[at] - e.start[at] > 8) & (h.buffer[e.start[at]] == 0)
     start = e.start[at] + longer
     size = np.minimum(e.stop[at] - start, 8)
@@ -126,7 +126,7 @@ def _unsigned(h: Headers, e: Elements, at: np.ndarray) -> np.ndarray:
 
 
 def _head(parts: Parts, e: Elements, of: np.ndarray) -> None:
-    """RFC 3412 §6: which message, how large an answer may be, whether it is signed and enciphered."""
+    """The header of version 3: RFC 3412 §6."""
     for nth, name in enumerate(("snmp.msgID", "snmp.msgMaxSize", "", "snmp.msgSecurityModel")):
         if name:
             at = _child(e, of, nth, INTEGER)
@@ -141,24 +141,24 @@ def _pdu(parts: Parts, e: Elements, at: np.ndarray) -> None:
     kind = e.tag[at] & 0x1F
     _put(parts, "snmp.data", e, at, kind.astype(np.uint8))
     usual, bulk, trap = (at[which] for which in ((kind != TRAP1), (kind == BULK), (kind == TRAP1)))
-    told = at[(kind != TRAP1) & (kind != BULK)]
+    with_error = at[(kind != TRAP1) & (kind != BULK)]
     for name, of, nth, tag in (
         ("snmp.request_id", usual, 0, INTEGER),
-        ("snmp.error_status", told, 1, INTEGER),
-        ("snmp.error_index", told, 2, INTEGER),
+        ("snmp.error_status", with_error, 1, INTEGER),
+        ("snmp.error_index", with_error, 2, INTEGER),
         ("snmp.non_repeaters", bulk, 1, INTEGER),
         ("snmp.max_repetitions", bulk, 2, INTEGER),
         ("snmp.generic_trap", trap, 2, INTEGER),
         ("snmp.specific_trap", trap, 3, INTEGER),
         ("snmp.time_stamp", trap, 4, TICKS),
     ):
-        found = _child(e, of, nth, tag)
-        _put(parts, name, e, found, _integer(h, e, found) if tag == INTEGER else _unsigned(h, e, found))
-    found = _child(e, trap, 0, OID)
-    _identifiers(parts, "snmp.enterprise", e, found)
-    found = _child(e, trap, 1, ADDRESS)
-    found = found[e.stop[found] - e.start[found] == AGENT.size]
-    parts.read(AGENT, e.row[found], e.start[found])
+        values = _child(e, of, nth, tag)
+        _put(parts, name, e, values, _integer(h, e, values) if tag == INTEGER else _unsigned(h, e, values))
+    values = _child(e, trap, 0, OID)
+    _identifiers(parts, "snmp.enterprise", e, values)
+    values = _child(e, trap, 1, ADDRESS)
+    values = values[e.stop[values] - e.start[values] == AGENT.size]
+    parts.read(AGENT, e.row[values], e.start[values])
     lists = np.concatenate((_child(e, usual, 3, SEQUENCE), _child(e, trap, 5, SEQUENCE)))
     held = np.zeros(len(e.row) + 1, bool)
     held[lists] = True
@@ -185,14 +185,14 @@ def _values(parts: Parts, e: Elements, at: np.ndarray) -> None:
 
 
 def _identifiers(parts: Parts, name: str, e: Elements, at: np.ndarray) -> None:
-    """Identifiers of objects as numbers with dots; those that are none are left out."""
-    said = words(parts.h.buffer, e.start[at], e.stop[at], dotted)
-    there = said != ""
-    parts.put(name, said[there], e.row[at[there]], e.start[at[there]])
+    """Object identifiers as dotted numbers, without malformed ones."""
+    identifiers = words(parts.h.buffer, e.start[at], e.stop[at], dotted)
+    there = identifiers != ""
+    parts.put(name, identifiers[there], e.row[at[there]], e.start[at[there]])
 
 
 def dotted(data: bytes) -> str:
-    """An object's identifier as `1.3.6.1`; '' if it is none. X.690 §8.19: seven bits a byte, the first number holds two."""
+    """An object identifier as `1.3.6.1`; '' if it is malformed. X.690 §8.19: seven bits a byte, the first number stands for two."""
     if not data or len(data) > LONGEST or data[-1] & 0x80:
         return ""
     numbers, value = [], 0
@@ -210,23 +210,23 @@ def dotted(data: bytes) -> str:
 FIELDS = (
     Field("snmp.version", signed, "Version", value_names=VERSION),
     Field("snmp.msgVersion", signed, "Version", "of version 3", value_names=VERSION),
-    Field("snmp.community", text, "Community", "in clear: all that versions 1 and 2c have for a password"),
+    Field("snmp.community", text, "Community", "in clear: the only password of versions 1 and 2c"),
     Field("snmp.msgID", signed, "Message"),
-    Field("snmp.msgMaxSize", signed, "Largest message", "bytes that the sender takes"),
-    Field("snmp.msgFlags", raw, "Flags", "1: signed, 2: enciphered, 4: a report may come"),
+    Field("snmp.msgMaxSize", signed, "Largest message", "bytes that the sender can receive"),
+    Field("snmp.msgFlags", raw, "Flags", "1: signed, 2: encrypted, 4: a report may come"),
     Field("snmp.msgSecurityModel", signed, "Security model", value_names={1: "version 1", 2: "version 2c", 3: "users"}),
-    Field("snmp.encryptedPDU", raw, "Enciphered"),
+    Field("snmp.encryptedPDU", raw, "Encrypted"),
     Field("snmp.data", u8, "Kind", value_names=PDU),
-    Field("snmp.request_id", signed, "Request", "the number that its answer has, too"),
+    Field("snmp.request_id", signed, "Request", "equal in a request and its response"),
     Field("snmp.error_status", signed, "Error", value_names=ERROR),
-    Field("snmp.error_index", signed, "Error's place", "which variable, from 1"),
-    Field("snmp.non_repeaters", signed, "Non-repeaters", "variables that are asked for once"),
-    Field("snmp.max_repetitions", signed, "Repetitions", "how often the others"),
-    Field("snmp.enterprise", text, "Enterprise", "what kind of device"),
+    Field("snmp.error_index", signed, "Error index", "number of the variable, from 1"),
+    Field("snmp.non_repeaters", signed, "Non-repeaters", "variables requested once"),
+    Field("snmp.max_repetitions", signed, "Repetitions", "of each other variable"),
+    Field("snmp.enterprise", text, "Enterprise", "type of the device"),
     *AGENT.fields,
     Field("snmp.generic_trap", signed, "Trap", value_names=GENERIC),
     Field("snmp.specific_trap", signed, "Enterprise's trap"),
-    Field("snmp.time_stamp", u64, "Time", "hundredths of a second since the agent began"),
+    Field("snmp.time_stamp", u64, "Time", "hundredths of a second since the agent started"),
     Field("snmp.name", text, "Object", many=True),
     Field("snmp.value.int", signed, "Value", "an integer", many=True),
     Field("snmp.value.octets", raw, "Value", "bytes", many=True),
@@ -236,7 +236,7 @@ FIELDS = (
     Field("snmp.value.g32", u64, "Value", "a gauge", many=True),
     Field("snmp.value.timeticks", u64, "Value", "hundredths of a second", many=True),
     Field("snmp.value.counter64", u64, "Value", "a counter of 64 bits", many=True),
-    Field("snmp.value.opaque", raw, "Value", "of a kind of its own", many=True),
+    Field("snmp.value.opaque", raw, "Value", "opaque", many=True),
 )
 
 PROTOCOL = Protocol(

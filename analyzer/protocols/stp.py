@@ -1,6 +1,6 @@
-"""Spanning tree: bridges agree on links to leave out, so that no frame goes round in circles.
+"""Spanning tree: bridges agree on links to block, so that there are no loops.
 
-IEEE 802.1D-1998 §9 (STP), 802.1Q-2018 §14 (rapid and multiple); Cisco's per VLAN (PVST+) adds which VLAN it speaks for.
+IEEE 802.1D-1998 §9 (STP), 802.1Q-2018 §14 (rapid and multiple); Cisco's per VLAN (PVST+) adds the VLAN of the tree.
 """
 
 import numpy as np
@@ -21,24 +21,24 @@ HEAD = Layout(
 
 
 def _bridge(name: str, label: str) -> tuple[Field, ...]:
-    """A bridge's identifier: the least wins."""
+    """A bridge identifier: the lowest becomes root."""
     return (
-        Field(f"{name}.prio", bits(4), f"{label}'s priority", "the least wins", scale=4096),
-        Field(f"{name}.ext", bits(12), f"{label}'s system extension", "which tree: a VLAN's number"),
+        Field(f"{name}.prio", bits(4), f"{label}'s priority", "the lowest becomes root", scale=4096),
+        Field(f"{name}.ext", bits(12), f"{label}'s system extension", "number of the tree: a VLAN"),
         Field(f"{name}.hw", mac, f"{label}'s address"),
     )
 
 
 CHANGE_SEEN = Field("stp.flags.tcack", flag, "Topology change acknowledged", many=True)
-CHANGE = Field("stp.flags.tc", flag, "Topology change", "addresses learnt are forgotten soon", many=True)
+CHANGE = Field("stp.flags.tc", flag, "Topology change", "learned addresses age out soon", many=True)
 OLD_FLAGS = Layout(CHANGE_SEEN, Field("rest", bits(6), ""), CHANGE)
 FLAGS = Layout(
     CHANGE_SEEN,
-    Field("stp.flags.agreement", flag, "Agreement", "go ahead", many=True),
+    Field("stp.flags.agreement", flag, "Agreement", "agrees to the proposal", many=True),
     Field("stp.flags.forwarding", flag, "Forwarding", many=True),
     Field("stp.flags.learning", flag, "Learning", many=True),
     Field("stp.flags.port_role", bits(2), "Port's role", value_names=ROLE, many=True),
-    Field("stp.flags.proposal", flag, "Proposal", "may this port forward at once?", many=True),
+    Field("stp.flags.proposal", flag, "Proposal", "asks to forward at once", many=True),
     CHANGE,
 )
 BODY = Layout(
@@ -53,8 +53,8 @@ TIMES = Layout(*(Field(f"stp.{name}", Kind("part", 16, "u2"), label) for name, l
     ("msg_age", "Message age"), ("max_age", "Maximum age"), ("hello", "Hello time"), ("forward", "Forward delay")
 )))  # fmt: skip
 SECONDS = (
-    Field("stp.msg_age", seconds, "Message age", "seconds since the root's message; grows with each bridge"),
-    Field("stp.max_age", seconds, "Maximum age", "seconds; older messages count no more"),
+    Field("stp.msg_age", seconds, "Message age", "seconds since the root's message; increased by each bridge"),
+    Field("stp.max_age", seconds, "Maximum age", "seconds; older messages are discarded"),
     Field("stp.hello", seconds, "Hello time", "seconds between messages"),
     Field("stp.forward", seconds, "Forward delay", "seconds of listening, and of learning"),
 )
@@ -65,7 +65,7 @@ AT_REST = AT_ONE + ONE.size
 SIZE = {CONFIGURATION: AT_ONE, RAPID: AT_REST}
 VLAN = Layout(
     Field("stp.pvst.tlvtype", u16, "Item", hex=4, value_names={0: "originating VLAN"}, many=True),
-    Field("stp.pvst.tlvlen", u16, "Item's length", "bytes behind it", many=True),
+    Field("stp.pvst.tlvlen", u16, "Item's length", "bytes after type and length", many=True),
     Field("stp.pvst.origvlan", u16, "Originating VLAN", many=True),
 )
 SNAP, NAME = 0xAA, 32
@@ -99,7 +99,7 @@ INSTANCE = Layout(
 
 
 def _room(h: Headers) -> tuple[np.ndarray, Reading]:
-    """(bytes that each BPDU has, by its type, what all have; 0 where it is no spanning tree's or of another type)."""
+    """(size of each BPDU by its type, 0 if it is not spanning tree or of another type; reading of the common head)."""
     head = peek(h, HEAD, np.arange(len(h)), h.start)
     ours = (head["stp.protocol"] == 0) & (head.trusted == HEAD.size)
     return np.select([ours & (head["stp.type"] == number) for number in SIZE], list(SIZE.values()), 0), head
@@ -131,14 +131,14 @@ def _derived(h: Headers) -> dict[str, Column]:
     _multiple(h, parts, rows, head["stp.version"][rows])
     if h.parent is not None and h.parent.protocol.name == "llc":
         per_vlan = (room > 0) & (h.parent["llc.dsap"][h.row] == SNAP)
-        found = items(h, np.minimum(np.where(per_vlan, h.start + AT_REST, h.wire), h.wire), h.wire, head=4, least=4, place=2)
-        these = np.flatnonzero(found.size > 0)
-        parts.read(VLAN, found.row[these], found.at[these], (found.at + found.size)[these])
+        tlvs = items(h, np.minimum(np.where(per_vlan, h.start + AT_REST, h.wire), h.wire), h.wire, head=4, least=4, place=2)
+        these = np.flatnonzero(tlvs.size > 0)
+        parts.read(VLAN, tlvs.row[these], tlvs.at[these], (tlvs.at + tlvs.size)[these])
     return dict(parts.columns())
 
 
 def _multiple(h: Headers, parts: Parts, rows: np.ndarray, version: np.ndarray) -> None:
-    """What versions 3 and 4 have behind a rapid spanning tree's BPDU."""
+    """The parts of versions 3 and 4 after the BPDU of rapid spanning tree."""
     rows, version = rows[version >= 3], version[version >= 3]
     at = h.start[rows] + AT_REST
     length = parts.read(THREE, rows, at)["mstp.version_3_length"].astype(np.int64)
@@ -159,7 +159,7 @@ def _multiple(h: Headers, parts: Parts, rows: np.ndarray, version: np.ndarray) -
 
 
 def _configuration(parts: Parts, rows: np.ndarray, at: np.ndarray) -> None:
-    """Which VLAN is in which tree: bridges for which this is the same are one region."""
+    """The mapping of VLANs to trees: bridges with the same one are a region."""
     parts.read(FORMAT, rows, at)
     at = at + FORMAT.size
     parts.text("mstp.config_name", rows, at, at + NAME)
@@ -176,9 +176,9 @@ FIELDS = (
     *SECONDS,
     *ONE.fields,
     *VLAN.fields,
-    *(f for one in (THREE, FOUR, FORMAT, REGION, INTERNAL, INSTANCE) for f in one.fields if f.label),
+    *(f for layout in (THREE, FOUR, FORMAT, REGION, INTERNAL, INSTANCE) for f in layout.fields if f.label),
     Field("mstp.config_name", text, "Name of the configuration", many=True),
-    Field("mstp.config_digest", raw, "Digest of the configuration", "which VLAN is in which tree", many=True),
+    Field("mstp.config_digest", raw, "Digest of the configuration", "of the mapping of VLANs to trees", many=True),
 )
 
 PROTOCOL = Protocol(

@@ -10,15 +10,15 @@ FACILITY = {0: "kernel", 1: "user", 2: "mail", 3: "daemon", 4: "auth", 5: "syslo
             10: "authpriv", 11: "ftp", 12: "ntp", 13: "audit", 14: "alert", 15: "cron"}  # fmt: skip
 FACILITY |= {LOCAL + n: f"local{n}" for n in range(8)}
 LEVEL = {0: "emergency", 1: "alert", 2: "critical", 3: "error", 4: "warning", 5: "notice", 6: "informational", 7: "debug"}
-DIGITS = 3  # of the number that is facility and level: RFC 5424 §6.2.1
-HEAD = 512  # bytes in which the parts before the message are looked for
+DIGITS = 3  # of the priority value: RFC 5424 §6.2.1
+HEAD = 512  # bytes searched for the parts before the message
 DATE = 15  # bytes of `Nov 24 23:18:52`, RFC 3164 §4.1.2
-COLONS, BLANKS = (9, 12), (3, 6)  # where these stand in it
+COLONS, BLANKS = (9, 12), (3, 6)  # their offsets in the date
 PARTS = ("version", None, "hostname", "appname", "procid", "msgid")  # of RFC 5424 §6, by place; the second is the time
 
 
 def _number(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(whether there is one, the number in angle brackets, where the message begins) of each header."""
+    """(whether there is a priority value, that number, start of the message) of each header."""
     at, end = h.start.copy(), np.minimum(h.wire, h.end)
     there = (at < end) & (h.buffer[at] == ord("<"))
     at += there
@@ -47,14 +47,14 @@ def _derived(h: Headers) -> dict[str, Column]:
 
 
 def _new(parts: Parts, at: np.ndarray, end: np.ndarray) -> None:
-    """RFC 5424 §6: a version from 1 on, and five words; `-` says that there is none."""
+    """RFC 5424 §6: a version from 1 on, and five words; `-` stands for none."""
     h = parts.h
     rows = np.flatnonzero((at + 1 < end) & (h.buffer[at] >= ord("1")) & (h.buffer[at] <= ord("9")) & (h.buffer[at + 1] == ord(" ")))
     owner, nth, start, stop, ended = split(h.buffer, at[rows], np.minimum(end[rows], at[rows] + HEAD), ord(" "))
-    said = ended & ~((stop - start == 1) & (h.buffer[start] == ord("-")))
+    present = ended & ~((stop - start == 1) & (h.buffer[start] == ord("-")))
     for place, name in enumerate(PARTS):
         if name is not None:
-            which = said & (nth == place)
+            which = present & (nth == place)
             parts.text(f"syslog.{name}", rows[owner[which]], start[which], stop[which])
 
 
@@ -69,13 +69,13 @@ def _date(parts: Parts, rows: np.ndarray, at: np.ndarray, end: np.ndarray) -> No
     parts.text("syslog.timestamp_rfc3164", rows, at[rows], at[rows] + DATE)
     begin = at[rows] + DATE + 1
     owner, nth, start, stop, ended = split(h.buffer, begin, np.minimum(end[rows], begin + HEAD), ord(" "))
-    name = (nth == 0) & ended & (h.buffer[np.maximum(stop - 1, 0)] != ord(":"))  # a word that ends so is the program: no host is named
+    name = (nth == 0) & ended & (h.buffer[np.maximum(stop - 1, 0)] != ord(":"))  # a word with a colon is the program: no host
     parts.text("syslog.hostname", rows[owner[name]], start[name], stop[name])
 
 
 HEADER = Layout()
 FIELDS = (
-    Field("syslog.facility", u8, "Facility", "what kind of program speaks", value_names=FACILITY),
+    Field("syslog.facility", u8, "Facility", "kind of the program", value_names=FACILITY),
     Field("syslog.level", u8, "Severity", value_names=LEVEL),
     Field("syslog.msg", text, "Message"),
     Field("syslog.timestamp_rfc3164", text, "Time", "by the sender's clock and without a year, RFC 3164"),
@@ -83,7 +83,7 @@ FIELDS = (
     Field("syslog.hostname", text, "Host"),
     Field("syslog.appname", text, "Program"),
     Field("syslog.procid", text, "Process"),
-    Field("syslog.msgid", text, "Kind of message"),
+    Field("syslog.msgid", text, "Type of message"),
 )
 
 PROTOCOL = Protocol(

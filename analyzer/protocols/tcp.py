@@ -7,45 +7,45 @@ import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Payload, Protocol, Reading, bits, flag, raw, seconds, signed, text, u8, u16, u32, u64
 from .common import checksums
-from .common.tlv import Options, walk
+from .common.tlv import Options, repeated, walk
 
 FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE")  # from the lowest bit
 HEADER = Layout(
     Field("tcp.srcport", u16, "Source port"),
     Field("tcp.dstport", u16, "Destination port"),
     Field("tcp.seq_raw", u32, "Sequence number", "of the first byte of data, or of the SYN"),
-    Field("tcp.ack_raw", u32, "Acknowledgment number", "next byte expected; means nothing without ACK"),
+    Field("tcp.ack_raw", u32, "Acknowledgment number", "next byte expected; meaningless without ACK"),
     Field("tcp.hdr_len", bits(4), "Header length", "bytes; 20 when there are no options", scale=4),
     Field("tcp.flags", bits(12), "Flags", hex=4, parts=(
         Field("tcp.flags.res", bits(3), "Reserved", "always 0"),
         Field("tcp.flags.ae", flag, "Accurate ECN", "RFC 9768"),
         Field("tcp.flags.cwr", flag, "Congestion window reduced", "RFC 3168"),
         Field("tcp.flags.ece", flag, "ECN echo", "RFC 3168"),
-        Field("tcp.flags.urg", flag, "Urgent", "the urgent pointer counts"),
-        Field("tcp.flags.ack", flag, "Acknowledgment", "the acknowledgment number counts"),
+        Field("tcp.flags.urg", flag, "Urgent", "the urgent pointer is valid"),
+        Field("tcp.flags.ack", flag, "Acknowledgment", "the acknowledgment number is valid"),
         Field("tcp.flags.push", flag, "Push"),
         Field("tcp.flags.reset", flag, "Reset"),
         Field("tcp.flags.syn", flag, "Synchronize", "opens"),
-        Field("tcp.flags.fin", flag, "Finish", "no more data from here"),
+        Field("tcp.flags.fin", flag, "Finish", "no more data from the sender"),
     )),
-    Field("tcp.window_size_value", u16, "Window", "as sent: what the receiver takes, before scaling"),
+    Field("tcp.window_size_value", u16, "Window", "as sent: bytes that the receiver can take, before scaling"),
     Field("tcp.checksum", u16, "Checksum", "over a pseudo-header too", hex=4),
-    Field("tcp.urgent_pointer", u16, "Urgent pointer", "offset behind the urgent data"),
+    Field("tcp.urgent_pointer", u16, "Urgent pointer", "offset after the urgent data"),
 )  # fmt: skip
-NUMBERED = (  # what needs to know the stream: reassembly/streams.py
+NUMBERED = (  # by analyzer/tcp/tracker.py
     Field("tcp.stream", u32, "Stream", "number of the connection, from 0"),
     Field("tcp.seq", u32, "Relative sequence number", "0 is the SYN"),
     Field("tcp.ack", u32, "Relative acknowledgment number", "1 acknowledges the SYN"),
     Field("tcp.nxtseq", u32, "Next sequence number", "relative"),
     Field("tcp.options.sack_le", u32, "SACK left edge", "relative; RFC 2018", many=True),
     Field("tcp.options.sack_re", u32, "SACK right edge", "relative; first byte not received", many=True),
-    Field("tcp.options.sack.dsack", flag, "D-SACK", "the first block names what was received twice, RFC 2883"),
+    Field("tcp.options.sack.dsack", flag, "D-SACK", "the first block is data received twice, RFC 2883"),
     Field("tcp.options.sack.dsack_le", u32, "D-SACK left edge", "relative; received twice, RFC 2883", many=True),
     Field("tcp.options.sack.dsack_re", u32, "D-SACK right edge", "relative", many=True),
 )
-TRACKED = (  # what the tracker tells of a segment among the others: reassembly/tcp_tracker.py. The rules are Wireshark's
+TRACKED = (  # by analyzer/tcp/tracker.py; the rules of tcp.analysis are Wireshark's
     Field("tcp.time_relative", seconds, "Time in the stream", "since its first segment"),
-    Field("tcp.time_delta", seconds, "Time since the segment before", "in the stream"),
+    Field("tcp.time_delta", seconds, "Time since the previous segment", "in the stream"),
     Field("tcp.completeness", u8, "Completeness", "seen before this segment: 1 SYN, 2 SYN,ACK, 4 ACK, 8 data, 16 FIN, 32 RST"),
     Field("tcp.window_size", u32, "Calculated window", "bytes: the window as sent, scaled if both ends offered it"),
     Field("tcp.window_size_scalefactor", signed, "Window factor", "-1 unknown, -2 windows are not scaled"),
@@ -60,7 +60,7 @@ TRACKED = (  # what the tracker tells of a segment among the others: reassembly/
     Field("tcp.analysis.fast_retransmission", flag, "Fast retransmission", "after two duplicate ACKs, within 20 ms"),
     Field("tcp.analysis.spurious_retransmission", flag, "Spurious retransmission", "of data that was acknowledged"),
     Field("tcp.analysis.out_of_order", flag, "Out of order", "late by less than the initial round trip, 3 ms if unknown"),
-    Field("tcp.analysis.lost_segment", flag, "Segment before it not captured"),
+    Field("tcp.analysis.lost_segment", flag, "Previous segment not captured"),
     Field("tcp.analysis.ack_lost_segment", flag, "Acknowledges what was not captured"),
     Field("tcp.analysis.duplicate_ack", flag, "Duplicate ACK"),
     Field("tcp.analysis.duplicate_ack_num", u32, "Duplicate ACK number", "how many so far"),
@@ -72,7 +72,7 @@ TRACKED = (  # what the tracker tells of a segment among the others: reassembly/
     Field("tcp.analysis.window_update", flag, "Window update", "nothing new but the window"),
     Field("tcp.analysis.keep_alive", flag, "Keep-alive", "0 or 1 byte, one before the next expected number"),
     Field("tcp.analysis.keep_alive_ack", flag, "ACK to a keep-alive"),
-    Field("tcp.analysis.reused_ports", flag, "Ports used again", "a SYN with another number on known ports"),
+    Field("tcp.analysis.reused_ports", flag, "Ports reused", "a SYN with another number on known ports"),
     Field("tcp.analysis.tfo_syn", flag, "Fast open SYN", "with a cookie; RFC 7413"),
     Field("tcp.analysis.tfo_ack", flag, "Fast open data accepted"),
     Field("tcp.analysis.acks_frame", u32, "ACK to the segment in frame"),
@@ -84,8 +84,8 @@ TRACKED = (  # what the tracker tells of a segment among the others: reassembly/
     Field("tcp.analysis.rto_frame", u32, "Time-out counts from frame"),
     Field("tcp.judged.repeated", flag, "Sent again", "bytes that a frame held before"),
     Field("tcp.judged.filled", flag, "Sent again, first lost before the capture", "bytes below the next expected that no frame held"),
-    Field("tcp.judged.timed_out", flag, "After a time-out", "sent again because a timer ran out: no segment had just asked for it"),
-    Field("tcp.judged.needless", flag, "Needlessly", "sent again though it was acknowledged"),
+    Field("tcp.judged.timed_out", flag, "After a time-out", "sent again because a timer ran out: no segment had just requested it"),
+    Field("tcp.judged.needless", flag, "Needless", "sent again though it was acknowledged"),
     Field(
         "tcp.judged.reordered", flag, "Reordered", "late, but sent before what overtook it: IP identification, timestamps, less than a trip"
     ),
@@ -95,17 +95,17 @@ TRACKED = (  # what the tracker tells of a segment among the others: reassembly/
     Field("tcp.judged.unasked", flag, "Begins in the middle", "the first segment is a SYN,ACK, a FIN or a RST"),
     Field("tcp.judged.early", flag, "Data before the handshake ended"),
     Field("tcp.judged.after_reset", flag, "Data after a reset"),
-    Field("tcp.judged.shrunk", flag, "Takes window back", "the right edge of the window moves to the left; RFC 9293 §3.8.6"),
+    Field("tcp.judged.shrunk", flag, "Window shrunk", "the right edge of the window moves to the left; RFC 9293 §3.8.6"),
     Field("tcp.judged.inside", flag, "SYN in an open connection", "with another number, before the ports were closed"),
-    Field("tcp.judged.moved", flag, "FIN at another place", "than the FIN before it"),
+    Field("tcp.judged.moved", flag, "FIN at another sequence number", "than the FIN before it"),
     Field("tcp.judged.strange", flag, "SYN,ACK of something else", "than the SYN that was sent"),
     Field("tcp.judged.missed", u32, "Acknowledges bytes not captured", "that no frame holds yet"),
 )
 SEGMENTS = (
-    Field("tcp.segment", u32, "Segment in frame", "of the message that was whole with this one", many=True),
-    Field("tcp.segment.count", u32, "Segments", "that this message came in", many=True),
-    Field("tcp.reassembled.length", u32, "Message put together", "bytes", many=True),
-    Field("tcp.reassembled_in", u64, "Put together in", "never there: a row waits for no later frame", many=True),
+    Field("tcp.segment", u32, "Segment in frame", "of the message completed by this one", many=True),
+    Field("tcp.segment.count", u32, "Segments", "of the message", many=True),
+    Field("tcp.reassembled.length", u32, "Reassembled message", "bytes", many=True),
+    Field("tcp.reassembled_in", u64, "Reassembled in", "never present: a row waits for no later frame", many=True),
 )
 
 
@@ -154,12 +154,12 @@ OPTION = {
     253: "experiment",
     EXPERIMENT: "experiment",
 }
-FAST_OPEN_MAGIC = 0xF989  # RFC 7413 appendix: the number that the experiment had
+FAST_OPEN_MAGIC = 0xF989  # RFC 7413 appendix A: the magic number of the experimental option
 GREATEST_SHIFT = 14  # RFC 7323 §2.3
 HEAD = (Field("kind", u8, ""), Field("length", u8, ""))
-# kind: (whole length of the option, its layout); RFC 9293 §3.2, RFC 7323 §2.2 and §3.2, RFC 5482 §3
+# kind: (length of the option, its layout); RFC 9293 §3.2, RFC 7323 §2.2 and §3.2, RFC 5482 §3
 FIXED = {
-    MSS: (4, Layout(*HEAD, Field("tcp.options.mss_val", u16, "Maximum segment size", "bytes of data that the sender of this takes"))),
+    MSS: (4, Layout(*HEAD, Field("tcp.options.mss_val", u16, "Maximum segment size", "bytes of data that the sender can receive"))),
     SCALE: (3, Layout(*HEAD, Field("tcp.options.wscale.shift", u8, "Window scale", "bits to shift each window by"))),
     TIMESTAMPS: (
         10,
@@ -193,9 +193,9 @@ OTHERS = (
     Field("tcp.options.md5.digest", raw, "MD5 digest", "RFC 2385"),
     Field("tcp.options.tfo.cookie", raw, "Fast open cookie", "RFC 7413"),
     Field("tcp.options.mptcp.subtype", u8, "Multipath subtype", "RFC 8684", many=True),
-    Field("tcp.options.tfo.request", flag, "Fast open cookie asked for", "RFC 7413"),
+    Field("tcp.options.tfo.request", flag, "Fast open cookie request", "RFC 7413"),
 )
-PRESENT = {  # Wireshark's names of whole options, to be asked for in a filter
+PRESENT = {  # Wireshark's names of whole options, for filters
     "mss": MSS,
     "wscale": SCALE,
     "sack": SACK,
@@ -206,20 +206,20 @@ PRESENT = {  # Wireshark's names of whole options, to be asked for in a filter
     "tfo": FAST_OPEN,
     "experimental": EXPERIMENT,
 }
-PRESENT_FIELDS = tuple(Field(f"tcp.options.{name}", flag, f"Option: {OPTION[kind]}", "it is there") for name, kind in PRESENT.items())
+PRESENT_FIELDS = tuple(Field(f"tcp.options.{name}", flag, f"Option: {OPTION[kind]}", "present") for name, kind in PRESENT.items())
 
 
-def _walked(h: Headers) -> Options:
-    """The options that say something."""
+def _long_options(h: Headers) -> Options:
+    """The options but EOL and NOP."""
     return _options(h, (EOL, NOP))
 
 
-def _options(h: Headers, passed: tuple[int, ...]) -> Options:
+def _options(h: Headers, skipped: tuple[int, ...]) -> Options:
     start = h.start + HEADER.size
     declared = h.start + h["tcp.hdr_len"]
-    found = walk(h, start, np.where(h.whole, declared, start), (EOL, NOP), (EOL,), passed)
-    h.fault((found.bad >= 0) & ~h.quoted & (declared <= h.end), "tcp.options", "an option does not fit into the header", at=found.bad)
-    return found
+    options = walk(h, start, np.where(h.whole, declared, start), (EOL, NOP), (EOL,), skipped)
+    h.fault((options.bad >= 0) & ~h.quoted & (declared <= h.end), "tcp.options", "an option does not fit into the header", at=options.bad)
+    return options
 
 
 def _kinds(h: Headers) -> dict[str, Column]:
@@ -230,16 +230,16 @@ def _kinds(h: Headers) -> dict[str, Column]:
 
 
 def _fixed(number: int) -> Callable[[Headers], dict[str, Column]]:
-    """The fields of an option of one length."""
+    """The fields of an option of fixed length."""
     length, layout = FIXED[number]
 
-    def made(h: Headers) -> dict[str, Column]:
-        found = h.memo(_walked)
-        pick = found.of(number, length, length)
-        reading = Reading(layout, h.buffer, found.at[pick], found.at[pick] + length, found.row[pick])
+    def read(h: Headers) -> dict[str, Column]:
+        options = h.memo(_long_options)
+        pick = options.of(number, length, length)
+        reading = Reading(layout, h.buffer, options.at[pick], options.at[pick] + length, options.row[pick])
         return {f.name: reading.column(f.name) for f in layout.fields if f.name.startswith("tcp.")}
 
-    return made
+    return read
 
 
 def _multiplier(h: Headers) -> dict[str, Column]:
@@ -248,13 +248,12 @@ def _multiplier(h: Headers) -> dict[str, Column]:
 
 
 def _sack(h: Headers) -> dict[str, Column]:
-    row, at, size, *_ = found = h.memo(_walked)
-    allowed, pick = found.of(SACK_PERMITTED, 2, 2), found.of(SACK, 10)
+    row, at, size, *_ = options = h.memo(_long_options)
+    allowed, pick = options.of(SACK_PERMITTED, 2, 2), options.of(SACK, 10)
     blocks = (size[pick] - 2) // 8
-    one = np.repeat(np.arange(len(pick)), blocks)
-    nth = np.arange(len(one)) - np.repeat(np.cumsum(blocks) - blocks, blocks)
-    edge = at[pick][one] + 2 + 8 * nth
-    reading = Reading(SACK_BLOCK, h.buffer, edge, edge + 8, row[pick][one])
+    option, nth = repeated(blocks)
+    edge = at[pick][option] + 2 + 8 * nth
+    reading = Reading(SACK_BLOCK, h.buffer, edge, edge + 8, row[pick][option])
     return {
         "tcp.options.sack_perm": Column(np.ones(len(allowed), bool), row[allowed]),
         "tcp.options.sack.count": Column(blocks, row[pick]),
@@ -263,39 +262,39 @@ def _sack(h: Headers) -> dict[str, Column]:
 
 
 def _others(h: Headers) -> dict[str, Column]:
-    row, at, size, kind, _ = found = h.memo(_walked)
-    digest = found.of(MD5, 18, 18)
-    trial = found.of(EXPERIMENT, 5)
-    trial = trial[(h.buffer[at[trial] + 2].astype(np.int64) << 8 | h.buffer[at[trial] + 3]) == FAST_OPEN_MAGIC]
-    cookie = np.sort(np.append(found.of(FAST_OPEN, 3), trial))
+    row, at, size, kind, _ = options = h.memo(_long_options)
+    digest = options.of(MD5, 18, 18)
+    experiment = options.of(EXPERIMENT, 5)
+    experiment = experiment[(h.buffer[at[experiment] + 2].astype(np.int64) << 8 | h.buffer[at[experiment] + 3]) == FAST_OPEN_MAGIC]
+    cookie = np.sort(np.append(options.of(FAST_OPEN, 3), experiment))
     head = np.where(kind[cookie] == EXPERIMENT, 4, 2)
-    several = found.of(MPTCP, 3)
-    asks = found.of(FAST_OPEN, 2, 2)
+    multipath = options.of(MPTCP, 3)
+    requests = options.of(FAST_OPEN, 2, 2)
     return {
         "tcp.options.md5.digest": Column(np.column_stack((at[digest] + 2, at[digest] + 18)), row[digest]),
         "tcp.options.tfo.cookie": Column(np.column_stack((at[cookie] + head, at[cookie] + size[cookie])), row[cookie]),
-        "tcp.options.mptcp.subtype": Column(h.buffer[at[several] + 2] >> 4, row[several]),
-        "tcp.options.tfo.request": Column(np.ones(len(asks), bool), row[asks]),
+        "tcp.options.mptcp.subtype": Column(h.buffer[at[multipath] + 2] >> 4, row[multipath]),
+        "tcp.options.tfo.request": Column(np.ones(len(requests), bool), row[requests]),
     }
 
 
 def _present(h: Headers) -> dict[str, Column]:
-    row, _, size, kind, _ = h.memo(_walked)
-    found = {name: np.unique(row[(kind == number) & (size > 0)]) for name, number in PRESENT.items()}
-    return {f"tcp.options.{name}": Column(np.ones(len(rows), bool), rows) for name, rows in found.items()}
+    row, _, size, kind, _ = h.memo(_long_options)
+    present = {name: np.unique(row[(kind == number) & (size > 0)]) for name, number in PRESENT.items()}
+    return {f"tcp.options.{name}": Column(np.ones(len(rows), bool), rows) for name, rows in present.items()}
 
 
 SACK_BLOCK = Layout(*(f for f in SACK_FIELDS if f.name.endswith("e_raw")))
 
 
-# ---------------------------------------------------------------- what follows from the header alone
+# ---------------------------------------------------------------- derived from the header alone
 
 
 @cache
 def flag_texts() -> tuple[np.ndarray, np.ndarray]:
-    """For each value of the flags: 'SYN, ACK', and Wireshark's twelve letters '·······A··S·'."""
+    """For each value of the flags 'SYN, ACK', and Wireshark's twelve letters '·······A··S·'; object (4096,)."""
     words = [", ".join(name for bit, name in enumerate(FLAGS) if value >> bit & 1) or "none" for value in range(4096)]
-    letters = ["".join(one if value >> 11 - i & 1 else "·" for i, one in enumerate("RRRACEUAPRSF")) for value in range(4096)]
+    letters = ["".join(letter if value >> 11 - i & 1 else "·" for i, letter in enumerate("RRRACEUAPRSF")) for value in range(4096)]
     return np.array(words, object), np.array(letters, object)
 
 
@@ -306,7 +305,7 @@ def _flags(h: Headers) -> dict[str, Column]:
 
 
 def _data(h: Headers) -> dict[str, Column]:
-    """Data of each segment: what the wire had behind the header. What an ICMP error quotes of a segment is not its data."""
+    """Data of each segment, as on the wire. A segment quoted in an ICMP error has none."""
     start = h.start + h["tcp.hdr_len"]
     rows = np.flatnonzero(h.whole & (start <= h.wire) & ~h.quoted)
     full = rows[h.end[rows] > start[rows]]
@@ -318,9 +317,9 @@ def _status(h: Headers) -> dict[str, Column]:
     if not h.checksums:
         return {"tcp.checksum.status": Column(np.full(len(rows), checksums.UNVERIFIED, np.uint8), rows)}
     more = checksums.pseudo(h, h.wire - h.start, 6)
-    found = checksums.status(h, h.wire[rows], more, rows)
-    found[(found == checksums.BAD) & (h["tcp.checksum"][rows] == checksums.partial(more, rows))] = checksums.PARTIAL
-    return {"tcp.checksum.status": Column(found, rows)}
+    status = checksums.status(h, h.wire[rows], more, rows)
+    status[(status == checksums.BAD) & (h["tcp.checksum"][rows] == checksums.partial(more, rows))] = checksums.PARTIAL
+    return {"tcp.checksum.status": Column(status, rows)}
 
 
 PROTOCOL = Protocol(

@@ -7,7 +7,7 @@ from ..fields import Column, Field, Headers, Layout, Payload, Protocol, Reading,
 HEADER = Layout()
 KIND = Layout(Field("version", bits(4), ""), Field("", bits(12), ""))
 WORD = Layout(Field("word", u16, ""))
-ORIGIN, AUTHENTICATED = 0, 1  # the first two bytes, where IPv6 begins with a 6
+ORIGIN, AUTHENTICATED = 0, 1  # the first two bytes of an indication; IPv6 starts with 6
 AUTHENTICATION = Layout(
     Field("word", u16, ""),
     Field("teredo.auth.idlen", u8, "Length of the client's identifier", "bytes"),
@@ -15,7 +15,7 @@ AUTHENTICATION = Layout(
 )
 NONCE = 8
 INDICATION = Layout(
-    Field("word", u16, ""), Field("teredo.orig.port", u16, "Origin port", "of the client, as its server sees it"),
+    Field("word", u16, ""), Field("teredo.orig.port", u16, "Origin port", "of the client, as seen by its server"),
     Field("teredo.orig.addr", ipv4, "Origin address"),
 )  # fmt: skip
 
@@ -25,7 +25,7 @@ def _read(layout: Layout, h: Reading, at: np.ndarray) -> Reading:
 
 
 def _indications(h: Reading) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Which have authentication, which an origin (bool); where that origin is, and where the packet begins (int64)."""
+    """Which have an authentication, which an origin indication (bool); offset of the origin, and of the packet (int64)."""
     head = _read(AUTHENTICATION, h, h.start)
     authentic = (head["word"] == AUTHENTICATED) & (head.trusted >= 2)
     size = AUTHENTICATION.size + head["teredo.auth.idlen"].astype(np.int64) + head["teredo.auth.aulen"] + NONCE + 1
@@ -36,7 +36,7 @@ def _indications(h: Reading) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
 
 
 def probe_port(r: Reading) -> np.ndarray:
-    """An IPv6 packet is there, or what may be before it."""
+    """An IPv6 packet, or an indication before it."""
     kind = _read(KIND, r, r.start)
     return (kind["version"] == 6) | (_read(WORD, r, r.start)["word"] <= AUTHENTICATED)
 
@@ -55,7 +55,7 @@ def _derived(h: Headers) -> dict[str, Column]:
     rows = np.flatnonzero(authentic)
     head = Reading(AUTHENTICATION, h.buffer, h.start[rows], h.end[rows], rows)
     place = h.start[rows] + AUTHENTICATION.size
-    found = {
+    columns = {
         "teredo.auth": Column(np.ones(len(rows), bool), rows),
         "teredo.auth.idlen": head.column("teredo.auth.idlen"),
         "teredo.auth.aulen": head.column("teredo.auth.aulen"),
@@ -68,14 +68,14 @@ def _derived(h: Headers) -> dict[str, Column]:
     )
     for name, size in sizes:
         there = np.flatnonzero((size > 0) & (place + size <= h.end[rows]))
-        found[f"teredo.auth.{name}"] = Column(np.column_stack((place, place + size))[there], rows[there])
+        columns[f"teredo.auth.{name}"] = Column(np.column_stack((place, place + size))[there], rows[there])
         place = place + size
     rows = np.flatnonzero(original)
     origin = Reading(INDICATION, h.buffer, at[rows], h.end[rows], rows)
-    for name in ("teredo.orig.port", "teredo.orig.addr"):  # every bit is turned, so that translators leave them alone
+    for name in ("teredo.orig.port", "teredo.orig.addr"):  # all bits are inverted, so that translators leave them alone
         values, own = origin.column(name)
-        found[name] = Column(~values, own)
-    return found
+        columns[name] = Column(~values, own)
+    return columns
 
 
 PROTOCOL = Protocol(

@@ -1,4 +1,4 @@
-"""Text that a message carries: what Wireshark calls data-text-lines. As it was sent, codings of transfer and content not undone."""
+"""Text in a message, Wireshark's data-text-lines; as sent, transfer and content codings not decoded."""
 
 from ..fields import Layout, Protocol
 

@@ -25,8 +25,8 @@ def contents(h: Headers):
 
 
 def _strings(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The texts of requests, options and errors, a zero byte behind each: (header, which one of the header, begin, end), and which
-    headers have one without that byte (bool; not those that the capture cut)."""
+    """The zero-terminated texts of requests, options and errors: (header, number in the header, start, end), int64; and which headers
+    have one without the zero byte, bool, those cut by the capture excepted."""
     kind = h["tftp.opcode"]
     rows = np.flatnonzero(h.whole & np.isin(kind, (READ, WRITE, ERROR, OPTIONS)))
     start = h.start[rows] + HEADER.size + np.where(kind[rows] == ERROR, FAILED.size, 0)
@@ -46,17 +46,17 @@ def _derived(h: Headers) -> dict[str, Column]:
     rows = np.flatnonzero(h.whole & (kind == ERROR))
     parts.read(FAILED, rows, h.start[rows] + HEADER.size)
     row, nth, start, end, _ = _strings(h)
-    of = kind[row]
-    asks = np.isin(of, (READ, WRITE))
-    nth = nth - np.where(asks, 2, 0)  # options follow the file's name and the mode
-    option = (asks | (of == OPTIONS)) & (nth >= 0)
+    opcode = kind[row]
+    request = np.isin(opcode, (READ, WRITE))
+    nth = nth - np.where(request, 2, 0)  # options follow the file's name and the mode
+    option = (request | (opcode == OPTIONS)) & (nth >= 0)
     for name, which in (
-        ("tftp.source_file", (of == READ) & (nth == -2)),
-        ("tftp.destination_file", (of == WRITE) & (nth == -2)),
-        ("tftp.type", asks & (nth == -1)),
+        ("tftp.source_file", (opcode == READ) & (nth == -2)),
+        ("tftp.destination_file", (opcode == WRITE) & (nth == -2)),
+        ("tftp.type", request & (nth == -1)),
         ("tftp.option.name", option & (nth % 2 == 0)),
         ("tftp.option.value", option & (nth % 2 == 1)),
-        ("tftp.error.message", (of == ERROR) & (nth == 0)),
+        ("tftp.error.message", (opcode == ERROR) & (nth == 0)),
     ):
         parts.text(name, row[which], start[which], end[which])
     return dict(parts.columns())
@@ -67,7 +67,7 @@ FIELDS = (
     *FAILED.fields,
     Field("tftp.source_file", text, "File read"),
     Field("tftp.destination_file", text, "File written"),
-    Field("tftp.type", text, "Mode", "octet: as it is; netascii: as text, RFC 764"),
+    Field("tftp.type", text, "Mode", "octet: bytes; netascii: text, RFC 764"),
     Field("tftp.option.name", text, "Option", many=True),
     Field("tftp.option.value", text, "Option value", many=True),
     Field("tftp.error.message", text, "Error message"),
@@ -82,7 +82,5 @@ PROTOCOL = Protocol(
     "[: {tftp.error.message}]",
     contents=contents,
     derived=((FIELDS, _derived),),
-    external_fields=(
-        Field("tftp.request_frame", u64, "Request in", "the frame that asked for the transfer, of messages on other ports than 69"),
-    ),
+    external_fields=(Field("tftp.request_frame", u64, "Request in", "frame of the request, for messages on other ports than 69"),),
 )

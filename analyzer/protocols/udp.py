@@ -9,7 +9,7 @@ HEADER = Layout(
     Field("udp.srcport", u16, "Source port"),
     Field("udp.dstport", u16, "Destination port"),
     Field("udp.length", u16, "Length", "bytes, header included; 0: a jumbogram"),
-    Field("udp.checksum", u16, "Checksum", "0: the sender made none", hex=4),
+    Field("udp.checksum", u16, "Checksum", "0: none", hex=4),
 )
 
 
@@ -18,7 +18,7 @@ def _end(h: Headers) -> np.ndarray:
     return np.minimum(np.where(length == 0, h.wire, h.start + length), h.wire)
 
 
-JUMBO = 0xFFFF  # the most bytes that the length field can say; beyond, it is 0 (RFC 2675 §4)
+JUMBO = 0xFFFF  # most bytes of the length field; of longer packets it is 0 (RFC 2675 §4)
 
 
 def contents(h: Headers):
@@ -46,14 +46,14 @@ def carried(h: Headers, end: np.ndarray) -> dict[str, Column]:
 def _status(h: Headers) -> dict[str, Column]:
     rows = np.flatnonzero(h.trusted == HEADER.size)
     if not h.checksums:
-        found = np.full(len(rows), checksums.UNVERIFIED, np.uint8)
+        status = np.full(len(rows), checksums.UNVERIFIED, np.uint8)
     else:
         end = _end(h)
         more = checksums.pseudo(h, end - h.start, 17)
-        found = checksums.status(h, end[rows], more, rows)
-        found[(found == checksums.BAD) & (h["udp.checksum"][rows] == checksums.partial(more, rows))] = checksums.PARTIAL
-    found[h["udp.checksum"][rows] == 0] = checksums.ABSENT
-    return {"udp.checksum.status": Column(found, rows)}
+        status = checksums.status(h, end[rows], more, rows)
+        status[(status == checksums.BAD) & (h["udp.checksum"][rows] == checksums.partial(more, rows))] = checksums.PARTIAL
+    status[h["udp.checksum"][rows] == 0] = checksums.ABSENT
+    return {"udp.checksum.status": Column(status, rows)}
 
 
 PROTOCOL = Protocol(

@@ -1,4 +1,4 @@
-"""What IPsec sends over UDP to get through address translation: ESP, IKE behind four zero bytes, keep-alives. RFC 3948 §2."""
+"""IPsec over UDP, to pass address translation: ESP, IKE after four zero bytes, keep-alives. RFC 3948 §2."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from ..fields import Column, Field, Headers, Layout, Payload, Protocol, Reading,
 
 HEADER = Layout()
 FIRST, WORD = Layout(Field("first", u8, "")), Layout(Field("word", u32, ""))
-MARKER = 4  # bytes of zeros before IKE, where ESP has its index, which is never 0
+MARKER = 4  # zero bytes before IKE, in the place of ESP's SPI, which is never 0
 
 
 def _kinds(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -18,10 +18,10 @@ def _kinds(h: Headers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def contents(h: Headers):
-    alive, marked, enciphered = _kinds(h)
-    yield Payload("udpencap", 0, h.start, h.wire, np.flatnonzero(enciphered))
+    alive, marked, esp = _kinds(h)
+    yield Payload("udpencap", 0, h.start, h.wire, np.flatnonzero(esp))
     yield Payload("udpencap", 1, h.start + MARKER, h.wire, np.flatnonzero(marked))
-    yield Payload("udpencap", 2, h.start, h.wire, np.flatnonzero(~alive & ~marked & ~enciphered))
+    yield Payload("udpencap", 2, h.start, h.wire, np.flatnonzero(~alive & ~marked & ~esp))
 
 
 def _derived(h: Headers) -> dict[str, Column]:

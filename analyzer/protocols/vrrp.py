@@ -1,4 +1,4 @@
-"""Virtual Router Redundancy Protocol: who of several routers has the address that all hosts know. RFC 3768 (version 2), RFC 9568 (3)."""
+"""Virtual Router Redundancy Protocol: which of several routers has the virtual address. RFC 3768 (version 2), RFC 9568 (3)."""
 
 import numpy as np
 
@@ -15,8 +15,8 @@ HEADER = Layout(
         Field("vrrp.version", bits(4), "Version"),
         Field("vrrp.type", bits(4), "Type", value_names=TYPE),
     )),
-    Field("vrrp.virt_rtr_id", u8, "Virtual router", "its number on this link; the last byte of its MAC address too"),
-    Field("vrrp.prio", u8, "Priority", "the greatest is master; 255: owns the addresses; 0: gives up"),
+    Field("vrrp.virt_rtr_id", u8, "Virtual router", "its number on this link; also the last byte of its MAC address"),
+    Field("vrrp.prio", u8, "Priority", "the highest is master; 255: owns the addresses; 0: resigns"),
     Field("vrrp.addr_count", u8, "Addresses"),
 )  # fmt: skip
 CHECKSUM = Field("vrrp.checksum", u16, "Checksum", "version 3: over a pseudo-header too", hex=4)
@@ -31,38 +31,38 @@ THIRD = Layout(
     CHECKSUM,
 )
 FIXED = HEADER.size + SECOND.size
-ADDRESS4 = Layout(Field("vrrp.ip_addr", ipv4, "Address", "that the virtual router has", many=True))
-ADDRESS6 = Layout(Field("vrrp.ipv6_addr", ipv6, "Address", "that the virtual router has", many=True))
+ADDRESS4 = Layout(Field("vrrp.ip_addr", ipv4, "Address", "of the virtual router", many=True))
+ADDRESS6 = Layout(Field("vrrp.ipv6_addr", ipv6, "Address", "of the virtual router", many=True))
 
 
-def _wide(h: Headers) -> int:
-    """Bytes of an address: those of the IP that carries it, for all headers of a group."""
+def _address_size(h: Headers) -> int:
+    """Bytes of an address: of the IP version that carries these headers."""
     return 16 if (above := h.network_layer()) is not None and above[0].protocol.name == "ipv6" else 4
 
 
 def check(h: Headers) -> None:
     version = h["vrrp.version"]
     h.fault(h.whole & ~np.isin(version, (2, 3)), "vrrp.typever", "is of version {had}, not 2 or 3", had=version)
-    needs(h, FIXED + _wide(h) * h["vrrp.addr_count"].astype(np.int64))
+    needs(h, FIXED + _address_size(h) * h["vrrp.addr_count"].astype(np.int64))
 
 
 def _derived(h: Headers) -> dict[str, Column]:
     parts = Parts(h, FIELDS)
-    version, wide = h["vrrp.version"], _wide(h)
+    version, size = h["vrrp.version"], _address_size(h)
     for number, layout in ((2, SECOND), (3, THIRD)):
         rows = np.flatnonzero(h.whole & (version == number))
-        found = parts.read(layout, rows, h.start[rows] + HEADER.size)
-        summed = np.flatnonzero(found.trusted == layout.size)
+        body = parts.read(layout, rows, h.start[rows] + HEADER.size)
+        summed = np.flatnonzero(body.trusted == layout.size)
         at = rows[summed]
         more = checksums.pseudo(h, h.wire - h.start, 112) if number == 3 else None  # RFC 9568 §5.2.8
         parts.put("vrrp.checksum.status", checksums.status(h, h.wire[at], more, at), at, h.start[at])
         if number == 2:
-            said = rows[(found["vrrp.auth_type"] == PASSWORD)]
-            start = h.start[said] + FIXED + wide * h["vrrp.addr_count"][said].astype(np.int64)
-            parts.text("vrrp.auth_string", said, start, start + 8)
+            at = rows[body["vrrp.auth_type"] == PASSWORD]
+            start = h.start[at] + FIXED + size * h["vrrp.addr_count"][at].astype(np.int64)
+            parts.text("vrrp.auth_string", at, start, start + 8)
     rows = np.flatnonzero(h.whole & np.isin(version, (2, 3)))
     row, nth = repeated(h["vrrp.addr_count"][rows].astype(np.int64))
-    parts.read(ADDRESS6 if wide == 16 else ADDRESS4, rows[row], h.start[rows][row] + FIXED + wide * nth)
+    parts.read(ADDRESS6 if size == 16 else ADDRESS4, rows[row], h.start[rows][row] + FIXED + size * nth)
     return dict(parts.columns())
 
 

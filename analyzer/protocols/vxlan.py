@@ -7,20 +7,20 @@ from ..fields import Column, Field, Headers, Layout, Payload, Protocol, Reading,
 HEADER = Layout(
     Field("vxlan.flags", u16, "Flags", hex=4),
     Field("vxlan.gbp", u16, "Group policy"),
-    Field("vxlan.vni", u24, "Network", "tells the virtual networks apart"),
+    Field("vxlan.vni", u24, "Network", "number of the virtual network"),
     Field("vxlan.reserved8", u8, "Reserved"),
 )
 FLAGS = Layout(
-    Field("vxlan.flag_g", flag, "Group policy is there"),
+    Field("vxlan.flag_g", flag, "Group policy present"),
     Field("first", bits(3), ""),
-    Field("vxlan.flag_i", flag, "Network is there", "always set"),
+    Field("vxlan.flag_i", flag, "Network present", "always set"),
     Field("second", bits(4), ""),
     Field("vxlan.flag_d", flag, "Don't learn", "the sender's address"),
     Field("third", bits(2), ""),
     Field("vxlan.flag_a", flag, "Policy applied"),
     Field("fourth", bits(3), ""),
 )
-ETHERNET = 3  # as next protocol, in the header that says one
+ETHERNET = 3  # next protocol of VXLAN-GPE
 
 
 def contents(h: Headers):
@@ -28,7 +28,7 @@ def contents(h: Headers):
 
 
 def flags(h: Headers, layout: Layout) -> dict[str, Column]:
-    """The flags, which begin the header."""
+    """The flags at the start of the header."""
     reading = Reading(layout, h.buffer, h.start, h.end, np.arange(len(h)))
     return {f.name: reading.column(f.name) for f in layout.fields if f.label}
 

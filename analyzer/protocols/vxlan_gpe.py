@@ -1,4 +1,4 @@
-"""VXLAN that says what it carries, the generic protocol extension. draft-ietf-nvo3-vxlan-gpe-13 §3."""
+"""VXLAN with a next protocol, the generic protocol extension. draft-ietf-nvo3-vxlan-gpe-13 §3."""
 
 from ..fields import Field, Headers, Layout, Payload, Protocol, bits, flag, u8, u16
 from . import vxlan
@@ -13,8 +13,8 @@ HEADER = Layout(
 FLAGS = Layout(
     Field("first", bits(2), ""),
     Field("vxlan.ver", bits(2), "Version"),
-    Field("vxlan.i_bit", flag, "Network is there"),
-    Field("vxlan.p_bit", flag, "Next protocol is there"),
+    Field("vxlan.i_bit", flag, "Network present"),
+    Field("vxlan.p_bit", flag, "Next protocol present"),
     Field("second", flag, ""),
     Field("vxlan.o_bit", flag, "Operations and management"),
 )

@@ -57,8 +57,8 @@ MATCHED = (  # by correlators/dns_matching.py
     Field("dns.retransmit_response", flag, "Answer sent again"),
     Field("dns.retransmit_response_in", u32, "First answered in", "frame"),
     Field("dns.unsolicited", flag, "Unsolicited", "an answer without a question in the capture"),
-    Field("dns.judged.silent", u32, "Questions left unanswered", "by this server, one behind the other: told at 3, then at twice as many"),
-    Field("dns.judged.failures", u32, "Failures", "of one kind from this server within 10 s: told at 10, then at twice as many"),
+    Field("dns.judged.silent", u32, "Questions left unanswered", "in a row, to this server: reported at 3, then at twice as many"),
+    Field("dns.judged.failures", u32, "Failures", "of one kind from this server within 10 s: reported at 10, then at twice as many"),
 )
 INFO = (
     "{dns.flags.opcode:words}[?dns.flags.response: response{dns.id:mark}] {dns.id}[, {dns.qry.type:words}][ {dns.qry.name}]"
@@ -351,8 +351,8 @@ QUESTIONS: Derived = (
     ),
     _questions,
 )
-UNICAST_WANTED = _many("dns.qry.qu", flag, "Wants a unicast answer", "RFC 6762 §5.4")
-CACHE_FLUSH = _many("dns.resp.cache_flush", flag, "Cache flush", "the record takes the place of what was known: RFC 6762 §10.2")
+UNICAST_WANTED = _many("dns.qry.qu", flag, "Unicast response wanted", "RFC 6762 §5.4")
+CACHE_FLUSH = _many("dns.resp.cache_flush", flag, "Cache flush", "replaces cached records: RFC 6762 §10.2")
 NAME_SIZES: Derived = (
     (
         _many("dns.qry.name.len", u16, "Length of the name", "characters, unescaped; 0: the root"),
@@ -367,7 +367,7 @@ RECORDS: Derived = (
         _many("dns.resp.class", u16, "Record's class", hex=4, value_names=CLASS),
         _many("dns.resp.ttl", u32, "Time to live", "seconds"),
         *LENGTH.fields,
-        _many("dns.rr.udp_payload_size", u16, "UDP payload size", "the largest message that the sender takes: RFC 6891 §6.2.3", hex=4),
+        _many("dns.rr.udp_payload_size", u16, "UDP payload size", "largest message that the sender can receive: RFC 6891 §6.2.3", hex=4),
         _many("dns.srv.service", text, "Service"),
         _many("dns.srv.proto", text, "Service's protocol"),
         _many("dns.srv.name", text, "Service's domain"),
@@ -388,7 +388,7 @@ ZONE = Layout(
     _many("dns.soa.refresh_interval", u32, "Refresh interval", "seconds"),
     _many("dns.soa.retry_interval", u32, "Retry interval", "seconds"),
     _many("dns.soa.expire_limit", u32, "Expire limit", "seconds"),
-    _many("dns.soa.minimum_ttl", u32, "Minimum TTL", "seconds; how long 'no such name' may be believed: RFC 2308 §4"),
+    _many("dns.soa.minimum_ttl", u32, "Minimum TTL", "seconds; TTL of negative answers: RFC 2308 §4"),
 )
 ORDER = Layout(_many("dns.naptr.order", u16, "Order"), _many("dns.naptr.preference", u16, "NAPTR preference"))
 DIGEST = Layout(
@@ -701,8 +701,8 @@ RDATA: tuple[Derived, ...] = (
     fixed_fields(ADDRESS6, AAAA),
     rdata_name(_many("dns.cname", text, "Canonical name"), CNAME),
     rdata_name(_many("dns.ns", text, "Name server"), NS),
-    rdata_name(_many("dns.ptr.domain_name", text, "Domain name", "that an address or service has"), PTR),
-    rdata_name(_many("dns.dname", text, "Name of the other tree"), 39),
+    rdata_name(_many("dns.ptr.domain_name", text, "Domain name", "of an address or service"), PTR),
+    rdata_name(_many("dns.dname", text, "Target of the DNAME"), 39),
     fixed_fields(PREFERENCE, MX),
     rdata_name(_many("dns.mx.mail_exchange", text, "Mail exchange"), MX),
     ((_many("dns.txt", text, "Text"), _many("dns.txt.length", u8, "Length of the text", "bytes"),
@@ -710,7 +710,7 @@ RDATA: tuple[Derived, ...] = (
     fixed_fields(SERVICES, SRV),
     rdata_name(_many("dns.srv.target", text, "Target"), SRV),
     rdata_name(_many("dns.soa.mname", text, "Primary name server"), SOA),
-    rdata_name(_many("dns.soa.rname", text, "Mailbox of who is responsible"), SOA, nth=1),
+    rdata_name(_many("dns.soa.rname", text, "Responsible mailbox"), SOA, nth=1),
     fixed_fields(ZONE, SOA, place="rest"),
     ((*ORDER.fields, *(_many(name, text, label) for name, label in NAPTR_STRINGS.items())), _naptr),
     rdata_name(_many("dns.naptr.replacement", text, "Replacement"), NAPTR),
@@ -721,7 +721,7 @@ RDATA: tuple[Derived, ...] = (
       _many("dns.rrsig.signature_inception", time, "Signature valid from"), _many("dns.rrsig.signature", raw, "Signature")), _rrsig),
     rdata_name(_many("dns.rrsig.signers_name", text, "Signer"), RRSIG, SIG),
     rdata_name(_many("dns.nsec.next_domain_name", text, "Next name", "there is none between"), NSEC),
-    ((_many("dns.nsec.type", u16, "Type there is", "at the name of an NSEC or NSEC3 record", value_names=TYPE),), _type_bitmaps),
+    ((_many("dns.nsec.type", u16, "Type present", "at the name of an NSEC or NSEC3 record", value_names=TYPE),), _type_bitmaps),
     ((*labeled_fields(HASH), _many("dns.nsec3.salt_value", raw, "Salt"), *HASH_LENGTH.fields,
       _many("dns.nsec3.hash_value", text, "Hash of the next name", "in base32hex")), _nsec3),
     ((*CERTIFICATE.fields, _many("dns.tlsa.certificate_association_data", raw, "Certificate association data"),
@@ -737,7 +737,7 @@ RDATA: tuple[Derived, ...] = (
       _many("dns.resp.z", u16, "EDNS flags", hex=4), _many("dns.resp.z.do", flag, "DNSSEC OK"), *OPTION_HEAD.fields,
       _many("dns.opt.data", raw, "Option data"), *labeled_fields(SUBNET),
       _many("dns.opt.client.addr4", ipv4, "Client's subnet"), _many("dns.opt.client.addr6", ipv6, "Client's IPv6 subnet"),
-      *labeled_fields(EXTENDED_ERROR), _many("dns.opt.ext_error.extra_text", text, "Extended error in words"),
+      *labeled_fields(EXTENDED_ERROR), _many("dns.opt.ext_error.extra_text", text, "Extended error text"),
       _many("dns.opt.cookie.client", raw, "Client's cookie"), _many("dns.opt.cookie.server", raw, "Server's cookie"),
       _many("dns.opt.padding", raw, "Padding"), *labeled_fields(TCP_KEEPALIVE)), _opt),
     ((_many("dns.data", raw, "Record's data", "of a type that is not decoded"),), _undecoded),
@@ -756,8 +756,8 @@ BITS: tuple[Derived, ...] = (
     flag_bit("dns.flags.recdesired", "Recursion desired", 8, description="the server is to ask others"),
     flag_bit("dns.flags.recavail", "Recursion available", 7, "response"),
     flag_bit("dns.flags.z", "Reserved bit", 6),
-    flag_bit("dns.flags.authenticated", "Authenticated", 5, "set", "checked with DNSSEC; in a query: tell me"),
-    flag_bit("dns.flags.checkdisable", "Checking disabled", 4, description="unchecked data are welcome"),
+    flag_bit("dns.flags.authenticated", "Authenticated", 5, "set", "validated with DNSSEC; in a query: requests this bit"),
+    flag_bit("dns.flags.checkdisable", "Checking disabled", 4, description="data that were not validated are accepted"),
 )
 LENGTHS: Derived = ((Field("dns.length", u16, "Length of the message", "bytes, before each message in TCP: RFC 1035 §4.2.2"),), _over_tcp)
 
