@@ -230,7 +230,8 @@ class StreamFramer:
         lost_by, lost = _lost(s, bad)
         never = np.flatnonzero(s.last & (upto < s.end))  # a message that is never completed
         lost_by, lost = np.append(lost_by, s.until[never]), np.append(lost, (s.end - upto)[never])
-        framed = complete(s, run, start, end, upto, lost_by, lost)
+        order = np.argsort(lost_by, kind="stable")
+        framed = complete(s, run, start, end, upto, lost_by[order], lost[order])
         return framed._replace(start=framed.start + self.skip)
 
     def torn(self, s: ContiguousRuns, framed: Framed) -> np.ndarray:
