@@ -8,12 +8,7 @@ Compiled by Cython when the package is built; runs interpreted too.
 import cython
 
 
-def decimal(
-    values: cython.const[cython.ulonglong][::1],
-    point: cython.longlong,
-    out: cython.uchar[::1],
-    start: cython.longlong[::1],
-):
+def decimal(values: cython.const[cython.ulonglong][::1], point: cython.longlong, out: cython.uchar[::1], start: cython.longlong[::1]):
     """Write each value into its cell of `out`, the digits at the cell's end, `point` of them after a decimal point.
 
     out: a cell for each value, all of equal size and large enough. start: becomes the offset of each text in `out`.

@@ -173,12 +173,7 @@ FIELDS = (
 MATCHED = (  # by correlators/ntp_matching.py
     Field("ntp.request_in", u64, "Request in", "frame of the client's request"),
     Field("ntp.delta_time", seconds, "Time since the request"),
-    Field(
-        "ntp.judged.offset",
-        seconds,
-        "Offset",
-        "server's clock minus the capture's: RFC 5905 §8, with the times of both frames",
-    ),
+    Field("ntp.judged.offset", seconds, "Offset", "server's clock minus the capture's: RFC 5905 §8, with the times of both frames"),
     Field(
         "ntp.judged.delay", seconds, "Delay", "round trip between the point of capture and the server, without the server's processing time"
     ),

@@ -155,10 +155,7 @@ REQUEST3 = Layout(Field("type", u16, ""), LS_TYPE3, STATE_ID, WHOSE)
 OPAQUE_HEAD = Layout(
     *(f if f is not LS_ID else Field("opaque", ipv4, "") for f in LSA2_HEAD.fields)
 )  # the link state ID is a type and a number: RFC 5250 §3
-OPAQUE_ID = Layout(
-    Field("before", u32, ""),
-    Field("ospf.lsid_opaque_type", u8, "Opaque type", "1: traffic engineering", many=True),
-)
+OPAQUE_ID = Layout(Field("before", u32, ""), Field("ospf.lsid_opaque_type", u8, "Opaque type", "1: traffic engineering", many=True))
 OPAQUE_REST = Layout(*OPAQUE_ID.fields, Field("ospf.lsid.opaque_id", u24, "Opaque number", many=True))
 TE_REST = Layout(
     *OPAQUE_ID.fields, Field("reserved", u8, ""), Field("ospf.lsid_te_lsa.instance", u16, "Instance of traffic engineering", many=True)

@@ -42,11 +42,7 @@ READABLE = np.frombuffer(PRINTABLE, np.uint8)
 UPPER = np.frombuffer(bytes(range(256)).hex().upper().encode(), "V2")  # byte → its two digits
 TEXT = bytes(byte if byte in b"\r\n" else PRINTABLE[byte] for byte in range(256))
 NOTES_LIMIT = 20
-WHY = {
-    HOLE: "missing, never acknowledged",
-    ACKNOWLEDGED: "missing in capture file",
-    CUT: "cut by the capture",
-}
+WHY = {HOLE: "missing, never acknowledged", ACKNOWLEDGED: "missing in capture file", CUT: "cut by the capture"}
 
 
 @dataclass

@@ -153,15 +153,7 @@ def _streams(table: pl.DataFrame, rows: int) -> Section:
         (severity, str(stream), endpoint(client, cp), endpoint(server, sp), count(there), count(back), duration(ns), kind)
         for (severity, stream, client, cp, server, sp, there, back, kind), ns in zip(
             ranked.select(
-                "severity",
-                "stream",
-                "client",
-                "client_port",
-                "server",
-                "server_port",
-                "client_unique_bytes",
-                "server_unique_bytes",
-                "kind",
+                "severity", "stream", "client", "client_port", "server", "server_port", "client_unique_bytes", "server_unique_bytes", "kind"
             ).iter_rows(),
             spans,
             strict=True,

@@ -308,8 +308,7 @@ def _pair_messages(requests: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFram
         unmatched = unmatched.with_columns((col("answer_direction") ^ 1).alias("direction"), col("answer_kept").alias("kept"))
         rows = pl.concat([rows, unmatched], how="diagonal")
     return rows.with_columns(
-        (col("direction") // 2).alias("stream"),
-        (col("kept").fill_null(False) | col("answer_kept").fill_null(False)).alias("kept"),
+        (col("direction") // 2).alias("stream"), (col("kept").fill_null(False) | col("answer_kept").fill_null(False)).alias("kept")
     )
 
 

@@ -364,8 +364,7 @@ class TABLE(Table):
             for one, queue in zip(rows[at].iter_rows(named=True), full[at].tolist(), strict=True)
         ]
         return rows.with_columns(
-            rows["kind"].scatter(at, accept_ignored.kind),
-            rows["verdict"].scatter(at, pl.Series(said, dtype=pl.String)),
+            rows["kind"].scatter(at, accept_ignored.kind), rows["verdict"].scatter(at, pl.Series(said, dtype=pl.String))
         )
 
     def _rows(self, keys: list[bytes], connections: np.ndarray, counts: np.ndarray, sums: np.ndarray) -> pl.DataFrame:
@@ -389,12 +388,7 @@ class TABLE(Table):
         return pl.DataFrame([s.cast(dtype_of(f)).alias(f.name) for f, s in zip(self.columns, columns, strict=True)])
 
     def _judged(
-        self,
-        c: Values,
-        facts: np.ndarray,
-        ends: np.ndarray,
-        directions: list[Values],
-        reporters: list[str],
+        self, c: Values, facts: np.ndarray, ends: np.ndarray, directions: list[Values], reporters: list[str]
     ) -> dict[str, pl.Series]:
         """The verdicts."""
         made = []

@@ -452,13 +452,7 @@ class Figures:
                 self._add(conn, conn.low, conn.high, i)
 
     @cython.cfunc
-    def _add(
-        self,
-        conn: ConnectionStats,
-        sender: DirectionStats,
-        peer: DirectionStats,
-        i: cython.longlong,
-    ):
+    def _add(self, conn: ConnectionStats, sender: DirectionStats, peer: DirectionStats, i: cython.longlong):
         flags: cython.longlong = self.inputs[FLAGS, i]
         length: cython.longlong = self.inputs[LENGTH, i]
         time: cython.longlong = self.inputs[TIME, i]

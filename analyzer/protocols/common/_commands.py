@@ -498,12 +498,7 @@ class CommandParser:
 
     @cython.cfunc
     def _emit_message(
-        self,
-        direction: LineDirection,
-        by: cython.longlong,
-        here: cython.longlong,
-        stop: cython.longlong,
-        dots: cython.longlong,
+        self, direction: LineDirection, by: cython.longlong, here: cython.longlong, stop: cython.longlong, dots: cython.longlong
     ):
         """A message is whole; its last `dots` bytes are the line that ends it."""
         self.held -= len(direction.kept)

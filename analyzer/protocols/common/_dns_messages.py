@@ -103,11 +103,7 @@ class NameTable:
 
     @cython.cfunc
     def read(
-        self,
-        data: cython.const[cython.uchar][::1],
-        base: cython.longlong,
-        at: cython.longlong,
-        stop: cython.longlong,
+        self, data: cython.const[cython.uchar][::1], base: cython.longlong, at: cython.longlong, stop: cython.longlong
     ) -> cython.longlong:
         """The index of the name at data[at:stop], whose message begins at `base`; -1 if it is malformed.
 

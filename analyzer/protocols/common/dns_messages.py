@@ -444,10 +444,7 @@ SVCB_PARAMETER = Layout(
     _many("dns.svcb.svcparam.key", u16, "Parameter", value_names=PARAMETER),
     _many("dns.svcb.svcparam.value.length", u16, "Length of the value"),
 )
-OPTION_HEAD = Layout(
-    _many("dns.opt.code", u16, "Option", value_names=OPTION),
-    _many("dns.opt.len", u16, "Option length", "bytes"),
-)
+OPTION_HEAD = Layout(_many("dns.opt.code", u16, "Option", value_names=OPTION), _many("dns.opt.len", u16, "Option length", "bytes"))
 SUBNET = Layout(
     Field("head", u32, ""),
     _many("dns.opt.client.family", u16, "Client's address family"),
@@ -742,10 +739,7 @@ RDATA: tuple[Derived, ...] = (
       _many("dns.opt.padding", raw, "Padding"), *labeled_fields(TCP_KEEPALIVE)), _opt),
     ((_many("dns.data", raw, "Record's data", "of a type that is not decoded"),), _undecoded),
 )  # fmt: skip
-COUNTED: Derived = (
-    tuple(Field(name, u16, label) for pair in COUNT_NAMES for name, label in (pair[:2], pair[2:]) if name),
-    _counts,
-)
+COUNTED: Derived = (tuple(Field(name, u16, label) for pair in COUNT_NAMES for name, label in (pair[:2], pair[2:]) if name), _counts)
 RESPONSE = flag_bit("dns.flags.response", "Response", 15, value_names={0: "question", 1: "answer"})
 TRUNCATED = flag_bit("dns.flags.truncated", "Truncated", 9, description="ask again over TCP")
 BODY: tuple[Derived, ...] = (CODES, EXTENDED_RCODE, COUNTED, QUESTIONS, NAME_SIZES, RECORDS, *RDATA)
