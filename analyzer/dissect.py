@@ -133,23 +133,23 @@ class Dissector:
         frames = self._frames(batch, interfaces)
         done = Dissection(batch, self.paths, frames, {"frame": [frames]}, [frames], correlators=self.correlators, messages=self.messages)
         done.guesses = self.demultiplexer.guesses
-        turns = Turns(self, done, np.zeros(len(batch), np.int64))
+        loop = Turns(self, done, np.zeros(len(batch), np.int64))
         self.reassembler.start()
-        turns.run([frames])
+        loop.run([frames])
         if self.wanted & TCP and "tcp" in done.chunks:
             done.segments = self.streams.number_tcp(done.chunks["tcp"], batch)
             if self.messages is not None:
-                turns.run(turns.messages(self.messages, done.segments))
+                loop.run(loop.messages(self.messages, done.segments))
         for one in (*self.claimers, *(one for one in self.annotators if one.precedence < 0)):
             if headers := done.headers(one.reads):
                 one.feed(headers, batch)
-        if turns.pending:
-            turns.run(turns.claimed())
+        if loop.pending:
+            loop.run(loop.claimed())
         for h in reversed(done.order):
             _set_link_payload_end(h)
-        frames.path = turns.path
+        frames.path = loop.path
         if "frame.protocols" in self.wanted:
-            used, inverse = np.unique(turns.path, return_inverse=True)
+            used, inverse = np.unique(loop.path, return_inverse=True)
             frames.put("frame.protocols", np.array([self.paths.text(one) for one in used.tolist()], object)[inverse])
         for correlator in self.annotators:
             if correlator.precedence >= 0 and (headers := done.headers(correlator.reads)):

@@ -124,23 +124,23 @@ class Dissection:
             return scatter(len(self), parts)
         # Frames with several values: these in order of layer, header and field, separators behind all but a frame's last.
         keys, many = [], []
-        for nth, ((frames, said), (h, (_, rows), _)) in enumerate(zip(parts, found, strict=True)):
+        for nth, ((frames, printed), (h, (_, rows), _)) in enumerate(zip(parts, found, strict=True)):
             at = np.flatnonzero(often[frames] > 1)
             own = at if rows is None else rows[at]
             keys.append(np.stack((np.full(len(at), nth), own, self.layer(h)[own], frames[at])))
-            many.append(said.take(at))
+            many.append(printed.take(at))
         key = np.concatenate(keys, axis=1)
         order = np.lexsort(key)
         frame = key[-1, order]
         first, last = np.flatnonzero(np.diff(frame, prepend=-1)), np.flatnonzero(np.diff(frame, append=-1))
-        said = concat(many).take(order)
+        printed = concat(many).take(order)
         if occurrence == "a":
             between = np.ones(len(frame), bool)
             between[last] = False
-            line = concat_str([said, constant(join, between)])
+            line = concat_str([printed, constant(join, between)])
             several = Strings(line.data, line.start[first], line.end[last])
         else:
-            several = said.take(first if occurrence == "f" else last)
+            several = printed.take(first if occurrence == "f" else last)
         return scatter(len(self), [*parts, (frame[first], several)])
 
     def innermost(self) -> Iterator[tuple[Headers, np.ndarray]]:
@@ -205,12 +205,12 @@ class Dissection:
         return marks
 
 
-def _lines(frames: np.ndarray, said: Strings) -> tuple[np.ndarray, Strings]:
+def _lines(frames: np.ndarray, printed: Strings) -> tuple[np.ndarray, Strings]:
     """One text a frame of texts in order of their frames: several, of messages in one frame, are put in a line."""
     last = np.diff(frames, append=-1) != 0
     if last.all():
-        return frames, said
-    line = concat_str([said, constant("; ", ~last)])
+        return frames, printed
+    line = concat_str([printed, constant("; ", ~last)])
     first = np.flatnonzero(np.diff(frames, prepend=-1))
     return frames[first], Strings(line.data, line.start[first], line.end[last])
 

@@ -535,13 +535,13 @@ def dates(ns: np.ndarray) -> Strings:
     """Nanoseconds since 1970 (int64) as tshark prints dates: `Aug  1, 2022 13:23:30.188123546 UTC`."""
     second, rest = np.divmod(ns, 10**9)
     used, inverse = np.unique(second, return_inverse=True)
-    said = []
+    printed = []
     for one in np.datetime_as_string(used.astype("M8[s]")).tolist():
         day, clock = one.split("T")
         year, month, nth = day.split("-")
-        said.append(f"{MONTHS[int(month) - 1]} {int(nth):2}, {year} {clock}")
+        printed.append(f"{MONTHS[int(month) - 1]} {int(nth):2}, {year} {clock}")
     fraction = decimal_seconds(rest)
-    return concat_str([strings(said).take(inverse), replace(fraction, start=fraction.start + 1), constant(" UTC", len(ns))])
+    return concat_str([strings(printed).take(inverse), replace(fraction, start=fraction.start + 1), constant(" UTC", len(ns))])
 
 
 def texts(f: Field, values: np.ndarray, buffer: np.ndarray | None = None) -> Strings:

@@ -22,14 +22,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--accept", action="store_true", help="rewrite the output in console blocks")
 
 
-class Said:
+class Result:
     """What a command printed and how it ended."""
 
     def __init__(self, status: int, out: str, err: str) -> None:
         self.status, self.out, self.err = status, out, err
 
 
-def run(*args: str) -> Said:
+def run(*args: str) -> Result:
     """Run `analyze` with these words, in this process; a fault of its own is raised, not told."""
     from analyzer.cli import run as command
 
@@ -43,7 +43,7 @@ def run(*args: str) -> Said:
         sys.stdout, sys.stderr = before
     out.flush()
     err.flush()
-    return Said(status, out.buffer.getvalue().decode(), err.buffer.getvalue().decode())
+    return Result(status, out.buffer.getvalue().decode(), err.buffer.getvalue().decode())
 
 
 def pcap(*frames: bytes, magic: int = 0xA1B2C3D4, order: str = "<", link: int = 1, lengths: dict[int, int] | None = None) -> bytes:
@@ -105,7 +105,7 @@ def transitions(name: str, batch: int | None = None) -> list[tuple[int, int, str
 
 
 def segment(
-    talk: Talk | Trace, who: str, flags: str, seq: int, ack: int | None, data: bytes, ip: Mapping[str, object], **more: object
+    talk: Dialogue | Trace, who: str, flags: str, seq: int, ack: int | None, data: bytes, ip: Mapping[str, object], **more: object
 ) -> bytes:
     """An Ethernet frame with a segment of the client (c) or the server (s); numbers count from their SYNs. ip, more: scapy's fields."""
     from scapy.all import IP, TCP, Ether, Raw
@@ -117,7 +117,7 @@ def segment(
     return bytes(Ether() / IP(src=source, dst=target, **ip) / TCP(sport=sport, dport=dport, flags=flags, **numbers, **more) / Raw(data))
 
 
-class Talk:
+class Dialogue:
     """A connection written segment by segment: who speaks is the client (c) or the server (s), numbers count from their SYNs.
 
     isn: number of the client's and of the server's SYN, so that numbers wrap where a test wants it. Options are scapy's.
@@ -128,11 +128,11 @@ class Talk:
         self.port = port
         self.frames: list[bytes] = []
 
-    def add(self, who: str, flags: str, seq: int, ack: int | None = None, data: bytes = b"", **more: object) -> Talk:
+    def add(self, who: str, flags: str, seq: int, ack: int | None = None, data: bytes = b"", **more: object) -> Dialogue:
         self.frames.append(segment(self, who, flags, seq, ack, data, {}, **more))
         return self
 
-    def open(self) -> Talk:
+    def open(self) -> Dialogue:
         """The three-way handshake: frames 1, 2 and 3."""
         return self.add("c", "S", 0).add("s", "SA", 0, 1).add("c", "A", 1, 1)
 

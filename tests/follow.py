@@ -29,13 +29,13 @@ def tshark(path: Path, *words: str) -> str:
 def followed(path: Path, protocol: str, mode: str, streams: list[int]) -> dict[int, str]:
     """What tshark prints of each stream. It draws them in an order of its own, which the heads of another form tell."""
     asked = [word for n in streams for word in ("-z", f"follow,{protocol},{mode},{n}")]
-    said = tshark(path, "-q", *asked)
+    result = tshark(path, "-q", *asked)
     if mode == "yaml":
         order = list(followed(path, protocol, "raw", streams))
-        return dict(zip(order, ["peers:" + one for one in said.split("peers:")[1:]], strict=True))
-    starts = [*HEAD.finditer(said)]
-    ends = [one.start() for one in starts[1:]] + [len(said)]
-    return {int(one[1]): said[one.start() : end] for one, end in zip(starts, ends, strict=True)}
+        return dict(zip(order, ["peers:" + one for one in result.split("peers:")[1:]], strict=True))
+    starts = [*HEAD.finditer(result)]
+    ends = [one.start() for one in starts[1:]] + [len(result)]
+    return {int(one[1]): result[one.start() : end] for one, end in zip(starts, ends, strict=True)}
 
 
 def compared(path: Path, protocol: str, most: int) -> Counter[str]:

@@ -58,10 +58,10 @@ def printed(capture: str) -> str:
 def write(target: Path, capture: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        said = printed(str(capture))
+        result = printed(str(capture))
     except Exception as error:
-        said = f"{type(error).__name__}: {error}\n"
-    target.write_text(said)
+        result = f"{type(error).__name__}: {error}\n"
+    target.write_text(result)
 
 
 def main(out: Path, folders: list[Path]) -> None:

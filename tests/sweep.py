@@ -41,11 +41,11 @@ if __name__ == "__main__":
     wrong = 0
     for path in found:
         try:
-            said = differs(path)
+            result = differs(path)
         except Exception as error:
-            said = f"{path}: {type(error).__name__}: {error}"
-        if said:
+            result = f"{path}: {type(error).__name__}: {error}"
+        if result:
             wrong += 1
-            print(said, flush=True)
+            print(result, flush=True)
     print(f"{len(found)} captures, {wrong} wrong")
     sys.exit(bool(wrong))

@@ -61,9 +61,9 @@ def call() -> Trace:
 
 def words(name: str, *fields: str, only: str) -> list[list[str]]:
     asked = [w for field in ("frame.number", *fields) for w in ("-e", field)]
-    said = {run("packets", name, "-Y", only, "-T", "fields", *asked, "--batch-frames", str(n)).out for n in BATCHES}
-    assert len(said) == 1
-    return [line.split("\t") for line in said.pop().splitlines()]
+    result = {run("packets", name, "-Y", only, "-T", "fields", *asked, "--batch-frames", str(n)).out for n in BATCHES}
+    assert len(result) == 1
+    return [line.split("\t") for line in result.pop().splitlines()]
 
 
 def test_what_a_call_announces_is_found(save):
@@ -236,9 +236,9 @@ LINES = [b"INVITE sip:a@b SIP/2.0\r\n", b"SIP/2.0 200 OK\r\n", b"Content-Length:
         max_size=8,
     )
 )
-def test_any_bytes_give_the_same_in_any_batch(said):
+def test_any_bytes_give_the_same_in_any_batch(result):
     trace, at = Trace(), 1
-    for n, (kind, parts) in enumerate(said):
+    for n, (kind, parts) in enumerate(result):
         data = b"".join(parts)
         if kind == "tcp":
             ip = IP(src="10.0.0.1", dst="10.0.0.2") / TCP(sport=4000, dport=5060, seq=at, flags="PA")

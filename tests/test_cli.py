@@ -36,12 +36,12 @@ ARP = str(CAPTURES / "arp" / "arp.pcap")
 )
 def test_a_mistake_is_one_sentence_and_status_2(words, says, monkeypatch):
     monkeypatch.chdir(ROOT)
-    said = run(*words)
-    assert said.status == 2
-    assert said.err.startswith("analyze: ")
-    assert says in said.err
-    assert said.err.count("\n") == 1
-    assert said.out == ""
+    result = run(*words)
+    assert result.status == 2
+    assert result.err.startswith("analyze: ")
+    assert says in result.err
+    assert result.err.count("\n") == 1
+    assert result.out == ""
 
 
 def test_an_empty_file_and_broken_gzip_are_named(save):
@@ -117,11 +117,11 @@ def test_fields_are_printed_as_tshark_prints_them():
 
 
 def test_columns_of_the_packet_line():
-    said = run(
+    result = run(
         "packets", ARP, "-c", "3", "-T", "fields", "-e", "_ws.col.Protocol", "-e", "_ws.col.Source", "-e", "_ws.col.Info"
     ).out.splitlines()
-    assert said[0] == "ARP\t00:16:d3:5c:b9:e3\trequest for 192.168.1.109 from 192.168.1.108 at 00:16:d3:5c:b9:e3"
-    assert said[2].startswith("TCP\t192.168.1.108\t34172 → 7 [SYN] Seq=0 Win=64240 Len=0 MSS=1460")
+    assert result[0] == "ARP\t00:16:d3:5c:b9:e3\trequest for 192.168.1.109 from 192.168.1.108 at 00:16:d3:5c:b9:e3"
+    assert result[2].startswith("TCP\t192.168.1.108\t34172 → 7 [SYN] Seq=0 Win=64240 Len=0 MSS=1460")
 
 
 def test_nothing_from_a_file_reaches_the_terminal_unescaped(save):

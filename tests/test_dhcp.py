@@ -47,8 +47,8 @@ def message(
     link = Ether(src="02:00:00:00:00:01" if server else CLIENT, dst="ff:ff:ff:ff:ff:ff")
     link = link / Dot1Q(vlan=vlan) if vlan else link
     ends = (67, 68, source, "255.255.255.255") if server else (68, 67, more.get("ciaddr", "0.0.0.0"), more.pop("to", "255.255.255.255"))
-    told = [("message-type", kind)] if kind else []
-    body = BOOTP(op=2 if server else 1, chaddr=MAC, xid=xid, **more) / DHCP(options=[*told, *options, "end"])
+    reported = [("message-type", kind)] if kind else []
+    body = BOOTP(op=2 if server else 1, chaddr=MAC, xid=xid, **more) / DHCP(options=[*reported, *options, "end"])
     return bytes(link / IP(src=ends[2], dst=ends[3]) / UDP(sport=ends[0], dport=ends[1]) / body)
 
 
@@ -223,11 +223,11 @@ def test_addresses_and_prefixes_are_options_in_options(cells):
 def test_settings(cells):
     asked = DHCP6_Solicit(trid=1) / OWN / DHCP6OptElapsedTime(elapsedtime=703) / DHCP6OptOptReq(reqopts=[23, 24])
     assert cells(message6(asked), "dhcpv6.elapsed_time", "dhcpv6.requested_option_code") == ["7030", "23,24"]
-    told = (
+    reported = (
         DHCP6_Reply(trid=1) / DHCP6OptDNSServers(dnsservers=["2001:db8::53"]) / DHCP6OptDNSDomains(dnsdomains=["example.org", "a.example."])
     )
     wanted = ("dhcpv6.dns_server", "dhcpv6.search_list_entry")
-    assert cells(message6(told, server=True), *wanted) == ["2001:db8::53", "example.org.,a.example."]
+    assert cells(message6(reported, server=True), *wanted) == ["2001:db8::53", "example.org.,a.example."]
 
 
 def test_a_relayed_message_is_read_too(cells):

@@ -29,8 +29,8 @@ TABLES = ("dns", "mdns", "llmnr", "nbns", "dns_transactions", "dns_servers", "dn
 CLIENT, SERVER = "10.0.0.2", "10.0.0.1"
 
 
-def name(said: str) -> bytes:
-    return labels(*said.encode().split(b".")) if said else b"\0"
+def name(result: str) -> bytes:
+    return labels(*result.encode().split(b".")) if result else b"\0"
 
 
 def labels(*parts: bytes) -> bytes:
@@ -74,8 +74,8 @@ def test_dns_on_a_port_that_is_nobodys(save):
     odd = [message(7, 0x0100, [question("a.example", 9999)]), ask + b"x", ask[:-1], bytes(len(ask)), ask[:4] + b"\0\2" + ask[6:]]
     name = save(pcap(frame(ask, (40000, 8053)), frame(answer, (8053, 40000)), *(frame(one, (40000, 8053)) for one in odd)))
     for size in BATCHES:
-        said = run("packets", name, "--batch-frames", str(size), "-T", "fields", "-e", "dns.qry.name", "-e", "dns.a").out
-        assert said.splitlines() == ["a.example\t", "a.example\t97.98.99.100", *["\t"] * 5]
+        result = run("packets", name, "--batch-frames", str(size), "-T", "fields", "-e", "dns.qry.name", "-e", "dns.a").out
+        assert result.splitlines() == ["a.example\t", "a.example\t97.98.99.100", *["\t"] * 5]
 
 
 @pytest.fixture
@@ -85,8 +85,8 @@ def cells(save):
     def get(data: bytes, *wanted: str) -> list[list[str]]:
         path = save(data)
         words = [word for one in wanted for word in ("-e", one)]
-        (said,) = {run("packets", path, "--batch-frames", str(size), "-T", "fields", *words).out for size in BATCHES}
-        return [line.split("\t") for line in said.splitlines()]
+        (result,) = {run("packets", path, "--batch-frames", str(size), "-T", "fields", *words).out for size in BATCHES}
+        return [line.split("\t") for line in result.splitlines()]
 
     return get
 
@@ -116,7 +116,7 @@ def lab(one: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("wire", "said"),
+    ("wire", "result"),
     [
         (labels(b"www", b"example", b"com"), "www.example.com"),
         (labels(b"a.b", b"com"), r"a\.b.com"),
@@ -128,9 +128,9 @@ def lab(one: str) -> str:
         (b"\0", "<Root>"),
     ],
 )
-def test_names_are_written_as_rfc_4343_has_it(cells, wire, said):
+def test_names_are_written_as_rfc_4343_has_it(cells, wire, result):
     """A dot inside a label is none between labels, so a.b.com of two labels is another name than of three."""
-    assert cells(pcap(frame(message(1, 0x100, [question(wire)]))), "dns.qry.name") == [[said]]
+    assert cells(pcap(frame(message(1, 0x100, [question(wire)]))), "dns.qry.name") == [[result]]
 
 
 def test_three_labels_are_told_from_two_with_a_dot_inside(cells):
@@ -220,8 +220,8 @@ def test_lies_about_counts_and_lengths(table):
         (message(1, 0x8180, [asked], [record(POINTER, 16, b"\5ab")]), "the data of a record are not what its type says", 78),
         (message(1, 0x8180, [asked])[:7], "needs 12 bytes, has 7", 42),
     ]
-    told = faults(table, pcap(*(frame(data) for data, _, _ in cases)))
-    assert told == [(i, f"DNS {says}", offset) for i, (_, says, offset) in enumerate(cases, 1)]
+    reported = faults(table, pcap(*(frame(data) for data, _, _ in cases)))
+    assert reported == [(i, f"DNS {says}", offset) for i, (_, says, offset) in enumerate(cases, 1)]
 
 
 def test_a_message_that_the_capture_cut_is_no_malformed_one(save):
@@ -334,20 +334,20 @@ TSHARK = [  # type, data, and what tshark 4.0.17 prints of them
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("kind", "data", "said"), TSHARK, ids=[str(kind) for kind, _, _ in TSHARK])
-def test_the_data_of_records_as_tshark_prints_them(cells, table, kind, data, said):
+@pytest.mark.parametrize(("kind", "data", "result"), TSHARK, ids=[str(kind) for kind, _, _ in TSHARK])
+def test_the_data_of_records_as_tshark_prints_them(cells, table, kind, data, result):
     capture = one(kind, data)
-    assert cells(capture, *(f"dns.{field}" for field in said)) == [list(said.values())]
+    assert cells(capture, *(f"dns.{field}" for field in result)) == [list(result.values())]
     assert not faults(table, capture)
 
 
-@pytest.mark.parametrize(("kind", "data", "said"), TSHARK, ids=[str(kind) for kind, _, _ in TSHARK])
-def test_data_cut_anywhere_give_no_wrong_value(save, kind, data, said):
+@pytest.mark.parametrize(("kind", "data", "result"), TSHARK, ids=[str(kind) for kind, _, _ in TSHARK])
+def test_data_cut_anywhere_give_no_wrong_value(save, kind, data, result):
     """The first values are the same, or there are none."""
     for size in range(len(data)):
         path = save(one(kind, data[:size]))
-        line = run("packets", path, "-T", "fields", *(word for field in said for word in ("-e", f"dns.{field}"))).out.rstrip("\n")
-        for got, want in zip(line.split("\t"), said.values(), strict=True):
+        line = run("packets", path, "-T", "fields", *(word for field in result for word in ("-e", f"dns.{field}"))).out.rstrip("\n")
+        for got, want in zip(line.split("\t"), result.values(), strict=True):
             assert want.startswith(got) or kind in (16, 257, 65280, 13), (size, got, want)
 
 
@@ -363,7 +363,7 @@ def test_options_of_edns(cells):
     ]
     data = b"".join(struct.pack(">HH", code, len(value)) + value for code, value in options)
     opt = record(b"\0", 41, data, group=1232, ttl=0x00008000)
-    said = {
+    result = {
         "dns.resp.name": "<Root>",
         "dns.resp.class": "",
         "dns.resp.ttl": "",
@@ -382,7 +382,7 @@ def test_options_of_edns(cells):
         "dns.opt.ext_error.extra_text": "denied",
         "dns.opt.edns_tcp_keepalive.timeout": "100",
     }
-    assert cells(pcap(frame(message(1, 0x100, [question("a.test")], [], [], [opt]))), *said) == [list(said.values())]
+    assert cells(pcap(frame(message(1, 0x100, [question("a.test")], [], [], [opt]))), *result) == [list(result.values())]
 
 
 # ---------------------------------------------------------------- neighbours
@@ -393,10 +393,10 @@ def test_multicast_dns(cells):
     group = ((5353, 5353), CLIENT, "224.0.0.251")
     asked = message(0, 0, [question("_ipp._tcp.local", 12, 0x8001), question("x.local", 255)])
     owner = labels(b"My Printer", b"_ipp", b"_tcp", b"local")
-    told = message(
+    reported = message(
         0, 0x8400, [], [record("_ipp._tcp.local", 12, owner), record(owner, 33, struct.pack(">HHH", 0, 0, 631) + name("pr.local"), 0x8001)]
     )
-    data = pcap(frame(asked, *group), frame(told, *group))
+    data = pcap(frame(asked, *group), frame(reported, *group))
     assert cells(data, "frame.protocols", "dns.qry.class", "dns.qry.qu", "dns.resp.class", "dns.resp.cache_flush") == [
         ["eth:ethertype:ip:udp:mdns", "0x0001,0x0001", "1,0", "", ""],
         ["eth:ethertype:ip:udp:mdns", "", "", "0x0001,0x0001", "0,1"],
@@ -413,8 +413,8 @@ def test_multicast_dns(cells):
 def test_llmnr_is_answered_by_whoever_has_the_name(cells, table):
     """The question goes to a group, so the server is who answers; its flags have names of their own."""
     asked = frame(message(7, 0, [question("host1")]), (51000, 5355), CLIENT, "224.0.0.252")
-    told = frame(message(7, 0x8500, [question("host1")], [record("host1", 1, bytes([10, 0, 0, 9]))]), (5355, 51000), "10.0.0.9", CLIENT)
-    data = trace((0, asked), (0.25, told))
+    reported = frame(message(7, 0x8500, [question("host1")], [record("host1", 1, bytes([10, 0, 0, 9]))]), (5355, 51000), "10.0.0.9", CLIENT)
+    data = trace((0, asked), (0.25, reported))
     wanted = ("dns.flags.conflict", "dns.flags.tentative", "dns.response_to", "dns.time", "dns.unsolicited")
     assert cells(data, *wanted) == [["0", "0", "", "", ""], ["1", "1", "1", "0.250000000", ""]]
     assert table(data, "dns_transactions", "protocol", "client", "server", "name", "outcome", "addresses") == [
@@ -422,8 +422,8 @@ def test_llmnr_is_answered_by_whoever_has_the_name(cells, table):
     ]
 
 
-def netbios(said: str, service: int, fill: bytes = b" ") -> bytes:
-    plain = said.encode().ljust(15, fill) + bytes([service])
+def netbios(result: str, service: int, fill: bytes = b" ") -> bytes:
+    plain = result.encode().ljust(15, fill) + bytes([service])
     return labels(b"".join(bytes([65 + (byte >> 4), 65 + (byte & 15)]) for byte in plain))
 
 
@@ -481,8 +481,8 @@ def test_answers_find_their_questions_as_tshark_finds_them(cells):
         "dns.unsolicited",
         "dns.response_in",
     )
-    said = {i: tuple(row) for i, row in enumerate(cells(talk(), *wanted), 1) if any(row)}
-    assert said == {
+    result = {i: tuple(row) for i, row in enumerate(cells(talk(), *wanted), 1) if any(row)}
+    assert result == {
         2: ("", "", "1", "", "", ""),
         3: ("", "", "1", "", "", ""),
         4: ("1", "3.000000000", "", "", "", ""),
@@ -580,9 +580,9 @@ FACTS = [  # filters of the labs' facts, and the frames that fit; of UDP alone
 ]
 
 
-@pytest.mark.parametrize(("which", "said", "frames"), FACTS)
-def test_facts_of_the_labs(which, said, frames):
-    out = run("packets", lab(which), "-Y", said + " && udp", "-T", "fields", "-e", "frame.number").out
+@pytest.mark.parametrize(("which", "result", "frames"), FACTS)
+def test_facts_of_the_labs(which, result, frames):
+    out = run("packets", lab(which), "-Y", result + " && udp", "-T", "fields", "-e", "frame.number").out
     assert [int(line) for line in out.split()] == frames
 
 
@@ -629,9 +629,9 @@ def named(table, data: bytes) -> list[tuple[int, str]]:
 
 def test_failures_are_told_once_and_bursts_at_ten(table):
     frames = [frame(message(i, 0x8183, [question(f"x{i}.test")]), (53, 2000 + i)) for i in range(25)]
-    told = named(table, trace(*((i / 10, one) for i, one in enumerate(frames))))
-    assert [at for at, one in told if one == "burst_of_failures"] == [10, 20]
-    assert [at for at, one in told if one == "no_such_name"] == list(range(1, 26))
+    reported = named(table, trace(*((i / 10, one) for i, one in enumerate(frames))))
+    assert [at for at, one in reported if one == "burst_of_failures"] == [10, 20]
+    assert [at for at, one in reported if one == "no_such_name"] == list(range(1, 26))
     slowly = named(table, trace(*((i * 2, one) for i, one in enumerate(frames))))
     assert not [at for at, one in slowly if one == "burst_of_failures"]
 
@@ -660,8 +660,8 @@ def test_odd_messages_and_answers(table):
         (9, frame(message(12, 0x8185, [question("a.test")]), (53, 1012))),
         (10, frame(message(13, 0x8180, [question("a.test")], [], [], [badvers]), (53, 1013))),
     ]
-    told = [pair for pair in named(table, trace(*frames)) if pair[1] != "unsolicited"]
-    assert told == [
+    reported = [pair for pair in named(table, trace(*frames)) if pair[1] != "unsolicited"]
+    assert reported == [
         (2, "slow_answer"),
         (3, "several_questions"),
         (4, "reserved_bit"),

@@ -49,9 +49,9 @@ def look(save):
     def cells(frames: list[bytes], *names: str, args: tuple[str, ...] = ()) -> list[list[str]]:
         file = save(pcap(*frames))
         words = [word for name in names for word in ("-e", name)]
-        said = {run("packets", file, "-T", "fields", *words, "--batch-frames", str(n), *args).out for n in BATCHES}
-        assert len(said) == 1
-        return [line.split("\t") for line in said.pop().splitlines()]
+        result = {run("packets", file, "-T", "fields", *words, "--batch-frames", str(n), *args).out for n in BATCHES}
+        assert len(result) == 1
+        return [line.split("\t") for line in result.pop().splitlines()]
 
     return cells
 
@@ -240,8 +240,8 @@ def test_the_policy_says_whose_bytes_count(save, policy, expected):
     for batch in BATCHES:
         (payload,) = Analysis(name, overlap=policy, batch_frames=batch).table("udp")["udp.payload"]
         assert bytes.fromhex(payload).decode() == expected + "E" * 8
-    said = run("packets", name, "-T", "fields", "-e", "udp.payload", "--overlap", policy)
-    assert (expected + "E" * 8).encode().hex() in said.out
+    result = run("packets", name, "-T", "fields", "-e", "udp.payload", "--overlap", policy)
+    assert (expected + "E" * 8).encode().hex() in result.out
     (row,) = tables(name, "datagrams")["datagrams"].select("overlaps", "conflicts", "duplicates").rows()
     assert row == (0, 2, 0)
 
@@ -262,8 +262,8 @@ def test_more_than_a_datagram_may_have_is_refused(save):
     assert found["fragments"]["found"].to_list() == ["new", "oversize"]
     assert found["datagrams"].select("outcome", "missing", "conflicts").rows() == [("unfinished", "1480–", 1)]
     assert len(found["udp"]) == 0
-    said = "IPv4: fragment offset puts the end of this piece at 65612, beyond the 65535 bytes of the largest datagram: left out"
-    assert (2, said, 20) in found["expert"].select("frame.number", "summary", "offset").rows()
+    result = "IPv4: fragment offset puts the end of this piece at 65612, beyond the 65535 bytes of the largest datagram: left out"
+    assert (2, result, 20) in found["expert"].select("frame.number", "summary", "offset").rows()
 
 
 def test_tiny_ragged_and_forbidden_pieces_are_said(save):
@@ -360,8 +360,8 @@ def test_tcp_and_checksums_in_pieces(save, look):
     bad[12] = 0xF0  # a header of 60 bytes in which options of zeros end at once, so nothing is wrong with it …
     bad[20:24] = b"\x02\x30xx"  # … but an option that says 48 bytes
     found = tables(save(pcap(*cut(bytes(bad), [64], proto=6))), "expert")["expert"].filter(group="malformed")
-    ((frame, said, offset),) = found.select("frame.number", "summary", "offset").rows()
-    assert (frame, offset) == (2, 20) and said.endswith(", in the datagram put together here")
+    ((frame, result, offset),) = found.select("frame.number", "summary", "offset").rows()
+    assert (frame, offset) == (2, 20) and result.endswith(", in the datagram put together here")
 
 
 def test_pieces_in_pieces_in_a_tunnel(look):
@@ -381,9 +381,9 @@ def test_what_an_error_quotes_is_no_piece(save):
 
 
 def test_the_tree_shows_the_datagram(save):
-    said = run("packets", save(pcap(*cut(udp(b"y" * 40), [24]))), "-V", "-x").out
-    assert "Datagram put together: 48 bytes; from here on offsets count in it" in said
-    second = said.partition("Frame 2")[2]
+    result = run("packets", save(pcap(*cut(udp(b"y" * 40), [24]))), "-V", "-x").out
+    assert "Datagram put together: 48 bytes; from here on offsets count in it" in result
+    second = result.partition("Frame 2")[2]
     assert "datagram put together, 48 bytes:" in second and "0020  79 79 79 79" in second
 
 

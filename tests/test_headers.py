@@ -22,9 +22,9 @@ ETH = Ether(dst="00:11:22:33:44:55", src="00:16:d3:5c:b9:e3")
 def fields(name: str, *wanted: str) -> list[list[str]]:
     """The printed cells of each frame."""
     words = [word for field in wanted for word in ("-e", field)]
-    said = run("packets", name, "-T", "fields", *words)
-    assert said.status == 0, said.err
-    return [line.split("\t") for line in said.out.splitlines()]
+    result = run("packets", name, "-T", "fields", *words)
+    assert result.status == 0, result.err
+    return [line.split("\t") for line in result.out.splitlines()]
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_802_3_frames_have_a_length_and_no_type(cells):
 def test_a_nest_of_tags_without_end_stops_and_says_so(save):
     deep = bytes(ETH)[:12] + bytes.fromhex("81000001") * 300 + b"\x08\x00" + bytes(20)
     found = Analysis(save(pcap(deep))).table("expert")
-    assert any("more than 64 headers" in said for said in found["summary"])
+    assert any("more than 64 headers" in result for result in found["summary"])
 
 
 # ---------------------------------------------------------------- ARP, RFC 826 and 5227

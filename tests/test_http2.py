@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 import pytest
-from conftest import BATCHES, Talk, pcap, run, same
+from conftest import BATCHES, Dialogue, pcap, run, same
 from hpack import Encoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -33,7 +33,7 @@ def frame(kind: int, payload: bytes = b"", flags: int = 0, stream: int = 1) -> b
     return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + struct.pack(">I", stream) + payload
 
 
-class Speaks(Talk):
+class Speaks(Dialogue):
     """A connection in which each end says bytes, one segment each."""
 
     def __init__(self, **more: int) -> None:
@@ -104,8 +104,8 @@ def test_lists_of_the_appendix(save):
 @pytest.mark.parametrize("size", [5, 16])
 def test_a_block_in_several_frames_and_segments(save, size):
     block = bytes.fromhex(REQUESTS[0])
-    said = frame(HEADERS, block[:3], 1) + frame(CONTINUATION, block[3:4]) + frame(CONTINUATION, block[4:], 4)
-    name = save(pcap(*Speaks().say("c", FIRST + said, size).frames))
+    result = frame(HEADERS, block[:3], 1) + frame(CONTINUATION, block[3:4]) + frame(CONTINUATION, block[4:], 4)
+    name = save(pcap(*Speaks().say("c", FIRST + result, size).frames))
     rows = table(name, "http2.words", "http2.length", "http2.flags.eh", "http2.header.count")
     assert [row[1:] for row in rows] == [
         ("preface", None, None, None),
@@ -247,8 +247,8 @@ def test_what_may_begin_a_frame_behind_a_hole(head, may):
 
 def test_a_broken_block_ends_the_lists_of_its_direction(save):
     for bad in (b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", b"\xc5", b"\x7f"):
-        said = frame(HEADERS, bad, 5) + frame(HEADERS, b"\x82", 5, 3)
-        name = save(pcap(*Speaks().say("c", FIRST + said).say("s", frame(HEADERS, b"\x88", 5)).frames))
+        result = frame(HEADERS, bad, 5) + frame(HEADERS, b"\x82", 5, 3)
+        name = save(pcap(*Speaks().say("c", FIRST + result).say("s", frame(HEADERS, b"\x88", 5)).frames))
         assert [row[1] for row in table(name, "http2.unread")] == [None, None, http2.WHY[http2.BROKEN], http2.WHY[http2.BROKEN], None]
         assert lists(name) == [[":status: 200"]]
         assert faults(name) == [4, 4]
@@ -279,8 +279,8 @@ def test_a_list_that_grows_too_much_is_not_read(save):
 def test_lists_of_a_direction_grow_within_its_bytes(save, monkeypatch):
     monkeypatch.setattr(http2, "LIST_LIMIT", 6000)
     monkeypatch.setattr(http2, "EXPANSION", 2)
-    said = frame(HEADERS, Encoder().encode([("x", "v" * 4000)]), 5)
-    name = save(pcap(*Speaks().say("c", FIRST + said + frame(HEADERS, b"\xbe", 5, 3) * 4).frames))
+    result = frame(HEADERS, Encoder().encode([("x", "v" * 4000)]), 5)
+    name = save(pcap(*Speaks().say("c", FIRST + result + frame(HEADERS, b"\xbe", 5, 3) * 4).frames))
     assert [row[1] is None for row in table(name, "http2.unread")][2:] == [True, True, True, False, False]
 
 
@@ -307,13 +307,13 @@ def test_so_many_tables_are_remembered(save, monkeypatch):
 @settings(max_examples=12, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("cs"), st.integers(0, 200), st.binary(max_size=6), st.integers(1, 60)), min_size=1, max_size=5))
 def test_damage_never_matters(tmp_path_factory, changes):
-    said = {
+    result = {
         "c": frame(HEADERS, bytes.fromhex(REQUESTS[0]), 0x05) + frame(DATA, b"abc", 1) + frame(HEADERS, bytes.fromhex(REQUESTS[1]), 5, 3),
         "s": frame(SETTINGS, bytes(6), 0, 0) + frame(HEADERS, bytes.fromhex(RESPONSES[0]), 4) + frame(GOAWAY, bytes(8), 0, 0),
     }
     talk = Speaks().say("c", FIRST)
     for who, at, put, size in changes:
-        data = bytearray(said[who])
+        data = bytearray(result[who])
         data[at : at + len(put)] = put
         talk.say(who, bytes(data), size)
     path = tmp_path_factory.getbasetemp() / "damaged.pcap"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import polars as pl
 import pytest
-from conftest import BATCHES, RECORDINGS, Talk, Trace
+from conftest import BATCHES, RECORDINGS, Dialogue, Trace
 from scapy.all import ICMP, IP, TCP, Ether, Raw
 
 from analyzer import Analysis
@@ -33,14 +33,14 @@ def verdict(save, frames: Sequence[bytes], waits: dict[int, float] | None = None
 FULL = b"x" * 1460
 
 
-def asked() -> Talk:
+def asked() -> Dialogue:
     """A connection whose small question (frame 4) the server acknowledged (frame 5)."""
-    return Talk().open().add("c", "PA", 1, 1, b"x" * 100).add("s", "A", 1, 101)
+    return Dialogue().open().add("c", "PA", 1, 1, b"x" * 100).add("s", "A", 1, 101)
 
 
 def test_a_scan_is_no_reset(save):
     """nmap -sS and traceroute -T: their kernel resets what it has not asked for (RFC 9293 §3.10.7.3)."""
-    severity, kind, sentence = verdict(save, Talk().add("c", "S", 0).add("s", "SA", 0, 1).add("c", "R", 1).frames)
+    severity, kind, sentence = verdict(save, Dialogue().add("c", "S", 0).add("s", "SA", 0, 1).add("c", "R", 1).frames)
     assert (severity, kind) == ("note", "only asked")
     assert "10.0.0.2:80 answers: it did 10.0 ms after the SYN (frame 2), and a RST ended it (frame 3)" in sentence
 
@@ -55,7 +55,7 @@ def test_a_FIN_is_no_byte(save):
 
 def test_the_first_data_waits_from_its_own_sending(save):
     """Not from the SYN, which the SYN,ACK acknowledged: 0.3 + 0.6 s, and 20 ms for the answer."""
-    talk = Talk().open()
+    talk = Dialogue().open()
     for _ in range(3):
         talk.add("c", "PA", 1, 1, b"x" * 100)
     kind, sentence = verdict(save, talk.add("s", "A", 1, 101).frames, {4: 3, 5: 0.3, 6: 0.6, 7: 0.02})[1:]
@@ -82,7 +82,7 @@ def test_a_black_hole(save):
 
 def test_datagrams_above_the_path_mtu(save):
     """They count from the ICMP message on, wherever a batch ends (RFC 1191 §6.3: reduce at once)."""
-    talk = Talk().open().add("c", "A", 1, 1, FULL)
+    talk = Dialogue().open().add("c", "A", 1, 1, FULL)
     quoted = IP(src="10.0.0.1", dst="10.0.0.2") / TCP(sport=40000, dport=80, seq=1001) / Raw(b"")
     message = Ether() / IP(src="10.0.0.9", dst="10.0.0.1") / ICMP(type=3, code=4, nexthopmtu=1000) / Raw(bytes(quoted)[:28])
     talk.frames.append(bytes(message))
@@ -116,7 +116,7 @@ def test_a_tail_loss_probe_is_no_time_out(save):
 
 
 def test_of_a_lone_reset_the_state_is_assumed(save):
-    sentence = verdict(save, Talk().add("s", "RA", 1, 1).frames)[2]
+    sentence = verdict(save, Dialogue().add("s", "RA", 1, 1).frames)[2]
     assert "ESTABLISHED (assumed, no SYN was seen)" in sentence
 
 

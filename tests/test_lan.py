@@ -71,9 +71,9 @@ def test_two_bridges_agree_on_a_root():
     assert [row[3] for row in rows] == ["2"] + ["0"] * 7
     assert [row[5] for row in rows] == ["0"] * 4 + ["1"] * 4
     assert {row[6] for row in rows} == {"1.000000000"}
-    said = Analysis(TREE).table("expert")
-    assert said["finding"].to_list() == ["lan.topology_change"] * 4
-    assert said["frame.number"].to_list() == [5, 6, 7, 8]
+    result = Analysis(TREE).table("expert")
+    assert result["finding"].to_list() == ["lan.topology_change"] * 4
+    assert result["frame.number"].to_list() == [5, 6, 7, 8]
 
 
 def test_a_configuration_of_scapy(cells, findings):

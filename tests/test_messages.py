@@ -71,10 +71,10 @@ def test_both_directions_and_two_records_in_a_segment(save):
     trace.tcp(0.3, "c", "PA", 50, 46, record(30)[9:])
     name = save(trace.pcap())
     assert tls(name) == [(4, 10), (4, 20), (5, 40), (6, 30)]
-    said = run(
+    result = run(
         "packets", name, "-T", "fields", *(w for n in ("segment", "segment.count", "reassembled.length") for w in ("-e", f"tcp.{n}"))
     )
-    assert said.out.splitlines()[3:] == ["\t\t", "\t\t", "4,6\t2\t35"]
+    assert result.out.splitlines()[3:] == ["\t\t", "\t\t", "4,6\t2\t35"]
 
 
 def test_the_port_decides_only_if_the_bytes_agree(save):
@@ -135,8 +135,8 @@ def test_messages_in_a_datagram_that_came_in_pieces(save):
 
 def test_a_filter_finds_what_is_in_a_stream(save):
     trace = Trace().open().tcp(0.1, "c", "PA", 1, 1, record(10, 22)).tcp(0.2, "c", "PA", 16, 1, record(20))
-    said = run("packets", save(trace.pcap()), "-Y", "tls.record.content_type == 23", "-T", "fields", "-e", "frame.number")
-    assert said.out.split() == ["5"]
+    result = run("packets", save(trace.pcap()), "-Y", "tls.record.content_type == 23", "-T", "fields", "-e", "frame.number")
+    assert result.out.split() == ["5"]
     assert isinstance(Analysis(save(trace.pcap())).table("hierarchy"), pl.DataFrame)
 
 
@@ -153,5 +153,5 @@ def test_dns_over_tcp(save):
     trace.tcp(0.3, "s", "PA", 3, 3 + len(question), answer)
     name = save(trace.pcap())
     words = [w for n in ("frame.number", "dns.id", "dns.length", "dns.a", "dns.response_to", "dns.time", "tcp.segment") for w in ("-e", n)]
-    said = {run("packets", name, "-Y", "dns", "-T", "fields", *words, "--batch-frames", str(n)).out for n in BATCHES}
-    assert said == {f"4\t0x0007\t{len(question)}\t\t\t\t\n6\t0x0007\t{len(answer)}\t1.2.3.4\t4\t0.200000000\t5,6\n"}
+    result = {run("packets", name, "-Y", "dns", "-T", "fields", *words, "--batch-frames", str(n)).out for n in BATCHES}
+    assert result == {f"4\t0x0007\t{len(question)}\t\t\t\t\n6\t0x0007\t{len(answer)}\t1.2.3.4\t4\t0.200000000\t5,6\n"}

@@ -263,8 +263,8 @@ def test_udp_lite(cells):
 
 
 def status(save, packet: bytes, name: str, *words: str, **options) -> str:
-    said = run("packets", save(pcap(packet, **options)), "-T", "fields", "-e", f"{name}.checksum.status", *words)
-    return said.out.strip()
+    result = run("packets", save(pcap(packet, **options)), "-T", "fields", "-e", f"{name}.checksum.status", *words)
+    return result.out.strip()
 
 
 @pytest.mark.parametrize(

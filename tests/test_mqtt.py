@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from conftest import BATCHES, Talk, pcap, recorded, run, same
+from conftest import BATCHES, Dialogue, pcap, recorded, run, same
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.all import IP, TCP, Ether, Raw
@@ -21,9 +21,9 @@ ALL = tuple(f.name for f in protocols()["mqtt"].fields())
 def printed(name: str, only: str, *wanted: str) -> list[list[str]]:
     """The fields of the frames that the filter takes, the same in batches of 1, 7 and all frames."""
     words = [word for field in ("frame.number", *wanted) for word in ("-e", field)]
-    said = {run("packets", name, "-Y", only, "--batch-frames", str(size), "-T", "fields", *words).out for size in BATCHES}
-    assert len(said) == 1
-    return [line.split("\t") for line in said.pop().splitlines()]
+    result = {run("packets", name, "-Y", only, "--batch-frames", str(size), "-T", "fields", *words).out for size in BATCHES}
+    assert len(result) == 1
+    return [line.split("\t") for line in result.pop().splitlines()]
 
 
 def frames(*numbers: int) -> str:
@@ -184,7 +184,7 @@ def test_a_stream_goes_on_behind_what_is_no_message():
 def test_a_broker_on_any_port(save):
     """A CONNECT tells MQTT on port 80, too."""
     connect = b"\x10\x0f\0\4MQTT\4\2\0\x3c\0\3any"
-    name = save(pcap(*Talk().open().add("c", "PA", 1, 1, connect).add("s", "PA", 1, 1 + len(connect), b"\x20\2\0\0").frames))
+    name = save(pcap(*Dialogue().open().add("c", "PA", 1, 1, connect).add("s", "PA", 1, 1 + len(connect), b"\x20\2\0\0").frames))
     assert printed(name, "mqtt", "mqtt.clientid", "mqtt.conack.val") == [["4", "any", ""], ["5", "", "0"]]
 
 

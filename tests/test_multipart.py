@@ -37,8 +37,8 @@ def fields(name: str, *wanted: str) -> list[list[str]]:
     """The same in batches of 1, 7 and all frames."""
     words = [word for one in wanted for word in ("-e", one)]
     seen = {run("packets", name, "--batch-frames", size, "-T", "fields", *words).out for size in ("1", "7", "1000000")}
-    (said,) = seen
-    return [line.split("\t") for line in said.splitlines()]
+    (result,) = seen
+    return [line.split("\t") for line in result.splitlines()]
 
 
 def test_a_router_tells_labels_and_the_interface(save):
@@ -77,7 +77,7 @@ def test_icmpv6_counts_in_eights(save):
 def test_an_extended_echo_asks_for_an_interface(save, six):
     """RFC 8335: by name, by index, by address; the answer says in what state it is."""
     asked = {1: b"eth0", 2: struct.pack(">I", 3), 3: struct.pack(">HBB4s", 1, 4, 0, bytes([10, 0, 0, 2]))}
-    objects = [struct.pack(">HBB", 4 + len(said), 3, kind) + said for kind, said in asked.items()]
+    objects = [struct.pack(">HBB", 4 + len(result), 3, kind) + result for kind, result in asked.items()]
     head = "icmpv6" if six else "icmp"
     below = ETH / (IPv6(nh=58) if six else IP(proto=1))
     messages = [struct.pack(">BBHHBB", 160 if six else 42, 0, 0, 5, 6, 1) + extensions(one) for one in objects]

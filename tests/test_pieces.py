@@ -50,8 +50,8 @@ def story(name: str, batch: int, node: int | None = None, **limits: int) -> list
     def take(events: reassembly.StreamEvents) -> None:
         for direction, kind, position, size, start, end, frame, _, _, source in events.rows.tolist():
             if node is None or direction & 1 == node:
-                said = events.buffers[source][start:end].tobytes() if KINDS[kind] == "data" else position
-                found.append((KINDS[kind], said, size, frame))
+                result = events.buffers[source][start:end].tobytes() if KINDS[kind] == "data" else position
+                found.append((KINDS[kind], result, size, frame))
 
     for d in Analysis(name, batch_frames=batch).dissections(reassembly.NEEDS):
         if d.segments is not None:
@@ -61,7 +61,7 @@ def story(name: str, batch: int, node: int | None = None, **limits: int) -> list
 
 
 @pytest.fixture
-def told(save):
+def events(save):
     """The story of frames a second apart, which is the same in every batch size."""
 
     def get(*frames: bytes, **limits: int) -> list[tuple]:
@@ -80,47 +80,47 @@ def data(found: list[tuple]) -> bytes:
 # ---------------------------------------------------------------- inputs on which other programs go wrong
 
 
-def test_padding_is_no_data(told):
+def test_padding_is_no_data(events):
     """tcpflow-like programs count the padding of 60-byte frames as data: the stream has four bytes."""
     frames = [sent("S", 0), answered("SA", 0, 1), sent("A", 1), sent("PA", 1, b"data")]
-    assert told(*(frame + bytes(60 - len(frame)) for frame in frames)) == [("data", b"data", 4, 4)]
+    assert events(*(frame + bytes(60 - len(frame)) for frame in frames)) == [("data", b"data", 4, 4)]
 
 
 @pytest.mark.parametrize("isn", [0xFFFFFEFF, 0xFFFFFFFF])
-def test_numbers_wrap(told, monkeypatch, isn):
+def test_numbers_wrap(events, monkeypatch, isn):
     """Four times 200 bytes across 2^32, in order and not."""
     monkeypatch.setitem(globals(), "ISN", isn)
     parts = [bytes([65 + nth]) * 200 for nth in range(4)]
     frames = [sent("S", 0), answered("SA", 0, 1), *(sent("A", 1 + 200 * nth, part) for nth, part in enumerate(parts))]
-    assert data(told(*frames)) == b"".join(parts)
-    assert data(told(*frames[:2], *frames[:1:-1])) == b"".join(parts)
+    assert data(events(*frames)) == b"".join(parts)
+    assert data(events(*frames[:2], *frames[:1:-1])) == b"".join(parts)
 
 
 @pytest.mark.parametrize("order", [(1, 3, 2, 4), (2, 1, 3, 4), (4, 3, 2, 1)])
-def test_segments_out_of_order(told, order):
+def test_segments_out_of_order(events, order):
     """A request in pieces of 22 bytes; the first to come need not be the first that was sent."""
     text = b"POST /form HTTP/1.1\r\nHost: www.example.test\r\nContent-Length: 20\r\n\r\nname=value&other=more"
     cut = [text[at : at + 22] for at in range(0, 88, 22)]
-    found = told(*OPEN, *(sent("A", 1 + 22 * (nth - 1), cut[nth - 1]) for nth in order))
+    found = events(*OPEN, *(sent("A", 1 + 22 * (nth - 1), cut[nth - 1]) for nth in order))
     assert data(found) == text
     assert [one[3] for one in found] == [4 + order.index(nth) for nth in (1, 2, 3, 4)]
 
 
-def test_an_acknowledgment_ahead_of_its_data_declares_nothing(told):
+def test_an_acknowledgment_ahead_of_its_data_declares_nothing(events):
     """Two network cards, two queues: the trace may hold the answer first. Nothing is missing."""
     frames = [*OPEN, sent("A", 1, b"one "), sent("A", 9, b"five"), answered("A", 1, 13), sent("A", 5, b"two ")]
-    assert told(*frames) == [("data", b"one ", 4, 4), ("data", b"two ", 4, 7), ("data", b"five", 4, 5)]
+    assert events(*frames) == [("data", b"one ", 4, 4), ("data", b"two ", 4, 7), ("data", b"five", 4, 5)]
     late = [*OPEN, answered("A", 1, 5), answered("PA", 1, 5, b"yes"), sent("A", 1, b"data", 4)]
-    assert [one[1] for one in told(*late)] == [b"yes", b"data"]
+    assert [one[1] for one in events(*late)] == [b"yes", b"data"]
 
 
 # ---------------------------------------------------------------- holes
 
 
-def test_a_hole_that_was_acknowledged_is_given_up_after_a_second(told):
+def test_a_hole_that_was_acknowledged_is_given_up_after_a_second(events):
     """The acknowledgment is in frame 6; frame 7 is 1 s later and still waits, frame 8 does not."""
     more = [answered("A", 1, 13), answered("PA", 1, 13, b"a"), answered("PA", 2, 13, b"b")]
-    found = told(*OPEN, sent("A", 1, b"one "), sent("A", 9, b"five"), *more, sent("A", 5, b"two "))
+    found = events(*OPEN, sent("A", 1, b"one "), sent("A", 9, b"five"), *more, sent("A", 5, b"two "))
     assert found == [
         ("data", b"one ", 4, 4),
         ("data", b"a", 1, 7),
@@ -131,40 +131,40 @@ def test_a_hole_that_was_acknowledged_is_given_up_after_a_second(told):
     ]
 
 
-def test_a_hole_nobody_acknowledged_is_told_at_the_end(told):
+def test_a_hole_nobody_acknowledged_is_told_at_the_end(events):
     """tshark never shows what is behind such a hole."""
-    assert told(*OPEN, sent("A", 5, b"five"), answered("A", 1, 1)) == [("hole", 1, 4, 4), ("data", b"five", 4, 4)]
+    assert events(*OPEN, sent("A", 5, b"five"), answered("A", 1, 1)) == [("hole", 1, 4, 4), ("data", b"five", 4, 4)]
 
 
-def test_what_is_held_behind_a_hole_is_bounded(told):
+def test_what_is_held_behind_a_hole_is_bounded(events):
     """Held are the bytes and 128 for each segment: the third does not fit into 1000."""
     frames = [sent("A", 5 + 300 * nth, bytes([97 + nth]) * 300) for nth in range(3)]
-    found = told(*OPEN, *frames, sent("A", 1, b"late"), limit=1000)
+    found = events(*OPEN, *frames, sent("A", 1, b"late"), limit=1000)
     assert [one[0] for one in found] == ["hole", "data", "data", "data", "late"]
     assert found[0] == ("hole", 1, 4, 6)
 
 
-def test_what_is_held_in_all_is_bounded(told):
+def test_what_is_held_in_all_is_bounded(events):
     """Both ends have a hole; the one that is open for longer is given up."""
-    found = told(*OPEN, sent("A", 5, b"c" * 300), answered("A", 5, 1, b"s" * 300), total=800)
+    found = events(*OPEN, sent("A", 5, b"c" * 300), answered("A", 5, 1, b"s" * 300), total=800)
     assert [(kind, size, frame) for kind, _, size, frame in found] == [("hole", 4, 5), ("data", 300, 4), ("hole", 4, 5), ("data", 300, 5)]
-    assert [said for kind, said, _, _ in found if kind == "data"] == [b"c" * 300, b"s" * 300]
+    assert [result for kind, result, _, _ in found if kind == "data"] == [b"c" * 300, b"s" * 300]
 
 
-def test_what_is_remembered_is_bounded(told):
+def test_what_is_remembered_is_bounded(events):
     """What is forgotten cannot be contradicted: of each direction the last 4 to 8 bytes are known, of both together 8."""
     first, other = [sent("A", 1, b"abcdef"), sent("A", 7, b"ghij")], sent("A", 1, b"ABCDEFGHIJ")
-    assert told(*OPEN, *first, other, remember=4)[2:] == [("conflict", 7, 4, 6)]
-    assert told(*OPEN, *first, other, remember=5)[2:] == [("conflict", 1, 10, 6)]
-    assert told(*OPEN, first[0], answered("A", 1, 7, b"123"), other, total=8)[2:] == [("data", b"GHIJ", 4, 6)]
-    assert told(*OPEN, first[0], answered("A", 1, 7, b"12"), other, total=8)[2:] == [("conflict", 1, 6, 6), ("data", b"GHIJ", 4, 6)]
+    assert events(*OPEN, *first, other, remember=4)[2:] == [("conflict", 7, 4, 6)]
+    assert events(*OPEN, *first, other, remember=5)[2:] == [("conflict", 1, 10, 6)]
+    assert events(*OPEN, first[0], answered("A", 1, 7, b"123"), other, total=8)[2:] == [("data", b"GHIJ", 4, 6)]
+    assert events(*OPEN, first[0], answered("A", 1, 7, b"12"), other, total=8)[2:] == [("conflict", 1, 6, 6), ("data", b"GHIJ", 4, 6)]
 
 
-def test_the_end_is_missing(told):
+def test_the_end_is_missing(events):
     """The FIN tells how much was sent; an acknowledgment tells it too, less one number that may be a FIN's."""
-    assert told(*OPEN, sent("A", 1, b"one "), sent("FA", 9)) == [("data", b"one ", 4, 4), ("hole", 5, 4, 5), ("end", 9, 0, 5)]
-    assert told(*OPEN, sent("A", 1, b"one "), answered("A", 1, 10))[1] == ("acknowledged", 5, 4, 4)
-    assert told(*OPEN, sent("A", 1, b"one "), answered("A", 1, 6)) == [("data", b"one ", 4, 4)]
+    assert events(*OPEN, sent("A", 1, b"one "), sent("FA", 9)) == [("data", b"one ", 4, 4), ("hole", 5, 4, 5), ("end", 9, 0, 5)]
+    assert events(*OPEN, sent("A", 1, b"one "), answered("A", 1, 10))[1] == ("acknowledged", 5, 4, 4)
+    assert events(*OPEN, sent("A", 1, b"one "), answered("A", 1, 6)) == [("data", b"one ", 4, 4)]
 
 
 def test_bytes_that_the_capture_did_not_keep(save):
@@ -178,44 +178,44 @@ def test_bytes_that_the_capture_did_not_keep(save):
 # ---------------------------------------------------------------- again, and otherwise
 
 
-def test_what_comes_again_is_taken_once(told):
+def test_what_comes_again_is_taken_once(events):
     frames = [sent("A", 1, b"abcdef"), sent("A", 1, b"abcdef"), sent("A", 4, b"defghi"), sent("A", 2, b"bcd")]
-    assert told(*OPEN, *frames) == [("data", b"abcdef", 6, 4), ("data", b"ghi", 3, 6)]
+    assert events(*OPEN, *frames) == [("data", b"abcdef", 6, 4), ("data", b"ghi", 3, 6)]
 
 
-def test_other_bytes_for_the_same_numbers(told):
+def test_other_bytes_for_the_same_numbers(events):
     """The bytes that came first stay; the frame that contradicts them and the first such byte are told."""
-    assert told(*OPEN, sent("A", 1, b"abcdef"), sent("A", 3, b"cXYfgh")) == [
+    assert events(*OPEN, sent("A", 1, b"abcdef"), sent("A", 3, b"cXYfgh")) == [
         ("data", b"abcdef", 6, 4),
         ("conflict", 4, 2, 5),
         ("data", b"gh", 2, 5),
     ]
 
 
-def test_contradictions_behind_a_hole(told):
+def test_contradictions_behind_a_hole(events):
     """Of held segments the one that came first and reaches the edge is taken, as tshark does: C, then B, then the rest of A."""
     frames = [sent("A", 1, b"0123456789"), sent("A", 16, b"A" * 10), sent("A", 13, b"B" * 8), sent("A", 11, b"CCC")]
-    found = told(*OPEN, *frames)
+    found = events(*OPEN, *frames)
     assert data(found) == b"0123456789" + b"CCC" + b"B" * 7 + b"A" * 5
     assert [one for one in found if one[0] == "conflict"] == [("conflict", 13, 1, 6), ("conflict", 16, 5, 5)]
 
 
-def test_a_keep_alive_is_no_data(told):
+def test_a_keep_alive_is_no_data(events):
     """One byte before the next to come, whatever it is: RFC 9293 §3.8.4. A probe of a closed window carries the next byte."""
     frames = [sent("A", 1, b"abc"), sent("A", 3, b"\0"), answered("A", 1, 4), sent("A", 4, b"d"), sent("A", 4, b"\0")]
-    assert told(*OPEN, *frames) == [("data", b"abc", 3, 4), ("data", b"d", 1, 7)]
-    assert told(*OPEN, sent("A", 0, b"\0"), sent("A", 1, b"a")) == [("data", b"a", 1, 5)]
+    assert events(*OPEN, *frames) == [("data", b"abc", 3, 4), ("data", b"d", 1, 7)]
+    assert events(*OPEN, sent("A", 0, b"\0"), sent("A", 1, b"a")) == [("data", b"a", 1, 5)]
 
 
-def test_data_in_the_syn(told):
+def test_data_in_the_syn(events):
     """Fast Open: the byte behind the SYN is the first. RFC 7413 §2."""
     frames = [sent("S", 0, b"GET "), answered("SA", 0, 1), sent("A", 1, b"GET /"), sent("A", 6, b"\r\n")]
-    assert data(told(*frames)) == b"GET /\r\n"
+    assert data(events(*frames)) == b"GET /\r\n"
 
 
-def test_urgent_bytes(told):
+def test_urgent_bytes(events):
     """The urgent byte is the one before the pointer (RFC 9293 §3.8.5, RFC 6093 §2.2); it may come later than the pointer."""
-    found = told(*OPEN, sent("A", 1, b"123"), sent("UA", 4, b"abc", urgptr=3), sent("UA", 7, b"d", urgptr=2), sent("A", 8, b"ef"))
+    found = events(*OPEN, sent("A", 1, b"123"), sent("UA", 4, b"abc", urgptr=3), sent("UA", 7, b"d", urgptr=2), sent("A", 8, b"ef"))
     assert found == [
         ("data", b"123", 3, 4),
         ("urgent", 6, 1, 5),
@@ -252,13 +252,13 @@ def test_any_cutting_of_a_text_gives_the_text(tmp_path_factory, cut, size):
     for at, length in cut:
         seen[at : at + length] = True
     made, at = bytearray(), 1
-    for kind, said, length, _ in story(str(path), size):
+    for kind, result, length, _ in story(str(path), size):
         assert kind in ("data", "hole")
         if kind == "data":
-            assert said == TEXT[at - 1 : at - 1 + length]
-            made += said
+            assert result == TEXT[at - 1 : at - 1 + length]
+            made += result
         else:
-            assert said == at
+            assert result == at
             assert not seen[at - 1 : at - 1 + length].any()
         at += length
     assert bytes(made) == np.frombuffer(TEXT, np.uint8)[seen].tobytes()
@@ -287,7 +287,7 @@ def test_recorded_streams(save, name):
     for size in BATCHES:
         lines = run("follow", path, "--stream", "0", "--as", "raw", "--batch-frames", str(size)).out.splitlines()[6:-1]
         both = [b"".join(bytes.fromhex(line) for line in lines if line.startswith("\t") == bool(node)) for node in (0, 1)]
-        assert tuple(told for one in both for told in (len(one), hashlib.sha256(one).hexdigest()[:16])) == FOLLOWED[name]
+        assert tuple(events for one in both for events in (len(one), hashlib.sha256(one).hexdigest()[:16])) == FOLLOWED[name]
 
 
 @pytest.mark.skipif(not shutil.which("tshark"), reason="needs tshark")
@@ -369,8 +369,8 @@ def test_what_a_reader_leaves_is_bounded(save, monkeypatch):
 
 def follow(name: str, *words: str, udp: bool = False) -> tuple[str, str, int]:
     kind = ["--udp"] if udp else []
-    (said,) = {(s.out, s.err, s.status) for size in BATCHES for s in [run("follow", name, *kind, *words, "--batch-frames", str(size))]}
-    return said
+    (result,) = {(s.out, s.err, s.status) for size in BATCHES for s in [run("follow", name, *kind, *words, "--batch-frames", str(size))]}
+    return result
 
 
 TALK = [*OPEN, sent("PA", 1, b"GET /\r\n\tx\x1b[2J"), answered("PA", 1, 13, b"200 \xff"), sent("UA", 14, b"!", urgptr=1, ack=6)]
@@ -464,9 +464,9 @@ def test_follow_a_datagram_that_was_cut(save):
     ],
 )
 def test_a_mistake_is_one_sentence(save, words, says):
-    said = run("follow", save(pcap(*TALK)), *words)
-    assert (said.status, said.out) == (2, "")
-    assert says in said.err
+    result = run("follow", save(pcap(*TALK)), *words)
+    assert (result.status, result.out) == (2, "")
+    assert says in result.err
 
 
 def test_a_filter_takes_segments_away(save):

@@ -111,9 +111,9 @@ def datagram(data: bytes, who: str = "client", port: int = 443, client: int = 50
     return bytes(12) + b"\x08\x00" + ip + udp
 
 
-def talk(*said: bytes | tuple, **more: int) -> list[bytes]:
+def talk(*result: bytes | tuple, **more: int) -> list[bytes]:
     """Frames: of the client, or of the server where it says so."""
-    return [datagram(one, "client", **more) if isinstance(one, bytes) else datagram(one[0], "server", **more) for one in said]
+    return [datagram(one, "client", **more) if isinstance(one, bytes) else datagram(one[0], "server", **more) for one in result]
 
 
 def table(name: str, *fields: str, of: str = "quic") -> list[tuple]:
@@ -124,8 +124,8 @@ def table(name: str, *fields: str, of: str = "quic") -> list[tuple]:
 
 
 def shown(name: str, *fields: str) -> list[list[str]]:
-    said = run("packets", name, "-T", "fields", *(word for f in fields for word in ("-e", f)))
-    return [line.split("\t") for line in said.out.splitlines()]
+    result = run("packets", name, "-T", "fields", *(word for f in fields for word in ("-e", f)))
+    return [line.split("\t") for line in result.out.splitlines()]
 
 
 FIRST = initial(CRYPTO, 2, fill=1162)
@@ -156,7 +156,7 @@ def test_the_initials_of_the_appendix(save):
         "quic.token_length",
     )
     assert table(name, *fields) == [(1, 1, 0, 2, 3, 1182, 0), (2, 1, 0, 1, 1, 117, 0)]
-    said = (
+    result = (
         "quic.dcid",
         "quic.scid",
         "quic.frame_type",
@@ -165,7 +165,7 @@ def test_the_initials_of_the_appendix(save):
         "quic.padding_length",
         "quic.packet_length",
     )
-    assert shown(name, *said, "quic.ack.largest_acknowledged", "frame.protocols") == [
+    assert shown(name, *result, "quic.ack.largest_acknowledged", "frame.protocols") == [
         ["8394c8f03e515708", "", "6,0", "0", "241", "917", "1200", "", "eth:ethertype:ip:udp:quic:tls"],
         ["", "f067a5502a4262b5", "2,6", "0", "90", "", "135", "0", "eth:ethertype:ip:udp:quic:tls"],
     ]
@@ -173,8 +173,8 @@ def test_the_initials_of_the_appendix(save):
 
 def test_the_hellos_in_them(save):
     name = save(pcap(*talk(FIRST, (SERVER_INITIAL,))))
-    said = ("type", "extensions_server_name", "extensions_alpn_str", "ciphersuite", "extensions_key_share_group", "chosen_version")
-    assert shown(name, *(f"tls.handshake.{one}" for one in said), "tls.record.content_type") == [
+    result = ("type", "extensions_server_name", "extensions_alpn_str", "ciphersuite", "extensions_key_share_group", "chosen_version")
+    assert shown(name, *(f"tls.handshake.{one}" for one in result), "tls.record.content_type") == [
         ["1", "example.com", "alpn", "0x1301,0x1302", "29", "", ""],
         ["2", "", "", "0x1301", "29", "0x0304", ""],
     ]
@@ -396,15 +396,15 @@ def test_crypto_far_ahead_is_not_held():
 
 def test_integers_of_variable_length():
     """RFC 9000 §A.1."""
-    for said, value in (
+    for result, value in (
         ("c2197c5eff14e88c", 151_288_809_941_952_652),
         ("9d7f3e7d", 494_878_333),
         ("7bbd", 15_293),
         ("25", 37),
         ("4025", 37),
     ):
-        data = np.frombuffer(bytes.fromhex(said) + bytes(16), np.uint8)
-        size = len(said) // 2
+        data = np.frombuffer(bytes.fromhex(result) + bytes(16), np.uint8)
+        size = len(result) // 2
         (found,), (behind,) = quic_packets.varint(data, np.array([0]), np.array([size]))
         assert (found, behind) == (value, size)
         assert quic_packets.varint(data, np.array([0]), np.array([size - 1]))[0][0] == 0

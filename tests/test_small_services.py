@@ -55,9 +55,9 @@ def rows(save):
     def get(frames: list[bytes], *wanted: str, **options) -> list[list[str]]:
         name = save(pcap(*frames, **options))
         words = [word for field in wanted for word in ("-e", field)]
-        said = {run("packets", name, "--batch-frames", str(size), "-T", "fields", *words).out for size in BATCHES}
-        assert len(said) == 1
-        return [line.split("\t") for line in said.pop().splitlines()]
+        result = {run("packets", name, "--batch-frames", str(size), "-T", "fields", *words).out for size in BATCHES}
+        assert len(result) == 1
+        return [line.split("\t") for line in result.pop().splitlines()]
 
     return get
 
@@ -86,24 +86,24 @@ def test_the_recording_is_what_tshark_says():
         "syslog.level",
         "ntp.xmt",
     )
-    said = {int(row[0]): (row[1].partition("udp:")[2], *row[2:]) for row in fields(RECORDED, *wanted) if "udp:" in row[1]}
+    result = {int(row[0]): (row[1].partition("udp:")[2], *row[2:]) for row in fields(RECORDED, *wanted) if "udp:" in row[1]}
     none = ("",) * 6
-    assert {n: one[0] for n, one in said.items()} == {
+    assert {n: one[0] for n, one in result.items()} == {
         17: "daytime", 18: "daytime", **dict.fromkeys((19, 21, 23, 25, 26, 27, 28, 29), "tftp"), 20: "tftp:data", 22: "tftp:data",
         24: "tftp:data", **dict.fromkeys(range(30, 34), "syslog"), **dict.fromkeys(range(34, 38), "ntp"),
     }  # fmt: skip
-    assert said[18][1:] == none
-    assert said[19][1:] == ("1", "", "boot.bin", "", "", "")
-    assert [said[n][1:3] for n in range(20, 26)] == [("3", "1"), ("4", "1"), ("3", "2"), ("4", "2"), ("3", "3"), ("4", "3")]
-    assert said[27][1:] == ("5", "", "", "", "", "") and said[29][1:3] == ("4", "1")  # 29: quoted by an ICMP error
-    assert said[30][4:6] == ("4", "4") and said[32][4:6] == ("3", "6")
-    assert said[34][-1] == "Nov 24, 2026 23:18:52.000000000 UTC" and said[35][-1] == "Nov 24, 2026 23:18:52.937711199 UTC"
+    assert result[18][1:] == none
+    assert result[19][1:] == ("1", "", "boot.bin", "", "", "")
+    assert [result[n][1:3] for n in range(20, 26)] == [("3", "1"), ("4", "1"), ("3", "2"), ("4", "2"), ("3", "3"), ("4", "3")]
+    assert result[27][1:] == ("5", "", "", "", "", "") and result[29][1:3] == ("4", "1")  # 29: quoted by an ICMP error
+    assert result[30][4:6] == ("4", "4") and result[32][4:6] == ("3", "6")
+    assert result[34][-1] == "Nov 24, 2026 23:18:52.000000000 UTC" and result[35][-1] == "Nov 24, 2026 23:18:52.937711199 UTC"
 
 
 def test_what_a_transfer_belongs_to():
     for size in BATCHES:
-        told = Analysis(RECORDED, batch_frames=size).table("tftp").select("frame.number", "tftp.request_frame").rows()
-        assert told == [(19, None), *((n, 19) for n in range(20, 26)), (26, None), (27, 26), (28, 26), (29, 26)]
+        reported = Analysis(RECORDED, batch_frames=size).table("tftp").select("frame.number", "tftp.request_frame").rows()
+        assert reported == [(19, None), *((n, 19) for n in range(20, 26)), (26, None), (27, 26), (28, 26), (29, 26)]
 
 
 # ---------------------------------------------------------------- NTP
@@ -124,7 +124,7 @@ def test_the_header_is_what_scapy_wrote(rows):
 
 
 @pytest.mark.parametrize(
-    ("stamp", "said"),
+    ("stamp", "result"),
     [
         (0x83AA7E80_00000000, "Jan  1, 1970 00:00:00.000000000 UTC"),  # RFC 868: 2,208,988,800 seconds
         (0x7FFFFFFF_FFFFFFFF, "Feb 26, 2104 09:42:23.999999999 UTC"),
@@ -133,10 +133,10 @@ def test_the_header_is_what_scapy_wrote(rows):
         (0, ""),
     ],
 )
-def test_times_of_both_eras(rows, stamp, said):
+def test_times_of_both_eras(rows, stamp, result):
     """RFC 4330 §3: with the first bit from 1900, without it from 2036; 0 is no time."""
     body = bytes([0x23]) + bytes(39) + struct.pack(">Q", stamp)
-    assert rows([datagram(body, 123)], "ntp.xmt", "ntp.flags.mode") == [[said, "3"]]
+    assert rows([datagram(body, 123)], "ntp.xmt", "ntp.flags.mode") == [[result, "3"]]
 
 
 def test_control_and_private_messages_are_named(rows):
@@ -245,8 +245,8 @@ def test_the_server_answers_from_a_port_of_its_own(rows, six):
         one(block(1), 6000, back=True),
         one(block(2), 5000, back=True),
     ]
-    said = rows(frames, "frame.protocols", "tftp.block", "tftp.request_frame")
-    assert [row[0].partition("udp:")[2] for row in said] == [
+    result = rows(frames, "frame.protocols", "tftp.block", "tftp.request_frame")
+    assert [row[0].partition("udp:")[2] for row in result] == [
         "data",
         "tftp",
         "tftp:data",
@@ -257,7 +257,7 @@ def test_the_server_answers_from_a_port_of_its_own(rows, six):
         "tftp:data",
         "data",
     ]
-    assert [row[2] for row in said] == ["", "", "2", "2", "", "", "", "7", ""]
+    assert [row[2] for row in result] == ["", "", "2", "2", "", "", "", "7", ""]
 
 
 def test_an_error_of_icmp_quotes_a_transfer(rows):
@@ -265,11 +265,11 @@ def test_an_error_of_icmp_quotes_a_transfer(rows):
     quoted = datagram(b"\0\4\0\1", 5000)
     error = bytes(Ether() / IP(src=ANSWERS, dst=ASKS) / ICMP(type=3, code=3) / Raw(quoted[14:]))
     asked = bytes(Ether() / IP(src=ANSWERS, dst=ASKS) / ICMP(type=3, code=3) / Raw(datagram(READ, 69, own=40009)[14:]))
-    said = rows(
+    result = rows(
         [datagram(READ, 69), error, datagram(block(1), 5001, back=True), asked, datagram(block(1), 5000, own=40009, back=True)],
         "frame.protocols",
     )
-    assert [row[0].partition("udp:")[2] for row in said] == ["tftp", "tftp", "tftp:data", "tftp", "data"]
+    assert [row[0].partition("udp:")[2] for row in result] == ["tftp", "tftp", "tftp:data", "tftp", "data"]
 
 
 def test_a_text_without_end_and_a_block_without_number(findings):
@@ -280,7 +280,7 @@ def test_a_text_without_end_and_a_block_without_number(findings):
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "result"),
     [  # RFC 3164 §5.4, RFC 5424 §6.5
         (b"<34>Oct 11 22:14:15 mymachine su: 'su root' failed", ["4", "2", "Oct 11 22:14:15", "mymachine", "", ""]),
         (b"<165>1 2003-08-24T05:14:15.000003-07:00 192.0.2.1 myproc 8710 - - %% It's time", ["20", "5", "", "192.0.2.1", "myproc", ""]),
@@ -293,14 +293,14 @@ def test_a_text_without_end_and_a_block_without_number(findings):
         (b"<9999>x", ["124", "7", "", "", "", ""]),  # three digits count
     ],
 )
-def test_forms_of_messages(rows, data, said):
+def test_forms_of_messages(rows, data, result):
     wanted = ("facility", "level", "timestamp_rfc3164", "hostname", "appname", "msgid")
-    assert rows([datagram(data, 514)], *(f"syslog.{name}" for name in wanted)) == [said]
+    assert rows([datagram(data, 514)], *(f"syslog.{name}" for name in wanted)) == [result]
 
 
 def test_what_the_wire_says_does_not_move_the_cursor(save):
-    said = run("packets", save(pcap(datagram(b"<34>\x1b[2Ja\nb", 514)))).out
-    assert "\x1b" not in said and said.count("\n") == 1 and "\\x1b[2Ja\\nb" in said
+    result = run("packets", save(pcap(datagram(b"<34>\x1b[2Ja\nb", 514)))).out
+    assert "\x1b" not in result and result.count("\n") == 1 and "\\x1b[2Ja\\nb" in result
 
 
 # ---------------------------------------------------------------- SNMP
@@ -333,8 +333,8 @@ def test_questions_answers_and_traps(rows):
         ["1", "public", "5", "5", "", ""],
         ["0", "public", "2", "-6", "2", "1"],
     ]
-    told = rows(frames, *(f"snmp.value.{n}" for n in ("timeticks", "octets", "oid", "ipv4", "g32", "counter64", "int")))[1]
-    assert told == ["123456", b"ernest".hex(), "1.3.6.1.4.1.8072.3.2.10", "10.0.0.2", "4000000000", str(2**63 + 1), "-129"]
+    reported = rows(frames, *(f"snmp.value.{n}" for n in ("timeticks", "octets", "oid", "ipv4", "g32", "counter64", "int")))[1]
+    assert reported == ["123456", b"ernest".hex(), "1.3.6.1.4.1.8072.3.2.10", "10.0.0.2", "4000000000", str(2**63 + 1), "-129"]
     wanted = ("snmp.enterprise", "snmp.agent_addr", "snmp.generic_trap", "snmp.time_stamp", "snmp.max_repetitions")
     assert rows(frames, *wanted)[2:4] == [["1.3.6.1.4.1.9.1.1", "10.1.2.3", "3", "98765", ""], ["", "", "", "", "20"]]
     assert rows(frames, "snmp.name")[1][0].split(",")[:2] == [UPTIME, NAME]
@@ -358,7 +358,7 @@ def test_of_version_3_the_head_is_read(rows):
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),  # X.690 §8.19, with its example in §8.19.5
+    ("data", "result"),  # X.690 §8.19, with its example in §8.19.5
     [
         (b"\x2b\6\1", "1.3.6.1"),
         (b"\x88\x37\3", "2.999.3"),
@@ -368,8 +368,8 @@ def test_of_version_3_the_head_is_read(rows):
         (b"\x2b" + b"\xff" * 6 + b"\1", ""),
     ],
 )
-def test_identifiers_of_objects(data, said):
-    assert dotted(data) == said
+def test_identifiers_of_objects(data, result):
+    assert dotted(data) == result
 
 
 def test_lengths_that_lie(findings):
@@ -390,11 +390,11 @@ def test_named_services(rows):
         datagram(b"\n", 13), datagram(b"Tue Nov 24 23:18:52 2026\r\n", 13, back=True),
         datagram(b"hi", 7), datagram(b"hi", 7, back=True), datagram(b"gone", 9),
     ]  # fmt: skip
-    said = rows(frames, "frame.protocols", "daytime.string", "echo.data", "echo.request", "echo.response", "_ws.col.Protocol")
-    assert [row[0].partition("udp:")[2] for row in said] == ["daytime", "daytime", "echo", "echo", "data"]
-    assert said[1][1] == "Tue Nov 24 23:18:52 2026\\r\\n"
-    assert [row[2:5] for row in said[2:4]] == [["6869", "1", "0"], ["6869", "0", "1"]]
-    assert said[4][5] == "Discard"
+    result = rows(frames, "frame.protocols", "daytime.string", "echo.data", "echo.request", "echo.response", "_ws.col.Protocol")
+    assert [row[0].partition("udp:")[2] for row in result] == ["daytime", "daytime", "echo", "echo", "data"]
+    assert result[1][1] == "Tue Nov 24 23:18:52 2026\\r\\n"
+    assert [row[2:5] for row in result[2:4]] == [["6869", "1", "0"], ["6869", "0", "1"]]
+    assert result[4][5] == "Discard"
 
 
 # ---------------------------------------------------------------- damage
@@ -418,10 +418,10 @@ FRAMES = (
 
 def test_daytime_and_echo_over_tcp():
     """Recorded: the time in the segment that brings it, small-services frame 4; a line to port 7 and back, as tshark has it."""
-    said = run("packets", str(RECORDINGS / "small-services.pcap.xz"), "-Y", "tcp and daytime", "-T", "fields", "-e", "daytime.string").out
-    assert said.splitlines()[0].startswith("Tue Nov 24 23:18:52 2026")
-    said = run("packets", str(RECORDINGS / "arp.pcap.xz"), "-Y", "echo", "-T", "fields", "-e", "frame.number", "-e", "echo.request").out
-    assert said.splitlines()[:3] == ["6\t1", "8\t0", "16\t1"]
+    result = run("packets", str(RECORDINGS / "small-services.pcap.xz"), "-Y", "tcp and daytime", "-T", "fields", "-e", "daytime.string").out
+    assert result.splitlines()[0].startswith("Tue Nov 24 23:18:52 2026")
+    result = run("packets", str(RECORDINGS / "arp.pcap.xz"), "-Y", "echo", "-T", "fields", "-e", "frame.number", "-e", "echo.request").out
+    assert result.splitlines()[:3] == ["6\t1", "8\t0", "16\t1"]
 
 
 TABLES = ("dhcp", "dhcpv6", "ntp", "tftp", "syslog", "snmp", "echo", "daytime", "dhcp_transactions", "expert", "undecoded", "data")

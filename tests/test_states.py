@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from conftest import BATCHES, RECORDINGS, Talk, pcap, recordings, sizes, transitions
+from conftest import BATCHES, RECORDINGS, Dialogue, pcap, recordings, sizes, transitions
 
 from analyzer.tcp import states
 from analyzer.tcp.states import EVENTS, NEXT, STATES
@@ -107,15 +107,15 @@ def test_crossing_is_the_same_events_in_the_order_of_who_sent_it():
 # ---------------------------------------------------------------- recordings
 
 
-def told(rows: list[tuple[int, int, str, str, str]], start: tuple[str, str] = ("CLOSED", "LISTEN")) -> list[str]:
+def reported(rows: list[tuple[int, int, str, str, str]], start: tuple[str, str] = ("CLOSED", "LISTEN")) -> list[str]:
     """Transitions as a line for each connection; each state has to follow from the one before it."""
     at: dict[tuple[int, str], str] = {}
-    said: dict[int, dict[str, list[str]]] = {}
+    result: dict[int, dict[str, list[str]]] = {}
     for stream, frame, end, before, after in rows:
         assert at.get((stream, end), start[end == "server"]) == before
         at[stream, end] = after
-        said.setdefault(stream, {"client": [], "server": []})[end].append(f"{after}@{frame}")
-    return ["; ".join(" ".join([end, *states]) for end, states in said[stream].items()) for stream in sorted(said)]
+        result.setdefault(stream, {"client": [], "server": []})[end].append(f"{after}@{frame}")
+    return ["; ".join(" ".join([end, *states]) for end, states in result[stream].items()) for stream in sorted(result)]
 
 
 STORIES: dict[str, tuple[str, ...]] = {  # recording → for each of its connections state@frame in which it was entered
@@ -298,39 +298,41 @@ STORIES: dict[str, tuple[str, ...]] = {  # recording → for each of its connect
 @pytest.mark.parametrize("name", recordings())
 def test_recordings(name):
     for size in sizes(name):
-        assert told(transitions(str(RECORDINGS / f"{name}.pcap.xz"), size)) == list(STORIES[name])
+        assert reported(transitions(str(RECORDINGS / f"{name}.pcap.xz"), size)) == list(STORIES[name])
 
 
 # ---------------------------------------------------------------- stories
 
 OPEN = "client SYN-SENT@1 ESTABLISHED@2; server SYN-RECEIVED@1 ESTABLISHED@3"
-CRAFTED: dict[str, tuple[Callable[[], Talk], str]] = {
+CRAFTED: dict[str, tuple[Callable[[], Dialogue], str]] = {
     "simultaneous open": (  # §3.5 Figure 7
-        lambda: Talk().add("c", "S", 0).add("s", "S", 0).add("c", "SA", 0, 1).add("s", "SA", 0, 1).add("c", "A", 1, 1),
+        lambda: Dialogue().add("c", "S", 0).add("s", "S", 0).add("c", "SA", 0, 1).add("s", "SA", 0, 1).add("c", "A", 1, 1),
         "client SYN-SENT@1 SYN-RECEIVED@2 ESTABLISHED@4; server SYN-RECEIVED@1 ESTABLISHED@3",
     ),
     "simultaneous open, acknowledged without SYN": (  # §3.10.7.4, fifth
-        lambda: Talk().add("c", "S", 0).add("s", "S", 0).add("c", "A", 1, 1).add("s", "A", 1, 1),
+        lambda: Dialogue().add("c", "S", 0).add("s", "S", 0).add("c", "A", 1, 1).add("s", "A", 1, 1),
         "client SYN-SENT@1 SYN-RECEIVED@2 ESTABLISHED@4; server SYN-RECEIVED@1 ESTABLISHED@3",
     ),
     "simultaneous close": (  # §3.6 Figure 13
-        lambda: Talk().open().add("c", "FA", 1, 1).add("s", "FA", 1, 1).add("c", "A", 2, 2).add("s", "A", 2, 2),
+        lambda: Dialogue().open().add("c", "FA", 1, 1).add("s", "FA", 1, 1).add("c", "A", 2, 2).add("s", "A", 2, 2),
         "client SYN-SENT@1 ESTABLISHED@2 FIN-WAIT-1@4 CLOSING@5 TIME-WAIT@7; "
         "server SYN-RECEIVED@1 ESTABLISHED@3 CLOSE-WAIT@4 CLOSING@5 TIME-WAIT@6",
     ),
     "simultaneous close with data on its way": (
-        lambda: Talk().open().add("s", "FPA", 1, 1, b"bye").add("c", "FPA", 1, 1, b"well").add("s", "A", 5, 6).add("c", "A", 6, 5),
+        lambda: Dialogue().open().add("s", "FPA", 1, 1, b"bye").add("c", "FPA", 1, 1, b"well").add("s", "A", 5, 6).add("c", "A", 6, 5),
         "client SYN-SENT@1 ESTABLISHED@2 CLOSE-WAIT@4 CLOSING@5 TIME-WAIT@6; "
         "server SYN-RECEIVED@1 ESTABLISHED@3 FIN-WAIT-1@4 CLOSING@5 TIME-WAIT@7",
     ),
     "a FIN that acknowledges data but not the FIN": (  # the FIN of 5 had not arrived when 6 was sent
-        lambda: Talk().open().add("c", "A", 1, 1, b"a").add("c", "FA", 2, 1).add("s", "FA", 1, 2).add("s", "A", 2, 3).add("c", "A", 3, 2),
+        lambda: (
+            Dialogue().open().add("c", "A", 1, 1, b"a").add("c", "FA", 2, 1).add("s", "FA", 1, 2).add("s", "A", 2, 3).add("c", "A", 3, 2)
+        ),
         "client SYN-SENT@1 ESTABLISHED@2 FIN-WAIT-1@5 CLOSING@6 TIME-WAIT@7; "
         "server SYN-RECEIVED@1 ESTABLISHED@3 CLOSE-WAIT@5 CLOSING@6 TIME-WAIT@8",
     ),
     "half-close": (  # FIN-WAIT-2 for as long as the other writes; acknowledging data again is no event
         lambda: (
-            Talk()
+            Dialogue()
             .open()
             .add("c", "FA", 1, 1)
             .add("s", "A", 1, 2, b"one")
@@ -344,16 +346,16 @@ CRAFTED: dict[str, tuple[Callable[[], Talk], str]] = {
         "server SYN-RECEIVED@1 ESTABLISHED@3 CLOSE-WAIT@4 LAST-ACK@9 CLOSED@10",
     ),
     "a FIN behind a hole": (  # §3.10.7: segments are processed in sequence
-        lambda: Talk().open().add("c", "FA", 4, 1).add("s", "A", 1, 1).add("c", "A", 1, 1, b"abc").add("s", "A", 1, 5),
+        lambda: Dialogue().open().add("c", "FA", 4, 1).add("s", "A", 1, 1).add("c", "A", 1, 1, b"abc").add("s", "A", 1, 5),
         "client SYN-SENT@1 ESTABLISHED@2 FIN-WAIT-1@4 FIN-WAIT-2@7; server SYN-RECEIVED@1 ESTABLISHED@3 CLOSE-WAIT@6",
     ),
     "a FIN behind a hole that was not captured": (  # the acknowledgment tells that it was filled: first of all for who sends it
-        lambda: Talk().open().add("c", "FA", 4, 1).add("s", "A", 1, 5),
+        lambda: Dialogue().open().add("c", "FA", 4, 1).add("s", "A", 1, 5),
         "client SYN-SENT@1 ESTABLISHED@2 FIN-WAIT-1@4 FIN-WAIT-2@5; server SYN-RECEIVED@1 ESTABLISHED@3 CLOSE-WAIT@5",
     ),
     "a FIN sent again": (
         lambda: (
-            Talk()
+            Dialogue()
             .open()
             .add("c", "FA", 1, 1)
             .add("c", "FA", 1, 1)
@@ -368,7 +370,7 @@ CRAFTED: dict[str, tuple[Callable[[], Talk], str]] = {
     ),
     "Fast Open: data with the SYN": (  # RFC 7413
         lambda: (
-            Talk()
+            Dialogue()
             .add("c", "S", 0, data=b"hello", options=[("TFO", (1, 2))])
             .add("s", "SA", 0, 6)
             .add("s", "A", 1, 6, b"hi")
@@ -378,7 +380,7 @@ CRAFTED: dict[str, tuple[Callable[[], Talk], str]] = {
     ),
     "Fast Open: the server is done before the handshake": (  # §3.10.4: FIN-WAIT-1 out of SYN-RECEIVED
         lambda: (
-            Talk()
+            Dialogue()
             .add("c", "S", 0, data=b"hello", options=[("TFO", (1, 2))])
             .add("s", "SA", 0, 6)
             .add("s", "FA", 1, 6, b"hi")
@@ -387,16 +389,16 @@ CRAFTED: dict[str, tuple[Callable[[], Talk], str]] = {
         "client SYN-SENT@1 ESTABLISHED@2 CLOSE-WAIT@3; server SYN-RECEIVED@1 FIN-WAIT-1@3 FIN-WAIT-2@4",
     ),
     "Fast Open: a closed port acknowledges the SYN without its data": (  # §3.10.7.3: ISS < SEG.ACK <= SND.NXT
-        lambda: Talk().add("c", "S", 0, data=b"hello", options=[("TFO", (1, 2))]).add("s", "RA", 0, 1),
+        lambda: Dialogue().add("c", "S", 0, data=b"hello", options=[("TFO", (1, 2))]).add("s", "RA", 0, 1),
         "client SYN-SENT@1 CLOSED@2; server SYN-RECEIVED@1 CLOSED@2",
     ),
     "keep-alives": (  # RFC 9293 §3.8.4: one before the next number, with a byte of garbage or without
-        lambda: Talk().open().add("c", "A", 0, 1).add("s", "A", 1, 1).add("s", "A", 0, 1, b"\0").add("c", "A", 1, 1),
+        lambda: Dialogue().open().add("c", "A", 0, 1).add("s", "A", 1, 1).add("s", "A", 0, 1, b"\0").add("c", "A", 1, 1),
         OPEN,
     ),
     "a port used again out of TIME-WAIT": (  # §3.6.1, MAY-2
         lambda: (
-            Talk()
+            Dialogue()
             .open()
             .add("c", "FA", 1, 1)
             .add("s", "FA", 1, 2)
@@ -410,34 +412,36 @@ CRAFTED: dict[str, tuple[Callable[[], Talk], str]] = {
         "client SYN-SENT@7 ESTABLISHED@8; server SYN-RECEIVED@7 ESTABLISHED@9",
     ),
     "SYN with FIN": (  # §3.10.7.2: the SYN, then in SYN-RECEIVED the FIN; out of SYN-SENT nobody sends a FIN
-        lambda: Talk().add("c", "SF", 0).add("s", "RA", 0, 2),
+        lambda: Dialogue().add("c", "SF", 0).add("s", "RA", 0, 2),
         "client SYN-SENT@1 CLOSED@2; server SYN-RECEIVED@1 CLOSE-WAIT@1 CLOSED@2",
     ),
     "a SYN again, and its answer again": (
-        lambda: Talk().add("c", "S", 0).add("c", "S", 0).add("s", "SA", 0, 1).add("s", "SA", 0, 1).add("c", "A", 1, 1).add("s", "SA", 0, 1),
+        lambda: (
+            Dialogue().add("c", "S", 0).add("c", "S", 0).add("s", "SA", 0, 1).add("s", "SA", 0, 1).add("c", "A", 1, 1).add("s", "SA", 0, 1)
+        ),
         "client SYN-SENT@1 ESTABLISHED@3; server SYN-RECEIVED@1 ESTABLISHED@5",
     ),
     "a second SYN,ACK with another number; the first is answered": (
-        lambda: Talk().add("c", "S", 0).add("s", "SA", 0, 1).add("s", "SA", 4000, 1).add("c", "A", 1, 1),
+        lambda: Dialogue().add("c", "S", 0).add("s", "SA", 0, 1).add("s", "SA", 4000, 1).add("c", "A", 1, 1),
         "client SYN-SENT@1 ESTABLISHED@2; server SYN-RECEIVED@1 ESTABLISHED@4",
     ),
     "a SYN,ACK that acknowledges too little": (  # §3.10.7.3, first: SEG.ACK <= ISS; §3.5 Figure 8: the RST carries the number acknowledged
-        lambda: Talk().add("c", "S", 0).add("s", "SA", 0, 0).add("c", "R", 0),
+        lambda: Dialogue().add("c", "S", 0).add("s", "SA", 0, 0).add("c", "R", 0),
         "client SYN-SENT@1; server SYN-RECEIVED@1 LISTEN@3",
     ),
     "a SYN,ACK that acknowledges too much": (  # the same: SEG.ACK > SND.NXT
-        lambda: Talk().add("c", "S", 0).add("s", "SA", 0, 500).add("c", "R", 500),
+        lambda: Dialogue().add("c", "S", 0).add("s", "SA", 0, 500).add("c", "R", 500),
         "client SYN-SENT@1; server SYN-RECEIVED@1 LISTEN@3",
     ),
     "an acknowledgment of less than the SYN": (
-        lambda: Talk().add("c", "S", 0).add("s", "SA", 0, 1).add("c", "A", 1, 0),
+        lambda: Dialogue().add("c", "S", 0).add("s", "SA", 0, 1).add("c", "A", 1, 0),
         "client SYN-SENT@1 ESTABLISHED@2; server SYN-RECEIVED@1",
     ),
 }
-ASSUMED: dict[str, tuple[Callable[[], Talk], tuple[str, str], str]] = {  # a capture that starts in the middle
+ASSUMED: dict[str, tuple[Callable[[], Dialogue], tuple[str, str], str]] = {  # a capture that starts in the middle
     "with data": (
         lambda: (
-            Talk()
+            Dialogue()
             .add("c", "A", 100, 200, b"abc")
             .add("s", "A", 200, 103)
             .add("s", "FA", 200, 103)
@@ -448,17 +452,17 @@ ASSUMED: dict[str, tuple[Callable[[], Talk], tuple[str, str], str]] = {  # a cap
         "client CLOSE-WAIT@3 LAST-ACK@4 CLOSED@5; server FIN-WAIT-1@3 FIN-WAIT-2@4 TIME-WAIT@4",
     ),
     "with a FIN": (
-        lambda: Talk().add("c", "FA", 100, 200).add("s", "FA", 200, 101).add("c", "A", 101, 201),
+        lambda: Dialogue().add("c", "FA", 100, 200).add("s", "FA", 200, 101).add("c", "A", 101, 201),
         ("ESTABLISHED", "ESTABLISHED"),
         "client FIN-WAIT-1@1 FIN-WAIT-2@2 TIME-WAIT@2; server CLOSE-WAIT@1 LAST-ACK@2 CLOSED@3",
     ),
     "with a RST": (
-        lambda: Talk().add("s", "R", 200),
+        lambda: Dialogue().add("s", "R", 200),
         ("ESTABLISHED", "ESTABLISHED"),
         "client CLOSED@1; server CLOSED@1",
     ),
     "with SYN,ACK": (
-        lambda: Talk().add("s", "SA", 0, 1).add("c", "A", 1, 1),
+        lambda: Dialogue().add("s", "SA", 0, 1).add("c", "A", 1, 1),
         ("SYN-SENT", "SYN-RECEIVED"),
         "client ESTABLISHED@1; server ESTABLISHED@2",
     ),
@@ -466,11 +470,11 @@ ASSUMED: dict[str, tuple[Callable[[], Talk], tuple[str, str], str]] = {  # a cap
 WRAPS = [(1000, 5000), (0xFFFFFFFF, 0xFFFFFFFE), (0x7FFFFFFF, 0), (0, 0xFFFFFFFC)]
 
 
-def told_of(save, talk: Talk, start: tuple[str, str] = ("CLOSED", "LISTEN")) -> str:
+def told_of(save, talk: Dialogue, start: tuple[str, str] = ("CLOSED", "LISTEN")) -> str:
     """Its transitions, the same in all sizes of batches."""
     name = save(pcap(*talk.frames))
-    (said,) = {"|".join(told(transitions(name, size), start)) for size in BATCHES}
-    return said
+    (result,) = {"|".join(reported(transitions(name, size), start)) for size in BATCHES}
+    return result
 
 
 @pytest.mark.parametrize("what", CRAFTED)
@@ -486,15 +490,15 @@ def test_a_capture_that_starts_in_the_middle(save, what):
 
 
 # what leads to a state of one end, that end, and the other end's next number
-REACHED: dict[str, tuple[Callable[..., Talk], str, int]] = {
-    "SYN-RECEIVED": (lambda *isn: Talk(*isn).add("c", "S", 0).add("s", "SA", 0, 1), "s", 1),
-    "ESTABLISHED": (lambda *isn: Talk(*isn).open().add("s", "A", 1, 1, b"abc").add("c", "A", 1, 4), "c", 4),
-    "FIN-WAIT-1": (lambda *isn: Talk(*isn).open().add("c", "FA", 1, 1), "c", 1),
-    "FIN-WAIT-2": (lambda *isn: Talk(*isn).open().add("c", "FA", 1, 1).add("s", "A", 1, 2), "c", 1),
-    "CLOSE-WAIT": (lambda *isn: Talk(*isn).open().add("c", "FA", 1, 1), "s", 2),
-    "CLOSING": (lambda *isn: Talk(*isn).open().add("c", "FA", 1, 1).add("s", "FA", 1, 1), "c", 2),
-    "LAST-ACK": (lambda *isn: Talk(*isn).open().add("c", "FA", 1, 1).add("s", "FA", 1, 2), "s", 2),
-    "TIME-WAIT": (lambda *isn: Talk(*isn).open().add("c", "FA", 1, 1).add("s", "FA", 1, 2).add("c", "A", 2, 2), "c", 2),
+REACHED: dict[str, tuple[Callable[..., Dialogue], str, int]] = {
+    "SYN-RECEIVED": (lambda *isn: Dialogue(*isn).add("c", "S", 0).add("s", "SA", 0, 1), "s", 1),
+    "ESTABLISHED": (lambda *isn: Dialogue(*isn).open().add("s", "A", 1, 1, b"abc").add("c", "A", 1, 4), "c", 4),
+    "FIN-WAIT-1": (lambda *isn: Dialogue(*isn).open().add("c", "FA", 1, 1), "c", 1),
+    "FIN-WAIT-2": (lambda *isn: Dialogue(*isn).open().add("c", "FA", 1, 1).add("s", "A", 1, 2), "c", 1),
+    "CLOSE-WAIT": (lambda *isn: Dialogue(*isn).open().add("c", "FA", 1, 1), "s", 2),
+    "CLOSING": (lambda *isn: Dialogue(*isn).open().add("c", "FA", 1, 1).add("s", "FA", 1, 1), "c", 2),
+    "LAST-ACK": (lambda *isn: Dialogue(*isn).open().add("c", "FA", 1, 1).add("s", "FA", 1, 2), "s", 2),
+    "TIME-WAIT": (lambda *isn: Dialogue(*isn).open().add("c", "FA", 1, 1).add("s", "FA", 1, 2).add("c", "A", 2, 2), "c", 2),
 }
 
 
@@ -526,26 +530,26 @@ def test_a_reset_in_every_state(save, state, isn):
 @pytest.mark.parametrize("isn", WRAPS)
 def test_a_reset_in_syn_sent(save, isn, flags, seq, ack, accepted):
     """§3.10.7.3, second: only with an acknowledgment of the SYN."""
-    said = told_of(save, Talk(*isn).add("c", "S", 0).add("s", flags, seq, ack))
-    assert said == f"client SYN-SENT@1{' CLOSED@2' * accepted}; server SYN-RECEIVED@1 CLOSED@2"
+    result = told_of(save, Dialogue(*isn).add("c", "S", 0).add("s", flags, seq, ack))
+    assert result == f"client SYN-SENT@1{' CLOSED@2' * accepted}; server SYN-RECEIVED@1 CLOSED@2"
 
 
 @pytest.mark.parametrize("who", "cs")
 def test_a_reset_after_a_simultaneous_open_does_not_listen_again(save, who):
     """Note 1 of Figure 5: back to LISTEN only from a passive open, and both were active."""
-    said = told_of(save, Talk().add("c", "S", 0).add("s", "S", 0).add(who, "R", 1))
-    assert said == "client SYN-SENT@1 SYN-RECEIVED@2 CLOSED@3; server SYN-RECEIVED@1 CLOSED@3"
+    result = told_of(save, Dialogue().add("c", "S", 0).add("s", "S", 0).add(who, "R", 1))
+    assert result == "client SYN-SENT@1 SYN-RECEIVED@2 CLOSED@3; server SYN-RECEIVED@1 CLOSED@3"
 
 
 def test_a_reset_in_closed_changes_nothing(save):
-    talk = Talk().open().add("s", "R", 1).add("c", "R", 1).add("s", "RA", 1, 1)
+    talk = Dialogue().open().add("s", "R", 1).add("c", "R", 1).add("s", "RA", 1, 1)
     assert told_of(save, talk) == "client SYN-SENT@1 ESTABLISHED@2 CLOSED@4; server SYN-RECEIVED@1 ESTABLISHED@3 CLOSED@4"
 
 
 @pytest.mark.parametrize("isn", WRAPS)
 def test_stories_where_numbers_wrap(save, isn):
     """Opening, data, half-close, closing: the same where numbers pass 2^31 and 2^32."""
-    talk = Talk(*isn).open().add("c", "A", 1, 1, b"abcdef").add("s", "A", 1, 7, b"xyz").add("c", "FA", 7, 4).add("s", "FA", 4, 8)
+    talk = Dialogue(*isn).open().add("c", "A", 1, 1, b"abcdef").add("s", "A", 1, 7, b"xyz").add("c", "FA", 7, 4).add("s", "FA", 4, 8)
     assert told_of(save, talk.add("c", "A", 8, 5)) == (
         "client SYN-SENT@1 ESTABLISHED@2 FIN-WAIT-1@6 FIN-WAIT-2@7 TIME-WAIT@7; "
         "server SYN-RECEIVED@1 ESTABLISHED@3 CLOSE-WAIT@6 LAST-ACK@7 CLOSED@8"

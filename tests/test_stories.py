@@ -20,9 +20,9 @@ def printed(line: str, batch: int | None) -> str:
     assert words[0] == "analyze", f"a console block runs analyze, not {words[0]}"
     words = words[1:]
     reads = words[0] in READS or "captures/" in words[0]
-    said = run(*words, *(["--batch-frames", str(batch)] if reads and batch else []))
-    lines = [one.rstrip() for one in (said.out + said.err).splitlines()]
-    return "\n".join([*lines, *([f"[exit {said.status}]"] if said.status else [])]) + "\n"
+    result = run(*words, *(["--batch-frames", str(batch)] if reads and batch else []))
+    lines = [one.rstrip() for one in (result.out + result.err).splitlines()]
+    return "\n".join([*lines, *([f"[exit {result.status}]"] if result.status else [])]) + "\n"
 
 
 def replayed(block: str, batch: int | None) -> str:

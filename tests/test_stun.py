@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from conftest import BATCHES, Talk, pcap, recorded, run, same
+from conftest import BATCHES, Dialogue, pcap, recorded, run, same
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.all import IP, TCP, UDP, Ether, Raw
@@ -25,9 +25,9 @@ ALL = tuple(f.name for f in protocols()["stun"].fields() if f not in protocols()
 def printed(name: str, only: str, *wanted: str) -> list[list[str]]:
     """The fields of the frames that the filter takes, the same in batches of 1, 7 and all frames."""
     words = [word for field in ("frame.number", *wanted) for word in ("-e", field)]
-    said = {run("packets", name, "-Y", only, "--batch-frames", str(size), "-T", "fields", *words).out for size in BATCHES}
-    assert len(said) == 1
-    return [line.split("\t") for line in said.pop().splitlines()]
+    result = {run("packets", name, "-Y", only, "--batch-frames", str(size), "-T", "fields", *words).out for size in BATCHES}
+    assert len(result) == 1
+    return [line.split("\t") for line in result.pop().splitlines()]
 
 
 def attribute(kind: int, value: bytes = b"") -> bytes:
@@ -193,7 +193,7 @@ def test_a_capture_that_cuts_a_message_is_no_lie(save):
 
 def test_a_connection_that_ends_within_a_message(save):
     """What there is of it is counted in the frame that ended the connection, whatever a batch holds."""
-    talk = Talk(port=3478).open()
+    talk = Dialogue(port=3478).open()
     for i in range(0, 12, 4):
         talk.add("c", "PA", 1 + i, 1, message(1, 1, attribute(0x8022, b"a client"))[i : i + 4])
     talk.add("c", "FA", 13, 1)

@@ -31,8 +31,8 @@ def rows(name: str, *fields: str) -> list[tuple]:
 
 def printed(name: str, *fields: str) -> dict[int, list[str]]:
     """What -T fields prints of the frames that have any of these."""
-    said = run("packets", name, "-T", "fields", *(word for f in ("frame.number", *fields) for word in ("-e", f)))
-    lines = [line.split("\t") for line in said.out.splitlines()]
+    result = run("packets", name, "-T", "fields", *(word for f in ("frame.number", *fields) for word in ("-e", f)))
+    lines = [line.split("\t") for line in result.out.splitlines()]
     return {int(number): values for number, *values in lines if any(values)}
 
 
@@ -153,10 +153,10 @@ FACTS = {  # of labs/captures/facts.json: recording → filter → frames
 }
 
 
-@pytest.mark.parametrize(("name", "said"), [(name, said) for name, facts in FACTS.items() for said in facts])
-def test_facts(name, said):
-    found = run("packets", recorded(name), "-Y", said, "-T", "fields", "-e", "frame.number")
-    assert [int(one) for one in found.out.split()] == FACTS[name][said]
+@pytest.mark.parametrize(("name", "result"), [(name, result) for name, facts in FACTS.items() for result in facts])
+def test_facts(name, result):
+    found = run("packets", recorded(name), "-Y", result, "-T", "fields", "-e", "frame.number")
+    assert [int(one) for one in found.out.split()] == FACTS[name][result]
 
 
 # ---------------------------------------------------------------- connections
@@ -214,11 +214,11 @@ def test_messages_that_span_records():
     found = [row for row in rows(recorded("tls-kinds"), "tls.record.length", f"{HS}.type") if row[0] == 203]
     assert [one for *_, types in found for one in types] == [2, 11, 12, 14]
     assert len(found) == 5 and max(size for _, size, _ in found) == 512
-    said = run(
+    result = run(
         "packets", recorded("tls-kinds"), "-Y", "frame.number == 203", "-T", "fields", "-e", "tls.record.length", "-e", f"{HS}.length"
     )
-    lengths = said.out.split()[1].split(",")
-    assert sum(int(one) + 4 for one in lengths) == sum(int(one) for one in said.out.split()[0].split(","))
+    lengths = result.out.split()[1].split(",")
+    assert sum(int(one) + 4 for one in lengths) == sum(int(one) for one in result.out.split()[0].split(","))
 
 
 # ---------------------------------------------------------------- written bytes
@@ -388,11 +388,11 @@ def test_tls_behind_starttls_and_connect(save):
 
 def test_a_length_that_lies(save):
     hello = client_hello(extension(0, b"\0\0"), extension(16, b""))
-    for at, said in ((38, "a length in a hello goes beyond its message"), (len(hello) - 1, "an extension of a hello does not fit")):
+    for at, result in ((38, "a length in a hello goes beyond its message"), (len(hello) - 1, "an extension of a hello does not fit")):
         bad = hello[:at] + b"\xf0" + hello[at + 1 :]
         name = save(talk(("c", record(22, bad))).pcap())
         found = [row for row in expert(name) if row[1] == "malformed"]
-        assert [row[2] for row in found] == [f"TLS {said}, in the message put together here"], at
+        assert [row[2] for row in found] == [f"TLS {result}, in the message put together here"], at
         assert rows(name, f"{HS}.type") == [(4, [1])]
 
 

@@ -12,7 +12,7 @@ from importlib import import_module
 from operator import attrgetter
 
 import pytest
-from conftest import BATCHES, RECORDINGS, ROOT, Talk, pcap, recordings, run, sizes, transitions
+from conftest import BATCHES, RECORDINGS, ROOT, Dialogue, pcap, recordings, run, sizes, transitions
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scapy.all import IP, TCP, Ether, Raw
@@ -81,8 +81,8 @@ def answers() -> dict[str, dict]:
 
 def cells(name: str, size: int, fields: list[str]) -> list[list[str]]:
     words = [word for field in fields for word in ("-e", field)]
-    said = run("packets", name, "--checksums", "--batch-frames", str(size), "-T", "fields", *words)
-    return [line.split("\t") for line in said.out.splitlines()]
+    result = run("packets", name, "--checksums", "--batch-frames", str(size), "-T", "fields", *words)
+    return [line.split("\t") for line in result.out.splitlines()]
 
 
 @pytest.mark.parametrize("name", recordings())
@@ -204,7 +204,7 @@ def test_numbers_may_wrap(save, name, first):
 
 def test_a_scale_above_14_is_14(save):
     """RFC 7323 §2.3: MUST use 14 instead."""
-    talk = Talk().add("c", "S", 0, options=[("WScale", 15)], window=1000).add("s", "SA", 0, 1, options=[("WScale", 255)], window=1000)
+    talk = Dialogue().add("c", "S", 0, options=[("WScale", 15)], window=1000).add("s", "SA", 0, 1, options=[("WScale", 255)], window=1000)
     talk.add("c", "A", 1, 1, window=3).add("s", "A", 1, 1, window=5)
     name = save(pcap(*talk.frames))
     for size in BATCHES:
@@ -214,7 +214,7 @@ def test_a_scale_above_14_is_14(save):
 
 def test_what_multipath_tcp_signals_is_no_duplicate(save):
     """RFC 8684 §3.4: an ACK with an option of MPTCP is no sign of congestion, unless the option is a DSS (subtype 2)."""
-    talk = Talk().open().add("c", "A", 1, 1, b"x" * 100).add("s", "A", 1, 101)
+    talk = Dialogue().open().add("c", "A", 1, 1, b"x" * 100).add("s", "A", 1, 101)
     for body in (b"\x20\x01\0\0\0\x05", b"\x30\x02\x0a\0\0\x01"):  # a DSS that acknowledges data, an address
         talk.add("s", "A", 1, 101, options=[(30, body)])
     name = save(pcap(*talk.add("s", "A", 1, 101).frames))

@@ -6,7 +6,7 @@ import struct
 from datetime import UTC, datetime
 
 import pytest
-from conftest import BATCHES, Talk, pcap, run
+from conftest import BATCHES, Dialogue, pcap, run
 from scapy.all import ICMP, IP, TCP, UDP, Dot1Q, Ether, IPv6, Raw
 from scapy.layers.inet import IPOption_RR
 from scapy.layers.inet6 import ICMPv6ND_NS, ICMPv6NDOptSrcLLAddr, IPv6ExtHdrHopByHop, RouterAlert
@@ -26,8 +26,8 @@ def cells(save):
     def get(data: bytes, *wanted: str) -> list[list[str]]:
         name = save(data)
         words = [word for one in wanted for word in ("-e", one)]
-        (said,) = {run("packets", name, "--batch-frames", str(size), "-T", "fields", *words).out for size in BATCHES}
-        return [line.split("\t") for line in said.splitlines()]
+        (result,) = {run("packets", name, "--batch-frames", str(size), "-T", "fields", *words).out for size in BATCHES}
+        return [line.split("\t") for line in result.splitlines()]
 
     return get
 
@@ -183,10 +183,10 @@ def test_an_empty_capture_has_every_table_with_its_columns(save):
 
 def test_bytes_are_counted_from_0(save):
     """The dump and the tree number a frame's bytes alike, from its first."""
-    said = run("packets", save(pcap(bytes(ETH / V4 / ICMP()))), "-V", "-x").out
-    assert "   14   20  IPv4" in said
-    assert "\n0000  00 11 22 33 44 55 " in said
-    assert "\n0010  " in said
+    result = run("packets", save(pcap(bytes(ETH / V4 / ICMP()))), "-V", "-x").out
+    assert "   14   20  IPv4" in result
+    assert "\n0000  00 11 22 33 44 55 " in result
+    assert "\n0010  " in result
 
 
 def test_options_that_do_not_fit_are_said_unasked(save):
@@ -206,7 +206,7 @@ def test_options_that_do_not_fit_are_said_unasked(save):
 # ---------------------------------------------------------------- connections
 
 
-def analysed(cells, talk: Talk, *marks: str) -> dict[str, list[int]]:
+def analysed(cells, talk: Dialogue, *marks: str) -> dict[str, list[int]]:
     """The frames that have each of these marks of tcp.analysis."""
     rows = cells(pcap(*talk.frames), *(f"tcp.analysis.{mark}" for mark in marks))
     return {mark: [frame for frame, row in enumerate(rows, 1) if row[i]] for i, mark in enumerate(marks)}
@@ -226,7 +226,7 @@ def test_a_length_of_0_counts_in_the_stream(streams, network):
 def test_the_same_ports_twice_are_two_connections(cells, streams):
     """8 and 5 segments: the second SYN has another number, so it opens another connection, and says that the ports were used before."""
     talk = (
-        Talk()
+        Dialogue()
         .open()
         .add("c", "PA", 1, 1, b"abc")
         .add("s", "PA", 1, 4, b"defg")
@@ -248,7 +248,7 @@ def test_the_same_ports_twice_are_two_connections(cells, streams):
 
 def test_a_syn_sent_again_is_a_retransmission(cells, streams):
     """Its time-out counts from the first of them; a third counts from there too. RFC 6298 §5."""
-    talk = Talk().add("c", "S", 0).add("c", "S", 0).add("c", "S", 0).add("s", "SA", 0, 1).add("c", "A", 1, 1)
+    talk = Dialogue().add("c", "S", 0).add("c", "S", 0).add("c", "S", 0).add("s", "SA", 0, 1).add("c", "A", 1, 1)
     fields = ("tcp.stream", "tcp.analysis.retransmission", "tcp.analysis.out_of_order", "tcp.analysis.rto", "tcp.analysis.rto_frame")
     assert cells(pcap(*talk.frames), *fields)[:4] == [
         ["0", "", "", "", ""],
@@ -262,7 +262,7 @@ def test_a_syn_sent_again_is_a_retransmission(cells, streams):
 def test_a_retransmission_with_new_data_behind_it(streams):
     """Five bytes again and ten new ones: five were sent twice, fifteen once, nothing is missing or late."""
     talk = (
-        Talk()
+        Dialogue()
         .open()
         .add("c", "PA", 1, 1, b"abcde")
         .add("c", "PA", 1, 1, b"abcde0123456789")
@@ -276,7 +276,7 @@ def test_a_retransmission_with_new_data_behind_it(streams):
 @pytest.mark.parametrize("taken", [False, True])
 def test_data_behind_a_window_probe(cells, streams, taken):
     """A byte into a window of zero, refused or taken; then the window opens and the rest follows: sent in order, none lost."""
-    talk = Talk().open().add("c", "PA", 1, 1, b"abcde").add("s", "A", 1, 6, window=0).add("c", "A", 6, 1, b"f")
+    talk = Dialogue().open().add("c", "PA", 1, 1, b"abcde").add("s", "A", 1, 6, window=0).add("c", "A", 6, 1, b"f")
     talk.add("s", "A", 1, 6 + taken, window=0).add("s", "A", 1, 6 + taken, window=100)
     talk.add("c", "PA", 6 + taken, 1, b"fghij"[taken:]).add("s", "A", 1, 11, window=100)
     assert analysed(cells, talk, "zero_window_probe", "retransmission", "out_of_order", "zero_window", "window_update") == {
@@ -291,7 +291,7 @@ def test_data_behind_a_window_probe(cells, streams, taken):
 
 
 def test_swapped_segments_are_out_of_order_and_not_sent_again(cells, streams):
-    talk = Talk().open().add("c", "PA", 6, 1, b"fghij").add("c", "A", 1, 1, b"abcde").add("s", "A", 1, 11)
+    talk = Dialogue().open().add("c", "PA", 6, 1, b"fghij").add("c", "A", 1, 1, b"abcde").add("s", "A", 1, 11)
     assert analysed(cells, talk, "lost_segment", "out_of_order", "retransmission", "ack_lost_segment") == {
         "lost_segment": [4],
         "out_of_order": [5],
@@ -305,25 +305,25 @@ def test_swapped_segments_are_out_of_order_and_not_sent_again(cells, streams):
 def test_a_lone_reset_is_a_connection(streams):
     """One segment, no SYN: counted, and who the client is, is a guess."""
     columns = ("frames", "client_guessed", "client_packets", "server_packets", "server_resets", "client_data_bytes")
-    assert streams(pcap(*Talk().add("s", "R", 0).frames), *columns) == [(1, True, 0, 1, 1, 0)]
+    assert streams(pcap(*Dialogue().add("s", "R", 0).frames), *columns) == [(1, True, 0, 1, 1, 0)]
 
 
 def test_a_syn_with_a_bad_checksum_is_counted_and_said(save, streams):
-    syn = bytearray(Talk().add("c", "S", 0).frames[0])
+    syn = bytearray(Dialogue().add("c", "S", 0).frames[0])
     syn[50] ^= 1
     assert streams(pcap(bytes(syn)), "frames", "client_syns", "client_packets") == [(1, 1, 1)]
     name = save(pcap(bytes(syn)))
     for size in BATCHES:
-        said = run(
+        result = run(
             "packets", name, "--checksums", "--batch-frames", str(size), "-T", "fields", "-e", "tcp.checksum.status", "-e", "tcp.stream"
         )
-        assert said.out.split() == ["0", "0"]
+        assert result.out.split() == ["0", "0"]
 
 
 def test_data_with_a_syn_is_data(cells, streams):
     """With a Fast Open cookie or without (RFC 9293 §3.4 allows it): its first byte is number 1."""
     for options in ([], [("TFO", (1, 2))]):
-        talk = Talk().add("c", "S", 0, data=b"hello", options=options).add("s", "SA", 0, 6).add("c", "A", 6, 1, b"world")
+        talk = Dialogue().add("c", "S", 0, data=b"hello", options=options).add("s", "SA", 0, 6).add("c", "A", 6, 1, b"world")
         assert cells(pcap(*talk.frames), "tcp.seq", "tcp.nxtseq", "tcp.len") == [["0", "6", "5"], ["0", "1", "0"], ["6", "11", "5"]]
         columns = ("client_data_bytes", "client_unique_bytes", "client_retransmitted_bytes")
         assert streams(pcap(*talk.frames), *columns) == [(10, 10, 0)]
@@ -331,7 +331,7 @@ def test_data_with_a_syn_is_data(cells, streams):
 
 def test_a_data_offset_past_the_end_leaves_the_stream_whole(cells, streams):
     """The header claims 60 bytes of 20: the segment is counted, has no data, and the numbers of those behind it stay right."""
-    talk = Talk().open().add("c", "A", 1, 1, dataofs=15).add("c", "PA", 1, 1, b"abc").add("s", "A", 1, 4)
+    talk = Dialogue().open().add("c", "A", 1, 1, dataofs=15).add("c", "PA", 1, 1, b"abc").add("s", "A", 1, 4)
     columns = ("frames", "client_packets", "client_data_bytes", "client_unique_bytes", "client_retransmitted_bytes")
     assert streams(pcap(*talk.frames), *columns) == [(6, 4, 3, 3, 0)]
     assert cells(pcap(*talk.frames), "tcp.stream", "tcp.seq", "tcp.analysis.lost_segment") == [["0", seq, ""] for seq in "001111"]

@@ -215,11 +215,11 @@ def tables(name: str, *wanted: str) -> dict[str, pl.DataFrame]:
 
 def test_every_tunnel_is_read_through(save):
     """Each kind of header, what it says, and the packet in it; all at once, in every size of batch."""
-    names = ["frame.protocols", *dict.fromkeys(name for _, _, said in STORIES.values() for name in said)]
+    names = ["frame.protocols", *dict.fromkeys(name for _, _, result in STORIES.values() for name in result)]
     words = [word for one in names for word in ("-e", one)]
     name = save(pcap(*(frame for frame, _, _ in STORIES.values())))
-    (said,) = {run("packets", name, "--batch-frames", str(size), "-T", "fields", *words).out for size in BATCHES}
-    for (story, (_, protocols, expected)), line in zip(STORIES.items(), said.splitlines(), strict=True):
+    (result,) = {run("packets", name, "--batch-frames", str(size), "-T", "fields", *words).out for size in BATCHES}
+    for (story, (_, protocols, expected)), line in zip(STORIES.items(), result.splitlines(), strict=True):
         row = dict(zip(names, line.split("\t"), strict=True))
         assert row["frame.protocols"] == f"eth:ethertype:ip:{protocols}", story
         for field, value in expected.items():
@@ -457,11 +457,11 @@ CHUNKS: dict[str, tuple[bytes, dict[str, str]]] = {
 
 
 def test_chunks_parameters_and_causes(save):
-    names = list(dict.fromkeys(name for _, said in CHUNKS.values() for name in said))
+    names = list(dict.fromkeys(name for _, result in CHUNKS.values() for name in result))
     words = [word for one in names for word in ("-e", one)]
     name = save(pcap(*(frame for frame, _ in CHUNKS.values())))
-    (said,) = {run("packets", name, "--batch-frames", str(size), "-T", "fields", *words).out for size in BATCHES}
-    for (story, (_, expected)), line in zip(CHUNKS.items(), said.splitlines(), strict=True):
+    (result,) = {run("packets", name, "--batch-frames", str(size), "-T", "fields", *words).out for size in BATCHES}
+    for (story, (_, expected)), line in zip(CHUNKS.items(), result.splitlines(), strict=True):
         row = dict(zip(names, line.split("\t"), strict=True))
         assert {field: row[field] for field in expected} == expected, story
     assert findings(name) == []
@@ -491,8 +491,8 @@ def test_a_flipped_bit_makes_the_checksum_bad(save):
     bad = bytearray(good)
     bad[-1] ^= 0x40
     name = save(pcap(good, bytes(bad), init, good[:-1], lengths={3: len(good)}))
-    said = run("packets", name, "--checksums", "-T", "fields", "-e", "sctp.checksum.status").out.split()
-    assert said == ["1", "0", "1", "2"]
+    result = run("packets", name, "--checksums", "-T", "fields", "-e", "sctp.checksum.status").out.split()
+    assert result == ["1", "0", "1", "2"]
 
 
 def test_more_pieces_of_data_than_are_shown_one_by_one(save):

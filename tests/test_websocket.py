@@ -62,8 +62,8 @@ def test_a_conversation(save):
     ]
     lengths = printed(name, *(f"websocket.{field}" for field in ("payload_length_ext_16", "payload_length_ext_64", "reassembled.length")))
     assert [one for one in lengths if any(one[1:])] == [["7", "200", "", ""], ["8", "", "", "8"], ["13", "", "70000", ""]]
-    said = printed(name, *(f"websocket.payload.{field}" for field in ("text", "ping", "pong", "close.status_code", "close.reason")))
-    assert said == [
+    result = printed(name, *(f"websocket.payload.{field}" for field in ("text", "ping", "pong", "close.status_code", "close.reason")))
+    assert result == [
         ["6", "hello", "", "", "", ""],
         ["7", "hello back", "", "", "", ""],
         ["8", "fragment", "", "", "", ""],
@@ -119,8 +119,8 @@ def test_any_messages(sent, size):
         made = [frame(opcode if not at else 0, one, at == len(cut) - 1, key) for at, one in enumerate(cut)]
         talk.say("c" if masked else "s", *parts(b"".join(made), size))
         count += len(made)
-        said = data.decode(errors="replace")
-        texts += [said] if opcode == 1 and said else []
+        result = data.decode(errors="replace")
+        texts += [result] if opcode == 1 and result else []
     with tempfile.NamedTemporaryFile(suffix=".pcap") as file:
         file.write(talk.trace.pcap())
         file.flush()

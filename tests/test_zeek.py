@@ -16,32 +16,32 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import BATCHES, Talk, pcap
+from conftest import BATCHES, Dialogue, pcap
 
 from analyzer import Analysis
 
 
-def repeat(talk: Talk, n: int, *segment: Any, **more: Any) -> Talk:
+def repeat(talk: Dialogue, n: int, *segment: Any, **more: Any) -> Dialogue:
     for _ in range(n):
         talk.add(*segment, **more)
     return talk
 
 
-def opened() -> Talk:
-    return Talk().open()
+def opened() -> Dialogue:
+    return Dialogue().open()
 
 
-def asked() -> Talk:
+def asked() -> Dialogue:
     """A question of 3 bytes, acknowledged; an answer of 2, acknowledged: ShADad."""
     return opened().add("c", "PA", 1, 1, b"GET").add("s", "A", 1, 4).add("s", "PA", 1, 4, b"OK").add("c", "A", 4, 3)
 
 
-def tiny(n: int) -> Talk:
+def tiny(n: int) -> Dialogue:
     """A byte of the client sent n times again."""
     return repeat(opened().add("c", "PA", 1, 1, b"x"), n, "c", "PA", 1, 1, b"x")
 
 
-def holes(n: int) -> Talk:
+def holes(n: int) -> Dialogue:
     """The server acknowledges n times ten bytes of the client that no frame holds."""
     talk = opened().add("c", "PA", 1, 1, b"x").add("s", "A", 1, 2)
     for i in range(n):
@@ -49,31 +49,33 @@ def holes(n: int) -> Talk:
     return talk
 
 
-CASES: dict[str, tuple[Callable[[], Talk], str, str]] = {
-    "SYN": (lambda: Talk().add("c", "S", 0), "S0", "S"),
-    "SYN again, same number": (lambda: repeat(Talk(), 3, "c", "S", 0), "S0", "S"),
+CASES: dict[str, tuple[Callable[[], Dialogue], str, str]] = {
+    "SYN": (lambda: Dialogue().add("c", "S", 0), "S0", "S"),
+    "SYN again, same number": (lambda: repeat(Dialogue(), 3, "c", "S", 0), "S0", "S"),
     "handshake": (opened, "S1", "ShA"),
     "handshake and data": (asked, "S1", "ShADad"),
     "client closes": (lambda: opened().add("c", "FA", 1, 1).add("s", "A", 1, 2).add("s", "FA", 1, 2).add("c", "A", 2, 2), "SF", "ShAFaf"),
     "server closes": (lambda: asked().add("s", "FA", 3, 4).add("c", "FA", 4, 4).add("s", "A", 4, 5), "SF", "ShADadfF"),
-    "refused": (lambda: Talk().add("c", "S", 0).add("s", "RA", 0, 1), "REJ", "Sr"),
+    "refused": (lambda: Dialogue().add("c", "S", 0).add("s", "RA", 0, 1), "REJ", "Sr"),
     "only the client closes": (lambda: opened().add("c", "FA", 1, 1).add("s", "A", 1, 2), "S2", "ShAFa"),
     "only the server closes": (lambda: opened().add("s", "FA", 1, 1).add("c", "A", 1, 2), "S3", "ShAf"),
     "client aborts": (lambda: asked().add("c", "RA", 4, 3), "RSTO", "ShADadR"),
     "server aborts": (lambda: asked().add("s", "RA", 3, 4), "RSTR", "ShADadr"),
-    "client aborts, unanswered": (lambda: Talk().add("c", "S", 0).add("c", "R", 1), "RSTOS0", "SR"),
-    "SYN scan": (lambda: Talk().add("c", "S", 0).add("s", "SA", 0, 1).add("c", "R", 1), "RSTO", "ShR"),
-    "SYN,ACK and RST": (lambda: Talk().add("s", "SA", 0, 1).add("s", "R", 1), "RSTRH", "^hr"),
-    "SYN and FIN": (lambda: Talk().add("c", "S", 0).add("c", "FA", 1, 1), "SH", "SF"),
-    "SYN,ACK and FIN": (lambda: Talk().add("s", "SA", 0, 1).add("s", "FA", 1, 1), "SHR", "^hf"),
-    "the middle": (lambda: Talk().add("c", "PA", 1, 1, b"x").add("s", "A", 1, 2).add("s", "PA", 1, 2, b"y"), "OTH", "Dad"),
-    "the middle, the server first": (lambda: Talk().add("s", "PA", 1, 1, b"x").add("c", "A", 1, 2), "OTH", "^dA"),
+    "client aborts, unanswered": (lambda: Dialogue().add("c", "S", 0).add("c", "R", 1), "RSTOS0", "SR"),
+    "SYN scan": (lambda: Dialogue().add("c", "S", 0).add("s", "SA", 0, 1).add("c", "R", 1), "RSTO", "ShR"),
+    "SYN,ACK and RST": (lambda: Dialogue().add("s", "SA", 0, 1).add("s", "R", 1), "RSTRH", "^hr"),
+    "SYN and FIN": (lambda: Dialogue().add("c", "S", 0).add("c", "FA", 1, 1), "SH", "SF"),
+    "SYN,ACK and FIN": (lambda: Dialogue().add("s", "SA", 0, 1).add("s", "FA", 1, 1), "SHR", "^hf"),
+    "the middle": (lambda: Dialogue().add("c", "PA", 1, 1, b"x").add("s", "A", 1, 2).add("s", "PA", 1, 2, b"y"), "OTH", "Dad"),
+    "the middle, the server first": (lambda: Dialogue().add("s", "PA", 1, 1, b"x").add("c", "A", 1, 2), "OTH", "^dA"),
     "both ask": (
-        lambda: Talk().add("c", "S", 0).add("s", "S", 0).add("c", "SA", 0, 1).add("s", "SA", 0, 1).add("c", "A", 1, 1).add("s", "A", 1, 1),
+        lambda: (
+            Dialogue().add("c", "S", 0).add("s", "S", 0).add("c", "SA", 0, 1).add("s", "SA", 0, 1).add("c", "A", 1, 1).add("s", "A", 1, 1)
+        ),
         "S1",
         "SsHhAa",
     ),
-    "SYN,ACK with another number": (lambda: Talk().add("c", "S", 0).add("s", "SA", 0, 1).add("s", "SA", 700, 1), "OTH", "Shh"),
+    "SYN,ACK with another number": (lambda: Dialogue().add("c", "S", 0).add("s", "SA", 0, 1).add("s", "SA", 700, 1), "OTH", "Shh"),
     "FIN again, same number": (lambda: repeat(asked(), 3, "c", "FA", 4, 3), "S2", "ShADadF"),
     "FIN again, another number": (lambda: asked().add("c", "FA", 4, 3).add("c", "FA", 9, 3), "S2", "ShADadFF"),
     "RSTs, same number and another": (lambda: asked().add("c", "R", 4).add("c", "R", 4).add("c", "R", 9), "RSTO", "ShADadRR"),
@@ -98,16 +100,18 @@ def test_state_and_history(name, save):
 
 @pytest.mark.parametrize(("flags", "letter"), [("SF", "Q"), ("SR", "Q"), ("FR", "I")])
 def test_flags_that_do_not_go_together_are_said_once_for_each_direction(save, flags, letter):
-    talk = repeat(Talk(), 3, "c", flags, 0)
-    (said,) = Analysis(save(pcap(*talk.frames))).table("streams")["history"].to_list()
-    assert said.count(letter) == 1
+    talk = repeat(Dialogue(), 3, "c", flags, 0)
+    (result,) = Analysis(save(pcap(*talk.frames))).table("streams")["history"].to_list()
+    assert result.count(letter) == 1
     talk = repeat(repeat(opened(), 2, "c", flags, 0), 2, "s", flags, 0)
-    said = Analysis(save(pcap(*talk.frames))).table("streams")["history"].to_list()[0]
-    assert said.count(letter) == said.count(letter.lower()) == 1
+    result = Analysis(save(pcap(*talk.frames))).table("streams")["history"].to_list()[0]
+    assert result.count(letter) == result.count(letter.lower()) == 1
 
 
 BYTES = "client_payload_bytes", "server_payload_bytes", "client_unseen_bytes", "server_unseen_bytes"
-COUNTS: dict[str, tuple[Callable[[], Talk], tuple[int, ...]]] = {  # orig_bytes, resp_bytes by the numbers; missed_bytes of each direction
+COUNTS: dict[
+    str, tuple[Callable[[], Dialogue], tuple[int, ...]]
+] = {  # orig_bytes, resp_bytes by the numbers; missed_bytes of each direction
     "nothing": (opened, (0, 0, 0, 0)),
     "a question and its answer": (asked, (3, 2, 0, 0)),
     "closed: a FIN is no byte": (lambda: asked().add("s", "FA", 3, 4).add("c", "FA", 4, 4).add("s", "A", 4, 5), (3, 2, 0, 0)),
@@ -115,12 +119,14 @@ COUNTS: dict[str, tuple[Callable[[], Talk], tuple[int, ...]]] = {  # orig_bytes,
     "acknowledged and not there": (lambda: holes(3), (31, 0, 30, 0)),
     "not there, then late": (lambda: holes(1).add("c", "PA", 2, 1, b"0123456789"), (11, 0, 0, 0)),
     "before the first that is there": (  # the capture begins in the middle, amid reordering
-        lambda: Talk().add("c", "PA", 11, 1, b"0123456789").add("s", "A", 1, 21).add("c", "PA", 1, 1, b"0123456789").add("s", "A", 1, 21),
+        lambda: (
+            Dialogue().add("c", "PA", 11, 1, b"0123456789").add("s", "A", 1, 21).add("c", "PA", 1, 1, b"0123456789").add("s", "A", 1, 21)
+        ),
         (10, 0, 0, 0),
     ),
     "of the server": (lambda: asked().add("c", "A", 4, 103), (3, 102, 0, 100)),
-    "the numbers wrap": (lambda: Talk(client=2**32 - 2).open().add("c", "PA", 1, 1, b"12345").add("s", "A", 1, 6), (5, 0, 0, 0)),
-    "the middle": (lambda: Talk().add("c", "PA", 500, 900, b"12345").add("s", "PA", 900, 505, b"67"), (5, 2, 0, 0)),
+    "the numbers wrap": (lambda: Dialogue(client=2**32 - 2).open().add("c", "PA", 1, 1, b"12345").add("s", "A", 1, 6), (5, 0, 0, 0)),
+    "the middle": (lambda: Dialogue().add("c", "PA", 500, 900, b"12345").add("s", "PA", 900, 505, b"67"), (5, 2, 0, 0)),
 }
 
 

@@ -34,9 +34,9 @@ def reading(command):
     """Give a command the options that say what is read of a capture; it gets them together, as `read`, for Analysis."""
 
     @functools.wraps(command)
-    def packed(**given):
-        read = {name: given.pop(name) for name in READ}
-        return command(read=read, **given)
+    def packed(**values):
+        read = {name: values.pop(name) for name in READ}
+        return command(read=read, **values)
 
     for option in reversed(READING):
         packed = option(packed)

@@ -29,21 +29,21 @@ def plain(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def printed(
-    rows: pl.DataFrame, change: Callable[[Strings], Strings] = lambda said: said, flags: tuple[str, str] = ("false", "true")
+    rows: pl.DataFrame, change: Callable[[Strings], Strings] = lambda printed: printed, flags: tuple[str, str] = ("false", "true")
 ) -> list[Strings]:
     """The cells of each column as text: spans with nine decimals, as tshark has times; lists with commas; nothing as ''.
 
     change: done to columns of text (harmless already, their data without gaps). flags: what stands for no and yes.
     """
-    said = _texts(rows)
+    printed = _texts(rows)
     # Each call into Polars costs as much as a thousand cells: one for all columns, and none that is not needed.
-    lacking = [column.name for column in rows if column.name not in said and column.null_count()]
+    lacking = [column.name for column in rows if column.name not in printed and column.null_count()]
     holes = rows.select(pl.col(lacking).is_null())
     full = rows.with_columns(pl.col(lacking).to_physical().fill_null(strategy="zero"))
     made = []
     for name, dtype in rows.schema.items():
-        if name in said:
-            made.append(change(said[name]))
+        if name in printed:
+            made.append(change(printed[name]))
             continue
         cells = _numbers(full[name].to_numpy(), dtype, flags)
         made.append(replace(cells, start=np.where(holes[name].to_numpy(), cells.end, cells.start)) if name in holes.columns else cells)
@@ -61,7 +61,7 @@ def _texts(rows: pl.DataFrame) -> dict[str, Strings]:
             wanted.append(column.fill_null(""))
     flat = rows.select(wanted)
     found = _stretches(flat)
-    odd = [name for name, said in found.items() if not harmless(said.data)]
+    odd = [name for name, printed in found.items() if not harmless(printed.data)]
     return found | (_stretches(flat.select(safe_column(flat[name]) for name in odd)) if odd else {})
 
 

@@ -58,9 +58,9 @@ class View:
 
         for d in analysis.dissections({*register(), *protocols()}):
             tree = Tree(d, self.names, self.opened)
-            said = [] if self.tree else lines(d, self.clock, analysis).tolist()
+            printed = [] if self.tree else lines(d, self.clock, analysis).tolist()
             for nth, row in enumerate(d.frames.frame.tolist()):
-                parts = list(tree.lines(row)) if self.tree else [said[nth].rstrip("\n")]
+                parts = list(tree.lines(row)) if self.tree else [printed[nth].rstrip("\n")]
                 if self.dump:
                     parts += dump(d, row)
                 sys.stdout.write("\n".join(parts) + "\n\n")
@@ -151,9 +151,9 @@ def view(form: str, fields: Sequence[str], settings: Sequence[str], clock: str, 
 
 def lines(d: Dissection, clock: str, analysis: Analysis) -> Strings:
     """A line for each frame that a filter kept."""
-    said = d.summary()
+    printed = d.summary()
     size = len(d)
-    source, target, protocol = said["source"], said["destination"], said["protocol"]
+    source, target, protocol = printed["source"], printed["destination"], printed["protocol"]
     line = (
         decimal(np.arange(d.batch.first, d.batch.first + size), width=5),
         constant(" ", size),
@@ -170,7 +170,7 @@ def lines(d: Dissection, clock: str, analysis: Analysis) -> Strings:
         constant(" ", size),
         decimal(d.batch.length, width=5),
         constant(" ", size),
-        safe_strings(said["info"]),
+        safe_strings(printed["info"]),
         constant("\n", size),
     )
     return concat_str([kept(d, part) for part in line])
@@ -183,8 +183,8 @@ def times(d: Dissection, clock: str, analysis: Analysis) -> Strings:
     frames = d.frames.frame if rows is None else d.frames.frame[rows]
     used, inverse = np.unique(d.batch.interface[frames], return_inverse=True)
     fine = np.array([analysis.trace.interfaces[index].ticks_per_second > 1_000_000 for index in used.tolist()], bool)[inverse]
-    told = [(frames[some], _told(values[some], clock, digits)) for digits, some in ((6, ~fine), (9, fine)) if some.any()]
-    return scatter(len(d), [(np.arange(len(d)), constant(" " * 11, len(d))), *told])
+    times = [(frames[some], _told(values[some], clock, digits)) for digits, some in ((6, ~fine), (9, fine)) if some.any()]
+    return scatter(len(d), [(np.arange(len(d)), constant(" " * 11, len(d))), *times])
 
 
 def _told(ns: np.ndarray, clock: str, digits: int) -> Strings:

@@ -22,12 +22,12 @@ def shown() -> Iterator[Callable[[int, int, int | None], None] | None]:
         if now < 1 or now - last < 0.2:
             return
         last = now
-        said = f"{frames:,} frames, {done / now / 1e6:,.0f} MB/s"
+        printed = f"{frames:,} frames, {done / now / 1e6:,.0f} MB/s"
         if total and total > done:
-            said += f", {100 * done / total:.0f} %, {(total - done) / done * now:.0f} s left"
-        sys.stderr.write("\r" + said.ljust(wide))
+            printed += f", {100 * done / total:.0f} %, {(total - done) / done * now:.0f} s left"
+        sys.stderr.write("\r" + printed.ljust(wide))
         sys.stderr.flush()
-        wide = len(said)
+        wide = len(printed)
 
     try:
         yield tell

@@ -17,9 +17,9 @@ SHORT = {"\a": "\\a", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\v": "\\v", "\f": 
 UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffc\ufffe\uffff\ud800-\udfff]")
 
 
-def safe(said: str) -> str:
+def safe(printed: str) -> str:
     """The text with everything that could move a cursor, change a colour or turn the direction of writing spelled out."""
-    return said if said.isascii() and said.isprintable() else UNSAFE.sub(_spelled, said)
+    return printed if printed.isascii() and printed.isprintable() else UNSAFE.sub(_spelled, printed)
 
 
 def harmless(data: np.ndarray) -> bool:

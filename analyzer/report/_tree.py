@@ -16,7 +16,7 @@ from ..protocols import protocols, register
 from ..strings import Strings
 from ._text import safe
 
-SHOWN = 48  # bytes of a byte field shown in the tree; the dump has them all
+MOST_BYTES = 48  # bytes of a byte field shown in the tree; the dump has them all
 
 
 @dataclass
@@ -52,12 +52,12 @@ class Tree:
         for fault in h.faults:
             for i in np.flatnonzero(fault.frame == h.frame[at]).tolist():
                 name = register()[fault.field].field.label.lower() if fault.field in register() else ""
-                said = fault.says.format(needed=fault.needed[i], had=fault.had[i])
-                yield self._line(int(fault.at[i]), None, 1, f"! {protocols()[fault.protocol].label}{': ' + name if name else ''} {said}")
+                printed = fault.says.format(needed=fault.needed[i], had=fault.had[i])
+                yield self._line(int(fault.at[i]), None, 1, f"! {protocols()[fault.protocol].label}{': ' + name if name else ''} {printed}")
 
-    def _line(self, offset: int | None, size: int | None, depth: int, said: str, name: str = "") -> str:
+    def _line(self, offset: int | None, size: int | None, depth: int, printed: str, name: str = "") -> str:
         left = f"{'' if offset is None else offset:>5} {'' if size is None else size:>4}  "
-        return f"{left}{'  ' * depth}{safe(said)}{f'  ({name})' if name and self.names else ''}"
+        return f"{left}{'  ' * depth}{safe(printed)}{f'  ({name})' if name and self.names else ''}"
 
     def _fields(self, h: Headers, at: int, start: int) -> Iterator[str]:
         inner = {part.name for place in h.layout.places.values() for part in place.field.parts}
@@ -77,8 +77,8 @@ class Tree:
                 if f.kind is raw:
                     a, b = values[one].tolist()
                     base = int(h.base[h.frame[at]])
-                    said = h.buffer[a : min(b, a + SHOWN)].tobytes().hex() + ("…" if b - a > SHOWN else "")
-                    yield self._line(a - base, b - a, 1, f"{f.label}: {said}", f.name)
+                    printed = h.buffer[a : min(b, a + MOST_BYTES)].tobytes().hex() + ("…" if b - a > MOST_BYTES else "")
+                    yield self._line(a - base, b - a, 1, f"{f.label}: {printed}", f.name)
                 else:
                     yield self._line(None, None, 1, f"{f.label}: {self._said(h, f, values, one)}", f.name)
 
@@ -86,8 +86,8 @@ class Tree:
         f = place.field
         bits = "" if place.width == place.size * 8 else _bits(h, at, place) + " = "
         size = min(place.size, int(h.trusted[at]) - place.offset)
-        said = f"{bits}{f.label}: {self._said(h, f, h[f.name], at)}"
-        yield self._line(start + place.offset if depth == 1 else None, size if depth == 1 else None, depth, said, f.name)
+        printed = f"{bits}{f.label}: {self._said(h, f, h[f.name], at)}"
+        yield self._line(start + place.offset if depth == 1 else None, size if depth == 1 else None, depth, printed, f.name)
         for part in f.parts:
             if part.label:
                 yield from self._placed(h, at, start, h.layout.places[part.name], depth + 1)

@@ -13,15 +13,15 @@ from ._cells import ROWS, lines, printed
 from ._text import show
 
 
-def _quoted(said: Strings) -> Strings:
+def _quoted(printed: Strings) -> Strings:
     """Quotes around what needs them. RFC 4180 §2."""
-    if (said.data == ord('"')).any():
-        said = strings([one.replace('"', '""') for one in said.tolist()])
-    odd = np.flatnonzero((said.data == ord('"')) | (said.data == ord(",")))
+    if (printed.data == ord('"')).any():
+        printed = strings([one.replace('"', '""') for one in printed.tolist()])
+    odd = np.flatnonzero((printed.data == ord('"')) | (printed.data == ord(",")))
     if not len(odd):
-        return said
-    quote = constant('"', np.bincount(np.searchsorted(said.end, odd, side="right"), minlength=len(said)) > 0)
-    return concat_str([quote, said, quote])
+        return printed
+    quote = constant('"', np.bincount(np.searchsorted(printed.end, odd, side="right"), minlength=len(printed)) > 0)
+    return concat_str([quote, printed, quote])
 
 
 def write(columns: Sequence[Field], rows: Iterable[pl.DataFrame]) -> None:

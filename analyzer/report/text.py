@@ -17,14 +17,14 @@ LEFT = (text, mac, ipv4, ipv6, raw, time, flag)
 LONGEST = 100  # characters of a cell; bytes and comments may be longer, `-T json` has them whole
 
 
-def _shortened(said: Strings) -> Strings:
-    long = said.widths() > LONGEST
+def _shortened(printed: Strings) -> Strings:
+    long = printed.widths() > LONGEST
     if not long.any():
-        return said
-    begins = np.flatnonzero((said.data & 0xC0) != 0x80)  # of characters
-    end = said.end.copy()
-    end[long] = begins[np.searchsorted(begins, said.start[long]) + LONGEST - 1]
-    return concat_str([Strings(said.data, said.start, end), constant("…", long)])
+        return printed
+    starts = np.flatnonzero((printed.data & 0xC0) != 0x80)  # of characters
+    end = printed.end.copy()
+    end[long] = starts[np.searchsorted(starts, printed.start[long]) + LONGEST - 1]
+    return concat_str([Strings(printed.data, printed.start, end), constant("…", long)])
 
 
 def _cells(rows: pl.DataFrame, columns: Sequence[Field]) -> list[Strings]:

@@ -120,10 +120,10 @@ class TABLE(Table):
             number = np.empty(len(frame), np.int64)
             if layer in ("eth", "ip"):  # only two words of the key are not zero
                 key16 = np.ascontiguousarray(key.view(np.uint64).reshape(-1, KEY // 8)[:, 1:4:2])
-                told = key16.view("V16").reshape(-1)
+                columns = key16.view("V16").reshape(-1)
             else:
-                told = key
-            self.numbers[layer].number(told[rows].tolist(), number.data)
+                columns = key
+            self.numbers[layer].number(columns[rows].tolist(), number.data)
         batch = d.batch
         timed = None if batch.timed is None else batch.timed[frame]
         self.tallies[layer].add(number, key, rows, back, frame + batch.first, batch.length[frame], batch.time[frame], timed)

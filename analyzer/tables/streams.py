@@ -357,14 +357,14 @@ class TABLE(Table):
             np.where(answered, np.where(idle.to_numpy(), start, 0), -1),
         )
         at = np.flatnonzero(full)
-        said = [
+        printed = [
             f"{endpoint(one['server'], one['server_port'])} did not take the connection: {count(one['client_syns'], 'SYN')} of "
             f"{endpoint(one['client'], one['client_port'])} ({frames(one['first_frame'], one['last_frame'])}) had no answer while "
             f"{count(queue, 'connection')} that it had answered before stood open and were not served: its listen queue is full."
             for one, queue in zip(rows[at].iter_rows(named=True), full[at].tolist(), strict=True)
         ]
         return rows.with_columns(
-            rows["kind"].scatter(at, accept_ignored.kind), rows["verdict"].scatter(at, pl.Series(said, dtype=pl.String))
+            rows["kind"].scatter(at, accept_ignored.kind), rows["verdict"].scatter(at, pl.Series(printed, dtype=pl.String))
         )
 
     def _rows(self, keys: list[bytes], connections: np.ndarray, counts: np.ndarray, sums: np.ndarray) -> pl.DataFrame:
