@@ -1,13 +1,19 @@
 # One-line words that people and CI share. PYTHON is the interpreter of the environment to use.
 PYTHON ?= .venv/bin/python
 
-all: test lint
+all: test lint  ## what CI runs
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/\1\t\2/p' Makefile | expand -t 10
 
 .venv/bin/python:
 	python3 -m venv .venv
 
 build: .venv/bin/python  ## install, compiling what is compiled; again after a change to such a module
-	$(PYTHON) -m pip install -q -e '.[dev]'
+	$(PYTHON) -m pip install -e '.[dev]'
+
+quick:  ## the fast tests, in a minute
+	$(PYTHON) -m pytest -m 'not slow'
 
 test:  ## everything, compiled and interpreted
 	$(PYTHON) -m pytest
@@ -27,4 +33,4 @@ sweep:  ## every capture of a folder, in batches of 1, 7 and all: make sweep FOL
 follow:  ## the bytes of every stream against tshark's: make follow FOLDER=…
 	$(PYTHON) tests/follow.py $(FOLDER)
 
-.PHONY: all build test accept lint bench sweep follow
+.PHONY: all help build quick test accept lint bench sweep follow

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .capture.merge import Trace
+from .defaults import MAX_STREAMS, OVERLAP
 from .demultiplexer import parse_decode_as
-from .dissect import MAX_STREAMS, Dissector
+from .dissect import Dissector
 from .dissection import Dissection
 from .errors import Damage
 from .lookup import filtered, matching, only
@@ -46,7 +47,7 @@ class Analysis:
         filter: str | None = None,
         on_batch: Watcher | None = None,
         max_streams: int = MAX_STREAMS,
-        overlap: str = "bsd",
+        overlap: str = OVERLAP,
         decode_as: Iterable[str] = (),
     ) -> None:
         self.decode_as = [parse_decode_as(one) for one in decode_as]

@@ -13,6 +13,7 @@ import numpy as np
 
 from .capture import Batch, Interface
 from .correlators import Correlator, DatagramClaimer, FragmentGroup, PendingDatagrams, Reassembler, StreamClaimer, correlators
+from .defaults import MAX_STREAMS, OVERLAP
 from .demultiplexer import PORTS, DecodeAs, Demultiplexer
 from .dissection import Dissection, Paths, Undecoded
 from .fields import Carried, Headers, Payload, Protocol, Spans
@@ -26,7 +27,6 @@ from .tcp.tracker import TCP, Segments, StreamNumbers
 
 DEEPEST = 64  # headers in a frame; what lies deeper is data, and reported as too deep
 PATHS = 50_000  # different sequences of protocols that are remembered; a batch never ends for it
-MAX_STREAMS = 1_000_000  # TCP connections; about 6 kB each where `streams` is asked for
 Groups = dict[str, list[Carried]]  # by protocol, in the order in which they were found
 
 
@@ -44,7 +44,7 @@ class Dissector:
         wanted: Iterable[str] = (),
         checksums: bool = False,
         max_streams: int = MAX_STREAMS,
-        overlap: str = "bsd",
+        overlap: str = OVERLAP,
         decode_as: Iterable[DecodeAs] = (),
     ) -> None:
         self.wanted = set(wanted)

@@ -229,6 +229,7 @@ LINES = [b"INVITE sip:a@b SIP/2.0\r\n", b"SIP/2.0 200 OK\r\n", b"Content-Length:
          b"Content-Type: application/sdp\r\n", b"m=\r\n", b"a=rtpmap:97 x/99999999999\r\n", b"o= \r\n", b" folded\r\n"]  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     st.lists(

@@ -172,7 +172,7 @@ def test_packet_lines_do_without_polars():
 def test_the_default_of_max_streams_is_that_of_programs():
     """It stands twice, since the command line's options load no NumPy."""
     from analyzer.cli.options import READING
-    from analyzer.dissect import MAX_STREAMS
+    from analyzer.defaults import MAX_STREAMS
 
     assert [option_default(one) for one in READING if option_default(one)] == [MAX_STREAMS]
 

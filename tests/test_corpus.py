@@ -17,6 +17,7 @@ def test_our_stories(path):
     assert not differs(path)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SAMPLE, reason="../shared is not there")
 @pytest.mark.parametrize("path", SAMPLE, ids=lambda path: path.name)
 def test_captures_of_others(path):

@@ -580,6 +580,7 @@ FACTS = [  # filters of the labs' facts, and the frames that fit; of UDP alone
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("which", "result", "frames"), FACTS)
 def test_facts_of_the_labs(which, result, frames):
     out = run("packets", lab(which), "-Y", result + " && udp", "-T", "fields", "-e", "frame.number").out

@@ -112,6 +112,7 @@ def test_any_text_is_a_filter_or_one_clear_error(expression):
 FACTS = SHARED / "labs" / "captures" / "facts.json"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not FACTS.exists(), reason="../shared is not there")
 def test_facts_of_the_labs_hold_whose_fields_exist():
     counted = unknown = 0

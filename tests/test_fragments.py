@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from scapy.all import ICMP, IP, TCP, UDP, Dot1Q, Ether, IPv6, IPv6ExtHdrFragment, Raw
 
 from analyzer import Analysis
-from analyzer.correlators._fragments import INPUT, OUTPUT, POLICIES, Queues
+from analyzer.correlators._fragments import INPUT, OUTPUT, Queues
+from analyzer.defaults import OVERLAP_POLICIES
 
 ETH = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
 MARKS = ("overlap", "overlap.conflict", "multipletails", "toolongfragment")
@@ -140,7 +141,7 @@ def test_any_cut_in_any_order_with_copies_and_equal_overlaps(data):
         a = 8 * data.draw(st.integers(0, (len(whole) - 1) // 8))
         parts.append((a, data.draw(st.integers(a + 1, len(whole)))))
     parts = data.draw(st.permutations(parts))
-    for policy in POLICIES:
+    for policy in OVERLAP_POLICIES:
         trains = Queues(1 << 20, policy)
         made = []
         for frame, (a, b) in enumerate(parts, 1):

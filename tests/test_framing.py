@@ -73,6 +73,7 @@ class Stream:
                 self.pieces.append((number, data[max(upto - at, 0) :]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", DECLARED)
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())

@@ -285,6 +285,7 @@ def test_sack_edges_are_relative_and_duplicates_are_told(save):
 # ---------------------------------------------------------------- whatever comes
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(st.sampled_from(["", "0800", "86dd", "0806", "8100", "88a8", "888e", "88f7"]), st.binary(max_size=120)),
@@ -303,6 +304,7 @@ def test_no_bytes_crash_and_no_batch_size_changes_a_table(tmp_path_factory, pack
             assert rows.equals(first[table]), table
 
 
+@pytest.mark.slow
 @given(st.integers(14, 120))
 @settings(max_examples=60, deadline=None)
 def test_a_snap_length_never_shows_bytes_of_the_next_frame(tmp_path_factory, snap):

@@ -317,6 +317,7 @@ def conversation(draw):
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(conversation())
 def test_any_conversation(made):
@@ -354,6 +355,7 @@ def test_any_conversation(made):
             assert dpkt.http.Request(sent).body == body
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(
     st.lists(

@@ -382,6 +382,7 @@ WORDS = [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.sampled_from(WORDS), max_size=25),

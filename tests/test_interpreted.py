@@ -11,20 +11,6 @@ from conftest import RECORDINGS, ROOT, recordings
 
 from analyzer import Analysis, compiled
 
-LONG = (
-    "captures_of_others",
-    "facts_of_the_labs",
-    "however_they_were_cut",
-    "no_bytes_crash",
-    "no_damage_crashes",
-    "any_bytes_give_the_same",
-    "anything_is_read",
-    "any_conversation",
-    "a_file_cut_anywhere",
-    "cut_anywhere_and_any_byte_wrong",
-    "a_snap_length_never_shows",
-    "no_message_is_lost",
-)
 TABLES = ("states", "segments", "streams")
 LOOK = f"""
 import sys
@@ -37,13 +23,13 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not compiled(), reason="runs interpreted already: no compiler when it was built, or ANALYZE_PURE=1")
 def test_everything_holds_interpreted():
     """All but the tests that try many inputs at length: those run compiled, where they take a fifth of the time."""
     assert compiled()
-    shorter = " and ".join(f"not {word}" for word in LONG)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", shorter],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow"],
         cwd=ROOT,
         env={**os.environ, "ANALYZE_PURE": "1"},
         capture_output=True,
@@ -53,6 +39,7 @@ def test_everything_holds_interpreted():
     print(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not compiled(), reason="runs interpreted already: no compiler when it was built, or ANALYZE_PURE=1")
 def test_the_tracker_and_its_figures_say_the_same_interpreted():
     """Every cell of the tables of states, segments and streams, of every recording."""

@@ -297,6 +297,7 @@ EVERY = [
 ]
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32))
 @settings(max_examples=15, deadline=None)
 def test_no_damage_crashes_and_no_batch_size_changes_a_table(tmp_path_factory, seed):

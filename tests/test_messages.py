@@ -38,6 +38,7 @@ def expected(records: list[bytes], parts: list[tuple[int, int, int]]) -> list[tu
     return whole
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_records_are_found_however_they_were_cut(tmp_path_factory, data):

@@ -111,6 +111,7 @@ def test_topics_are_subscribed():
     ]
 
 
+@pytest.mark.slow
 def test_messages_are_whole_however_they_were_cut():
     """Several in a segment, one in several. Frames 294 to 300 cut one inside of its length, where tshark loses the stream."""
     assert printed(BROKER, frames(220, 237, 240, 250, 300), "mqtt.msgtype", "mqtt.len", "mqtt.topic", "mqtt.msgid", "tcp.segment") == [
@@ -188,6 +189,7 @@ def test_a_broker_on_any_port(save):
     assert printed(name, "mqtt", "mqtt.clientid", "mqtt.conack.val") == [["4", "any", ""], ["5", "", "0"]]
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.tuples(st.booleans(), st.binary(max_size=60)), min_size=1, max_size=8),

@@ -110,6 +110,7 @@ def test_lengths_that_lie_are_said(save, length, behind, offset, says):
         assert says in found["summary"]
 
 
+@pytest.mark.slow
 def test_cut_anywhere_and_any_byte_wrong(save):
     """Whatever is cut or wrong, nothing is read from behind the message."""
     frame = exceeded(32, datagram(128, 1400), extensions(STACK, CAME_IN_BY))
@@ -122,6 +123,7 @@ def test_cut_anywhere_and_any_byte_wrong(save):
         assert labels[0][2] in ("", "2")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (SHARED / "corpus").exists(), reason="../shared is not there")
 @pytest.mark.parametrize(
     ("capture", "field", "value"),  # what tshark 4.0.17 prints

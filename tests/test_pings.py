@@ -219,6 +219,7 @@ def test_beyond_the_limit_the_oldest_are_written_and_counted(save, monkeypatch):
 STEP = st.tuples(st.sampled_from(["ask", "answer", "other", "error"]), st.integers(0, 3))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(steps=st.lists(STEP, max_size=25))
 def test_no_message_is_lost(steps, tmp_path_factory):

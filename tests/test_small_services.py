@@ -427,6 +427,7 @@ def test_daytime_and_echo_over_tcp():
 TABLES = ("dhcp", "dhcpv6", "ntp", "tftp", "syslog", "snmp", "echo", "daytime", "dhcp_transactions", "expert", "undecoded", "data")
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32))
 @settings(max_examples=20, deadline=None)
 @example(157)  # a version of SNMP below 0

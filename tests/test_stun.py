@@ -263,6 +263,7 @@ def test_every_request_to_the_relay_is_answered():
 # ---------------------------------------------------------------- any bytes
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.binary(max_size=80), min_size=1, max_size=6),

@@ -361,6 +361,7 @@ PARTS = [b"220 x\r\n", b"220-a\r\n", b"DATA\r\n", b"354 go\r\n", b".\r\n", b"\r\
          b"227 (10,0,0,2,1,2)\r\n", b"\0", b"From: a\r\n\r\n"]  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from("cs"), st.lists(st.sampled_from(PARTS) | st.binary(max_size=9), max_size=4)), max_size=12),

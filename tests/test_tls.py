@@ -411,6 +411,7 @@ FLIGHTS = (
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(st.data())
 def test_handshakes_are_the_same_however_they_were_cut(tmp_path_factory, data):
@@ -437,6 +438,7 @@ def cut(data, stream: bytes, most: int, first: int = 1) -> list[bytes]:
     return [stream[a:b] for a, b in zip([0, *at], [*at, len(stream)])]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_any_bytes_give_the_same_in_any_batch(tmp_path_factory, data):

@@ -511,6 +511,7 @@ def test_more_pieces_of_data_than_are_shown_one_by_one(save):
 SEEDS = [frame for frame, _, _ in STORIES.values()] + [frame for frame, _ in (*LIES.values(), *CHUNKS.values())]
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(st.sampled_from(SEEDS), st.lists(st.tuples(st.integers(34, 120), st.integers(0, 255)), max_size=4), st.integers(30, 200)),
@@ -532,6 +533,7 @@ def test_no_bytes_crash_and_no_batch_size_changes_a_table(tmp_path_factory, pack
     tables(str(name), *TABLES)
 
 
+@pytest.mark.slow
 @given(st.integers(30, 110))
 @settings(max_examples=15, deadline=None)
 def test_a_snap_length_never_shows_bytes_of_the_next_frame(tmp_path_factory, snap):

@@ -130,6 +130,7 @@ def test_any_messages(sent, size):
             assert found["websocket.payload.text"].drop_nulls().to_list() == texts
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.binary(max_size=80), st.integers(1, 20), st.lists(st.integers(0, 10), max_size=3))
 def test_anything_is_read(data, size, holes):

@@ -8,7 +8,7 @@ from . import options
 @click.command("explain")
 @options.CAPTURES
 @click.option("--stream", type=click.IntRange(0), metavar="N", help="The whole story of one connection, as tcp.stream numbers them.")
-@options.form("text", "csv", "json", "ndjson")
+@options.form(without=("fields",))
 @options.reading
 @options.CHECKSUMS
 @click.option("--rows", type=click.IntRange(1), default=5, show_default=True, help="Connections shown of each kind of verdict.")

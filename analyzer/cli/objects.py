@@ -11,7 +11,7 @@ from . import options
 @click.option(
     "--most", type=click.IntRange(1), default=64 << 20, show_default=True, metavar="BYTES", help="Bytes of a decompressed body at the most."
 )
-@options.form("text", "csv", "json", "ndjson")
+@options.form(without=("fields",))
 @options.reading
 def command(captures, folder, most, form, read):
     """List the files that HTTP, FTP, TFTP and SMTP carried, and save them."""

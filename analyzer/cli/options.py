@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import functools
+from pkgutil import iter_modules
 
 import click
+
+from .. import report
+from ..defaults import MAX_STREAMS, OVERLAP, OVERLAP_POLICIES
 
 CAPTURES = click.argument("captures", metavar="CAPTURE...", nargs=-1, required=True)
 CHECKSUMS = click.option("--checksums", is_flag=True, help="Verify the checksums of IPv4, TCP and UDP.")
@@ -14,12 +18,17 @@ READING = (  # their names are those of Analysis
     click.option("-n", is_flag=True, expose_value=False, help="No name look-ups; always on."),
     click.option("--batch-frames", type=click.IntRange(1), metavar="N", help="Frames taken at a time; never changes a result."),
     click.option(
-        "--max-streams", type=click.IntRange(2), default=1_000_000, show_default=True, metavar="N", help="TCP connections held at the most."
+        "--max-streams",
+        type=click.IntRange(2),
+        default=MAX_STREAMS,
+        show_default=True,
+        metavar="N",
+        help="TCP connections held at the most.",
     ),
     click.option(
         "--overlap",
-        type=click.Choice(("bsd", "first", "last", "linux")),
-        default="bsd",
+        type=click.Choice(OVERLAP_POLICIES),
+        default=OVERLAP,
         show_default=True,
         help="Whose bytes count where IP fragments overlap: who begins first (bsd, linux), came first, came last.",
     ),
@@ -27,7 +36,7 @@ READING = (  # their names are those of Analysis
         "-d", "decode_as", multiple=True, metavar="PORT==N,PROTOCOL", help="What a port leads to: tcp.port==8081,http; several times."
     ),
 )
-READ = ("filter", "count", "batch_frames", "max_streams", "overlap", "decode_as")
+FORMS = sorted((m.name for m in iter_modules(report.__path__) if not m.name.startswith("_")), key="text".__ne__)
 
 
 def reading(command):
@@ -35,13 +44,16 @@ def reading(command):
 
     @functools.wraps(command)
     def packed(**values):
-        read = {name: values.pop(name) for name in READ}
+        read = {name: values.pop(name) for name in names}
         return command(read=read, **values)
 
-    for option in reversed(READING):
-        packed = option(packed)
-    return packed
+    before = len(getattr(command, "__click_params__", ()))
+    made = functools.reduce(lambda made, option: option(made), reversed(READING), packed)
+    names = [option.name for option in made.__click_params__[before:] if option.expose_value]
+    return made
 
 
-def form(*words: str, default: str = "text"):
-    return click.option("-T", "form", type=click.Choice(words), default=default, show_default=True, help="Form of the output.")
+def form(without: tuple[str, ...] = (), only: tuple[str, ...] = ()):
+    """-T: the forms of output that there are, files of `report`, but for some, or only some."""
+    forms = [name for name in only or FORMS if name not in without]
+    return click.option("-T", "form", type=click.Choice(forms), default="text", show_default=True, help="Form of the output.")

@@ -7,7 +7,7 @@ from . import options
 
 @click.command("packets")
 @options.CAPTURES
-@options.form("text", "fields", "csv", "json", "ndjson")
+@options.form()
 @click.option("-e", "fields", multiple=True, metavar="FIELD", help="A field to print; once for each.")
 @click.option(
     "-E", "settings", multiple=True, metavar="K=V", help="How -T fields prints: header, separator, occurrence, aggregator, quote."

@@ -7,7 +7,7 @@ from . import options
 
 @click.command("report")
 @options.CAPTURES
-@options.form("text", "json")
+@options.form(only=("text", "json"))
 @options.reading
 @options.CHECKSUMS
 @click.option("--rows", type=click.IntRange(1), default=10, show_default=True, help="Rows shown of each table.")

@@ -8,7 +8,7 @@ from . import options
 @click.command("table")
 @click.argument("name")
 @options.CAPTURES
-@options.form("text", "fields", "csv", "json", "ndjson")
+@options.form()
 @options.reading
 @options.CHECKSUMS
 def command(name, captures, form, read, checksums):

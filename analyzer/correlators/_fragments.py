@@ -25,7 +25,6 @@ NEW, DUPLICATE, OVERLAP, CONFLICT, SECOND_END, BEHIND_END, OVERSIZE, CUT = range
 ENDED = ("queue", "outcome", "frame", "length")  # length: -1 if no last fragment came
 OUTCOMES = ("whole", "late copies", "timed out", "given up", "unfinished")
 WHOLE, LATE, TIMED_OUT, GIVEN_UP, UNFINISHED = range(len(OUTCOMES))
-POLICIES = ("bsd", "first", "last", "linux")
 MARKS = ("overlap", "overlap.conflict", "multipletails", "toolongfragment")  # Wireshark's names of the bits of a fragment's marks, from 1
 MOST_BYTES = 65_535  # bytes of a datagram
 QUEUE_BYTES, FRAGMENT_BYTES = 700, 250  # bytes of a queue and of a fragment besides their data
@@ -67,7 +66,7 @@ def _offset(fragment: StoredFragment):
 class Queues:
     """Queues at one depth of the dissection, from batch to batch.
 
-    limit: most bytes held. policy: one of POLICIES: which fragment's bytes count where fragments overlap.
+    limit: most bytes held. policy: one of `defaults.OVERLAP_POLICIES`: which fragment's bytes count where fragments overlap.
     """
 
     limit: cython.longlong

@@ -14,11 +14,12 @@ import numpy as np
 
 from ..capture import Batch
 from ..capture.batch import SLACK
+from ..defaults import OVERLAP
 from ..fields import Carried, Headers, gather
 from . import FragmentGroup, Reassembler
-from ._fragments import ENDED, INPUT, MARKS, OUTCOMES, OUTPUT, POLICIES, STATUSES, Queues
+from ._fragments import ENDED, INPUT, MARKS, OUTCOMES, OUTPUT, STATUSES, Queues
 
-__all__ = ["LIMIT", "OUTCOMES", "POLICIES", "STATUSES", "Fragments"]
+__all__ = ["LIMIT", "OUTCOMES", "STATUSES", "Fragments"]
 
 LIMIT = (
     64 << 20
@@ -35,7 +36,7 @@ class Fragments(Reassembler):
     and (depth, rows as `_fragments.ENDED`) of the datagrams that ended in it.
     """
 
-    def __init__(self, wanted: AbstractSet[str] = frozenset(), policy: str = "bsd", limit: int = LIMIT) -> None:
+    def __init__(self, wanted: AbstractSet[str] = frozenset(), policy: str = OVERLAP, limit: int = LIMIT) -> None:
         super().__init__(wanted, policy)
         self.policy, self.limit = policy, limit
         self.depths: dict[int, Queues] = {}
