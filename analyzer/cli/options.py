@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from pkgutil import iter_modules
+from typing import Any
 
 import click
 
@@ -48,7 +49,7 @@ def reading(command):
         return command(read=read, **values)
 
     before = len(getattr(command, "__click_params__", ()))
-    made = functools.reduce(lambda made, option: option(made), reversed(READING), packed)
+    made: Any = functools.reduce(lambda made, option: option(made), reversed(READING), packed)
     names = [option.name for option in made.__click_params__[before:] if option.expose_value]
     return made
 
