@@ -14,9 +14,9 @@ import cython
 INPUT = ("frame", "time", "timeout", "offset", "length", "more", "number", "start", "whole", "source")
 OUTPUT = ("queue", "status", "other", "completed")  # other: frame that had some of the bytes; completed: frame that made it whole; or 0
 cython.declare(FRAME=cython.int, TIME=cython.int, TIMEOUT=cython.int, OFFSET=cython.int, LENGTH=cython.int, MORE=cython.int)
-cython.declare(NUMBER=cython.int, START=cython.int, KEPT=cython.int, SOURCE=cython.int)
+cython.declare(NUMBER=cython.int, START=cython.int, IN_WHOLE=cython.int, SOURCE=cython.int)
 cython.declare(QUEUE=cython.int, STATUS=cython.int, OTHER=cython.int, COMPLETED=cython.int)
-FRAME, TIME, TIMEOUT, OFFSET, LENGTH, MORE, NUMBER, START, KEPT, SOURCE = range(len(INPUT))
+FRAME, TIME, TIMEOUT, OFFSET, LENGTH, MORE, NUMBER, START, IN_WHOLE, SOURCE = range(len(INPUT))
 QUEUE, STATUS, OTHER, COMPLETED = range(len(OUTPUT))
 # Status of a fragment on arrival: all bytes new; all known; some known; some known with other values; a last fragment with another
 # end; beyond the end of the last fragment; beyond the longest datagram (dropped); cut by the capture (dropped).
@@ -125,7 +125,7 @@ class Queues:
             if end > MOST_BYTES:
                 outputs[STATUS, i] = OVERSIZE
                 continue
-            if not inputs[KEPT, i]:
+            if not inputs[IN_WHOLE, i]:
                 outputs[STATUS, i] = CUT
                 continue
             fragment = StoredFragment()

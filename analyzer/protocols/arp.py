@@ -76,26 +76,22 @@ def _addresses(h: Headers) -> dict[str, Column]:
     return columns
 
 
+FIELDS = (
+    Field("arp.src.hw_mac", mac, "Sender's MAC"),
+    Field("arp.src.proto_ipv4", ipv4, "Sender's IP"),
+    Field("arp.dst.hw_mac", mac, "Target's MAC", "zero in a request: it is what is asked for"),
+    Field("arp.dst.proto_ipv4", ipv4, "Target's IP"),
+    Field("arp.isgratuitous", flag, "Gratuitous", "sender's and target's IP are the same"),
+    Field("arp.isannouncement", flag, "Announcement", "RFC 5227 §1.1: this address is mine now"),
+    Field("arp.isprobe", flag, "Probe", "RFC 5227 §1.1: does anyone use this address?"),
+)
 PROTOCOL = Protocol(
     "ARP",
     header=HEADER,
     on={"ethertype": (0x0806, 0x8035), "gre.proto": 0x0806},
     info="{arp.opcode:words}[ for {arp.dst.proto_ipv4}][ from {arp.src.proto_ipv4}][ at {arp.src.hw_mac}]",
     check=check,
-    derived=(
-        (
-            (
-                Field("arp.src.hw_mac", mac, "Sender's MAC"),
-                Field("arp.src.proto_ipv4", ipv4, "Sender's IP"),
-                Field("arp.dst.hw_mac", mac, "Target's MAC", "zero in a request: it is what is asked for"),
-                Field("arp.dst.proto_ipv4", ipv4, "Target's IP"),
-                Field("arp.isgratuitous", flag, "Gratuitous", "sender's and target's IP are the same"),
-                Field("arp.isannouncement", flag, "Announcement", "RFC 5227 §1.1: this address is mine now"),
-                Field("arp.isprobe", flag, "Probe", "RFC 5227 §1.1: does anyone use this address?"),
-            ),
-            _addresses,
-        ),
-    ),
+    derived=((FIELDS, _addresses),),
     external_fields=(  # from `correlators.arp_conflicts`; two values if both IP addresses are duplicates, the sender's first
         Field(
             "arp.duplicate-address-detected", flag, "Duplicate address", "an earlier frame had another MAC for this IP address", many=True

@@ -17,18 +17,14 @@ def _derived(h: Headers) -> dict[str, Column]:
     }
 
 
+FIELDS = (
+    Field("echo.data", raw, "Data"),
+    Field("echo.request", flag, "Request", "sent to port 7"),
+    Field("echo.response", flag, "Response"),
+)
 PROTOCOL = Protocol(
     "Echo",
     on={"udp.port": 7, "tcp.port": 7},
     info="[?echo.request:request{echo.request:mark}][?echo.response:response{echo.response:mark}]",
-    derived=(
-        (
-            (
-                Field("echo.data", raw, "Data"),
-                Field("echo.request", flag, "Request", "sent to port 7"),
-                Field("echo.response", flag, "Response"),
-            ),
-            _derived,
-        ),
-    ),
+    derived=((FIELDS, _derived),),
 )

@@ -69,6 +69,11 @@ def _derived(h: Headers) -> dict[str, Column]:
     return columns
 
 
+FIELDS = (
+    *(f for f in OPTION.all() if f.label),
+    Field("geneve.option.length", u8, "Lengths of the options", "bytes: of all, then of each with its four of header", many=True),
+    Field("geneve.option.unknown.data", raw, "Option data", many=True),
+)
 PROTOCOL = Protocol(
     "GENEVE",
     header=HEADER,
@@ -77,16 +82,5 @@ PROTOCOL = Protocol(
     info="network {geneve.vni}, {geneve.proto_type:words}",
     contents=contents,
     probe_port=probe_port,
-    derived=(
-        (
-            (
-                *(f for f in OPTION.all() if f.label),
-                Field(
-                    "geneve.option.length", u8, "Lengths of the options", "bytes: of all, then of each with its four of header", many=True
-                ),
-                Field("geneve.option.unknown.data", raw, "Option data", many=True),
-            ),
-            _derived,
-        ),
-    ),
+    derived=((FIELDS, _derived),),
 )

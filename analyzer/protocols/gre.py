@@ -133,6 +133,13 @@ def _options(h: Headers) -> dict[str, Column]:
 
 LAYOUTS = (CHECKSUM, OFFSET, KEY, NETWORK, CALL, SEQUENCE, ACKNOWLEDGED, ROUTE)
 
+FIELDS = (
+    *(f for layout in LAYOUTS for f in layout.fields if f.label),
+    Field("gre.flags.ack", flag, "Acknowledgment is there", "version 1"),
+    Field("gre.flags.reserved", bits(5), "Reserved"),
+    checksums.status_field("gre.checksum.status"),
+    Field("gre.routing.information", raw, "Addresses of a route", many=True),
+)
 PROTOCOL = Protocol(
     "GRE",
     header=HEADER,
@@ -140,16 +147,5 @@ PROTOCOL = Protocol(
     network_id="gre.key",
     info="{gre.proto:words}[, key {gre.key}][, call {gre.key.call_id}][, sequence {gre.sequence_number}][, acknowledges {gre.ack_number}]",
     contents=contents,
-    derived=(
-        (
-            (
-                *(f for layout in LAYOUTS for f in layout.fields if f.label),
-                Field("gre.flags.ack", flag, "Acknowledgment is there", "version 1"),
-                Field("gre.flags.reserved", bits(5), "Reserved"),
-                checksums.status_field("gre.checksum.status"),
-                Field("gre.routing.information", raw, "Addresses of a route", many=True),
-            ),
-            _options,
-        ),
-    ),
+    derived=((FIELDS, _options),),
 )

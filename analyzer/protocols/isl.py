@@ -59,6 +59,12 @@ def _derived(h: Headers) -> dict[str, Column]:
     }
 
 
+FIELDS = (
+    LAST.fields[0],
+    Field("isl.user_eth", u8, "Priority", value_names=PRIORITY),
+    Field("isl.user", u8, "User bits", hex=2),
+    Field("isl.trailer", raw, "Trailer", "ISL's own check sequence"),
+)
 PROTOCOL = Protocol(
     "ISL",
     header=HEADER,
@@ -69,15 +75,5 @@ PROTOCOL = Protocol(
     network_id="isl.vlan_id",
     info="VLAN {isl.vlan_id}",
     contents=contents,
-    derived=(
-        (
-            (
-                LAST.fields[0],
-                Field("isl.user_eth", u8, "Priority", value_names=PRIORITY),
-                Field("isl.user", u8, "User bits", hex=2),
-                Field("isl.trailer", raw, "Trailer", "ISL's own check sequence"),
-            ),
-            _derived,
-        ),
-    ),
+    derived=((FIELDS, _derived),),
 )

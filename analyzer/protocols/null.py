@@ -34,16 +34,12 @@ def _derived(h: Headers) -> dict[str, Column]:
     return {"null.family": Column(family[small], small), "null.type": Column(family[large], large)}
 
 
+FIELDS = (Field("null.family", u32, "Family", value_names=FAMILY), Field("null.type", u16, "Type", hex=4, value_names=ETHERTYPE))
 PROTOCOL = Protocol(
     "BSD loopback",
     header=HEADER,
     on={"linktype": (0, 108)},
     info="family {null.family:words}",
     contents=contents,
-    derived=(
-        (
-            (Field("null.family", u32, "Family", value_names=FAMILY), Field("null.type", u16, "Type", hex=4, value_names=ETHERTYPE)),
-            _derived,
-        ),
-    ),
+    derived=((FIELDS, _derived),),
 )

@@ -85,7 +85,7 @@ TRACKED = (  # by analyzer/tcp/tracker.py; the rules of tcp.analysis are Wiresha
     Field("tcp.judged.repeated", flag, "Sent again", "bytes that a frame held before"),
     Field("tcp.judged.filled", flag, "Sent again, first lost before the capture", "bytes below the next expected that no frame held"),
     Field("tcp.judged.timed_out", flag, "After a time-out", "sent again because a timer ran out: no segment had just requested it"),
-    Field("tcp.judged.needless", flag, "Needless", "sent again though it was acknowledged"),
+    Field("tcp.judged.needless", flag, "Needlessly", "sent again though it was acknowledged"),
     Field(
         "tcp.judged.reordered", flag, "Reordered", "late, but sent before what overtook it: IP identification, timestamps, less than a trip"
     ),

@@ -78,6 +78,15 @@ def _derived(h: Headers) -> dict[str, Column]:
     return columns
 
 
+FIELDS = (
+    Field("teredo.auth", flag, "Authentication"),
+    *(f for f in AUTHENTICATION.fields if f.label),
+    Field("teredo.auth.id", raw, "Client's identifier"),
+    Field("teredo.auth.value", raw, "Authentication value"),
+    Field("teredo.auth.nonce", raw, "Nonce"),
+    Field("teredo.auth.conf", raw, "Confirmation", "not 0: the client needs a new key"),
+    *(f for f in INDICATION.fields if f.label),
+)
 PROTOCOL = Protocol(
     "Teredo",
     header=HEADER,
@@ -85,18 +94,5 @@ PROTOCOL = Protocol(
     info="IPv6[ of {teredo.orig.addr}][, port {teredo.orig.port}]",
     contents=contents,
     probe_port=probe_port,
-    derived=(
-        (
-            (
-                Field("teredo.auth", flag, "Authentication"),
-                *(f for f in AUTHENTICATION.fields if f.label),
-                Field("teredo.auth.id", raw, "Client's identifier"),
-                Field("teredo.auth.value", raw, "Authentication value"),
-                Field("teredo.auth.nonce", raw, "Nonce"),
-                Field("teredo.auth.conf", raw, "Confirmation", "not 0: the client needs a new key"),
-                *(f for f in INDICATION.fields if f.label),
-            ),
-            _derived,
-        ),
-    ),
+    derived=((FIELDS, _derived),),
 )

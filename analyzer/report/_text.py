@@ -59,10 +59,6 @@ def show(lines: Strings) -> None:
         sys.stdout.write(lines.data.tobytes().decode())
 
 
-def safe_all(many: Iterable[str]) -> list[str]:
-    return [safe(one) for one in many]
-
-
 def _spelled(match: re.Match[str]) -> str:
     code = ord(match[0])
     return SHORT.get(match[0]) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")

@@ -8,8 +8,8 @@ Compiled by Cython when the package is built; runs interpreted too.
 import cython
 
 INPUT = ("stream", "frame", "time", "seq", "timestamp", "size", "rate")  # time: ns; size: bytes; rate: of the clock, Hz, 0 if unknown
-cython.declare(STREAM=cython.int, FRAME=cython.int, TIME=cython.int, SEQ=cython.int, STAMP=cython.int, SIZE=cython.int, RATE=cython.int)
-STREAM, FRAME, TIME, SEQ, STAMP, SIZE, RATE = range(len(INPUT))
+cython.declare(STREAM=cython.int, FRAME=cython.int, TIME=cython.int, SEQ=cython.int, TIMESTAMP=cython.int, SIZE=cython.int, RATE=cython.int)
+STREAM, FRAME, TIME, SEQ, TIMESTAMP, SIZE, RATE = range(len(INPUT))
 OUTPUT = ("first_frame", "start", "end", "packets", "bytes", "lost", "duplicates", "late", "restarts", "longest", "jitter", "most", "timed")
 DROPOUT = cython.declare(cython.longlong, 3000)  # sequence numbers that a stream may skip, RFC 3550 appendix A.1
 MISORDER = cython.declare(cython.longlong, 100)  # numbers by which a packet may be late, ibid.
@@ -133,7 +133,7 @@ class RtpStreams:
             if columns[STREAM, i] == len(self.streams):
                 self.streams.append(RtpStream(columns[FRAME, i], columns[TIME, i], columns[SEQ, i]))
             stream = self.streams[columns[STREAM, i]]
-            stream._time(columns[TIME, i], columns[STAMP, i], columns[RATE, i])
+            stream._time(columns[TIME, i], columns[TIMESTAMP, i], columns[RATE, i])
             stream._number(columns[SEQ, i])
             stream.packets += 1
             stream.bytes += columns[SIZE, i]

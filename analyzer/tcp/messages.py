@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,20 +31,6 @@ ENOUGH = 8  # bytes that must match a grammar on a port of no protocol: a key or
 
 
 Lost = list[tuple[int, np.ndarray, np.ndarray]]  # (protocol, frame numbers, bytes) of what is in no message
-
-
-class StreamClaimer(Protocol):
-    """Tells streams by what messages of `reads` announced, as `correlators.StreamClaimer`. opens: the protocol of these streams."""
-
-    @property
-    def reads(self) -> tuple[str, ...]: ...
-
-    @property
-    def opens(self) -> str: ...
-
-    def decide(self, segments: Segments, rows: np.ndarray) -> np.ndarray:
-        """Which of these segments (int64, each the first with data of its stream) begin an announced connection; bool (n,)."""
-        ...
 
 
 @dataclass
@@ -69,8 +55,8 @@ class Messages:
     """From segments to messages; state lives from batch to batch.
 
     framers: by the number of their protocol. ports: int64, the protocol of each TCP port, NONE if it has none; its last is for all
-    beyond. decode_as: int64, the same of what the user decided, UNDECIDED where nothing. claimers: who decides what other connections
-    announced, so the protocols whose messages announce are read first.
+    beyond. decode_as: int64, the same of what the user decided, UNDECIDED where nothing. claimers: `correlators.StreamClaimer`s; the
+    protocols whose messages announce connections are read first.
     service: int64 (streams,), what each speaks; guesses: int64 (2, streams), what its port and its bytes told. undecided: int64,
     segments that are the first with data of their stream. upgraded: what streams speak after the place where their protocol ended.
     holes: directions of which bytes are missing. remaining, never: what waited when the trace had ended, what was no message.
@@ -79,7 +65,7 @@ class Messages:
     framers: dict[int, Framer]
     ports: np.ndarray
     decode_as: np.ndarray
-    claimers: Sequence[StreamClaimer]
+    claimers: Sequence[Any]
     ahead: StreamReassembler = field(default_factory=lambda: StreamReassembler(remember=0))
     reassembler: StreamReassembler = field(default_factory=lambda: StreamReassembler(remember=0))
     service: np.ndarray = field(default_factory=lambda: np.full(1024, UNDECIDED, np.int64))
