@@ -197,7 +197,7 @@ class Dissection:
             marks.append((cut, concat_str([constant(" [", n), *sizes, constant(" bytes kept]", n)])))
         bad: dict[int, str] = {}
         for fault in self.faults():
-            if fault.says != CUT:
+            if fault.sentence != CUT:
                 for row in fault.frame.tolist():
                     bad[row] = f"{bad.get(row, '')} [malformed {protocols()[fault.protocol].label}]"
         if bad:

@@ -185,7 +185,7 @@ class Fault:
 
     protocol: str
     field: str
-    says: str
+    sentence: str
     frame: np.ndarray
     at: np.ndarray
     needed: np.ndarray
@@ -194,7 +194,7 @@ class Fault:
     def same(self, other: Fault) -> bool:
         """Whether both report the same fault at the same places."""
         places = zip((self.frame, self.at), (other.frame, other.at))
-        return (self.field, self.says) == (other.field, other.says) and all(np.array_equal(a, b) for a, b in places)
+        return (self.field, self.sentence) == (other.field, other.sentence) and all(np.array_equal(a, b) for a, b in places)
 
 
 class Fragment(NamedTuple):
@@ -271,9 +271,7 @@ class Protocol:
 
     def belongs_to(self, name: str, docstring: str) -> None:
         """Tell the protocol its name and description: the name of its file, `_` standing for a dot, and that file's docstring."""
-        values = {"name": name, "description": docstring, "display_name": self.display_name or name}
-        for attribute, value in values.items():
-            object.__setattr__(self, attribute, value)
+        vars(self).update(name=name, description=docstring, display_name=self.display_name or name)
 
     def fields(self) -> Iterator[Field]:
         """Every field of the protocol, the layout's first."""
@@ -361,11 +359,17 @@ class Headers(Reading):
             self.fault(lacks & (room >= size), "", CUT, size, self.trusted, self.start)
 
     def fault(
-        self, bad: np.ndarray, name: str, says: str, needed: np.ndarray | int = 0, had: np.ndarray | int = 0, at: np.ndarray | None = None
+        self,
+        bad: np.ndarray,
+        name: str,
+        sentence: str,
+        needed: np.ndarray | int = 0,
+        had: np.ndarray | int = 0,
+        at: np.ndarray | None = None,
     ) -> None:
         """Report that field `name` of the headers at `bad` (a mask) is wrong, and trust nothing behind that field.
 
-        says: the rest of a sentence about the field, with {needed} and {had} for numbers. at: the buffer offset of the fault if it is
+        sentence: the rest of a sentence about the field, with {needed} and {had} for numbers. at: the buffer offset of the fault if it is
         not the field's; then the layout's fields stay trusted.
         """
         rows = np.flatnonzero(bad)
@@ -382,7 +386,7 @@ class Headers(Reading):
         else:
             where = self.start[rows] if at is None else at[rows]
         frame = self.frame[rows]
-        made = Fault(self.protocol.name, name, says, frame, where - self.base[frame], needs, has)
+        made = Fault(self.protocol.name, name, sentence, frame, where - self.base[frame], needs, has)
         if not any(made.same(one) for one in self.faults):  # `take` makes headers whose faults are found again
             self.faults.append(made)
 
@@ -407,7 +411,7 @@ class Headers(Reading):
             there = np.isin(fault.frame, made.frame)
             if there.any():
                 arrays = (fault.frame[there], fault.at[there], fault.needed[there], fault.had[there])
-                made.faults.append(Fault(fault.protocol, fault.field, fault.says, *arrays))
+                made.faults.append(Fault(fault.protocol, fault.field, fault.sentence, *arrays))
         return made
 
     @property

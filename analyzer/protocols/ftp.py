@@ -4,8 +4,6 @@ A row is a command (the first 64 of a frame; those after them share one), or the
 connection (`ftp.data`) names the command that it belongs to. Passwords are shown only in the fields that hold them.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import re
 from collections.abc import Callable

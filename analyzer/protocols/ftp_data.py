@@ -4,8 +4,6 @@ A row is the data of one segment, in the order of the stream. Such a connection 
 or EPSV on a control connection.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..fields import Column, Field, Headers, Payload, Protocol, gather, text, u32, u64

@@ -4,8 +4,6 @@ A header here is a whole message, body included, in the frame that completed it.
 1 MiB is kept, the rest is counted.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from functools import partial

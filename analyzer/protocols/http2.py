@@ -4,8 +4,6 @@ A row is a frame, or the preface that a client begins with. A list of header fie
 depends on all earlier lists of its direction: after a hole, or a list beyond a limit, the lists that follow cannot be decoded.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """Internet Message Format: a mail. RFC 5322."""
 
-from __future__ import annotations
-
 import re
 
 import numpy as np

@@ -3,8 +3,6 @@
 Which version a connection speaks its CONNECT says; where that is missing, messages are read as of 3.1.1.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 

@@ -6,8 +6,6 @@ handshake messages in them are dissected. The connection of a short header and t
 earlier long header between the same addresses and ports.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..fields import CUT, Column, Field, Headers, Layout, Payload, Protocol, bits, flag, raw, text, u8, u32, u64

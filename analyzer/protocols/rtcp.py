@@ -3,8 +3,6 @@
 A row is a datagram, a compound of several packets. Found by SDP, by `-d`, or by its bytes.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Protocol, Reading, bits, date, flag, signed, text, u8, u16, u32, u64

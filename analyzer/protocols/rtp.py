@@ -3,8 +3,6 @@
 RTP has no port of its own: it is found by SDP or by `-d udp.port==N,rtp`. The table `rtp_streams` has loss and jitter.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..fields import Column, Field, Headers, Layout, Protocol, Reading, bits, flag, raw, text, u8, u16, u32, u64

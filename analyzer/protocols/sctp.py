@@ -4,8 +4,6 @@ Extensions: RFC 3758 (partial reliability), RFC 4820 (padding), RFC 4895 (authen
 RFC 6951 (in UDP), RFC 8260 (interleaving).
 """
 
-from __future__ import annotations
-
 from functools import cache
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Session Description Protocol. RFC 8866."""
 
-from __future__ import annotations
-
 import ipaddress
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Session Initiation Protocol. RFC 3261. Over UDP a datagram is a message; over TCP Content-Length ends it (§18.3)."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ message in one segment. In the frame that ends a message the row holds all of it
 §4.5.2 adds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -3,8 +3,6 @@
 A row is a STUN message or TURN's ChannelData, which share ports. Over TCP both say their length (RFC 8656 §12.4, §12.5).
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass

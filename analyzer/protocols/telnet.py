@@ -3,8 +3,6 @@
 A row is what one segment completed; a command in two segments stands with the second.
 """
 
-from __future__ import annotations
-
 import re
 
 import numpy as np

@@ -4,8 +4,6 @@ A header is a complete frame, after an upgrade of HTTP. Its payload is unmasked;
 of all its frames. Compressed payloads (RFC 7692) stay compressed.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

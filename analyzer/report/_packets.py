@@ -183,11 +183,11 @@ def times(d: Dissection, clock: str, analysis: Analysis) -> Strings:
     frames = d.frames.frame if rows is None else d.frames.frame[rows]
     used, inverse = np.unique(d.batch.interface[frames], return_inverse=True)
     fine = np.array([analysis.trace.interfaces[index].ticks_per_second > 1_000_000 for index in used.tolist()], bool)[inverse]
-    times = [(frames[some], _told(values[some], clock, digits)) for digits, some in ((6, ~fine), (9, fine)) if some.any()]
+    times = [(frames[some], _times(values[some], clock, digits)) for digits, some in ((6, ~fine), (9, fine)) if some.any()]
     return scatter(len(d), [(np.arange(len(d)), constant(" " * 11, len(d))), *times])
 
 
-def _told(ns: np.ndarray, clock: str, digits: int) -> Strings:
+def _times(ns: np.ndarray, clock: str, digits: int) -> Strings:
     """Times or spans (int64, ns) in one of tshark's forms."""
     if clock in ("r", "d", "dd", "e"):
         return decimal_seconds(ns, digits, digits + 5)

@@ -52,7 +52,7 @@ class Tree:
         for fault in h.faults:
             for i in np.flatnonzero(fault.frame == h.frame[at]).tolist():
                 name = register()[fault.field].field.label.lower() if fault.field in register() else ""
-                printed = fault.says.format(needed=fault.needed[i], had=fault.had[i])
+                printed = fault.sentence.format(needed=fault.needed[i], had=fault.had[i])
                 yield self._line(int(fault.at[i]), None, 1, f"! {protocols()[fault.protocol].label}{': ' + name if name else ''} {printed}")
 
     def _line(self, offset: int | None, size: int | None, depth: int, printed: str, name: str = "") -> str:
@@ -80,19 +80,19 @@ class Tree:
                     printed = h.buffer[a : min(b, a + MOST_BYTES)].tobytes().hex() + ("…" if b - a > MOST_BYTES else "")
                     yield self._line(a - base, b - a, 1, f"{f.label}: {printed}", f.name)
                 else:
-                    yield self._line(None, None, 1, f"{f.label}: {self._said(h, f, values, one)}", f.name)
+                    yield self._line(None, None, 1, f"{f.label}: {self._value(h, f, values, one)}", f.name)
 
     def _placed(self, h: Headers, at: int, start: int, place: Place, depth: int) -> Iterator[str]:
         f = place.field
         bits = "" if place.width == place.size * 8 else _bits(h, at, place) + " = "
         size = min(place.size, int(h.trusted[at]) - place.offset)
-        printed = f"{bits}{f.label}: {self._said(h, f, h[f.name], at)}"
+        printed = f"{bits}{f.label}: {self._value(h, f, h[f.name], at)}"
         yield self._line(start + place.offset if depth == 1 else None, size if depth == 1 else None, depth, printed, f.name)
         for part in f.parts:
             if part.label:
                 yield from self._placed(h, at, start, h.layout.places[part.name], depth + 1)
 
-    def _said(self, h: Headers, f: Field, values: np.ndarray, at: int) -> str:
+    def _value(self, h: Headers, f: Field, values: np.ndarray, at: int) -> str:
         """One of a field's values as people read it: '0x0800 (IPv4)', 'yes'."""
         if f.kind is flag:
             return "yes" if values[at] else "no"

@@ -28,19 +28,15 @@ class FragmentRows:
         self.fragments: list[pl.DataFrame] = []
         self.ended: list[pl.DataFrame] = []
         self.source: Fragments | None = None
+        self.groups: list[FragmentGroup] = []  # of the last batch
 
     def feed(self, d: Dissection) -> None:
         fragments = d.correlators["fragments"]
         assert isinstance(fragments, Fragments)
-        self.source = fragments
-        for group in fragments.groups:
+        self.source, self.groups = fragments, fragments.groups
+        for group in self.groups:
             self.fragments.append(_fragments(d, group).hstack(_details(d, group)) if self.details else _fragments(d, group))
         self.ended += [_ended(depth, rows) for depth, rows in fragments.ended if len(rows)]
-
-    @property
-    def groups(self) -> list[FragmentGroup]:
-        """The fragments of the last batch."""
-        return self.source.groups if self.source is not None else []
 
     def finish(self) -> pl.DataFrame | None:
         """A row for each fragment in the order of frames, with number and outcome of its datagram; None if there was none."""

@@ -35,7 +35,7 @@ class HeaderTable(Table):
     def __init__(self, name: str) -> None:
         protocol = protocols()[name]
         self.name = name
-        self.description = f"an occurrence of this header: {(protocol.description or str()).splitlines()[0]}"
+        self.description = f"an occurrence of this header: {protocol.description.splitlines()[0]}"
         self.columns = (*KEY, *protocol.fields())
         self.needs = frozenset({protocol.name, *(f.name for f in protocol.fields())})
 

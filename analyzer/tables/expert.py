@@ -47,11 +47,11 @@ class TABLE(Table):
             for fault in h.faults:
                 label = protocols()[fault.protocol].label
                 name = register()[fault.field].field.label.lower() if fault.field in register() else ""
-                cut = fault.says == CUT
+                cut = fault.sentence == CUT
                 within = REASSEMBLED.format("message" if "direction" in h.context else "datagram") if h.reassembled else ""
                 about = ("note", "capture", fault.protocol, "cut") if cut else ("error", "malformed", fault.protocol, "malformed")
                 for frame, at, needs, had in zip(fault.frame.tolist(), fault.at.tolist(), fault.needed.tolist(), fault.had.tolist()):
-                    sentence = f"{label}{': ' + name if name else ''} {fault.says.format(needed=needs, had=had)}{within}"
+                    sentence = f"{label}{': ' + name if name else ''} {fault.sentence.format(needed=needs, had=had)}{within}"
                     rows.append((frame, depth, (*about, sentence, at)))
         if not rows:
             return None
